@@ -1,0 +1,57 @@
+"""The section `[backpressure]`, and the table of one pool in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from quickwins.core.config import Section
+from quickwins.core.flags import FlagSettings
+
+
+class PoolSettings(Section):
+    """What may differ from pool to pool."""
+
+    threshold: float = Field(
+        default=0.85,
+        gt=0,
+        le=1,
+        description="Refuse when this share of the pool's connections is in use, rounded up to whole connections. "
+        "0.85 leaves a pool of ten one spare for health checks and migrations. Off value: 1.0.",
+    )
+    retry_after_seconds: float = Field(
+        default=1.0,
+        gt=0,
+        le=3600,
+        description="What a refused caller is told to wait, on average; each is told something between half and one "
+        "and a half times as much, so that they don't come back together.",
+    )
+
+
+class BackpressureSettings(PoolSettings, FlagSettings):
+    """The section `[backpressure]`: the flag, the defaults of every pool, and `[backpressure.names.<pool>]` for one."""
+
+    names: Mapping[str, PoolSettings] = Field(
+        default={},
+        max_length=100,
+        description="Pools with settings of their own, by the name given to `QuickWins.pool`. What one leaves out it "
+        "takes from this section.",
+    )
+
+    def for_name(self, name: str) -> PoolSettings:
+        """The settings of the pool `name`: its own table, else this section."""
+        return self.names.get(name, self)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inherit(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(values.get("names"), dict):
+            return values
+        inherited = {key: values[key] for key in PoolSettings.model_fields if key in values}
+        names = {
+            name: {**inherited, **own} if isinstance(own, dict) else own
+            for name, own in values["names"].items()
+        }
+        return {**values, "names": names}

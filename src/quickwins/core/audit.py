@@ -1,0 +1,76 @@
+"""Append-only history as JSON lines: who saw which switch, and when.
+
+One line is one `write` under an advisory lock, so several processes may share a file. A full file is renamed to
+`<name>.1`, replacing the one before, so that history never takes more than twice `max_bytes`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+
+class AuditLog:
+    """Appends to one file. Safe for threads and for several processes on one machine; blocks for one small write."""
+
+    def __init__(self, path: Path, *, max_bytes: int = 8 << 20) -> None:
+        self.path = path
+        self.max_bytes = max_bytes
+
+    @property
+    def rotated_path(self) -> Path:
+        """Where the previous file goes."""
+        return self.path.with_name(self.path.name + ".1")
+
+    def append(self, record: Mapping[str, object]) -> None:
+        """Add one line.
+
+        Raises:
+            OSError: The file cannot be written; nothing was added.
+        """
+        line = json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+        while not self._append_or_rotate(line):
+            pass
+
+    def _append_or_rotate(self, line: bytes) -> bool:
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            opened = os.fstat(file)
+            if opened.st_nlink == 0 or not self._is_current(opened):
+                return False  # another process rotated it between our open and our lock
+            if opened.st_size and opened.st_size + len(line) > self.max_bytes:
+                self.path.replace(self.rotated_path)
+                return False
+            os.write(file, line)
+            return True
+        finally:
+            os.close(file)
+
+    def _is_current(self, opened: os.stat_result) -> bool:
+        try:
+            current = self.path.stat()
+        except FileNotFoundError:
+            return False
+        return (current.st_dev, current.st_ino) == (opened.st_dev, opened.st_ino)
+
+    def records(self) -> Iterator[dict[str, object]]:
+        """Every whole record, oldest first; a torn or foreign line is passed over."""
+        for path in (self.rotated_path, self.path):
+            try:
+                lines = path.read_bytes().splitlines()
+            except FileNotFoundError:
+                continue
+            for line in lines:
+                try:
+                    record = json.loads(line)
+                except ValueError:
+                    continue
+                if isinstance(record, dict):
+                    yield record

@@ -1,0 +1,142 @@
+"""One clock for everything that waits or measures, so that every rule about time can be tested without sleeping."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from random import Random
+
+
+class Clock(Protocol):
+    """What the library knows of time."""
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start; never goes back. For durations and deadlines."""
+        ...
+
+    def wall(self) -> float:
+        """Seconds since the Unix epoch; may jump. For timestamps people read and for expiry dates."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Suspend the current task for at least `seconds`; zero or less yields once."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clocks. Stateless: share one or make many."""
+
+    __slots__ = ()
+
+    def monotonic(self) -> float:
+        """See `Clock`."""
+        return time.monotonic()
+
+    def wall(self) -> float:
+        """See `Clock`."""
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """See `Clock`."""
+        await asyncio.sleep(seconds)
+
+
+@dataclass(slots=True)
+class FakeClock:
+    """A clock that only moves when told to; both readings advance together, `jump` moves the wall alone.
+
+    For one event loop. `sleep` registers a wake-up time; `advance` wakes sleepers in order of that time and lets
+    each run before the next is woken.
+    """
+
+    now: float = 1_000.0
+    wall_now: float = 1_700_000_000.0
+    _sleepers: list[tuple[float, int, asyncio.Future[None]]] = field(default_factory=list)
+    _order: itertools.count[int] = field(default_factory=itertools.count)
+
+    def monotonic(self) -> float:
+        """See `Clock`."""
+        return self.now
+
+    def wall(self) -> float:
+        """See `Clock`."""
+        return self.wall_now
+
+    def jump(self, seconds: float) -> None:
+        """Move the wall clock without moving the monotonic one, as an operator or NTP would."""
+        self.wall_now += seconds
+
+    @property
+    def sleeping(self) -> int:
+        """How many tasks wait in `sleep`."""
+        return sum(1 for _, _, future in self._sleepers if not future.done())
+
+    async def sleep(self, seconds: float) -> None:
+        """See `Clock`; ends when `advance` reaches the time."""
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self.now + seconds, next(self._order), future))
+        await future
+
+    async def advance(self, seconds: float) -> None:
+        """Move both clocks on by `seconds`, waking whoever sleeps until then."""
+        target = self.now + seconds
+        await self._settle()
+        while self._sleepers and self._sleepers[0][0] <= target:
+            due, _, future = heapq.heappop(self._sleepers)
+            self.wall_now += due - self.now
+            self.now = due
+            if not future.done():
+                future.set_result(None)
+            await self._settle()
+        self.wall_now += target - self.now
+        self.now = target
+
+    async def _settle(self) -> None:
+        # A woken task may need several turns of the loop before it sleeps again or ends.
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A point in monotonic time, fixed once at the door from the caller's timeout.
+
+    Attributes:
+        at: The monotonic second at which it passes; infinity for "none".
+        timeout_seconds: What the caller asked for, to be named in errors; `None` for "none".
+    """
+
+    at: float
+    timeout_seconds: float | None
+
+    @classmethod
+    def after(cls, timeout_seconds: float | None, now: float) -> Deadline:
+        """The deadline `timeout_seconds` from `now`; `None` never passes."""
+        return cls(float("inf") if timeout_seconds is None else now + timeout_seconds, timeout_seconds)
+
+    def remaining(self, now: float) -> float | None:
+        """Seconds left, zero once passed; `None` when there is no deadline."""
+        return None if self.timeout_seconds is None else max(0.0, self.at - now)
+
+    def passed(self, now: float) -> bool:
+        """Whether nothing is left."""
+        return now >= self.at
+
+
+def backoff_seconds(attempt: int, *, base_seconds: float, cap_seconds: float, rng: Random) -> float:
+    """How long to wait before retry number `attempt` (0 is the first): exponential with full jitter.
+
+    Uniform in (0, min(cap, base * 2**attempt)]. Full jitter spreads a crowd of clients best for the least work
+    (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+    """
+    ceiling = min(cap_seconds, base_seconds * 2.0 ** min(attempt, 62))
+    return ceiling * (1.0 - rng.random())

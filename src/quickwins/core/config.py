@@ -1,0 +1,293 @@
+"""Configuration: layers of raw values, merged and validated as a whole, or refused as a whole.
+
+A layer is what one source says: the environment, later an OpenFeature client, the file. The first layer that
+names a key wins; a key marked `AnyLayerWins` is on when any layer turns it on (a kill). Nothing here reads a file
+or keeps state: `quickwins.core.flags` does both, and calls `resolve` again for each change.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, SecretStr, TypeAdapter, ValidationError, create_model
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings.sources.utils import parse_env_vars
+
+from quickwins.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from pydantic_core import ErrorDetails
+
+ENV_PREFIX = "QUICKWINS_"
+CONFIG_PATH_VARIABLE = "QUICKWINS_CONFIG"
+_NOT_SETTINGS = {CONFIG_PATH_VARIABLE}
+_DELIMITER = "__"
+_BOOL: TypeAdapter[bool] = TypeAdapter(bool)
+_S = TypeVar("_S", bound="Section")
+
+
+class Section(BaseModel):
+    """Base of every settings model: frozen, and a key it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class AnyLayerWins:
+    """Marks a boolean field that is true as soon as any layer says so, whatever the others say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one source says.
+
+    Attributes:
+        name: For people: `quickwins.toml`, `environment`.
+        values: Section name to keys to raw values; `service` is a plain string at the top.
+        spell: How this source writes a dotted key, for error messages.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+    spell: Callable[[str], str] = field(default=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration: validated models, and which layer each given value came from.
+
+    Attributes:
+        service: The name on every metric and event.
+        sections: Section name to its model; every known section is there, with defaults where nothing was given.
+        origins: Dotted key to the name of the layer that decided it; a key left at its default is absent.
+    """
+
+    service: str
+    sections: Mapping[str, Section]
+    origins: Mapping[str, str]
+
+    def section(self, name: str, model: type[_S]) -> _S:
+        """The section `name`, as the type its owner declared.
+
+        Raises:
+            ConfigError: There is no such section, or it has another type.
+        """
+        found = self.sections.get(name)
+        if not isinstance(found, model):
+            raise ConfigError(f"no section [{name}] of type {model.__name__}; known: {sorted(self.sections)}")
+        return found
+
+
+def load_file(text: str, name: str) -> Layer:
+    """The layer of a TOML file's text.
+
+    Raises:
+        ConfigError: The text is not TOML; the message has line and column.
+    """
+    try:
+        return Layer(name, tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{name}: not valid TOML: {error}") from error
+
+
+def load_environment(env: Mapping[str, str], sections: Mapping[str, type[Section]]) -> Layer:
+    """The layer of the environment: `QUICKWINS_<SECTION>__<KEY>=value`, upper or lower case.
+
+    Raises:
+        ConfigError: A variable with the prefix names no known section.
+    """
+    root = _root(sections)
+    names = {*root.model_fields}
+    for variable in env:
+        if variable.upper().startswith(ENV_PREFIX) and variable.upper() not in _NOT_SETTINGS:
+            head = variable[len(ENV_PREFIX) :].lower().split(_DELIMITER)[0]
+            if head not in names:
+                allowed = ", ".join(sorted(ENV_PREFIX + name.upper() + _DELIMITER + "…" for name in sections))
+                raise ConfigError(
+                    f"environment: {variable}: unknown setting{_guess(head, names)}; allowed: {allowed}"
+                )
+    try:
+        values = _GivenEnvironment(root, env)()
+    except SettingsError as error:
+        raise ConfigError(f"environment: a whole section must be given as a JSON object: {error}") from None
+    return Layer("environment", values, spell=_as_variable)
+
+
+def resolve(layers: Sequence[Layer], sections: Mapping[str, type[Section]]) -> Settings:
+    """Merge `layers`, the strongest first, and validate the result whole.
+
+    Raises:
+        ConfigError: One line for each bad value: which layer, which key, what it was, what is allowed. A value of
+            a secret key is never shown.
+    """
+    merged: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for layer in reversed(layers):
+        _refuse_secrets_outside_environment(layer, sections)
+        _merge(merged, layer.values, layer.name, origins, ())
+    for name, model in sections.items():
+        for key, info in model.model_fields.items():
+            if AnyLayerWins in info.metadata:
+                _any_layer(merged, origins, layers, name, key)
+    root = _root(sections)
+    try:
+        whole = root.model_validate(merged)
+    except ValidationError as error:
+        by_name = {layer.name: layer for layer in layers}
+        items = error.errors(include_url=False)
+        # What an instance inherited is wrong where it was given; it needs no line of its own.
+        given = [item for item in items if _origin(_dotted(item), origins)] or items
+        lines = dict.fromkeys(_line(item, root, origins, by_name) for item in given)
+        raise ConfigError("\n".join(lines)) from None  # the cause would show the values of secrets
+    return Settings(whole.service, {name: getattr(whole, name) for name in sections}, origins)
+
+
+class _Root(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    service: str = ""
+
+
+def _root(sections: Mapping[str, type[Section]]) -> type[_Root]:
+    fields: dict[str, Any] = {name: (model, model()) for name, model in sections.items()}
+    return create_model("Root", __base__=_Root, **fields)
+
+
+class _GivenEnvironment(EnvSettingsSource):
+    """pydantic-settings' reading of an environment, from the mapping it is given instead of the process's own."""
+
+    def __init__(self, root: type[BaseModel], env: Mapping[str, str]) -> None:
+        self._given = env
+        model = create_model("Environment", __base__=_EnvironmentModel, **_fields_of(root))
+        super().__init__(model, env_prefix=ENV_PREFIX, env_nested_delimiter=_DELIMITER)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return parse_env_vars(
+            self._given, self.case_sensitive, self.env_ignore_empty, self.env_parse_none_str
+        )
+
+
+class _EnvironmentModel(BaseSettings):
+    model_config = SettingsConfigDict(extra="allow")
+
+
+def _fields_of(root: type[BaseModel]) -> dict[str, Any]:
+    return {name: (info.annotation, info.default) for name, info in root.model_fields.items()}
+
+
+def _merge(
+    into: dict[str, Any],
+    values: Mapping[str, Any],
+    layer: str,
+    origins: dict[str, str],
+    path: tuple[str, ...],
+) -> None:
+    for key, value in values.items():
+        here = (*path, key)
+        if isinstance(value, dict):
+            below = into.get(key)
+            if not isinstance(below, dict):
+                below = into[key] = {}
+            _merge(below, value, layer, origins, here)
+        else:
+            into[key] = value
+            origins[".".join(here)] = layer
+
+
+def _any_layer(
+    merged: dict[str, Any], origins: dict[str, str], layers: Sequence[Layer], section: str, key: str
+) -> None:
+    for layer in layers:
+        keys = layer.values.get(section)
+        if isinstance(keys, dict) and key in keys:
+            try:
+                on = _BOOL.validate_python(keys[key])
+            except ValidationError:
+                on = True  # not a boolean: let it be the merged value, so that validation names it
+            if on:
+                merged[section][key] = keys[key]
+                origins[f"{section}.{key}"] = layer.name
+                return
+
+
+def _secret_keys(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for key, info in model.model_fields.items():
+        for kind in (info.annotation, *get_args(info.annotation)):
+            if kind is SecretStr:
+                yield (*path, key)
+            elif isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from _secret_keys(kind, (*path, key))
+
+
+def _refuse_secrets_outside_environment(layer: Layer, sections: Mapping[str, type[Section]]) -> None:
+    if layer.spell is _as_variable:
+        return
+    for path in _secret_keys(_root(sections)):
+        values: Any = layer.values
+        for key in path:
+            values = values.get(key) if isinstance(values, dict) else None
+        if values is not None:
+            dotted = ".".join(path)
+            raise ConfigError(
+                f"{layer.name}: {dotted}: a secret does not belong into a file; set {_as_variable(dotted)}"
+            )
+
+
+def _as_variable(dotted: str) -> str:
+    return ENV_PREFIX + dotted.replace(".", _DELIMITER).upper()
+
+
+def _line(
+    item: ErrorDetails, root: type[BaseModel], origins: Mapping[str, str], layers: Mapping[str, Layer]
+) -> str:
+    dotted = _dotted(item)
+    path = dotted.split(".")
+    layer = layers.get(_origin(dotted, origins))
+    where = f"{layer.name}: {layer.spell(dotted)}" if layer else dotted
+    if item["type"] == "extra_forbidden":
+        model = _model_at(root, path[:-1])
+        allowed = sorted(model.model_fields) if model else []
+        return f"{where}: unknown key{_guess(path[-1], allowed)}; allowed: {', '.join(allowed)}"
+    secret = tuple(path) in set(_secret_keys(root))
+    value = item["input"]
+    shown = "the given value" if secret else repr(value) if isinstance(value, str) else str(value)
+    return f"{where}: {shown} is not allowed: {item['msg'][:1].lower()}{item['msg'][1:]}"
+
+
+def _dotted(item: ErrorDetails) -> str:
+    return ".".join(str(part) for part in item["loc"] if part != "[key]")
+
+
+def _origin(dotted: str, origins: Mapping[str, str]) -> str:
+    # An error may sit above the given key (a wrong type of table) or below it (inside a list).
+    for key, layer in origins.items():
+        if key == dotted or key.startswith(dotted + ".") or dotted.startswith(key + "."):
+            return layer
+    return ""
+
+
+def _model_at(model: type[BaseModel], path: Sequence[str]) -> type[BaseModel] | None:
+    current: type[BaseModel] | None = model
+    for part in path:
+        if current is None:
+            return None
+        info = current.model_fields.get(part)
+        if info is None:  # the name of an instance in a table of tables: the model stays
+            continue
+        current = next(_models_in(info.annotation), None)
+    return current
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)
+
+
+def _guess(key: str, allowed: Sequence[str] | set[str]) -> str:
+    close = difflib.get_close_matches(key, list(allowed), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,0 +1,41 @@
+"""Live flags: whether a feature is on, for whom, decided from one immutable snapshot that is swapped whole.
+
+    flags = Flags(sections, [EnvironmentSource(os.environ, sections), FileSource(Path("quickwins.toml"))])
+    async with flags:                       # polls every 0.5 s
+        with pinned("user-7"):              # one snapshot and one key for this request
+            if flags.flag("backpressure").active(): ...
+
+Turn a feature off with `enabled = false`, or at once and from anywhere with `killed = true`.
+"""
+
+from quickwins.core.flags._state import FlagSettings, FlagState, Why, decide
+from quickwins.core.flags.live import Flag, Flags
+from quickwins.core.flags.pin import pinned
+from quickwins.core.flags.settings import FlagsSettings
+from quickwins.core.flags.snapshot import Snapshot
+from quickwins.core.flags.sources import (
+    EnvironmentSource,
+    FileSource,
+    MemorySource,
+    Source,
+    SourceError,
+    SourceReason,
+)
+
+__all__ = [
+    "EnvironmentSource",
+    "FileSource",
+    "Flag",
+    "FlagSettings",
+    "FlagState",
+    "Flags",
+    "FlagsSettings",
+    "MemorySource",
+    "Snapshot",
+    "Source",
+    "SourceError",
+    "SourceReason",
+    "Why",
+    "decide",
+    "pinned",
+]

@@ -1,0 +1,295 @@
+"""The live flags of one process: polls the sources, swaps the snapshot, tells who wants to know."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from quickwins.core.clock import SystemClock
+from quickwins.core.config import resolve
+from quickwins.core.errors import ConfigError
+from quickwins.core.events import (
+    AUDIT_FAILED,
+    FLAG_CHANGED,
+    FLAG_SOURCE_FAILED,
+    FLAG_SOURCE_RECOVERED,
+    FLAG_SUBSCRIBER_FAILED,
+    Reporter,
+)
+from quickwins.core.flags.metrics import (
+    AUDIT_FAILURES,
+    FLAG,
+    FLAG_CHANGES,
+    FLAG_VERSION,
+    MISSING_KEY,
+    SOURCE_FAILURES,
+    SOURCE_UP,
+)
+from quickwins.core.flags.pin import PIN
+from quickwins.core.flags.settings import FlagsSettings
+from quickwins.core.flags.snapshot import Snapshot
+from quickwins.core.flags.sources import SourceError, SourceReason
+from quickwins.core.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from prometheus_client import CollectorRegistry
+
+    from quickwins.core.audit import AuditLog
+    from quickwins.core.clock import Clock
+    from quickwins.core.config import Section
+    from quickwins.core.flags._state import FlagState
+    from quickwins.core.flags.sources import Source
+
+
+class Flag:
+    """A handle on one feature's flag. Any thread may ask.
+
+    Attributes:
+        feature: Its name.
+        state: Its state in the newest snapshot. `flag.state.on` is the unkeyed evaluation, two attribute reads, for
+            what concerns the whole process; inside a request ask `active()`.
+    """
+
+    __slots__ = ("_flags", "_missing", "feature", "state")
+
+    def __init__(self, feature: str, flags: Flags, state: FlagState, metrics: Metrics) -> None:
+        self.feature = feature
+        self.state = state
+        self._flags = flags
+        self._missing = metrics.counter(MISSING_KEY, feature=feature)
+
+    def active(self) -> bool:
+        """Whether the feature is on for the current request: by its pinned snapshot and key, if it has a pin.
+
+        Below 100 %, without a key, it is off, and counted.
+        """
+        pin = PIN.get()
+        if pin is None:
+            state = self.state
+            key = None
+        else:
+            state = pin.snapshot(self._flags).flags[self.feature]
+            key = pin.key
+        if state.on:
+            return True
+        if state.limit == 0:
+            return False
+        if key is None:
+            self._missing.inc()
+            return False
+        return state.admits(key)
+
+    def active_for(self, key: str) -> bool:
+        """Whether the feature is on for `key`, whatever key the request has pinned; its snapshot still counts."""
+        pin = PIN.get()
+        state = self.state if pin is None else pin.snapshot(self._flags).flags[self.feature]
+        return state.admits(key)
+
+
+class Flags:
+    """The snapshot of one process, kept fresh from its sources.
+
+    Build it, then `async with` it (or call `poll` yourself). Reading `snapshot` or a `Flag` is safe from any thread;
+    everything else belongs to one event loop.
+
+    Attributes:
+        snapshot: The newest whole. Replaced by reference, never changed.
+    """
+
+    def __init__(
+        self,
+        sections: Mapping[str, type[Section]],
+        sources: Sequence[Source],
+        *,
+        audit: AuditLog | None = None,
+        registry: CollectorRegistry | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Read every source once.
+
+        Args:
+            sections: The known sections; those that are `FlagSettings` are flags.
+            sources: The strongest first.
+            audit: Where each change of a flag is recorded; `None`: nowhere.
+            registry: For the flags' series; the default registry when `None`.
+            clock: For waiting and for expiry.
+
+        Raises:
+            ConfigError: A source cannot be read, or what they say together is not valid: nothing runs on a guess.
+        """
+        self._sections = sections
+        self._sources = sources
+        self._clock = SystemClock() if clock is None else clock
+        self._audit = audit
+        self._subscribers: list[Callable[[Snapshot], None]] = []
+        self._task: asyncio.Task[None] | None = None
+        self._tokens: list[object] = self._read()
+        self.snapshot = self._build(version=1)
+        self._refused: list[object] | None = None
+        self._failing: tuple[str, str] | None = None
+        service = self.snapshot.settings.service
+        self._metrics = Metrics(registry=registry, service=service)
+        self._reporter = Reporter(service=service, clock=self._clock)
+        self._flags = {
+            feature: Flag(feature, self, state, self._metrics)
+            for feature, state in self.snapshot.flags.items()
+        }
+        self._show()
+        for source in sources:
+            self._metrics.gauge(SOURCE_UP, source=source.name).set(1)
+
+    def flag(self, feature: str) -> Flag:
+        """The handle on `feature`'s flag; always the same object.
+
+        Raises:
+            ConfigError: No known section of that name is a flag.
+        """
+        try:
+            return self._flags[feature]
+        except KeyError:
+            raise ConfigError(f"no flag {feature!r}; known: {', '.join(sorted(self._flags))}") from None
+
+    def subscribe(self, subscriber: Callable[[Snapshot], None]) -> None:
+        """Call `subscriber` with each new snapshot, after the swap, on the polling loop. It must not block."""
+        self._subscribers.append(subscriber)
+
+    def poll(self) -> bool:
+        """Look at the sources once, and swap when they say something else, or when a flag has expired.
+
+        Returns:
+            Whether the snapshot was replaced. When the sources are missing, cut short or invalid, the last good
+            snapshot stays, one event says why, and `quickwins_flag_source_up` is 0 until they are good again.
+        """
+        try:
+            tokens = self._read()
+        except SourceError as error:
+            self._failed(error)
+            return False
+        expires_at = self.snapshot.expires_at
+        if tokens == self._tokens and (expires_at is None or self._clock.wall() < expires_at):
+            self._recovered()
+            return False
+        if tokens == self._refused:
+            return False
+        try:
+            new = self._build(version=self.snapshot.version + 1)
+        except ConfigError as error:
+            self._refused = tokens
+            self._failed(error)
+            return False
+        self._tokens = tokens
+        self._recovered()
+        return self._swap(new)
+
+    async def __aenter__(self) -> Self:
+        """Start to poll."""
+        self._task = asyncio.create_task(self._run(), name="quickwins-flags")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop to poll; the last snapshot stays."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            settings = self.snapshot.settings.section("flags", FlagsSettings)
+            await self._clock.sleep(settings.poll_interval_seconds)
+            self.poll()
+
+    def _read(self) -> list[object]:
+        return [source.read() for source in self._sources]
+
+    def _build(self, version: int) -> Snapshot:
+        settings = resolve([source.layer() for source in self._sources], self._sections)
+        snapshot = Snapshot.build(settings, version=version, wall_now=self._clock.wall())
+        for source in self._sources:
+            source.accept()
+        return snapshot
+
+    def _swap(self, new: Snapshot) -> bool:
+        old = self.snapshot
+        if new.digest == old.digest:  # a comment was edited
+            self.snapshot = Snapshot(old.version, old.digest, new.settings, old.flags, new.expires_at)
+            return False
+        self.snapshot = new
+        for feature, flag in self._flags.items():
+            flag.state = new.flags[feature]
+        self._show()
+        for feature, state in new.flags.items():
+            if state != old.flags[feature]:
+                self._changed(feature, old.flags[feature], state, new)
+        for subscriber in self._subscribers:
+            try:
+                subscriber(new)
+            except Exception as error:  # noqa: BLE001 -- one feature's bug must not keep the others from a kill
+                self._reporter.report(
+                    FLAG_SUBSCRIBER_FAILED,
+                    subscriber=repr(type(subscriber).__name__),
+                    error=type(error).__name__,
+                )
+        return True
+
+    def _show(self) -> None:
+        self._metrics.gauge(FLAG_VERSION).set(self.snapshot.version)
+        for feature, state in self.snapshot.flags.items():
+            self._metrics.gauge(FLAG, feature=feature).set(state.percent / 100)
+
+    def _changed(self, feature: str, old: FlagState, new: FlagState, snapshot: Snapshot) -> None:
+        fields: dict[str, object] = {
+            "feature": feature,
+            "old": str(old),
+            "new": str(new),
+            "source": snapshot.origin(feature),
+            "version": snapshot.version,
+            "digest": snapshot.digest,
+        }
+        self._metrics.counter(FLAG_CHANGES, feature=feature).inc()
+        self._reporter.report(FLAG_CHANGED, **fields)
+        if self._audit is None:
+            return
+        try:
+            self._audit.append(
+                {
+                    "at": self._clock.wall(),
+                    "event": FLAG_CHANGED.name,
+                    "service": snapshot.settings.service,
+                    "pid": os.getpid(),
+                    **fields,
+                }
+            )
+        except OSError as error:
+            self._metrics.counter(AUDIT_FAILURES).inc()
+            self._reporter.report(AUDIT_FAILED, reason=error.strerror or "unwritable")
+
+    def _failed(self, error: ConfigError) -> None:
+        # An error that no source raised is about the values together, most of which the last one brings.
+        source = error.source if isinstance(error, SourceError) else self._sources[-1].name
+        if self._failing == (source, str(error)):
+            return
+        self._recovered_metrics()
+        self._failing = (source, str(error))
+        reason = str(error.reason or SourceReason.INVALID)
+        self._metrics.gauge(SOURCE_UP, source=source).set(0)
+        self._metrics.counter(SOURCE_FAILURES, source=source, reason=reason).inc()
+        self._reporter.report(FLAG_SOURCE_FAILED, source=source, reason=reason, detail=str(error))
+
+    def _recovered(self) -> None:
+        self._refused = None
+        if self._failing is not None:
+            self._reporter.report(FLAG_SOURCE_RECOVERED, source=self._failing[0])
+            self._recovered_metrics()
+            self._failing = None
+
+    def _recovered_metrics(self) -> None:
+        if self._failing is not None:
+            self._metrics.gauge(SOURCE_UP, source=self._failing[0]).set(1)

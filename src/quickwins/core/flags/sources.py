@@ -1,0 +1,181 @@
+"""Where flags and settings come from. The order of a list of sources is their precedence, strongest first.
+
+The list is environment, file; a client of a flag service has its place between the two.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from quickwins.core.config import Layer, load_environment, load_file
+from quickwins.core.errors import ConfigError
+from quickwins.core.flags._truncation import suspicion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from quickwins.core.config import Section
+
+MAX_FILE_BYTES = 1 << 20
+
+
+class SourceReason(StrEnum):
+    """Why a source could not be used."""
+
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    EMPTY = "empty"
+    TRUNCATED = "truncated"
+    INVALID = "invalid"
+
+
+class SourceError(ConfigError):
+    """A source has nothing usable to say now; whoever has a good snapshot keeps it."""
+
+    def __init__(self, message: str, *, source: str, reason: SourceReason) -> None:
+        super().__init__(message, reason=reason)
+        self.source = source
+
+
+class Source(Protocol):
+    """One place that flags come from. Used by one thread at a time.
+
+    Attributes:
+        name: What kind of place, for metrics; its layer's name says which one.
+    """
+
+    name: str
+
+    def read(self) -> object:
+        """Look at it. Returns a token that is equal as long as it says the same; costs microseconds.
+
+        Raises:
+            SourceError: Nothing usable is there.
+        """
+        ...
+
+    def layer(self) -> Layer:
+        """What the last `read` saw.
+
+        Raises:
+            ConfigError: It cannot be understood.
+        """
+        ...
+
+    def accept(self) -> None:
+        """What the last `read` saw was valid together with all others: it is the last good one from now on."""
+        ...
+
+
+class FileSource:
+    """A TOML file, compared by content.
+
+    Content rather than a file watcher: watchers hold on to an inode and fall silent after the first atomic
+    replacement or the swap of Kubernetes's `..data` link.
+    """
+
+    name = "file"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._data = b""
+        self._good: tuple[str, Mapping[str, Any]] | None = None
+        self._latest: tuple[str, Mapping[str, Any]] = ("", {})
+
+    def read(self) -> bytes:
+        """See `Source`."""
+        self._data = self._read_bounded()
+        return self._data
+
+    def layer(self) -> Layer:
+        """See `Source`."""
+        try:
+            text = self._data.decode()
+        except UnicodeDecodeError as error:
+            raise self._error(SourceReason.INVALID, f"not UTF-8 at byte {error.start}") from None
+        if not text.strip():
+            raise self._error(SourceReason.EMPTY, "it is empty")
+        layer = load_file(text, str(self.path))
+        if self._good is not None:
+            why = suspicion(*self._good, text, layer.values)
+            if why is not None:
+                raise self._error(SourceReason.TRUNCATED, why)
+        self._latest = (text, layer.values)
+        return layer
+
+    def accept(self) -> None:
+        """See `Source`."""
+        self._good = self._latest
+
+    def _read_bounded(self) -> bytes:
+        try:
+            # Non-blocking, so that a FIFO under this name cannot hold up the event loop.
+            file = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise self._error(SourceReason.MISSING, "there is no such file") from None
+        except OSError as error:
+            raise self._error(SourceReason.UNREADABLE, error.strerror or "unreadable") from None
+        try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise self._error(SourceReason.UNREADABLE, "it is not a regular file")
+            data = os.read(file, MAX_FILE_BYTES + 1)
+        except OSError as error:
+            raise self._error(SourceReason.UNREADABLE, error.strerror or "unreadable") from None
+        finally:
+            os.close(file)
+        if len(data) > MAX_FILE_BYTES:
+            raise self._error(SourceReason.INVALID, f"it is larger than {MAX_FILE_BYTES} bytes")
+        return data
+
+    def _error(self, reason: SourceReason, why: str) -> SourceError:
+        return SourceError(f"{self.path}: {why}", source=self.name, reason=reason)
+
+
+class EnvironmentSource:
+    """The environment as it was at start: a process's own environment does not change from outside."""
+
+    name = "environment"
+
+    def __init__(self, env: Mapping[str, str], sections: Mapping[str, type[Section]]) -> None:
+        self._layer = load_environment(env, sections)
+
+    def read(self) -> None:
+        """See `Source`."""
+
+    def layer(self) -> Layer:
+        """See `Source`."""
+        return self._layer
+
+    def accept(self) -> None:
+        """See `Source`."""
+
+
+class MemorySource:
+    """Values set by hand, for tests and for services that bring their own store.
+
+    Example: `source = MemorySource({"backpressure": {"enabled": True}})`, later `source.set("backpressure", percent=10)`.
+    """
+
+    name = "memory"
+
+    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
+        self._values: Mapping[str, Any] = dict(values or {})
+
+    def set(self, feature: str, **fields: object) -> None:
+        """Change some keys of one section; seen at the next poll."""
+        self._values = {**self._values, feature: {**self._values.get(feature, {}), **fields}}
+
+    def read(self) -> object:
+        """See `Source`."""
+        return self._values
+
+    def layer(self) -> Layer:
+        """See `Source`."""
+        return Layer(self.name, self._values)
+
+    def accept(self) -> None:
+        """See `Source`."""

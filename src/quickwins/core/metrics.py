@@ -1,0 +1,147 @@
+"""How collectors are declared: as data, on a given registry, with `service` and `name` first on every series.
+
+A feature's `metrics.py` holds `Metric` values only, so importing it twice declares nothing twice; `Metrics` turns
+them into collectors of one registry, and `docs/metrics.md` is generated from the same values. Label values are
+capped per metric: what comes after the cap is counted under `other`. Never put an id, an address or a message into
+a label.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+from quickwins.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
+BASE_LABELS = ("service", "name")
+OTHER = "other"
+_C = TypeVar("_C", Counter, Gauge, Histogram)
+
+
+class Kind(StrEnum):
+    """The Prometheus types in use."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One declared metric.
+
+    Attributes:
+        name: As scraped, with its unit, counters with `_total`.
+        kind: Its Prometheus type.
+        help: One sentence for `# HELP` and the docs.
+        labels: The feature's own labels; `service` and `name` come before them on every series.
+        max_values: How many distinct values each own label may take in this process before `other`.
+        buckets: Upper bounds of a histogram, in the metric's unit; `None` for Prometheus's defaults.
+        multiprocess_mode: How a gauge of several processes is summed up (see prometheus_client's multiprocess mode).
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    max_values: int = 100
+    buckets: tuple[float, ...] | None = None
+    multiprocess_mode: Literal[
+        "livesum", "livemax", "livemin", "liveall", "sum", "max", "min", "mostrecent"
+    ] = "livesum"
+
+
+class Metrics:
+    """The collectors of one instance of one feature: a registry, with `service` and `name` filled in.
+
+    Thread-safe. A child is looked up once and then kept, so an update costs what prometheus_client charges for a
+    labelled child (0.3 µs for a counter) plus one dictionary look-up.
+    """
+
+    def __init__(
+        self, *, registry: CollectorRegistry | None = None, service: str = "", name: str = ""
+    ) -> None:
+        self.registry = REGISTRY if registry is None else registry
+        self.service = service
+        self.name = name
+        self._children: dict[tuple[str, ...], Counter | Gauge | Histogram] = {}
+        self._seen: dict[tuple[str, str], set[str]] = {}
+        self._lock = threading.Lock()
+
+    def counter(self, metric: Metric, **labels: str) -> Counter:
+        """The counter child of `metric` for the given values of its own labels."""
+        return self._child(Counter, metric, labels)
+
+    def gauge(self, metric: Metric, **labels: str) -> Gauge:
+        """The gauge child of `metric` for the given values of its own labels."""
+        return self._child(Gauge, metric, labels)
+
+    def histogram(self, metric: Metric, **labels: str) -> Histogram:
+        """The histogram child of `metric` for the given values of its own labels."""
+        return self._child(Histogram, metric, labels)
+
+    def _child(self, cls: type[_C], metric: Metric, labels: dict[str, str]) -> _C:
+        if labels.keys() != set(metric.labels):
+            raise ConfigError(
+                f"{metric.name} takes the labels {list(metric.labels)}, not {sorted(labels)}",
+            )
+        key = (metric.name, *(labels[label] for label in metric.labels))
+        child = self._children.get(key)
+        if child is None:
+            child = self._make(cls, metric, key)
+        if not isinstance(child, cls):
+            raise ConfigError(f"{metric.name} is a {metric.kind}, not a {cls.__name__.lower()}")
+        return child
+
+    def _make(self, cls: type[_C], metric: Metric, key: tuple[str, ...]) -> Counter | Gauge | Histogram:
+        with self._lock:
+            capped = [
+                self._capped(metric, label, value)
+                for label, value in zip(metric.labels, key[1:], strict=True)
+            ]
+            child = _collector(cls, metric, self.registry).labels(self.service, self.name, *capped)
+            if capped == list(key[1:]):  # a value behind the cap is not remembered: that would be the leak
+                self._children[key] = child
+            return child
+
+    def _capped(self, metric: Metric, label: str, value: str) -> str:
+        seen = self._seen.setdefault((metric.name, label), set())
+        if value not in seen:
+            if len(seen) >= metric.max_values:
+                return OTHER
+            seen.add(value)
+        return value
+
+
+_declaring = threading.Lock()
+
+
+def _collector(cls: type[_C], metric: Metric, registry: CollectorRegistry) -> _C:
+    """The collector of `metric` on `registry`, declared there at its first use by anybody."""
+    names = (*BASE_LABELS, *metric.labels)
+    with _declaring:
+        # The registry is the only table of what is declared on it that survives a second import of this module.
+        known: dict[str, Collector] = registry._names_to_collectors  # noqa: SLF001 -- no public look-up exists
+        found = known.get(metric.name)
+        if found is None:
+            if cls is Gauge:
+                return cls(
+                    metric.name,
+                    metric.help,
+                    names,
+                    registry=registry,
+                    multiprocess_mode=metric.multiprocess_mode,
+                )
+            if cls is Histogram and metric.buckets is not None:
+                return cls(metric.name, metric.help, names, registry=registry, buckets=metric.buckets)
+            return cls(metric.name, metric.help, names, registry=registry)
+    if not isinstance(found, cls) or found._labelnames != names:  # noqa: SLF001 -- no public accessor exists
+        raise ConfigError(f"{metric.name} is on this registry already, as something else")
+    return found

@@ -1,0 +1,198 @@
+"""One configuration, everything wired: what a service makes once at its start."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field, SecretStr
+
+from quickwins.backpressure import BackpressureSettings, GatedPool
+from quickwins.core.audit import AuditLog
+from quickwins.core.clock import SystemClock
+from quickwins.core.config import CONFIG_PATH_VARIABLE, Section, Settings, resolve
+from quickwins.core.errors import ConfigError
+from quickwins.core.flags import EnvironmentSource, FileSource, Flags, FlagsSettings
+from quickwins.core.metrics_endpoint import MetricsServer, metrics_app
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Self
+
+    import asyncpg
+    from prometheus_client import CollectorRegistry
+
+    from quickwins.core.clock import Clock
+    from quickwins.core.flags import Flag, Snapshot, Source
+    from quickwins.core.metrics_endpoint import ASGIApp
+
+DEFAULT_PATH = "quickwins.toml"
+
+
+class MetricsSettings(Section):
+    """The section `[metrics]`."""
+
+    token: SecretStr | None = Field(
+        default=None,
+        description="What a scrape must send as its bearer token; from QUICKWINS_METRICS__TOKEN only. Absent: none.",
+    )
+
+
+SECTIONS: Mapping[str, type[Section]] = {
+    "flags": FlagsSettings,
+    "metrics": MetricsSettings,
+    "backpressure": BackpressureSettings,
+}
+"""Every section of `quickwins.toml` and its model; one line for each feature."""
+
+
+def config_path(path: str | os.PathLike[str] | None, env: Mapping[str, str]) -> Path:
+    """The configuration's path: the argument, else `QUICKWINS_CONFIG`, else `quickwins.toml` in this folder."""
+    return Path(path or env.get(CONFIG_PATH_VARIABLE) or DEFAULT_PATH)
+
+
+class QuickWins:
+    """All features of one process, under one live configuration.
+
+    Belongs to one event loop. Use as `async with`: entering starts to follow the configuration, leaving closes what
+    was made here.
+
+    Example:
+        qw = QuickWins.load("quickwins.toml")
+        pool = qw.pool(await asyncpg.create_pool(dsn), name="feed")
+        async with qw:
+            await serve(pool)
+
+    Attributes:
+        flags: The live flags and settings.
+    """
+
+    def __init__(
+        self,
+        flags: Flags,
+        *,
+        registry: CollectorRegistry | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Use `QuickWins.load` instead, unless you bring flags of your own."""
+        self.flags = flags
+        self._registry = registry
+        self._clock = SystemClock() if clock is None else clock
+        self._pools: list[GatedPool] = []
+        flags.subscribe(self._reconfigure)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        registry: CollectorRegistry | None = None,
+        clock: Clock | None = None,
+    ) -> QuickWins:
+        """Read the configuration and get everything ready; nothing runs yet.
+
+        Args:
+            path: The file; when `None`, what `QUICKWINS_CONFIG` names, else `quickwins.toml`.
+            env: The environment; the process's own when `None`.
+            registry: For all series; the default registry when `None`.
+            clock: For everything that waits or measures.
+
+        Raises:
+            ConfigError: The file is missing or not valid; the message has a line for each mistake.
+        """
+        env = os.environ if env is None else env
+        clock = SystemClock() if clock is None else clock
+        file = config_path(path, env)
+        sources: list[Source] = [EnvironmentSource(env, SECTIONS), FileSource(file)]
+        audit = audit_log(read_settings(sources), file)
+        flags = Flags(SECTIONS, sources, audit=audit, registry=registry, clock=clock)
+        return cls(flags, registry=registry, clock=clock)
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration as it is now; replaced whole at each change."""
+        return self.flags.snapshot.settings
+
+    def flag(self, feature: str) -> Flag:
+        """The live flag of `feature`.
+
+        Raises:
+            ConfigError: There is no such feature.
+        """
+        return self.flags.flag(feature)
+
+    def pool(self, pool: asyncpg.Pool, *, name: str) -> GatedPool:
+        """Put `pool` behind a gate, as `[backpressure]` or `[backpressure.names.<name>]` says, live.
+
+        Args:
+            pool: The caller's; closed together with this object.
+            name: What the pool is called in configuration, metrics and errors.
+
+        Raises:
+            ConfigError: A pool of that name was made here before.
+        """
+        if any(made.name == name for made in self._pools):
+            raise ConfigError(f"there is a pool {name!r} already: give each pool a name of its own")
+        gated = GatedPool(
+            pool,
+            settings=self.settings.section("backpressure", BackpressureSettings).for_name(name),
+            flag=self.flag("backpressure"),
+            name=name,
+            service=self.settings.service,
+            registry=self._registry,
+            clock=self._clock,
+        )
+        self._pools.append(gated)
+        return gated
+
+    def metrics_app(self) -> ASGIApp:
+        """An ASGI application with the metrics, behind the configured token if there is one."""
+        return metrics_app(self._registry, token=self.settings.section("metrics", MetricsSettings).token)
+
+    def metrics_server(self, port: int = 0, *, host: str = "127.0.0.1") -> MetricsServer:
+        """The metrics on a port of their own; close it yourself."""
+        token = self.settings.section("metrics", MetricsSettings).token
+        return MetricsServer(port, host=host, registry=self._registry, token=token)
+
+    async def __aenter__(self) -> Self:
+        """Start to follow the configuration."""
+        await self.flags.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close what was made here, the last first, and stop to follow the configuration."""
+        try:
+            while self._pools:
+                await self._pools.pop().close()
+        finally:
+            await self.flags.__aexit__(kind, error, trace)
+
+    def _reconfigure(self, snapshot: Snapshot) -> None:
+        settings = snapshot.settings.section("backpressure", BackpressureSettings)
+        for pool in self._pools:
+            pool.reconfigure(settings.for_name(pool.name))
+
+
+def read_settings(sources: list[Source]) -> Settings:
+    """What `sources` say together, once, without following them.
+
+    Raises:
+        ConfigError: A source cannot be read, or the whole is not valid.
+    """
+    for source in sources:
+        source.read()
+    return resolve([source.layer() for source in sources], SECTIONS)
+
+
+def audit_log(settings: Settings, config: Path) -> AuditLog | None:
+    """The audit file of the configuration at `config`; `None` when it is turned off."""
+    flags = settings.section("flags", FlagsSettings)
+    if not flags.audit:
+        return None
+    path = flags.audit_path or config.with_name(config.name + ".audit.jsonl")
+    return AuditLog(path, max_bytes=flags.audit_max_bytes)
