@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, SecretStr, TypeAdapter, ValidationError, create_model
@@ -152,7 +153,12 @@ class _Root(BaseModel):
 
 
 def _root(sections: Mapping[str, type[Section]]) -> type[_Root]:
-    fields: dict[str, Any] = {name: (model, model()) for name, model in sections.items()}
+    return _made_root(tuple(sections.items()))
+
+
+@lru_cache(maxsize=8)  # making a model takes milliseconds, and every reload asks for the same one
+def _made_root(sections: tuple[tuple[str, type[Section]], ...]) -> type[_Root]:
+    fields: dict[str, Any] = {name: (model, model()) for name, model in sections}
     return create_model("Root", __base__=_Root, **fields)
 
 

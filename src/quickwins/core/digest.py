@@ -30,12 +30,37 @@ def digest(*parts: str | bytes, key: bytes = b"", size_bytes: int = 16) -> bytes
     return blake2b(b"".join(map(framed, parts)), key=key, digest_size=size_bytes).digest()
 
 
-def bucket(prefix: bytes, key: str) -> int:
-    """The bucket, 0 to 9,999, of `key` under `prefix`, which is `framed(salt)`.
+_SHORT_LENGTHS = tuple(length.to_bytes(4, "big") for length in range(256))
 
-    Written out instead of calling `digest`, since it runs on every keyed evaluation of a flag: the prefix is framed
-    once per flag, the hash is one shot. 2**64 is so much larger than 10,000 that the modulo's bias is below 1e-15.
+
+class Dice:
+    """Draws keys into buckets: the same key always into the same one, another salt elsewhere.
+
+    `draw` runs on every keyed evaluation of a flag. So the salt is hashed once and its state copied, the length of a
+    short key comes from a table, and callers compare the drawn bytes with `below(limit)` instead of making a number
+    of them: 0.4 µs, where a one-shot digest of the same bytes takes 0.34 (`benchmarks/flags`). Immutable; any thread.
     """
-    data = key.encode("utf-8", "surrogatepass")
-    value = blake2b(prefix + len(data).to_bytes(4, "big") + data, digest_size=8).digest()
-    return int.from_bytes(value, "big") % BUCKETS
+
+    __slots__ = ("_start",)
+
+    def __init__(self, salt: str) -> None:
+        self._start = blake2b(framed(salt), digest_size=8)
+
+    def draw(self, key: str) -> bytes:
+        """Eight bytes, uniform over all keys: `digest(salt, key, size_bytes=8)`."""
+        data = key.encode("utf-8", "surrogatepass")
+        length = len(data)
+        state = self._start.copy()
+        state.update((_SHORT_LENGTHS[length] if length < 256 else length.to_bytes(4, "big")) + data)  # noqa: PLR2004
+        return state.digest()
+
+    def bucket(self, key: str) -> int:
+        """The bucket of `key`, 0 to 9,999."""
+        return int.from_bytes(self.draw(key), "big") * BUCKETS >> 64
+
+
+def below(limit: int) -> bytes:
+    """What a draw is smaller than exactly when its bucket is below `limit`, 0 to 10,000."""
+    if limit >= BUCKETS:
+        return b"\xff" * 9  # longer than any draw, and so above all of them
+    return (-(-(limit << 64) // BUCKETS)).to_bytes(8, "big")

@@ -40,6 +40,9 @@ class Event:
 
 
 FLAG_CHANGED = Event("flag.changed", logging.INFO, ("feature", "old", "new", "source", "version", "digest"))
+FLAG_WRITTEN = Event(
+    "flag.written", logging.INFO, ("feature", "old", "new", "source", "version", "digest", "changes", "where")
+)
 FLAG_SOURCE_FAILED = Event("flag.source_failed", logging.WARNING, ("source", "reason", "detail"))
 FLAG_SOURCE_RECOVERED = Event("flag.source_recovered", logging.INFO, ("source",))
 FLAG_SUBSCRIBER_FAILED = Event("flag.subscriber_failed", logging.ERROR, ("subscriber", "error"))

@@ -42,7 +42,7 @@ class Metric:
         kind: Its Prometheus type.
         help: One sentence for `# HELP` and the docs.
         labels: The feature's own labels; `service` and `name` come before them on every series.
-        max_values: How many distinct values each own label may take in this process before `other`.
+        max_values: How many distinct values each own label may take on one registry before `other`.
         buckets: Upper bounds of a histogram, in the metric's unit; `None` for Prometheus's defaults.
         multiprocess_mode: How a gauge of several processes is summed up (see prometheus_client's multiprocess mode).
     """
@@ -72,7 +72,6 @@ class Metrics:
         self.service = service
         self.name = name
         self._children: dict[tuple[str, ...], Counter | Gauge | Histogram] = {}
-        self._seen: dict[tuple[str, str], set[str]] = {}
         self._lock = threading.Lock()
 
     def counter(self, metric: Metric, **labels: str) -> Counter:
@@ -102,22 +101,18 @@ class Metrics:
 
     def _make(self, cls: type[_C], metric: Metric, key: tuple[str, ...]) -> Counter | Gauge | Histogram:
         with self._lock:
-            capped = [
-                self._capped(metric, label, value)
-                for label, value in zip(metric.labels, key[1:], strict=True)
-            ]
-            child = _collector(cls, metric, self.registry).labels(self.service, self.name, *capped)
-            if capped == list(key[1:]):  # a value behind the cap is not remembered: that would be the leak
+            collector = _collector(cls, metric, self.registry)
+            capped = tuple(_capped(collector, metric, place, value) for place, value in enumerate(key[1:]))
+            child = collector.labels(self.service, self.name, *capped)
+            if capped == key[1:]:  # a value behind the cap is not remembered: that would be the leak
                 self._children[key] = child
             return child
 
-    def _capped(self, metric: Metric, label: str, value: str) -> str:
-        seen = self._seen.setdefault((metric.name, label), set())
-        if value not in seen:
-            if len(seen) >= metric.max_values:
-                return OTHER
-            seen.add(value)
-        return value
+
+def _capped(collector: Counter | Gauge | Histogram, metric: Metric, place: int, value: str) -> str:
+    """`value`, or `other` when all instances on the registry together have had enough different ones."""
+    known = {values[len(BASE_LABELS) + place] for values in list(collector._metrics)}  # noqa: SLF001 -- no public way
+    return value if value in known or len(known - {OTHER}) < metric.max_values else OTHER
 
 
 _declaring = threading.Lock()

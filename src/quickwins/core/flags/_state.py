@@ -14,14 +14,14 @@ ever adds keys, and why changing the salt reshuffles all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AwareDatetime, Field
 
 from quickwins.core.config import AnyLayerWins, Section
-from quickwins.core.digest import BUCKETS, bucket, framed
+from quickwins.core.digest import BUCKETS, Dice, below
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,18 +71,24 @@ class FlagState:
         on: On for everybody. One attribute read.
         limit: Keys in buckets below this are on; 0 to 10,000, which is `on`.
         why: The rule that decided.
-        prefix: The framed salt.
+        salt: What buckets are drawn with.
     """
 
     feature: str
     on: bool
     limit: int
     why: Why
-    prefix: bytes
+    salt: str
+    _dice: Dice = field(init=False, repr=False, compare=False)
+    _below: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_dice", Dice(self.salt))
+        object.__setattr__(self, "_below", below(self.limit))
 
     def admits(self, key: str) -> bool:
         """Whether the feature is on for `key`. Stable across processes, machines and versions."""
-        return self.on or (self.limit > 0 and bucket(self.prefix, key) < self.limit)
+        return self.on or (self.limit > 0 and self._dice.draw(key) < self._below)
 
     @property
     def percent(self) -> float:
@@ -105,7 +111,7 @@ def decide(feature: str, settings: FlagSettings, wall_now: float) -> FlagState:
         percent = settings.percent
         why = Why.ON if percent >= 100 else Why.PERCENT  # noqa: PLR2004 -- a hundred percent
     limit = round(percent * _BUCKETS_PER_PERCENT)
-    return FlagState(feature, limit >= BUCKETS, limit, why, framed(settings.salt or feature))
+    return FlagState(feature, limit >= BUCKETS, limit, why, settings.salt or feature)
 
 
 def next_expiry(settings: Iterable[FlagSettings], wall_now: float) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING
 
 from quickwins.core.clock import SystemClock
@@ -17,6 +16,7 @@ from quickwins.core.events import (
     FLAG_SUBSCRIBER_FAILED,
     Reporter,
 )
+from quickwins.core.flags.history import audit_record, change_fields
 from quickwins.core.flags.metrics import (
     AUDIT_FAILURES,
     FLAG,
@@ -227,7 +227,7 @@ class Flags:
         self._show()
         for feature, state in new.flags.items():
             if state != old.flags[feature]:
-                self._changed(feature, old.flags[feature], state, new)
+                self._changed(feature, old.flags[feature], new)
         for subscriber in self._subscribers:
             try:
                 subscriber(new)
@@ -244,28 +244,16 @@ class Flags:
         for feature, state in self.snapshot.flags.items():
             self._metrics.gauge(FLAG, feature=feature).set(state.percent / 100)
 
-    def _changed(self, feature: str, old: FlagState, new: FlagState, snapshot: Snapshot) -> None:
-        fields: dict[str, object] = {
-            "feature": feature,
-            "old": str(old),
-            "new": str(new),
-            "source": snapshot.origin(feature),
-            "version": snapshot.version,
-            "digest": snapshot.digest,
-        }
+    def _changed(self, feature: str, old: FlagState, snapshot: Snapshot) -> None:
+        fields = change_fields(feature, old, snapshot)
         self._metrics.counter(FLAG_CHANGES, feature=feature).inc()
         self._reporter.report(FLAG_CHANGED, **fields)
         if self._audit is None:
             return
         try:
+            service = snapshot.settings.service
             self._audit.append(
-                {
-                    "at": self._clock.wall(),
-                    "event": FLAG_CHANGED.name,
-                    "service": snapshot.settings.service,
-                    "pid": os.getpid(),
-                    **fields,
-                }
+                audit_record(FLAG_CHANGED, fields, service=service, wall_now=self._clock.wall())
             )
         except OSError as error:
             self._metrics.counter(AUDIT_FAILURES).inc()

@@ -76,7 +76,7 @@ class FlagWriter:
         self._sections = sections
         self._command = command
 
-    def set(self, feature: str, **fields: object) -> Written:
+    def set(self, feature: str, /, **fields: object) -> Written:
         """Give the section `feature` these fields; `None` removes one, so that its default holds.
 
         Raises:
@@ -156,7 +156,12 @@ class FlagWriter:
             else:
                 section[key] = value
         new = tomlkit.dumps(document)
-        return new if is_marked(new) else f"{new.rstrip()}\n\n{COMPLETE}\n"
+        if is_marked(new):
+            return new
+        lines = [
+            line for line in new.splitlines() if line.strip() != COMPLETE
+        ]  # a new section came behind it
+        return "\n".join(lines).rstrip() + f"\n\n{COMPLETE}\n"
 
     @contextlib.contextmanager
     def _locked(self, target: Path) -> Iterator[None]:

@@ -1,0 +1,90 @@
+"""The `/metrics` endpoint over real sockets and as an ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.error
+import urllib.request
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+
+from quickwins.core.metrics import Kind, Metric, Metrics
+from quickwins.core.metrics_endpoint import MetricsServer, metrics_app
+
+DEPTH = Metric("depth", Kind.GAUGE, "Depth.")
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    Metrics(registry=registry, service="feed").gauge(DEPTH).set(7)
+    return registry
+
+
+def get(port: int, **headers: str) -> tuple[int, str]:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 -- always http
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_a_port_of_its_own_serves_the_metrics_and_closes(registry: CollectorRegistry) -> None:
+    with MetricsServer(registry=registry) as server:
+        status, body = get(server.port)
+    assert (status, 'depth{name="",service="feed"} 7.0' in body) == (200, True)
+    with pytest.raises(urllib.error.URLError):
+        get(server.port)
+
+
+def test_a_second_server_takes_another_port(registry: CollectorRegistry) -> None:
+    with MetricsServer(registry=registry) as one, MetricsServer(registry=registry) as other:
+        assert one.port != other.port
+        assert get(one.port)[0] == get(other.port)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        pytest.param({}, 401, id="nothing"),
+        pytest.param({"Authorization": "Bearer wrong"}, 401, id="another token"),
+        pytest.param({"Authorization": "Bearer secret1"}, 401, id="longer"),
+        pytest.param({"Authorization": "secret"}, 401, id="no scheme"),
+        pytest.param({"Authorization": "Bearer s\u00e9cret"}, 401, id="not ASCII"),
+        pytest.param({"Authorization": "Bearer secret"}, 200, id="the token"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_token_is_asked_for_by_both_forms(
+    registry: CollectorRegistry, sent: dict[str, str], status: int
+) -> None:
+    token = SecretStr("secret")
+    with MetricsServer(registry=registry, token=token) as server:
+        answered, body = await asyncio.to_thread(get, server.port, **sent)
+    assert (answered, "depth" in body) == (status, status == 200)
+    assert await ask(registry, token, sent) == (status, status == 200)
+
+
+async def ask(registry: CollectorRegistry, token: SecretStr | None, sent: dict[str, str]) -> tuple[int, bool]:
+    messages: list[Any] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    headers = [(key.lower().encode(), value.encode("latin-1")) for key, value in sent.items()]
+    scope = {"type": "http", "method": "GET", "path": "/metrics", "query_string": b"", "headers": headers}
+    await metrics_app(registry, token=token)(scope, receive, send)
+    return messages[0]["status"], b"depth" in messages[1]["body"]
+
+
+@pytest.mark.asyncio
+async def test_without_a_token_the_application_answers_everybody(registry: CollectorRegistry) -> None:
+    assert await ask(registry, None, {}) == (200, True)

@@ -1,0 +1,331 @@
+"""The snapshot is swapped whole, requests see one version, and a bad source never changes anything."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from quickwins.core.audit import AuditLog
+from quickwins.core.clock import FakeClock
+from quickwins.core.config import Layer, Section
+from quickwins.core.errors import ConfigError
+from quickwins.core.flags import (
+    EnvironmentSource,
+    FileSource,
+    Flag,
+    Flags,
+    FlagSettings,
+    FlagsSettings,
+    MemorySource,
+    SourceError,
+    pinned,
+)
+from quickwins.core.flags.sources import MAX_FILE_BYTES
+
+SECTIONS: dict[str, type[Section]] = {"flags": FlagsSettings, "one": FlagSettings, "two": FlagSettings}
+ON = {"one": {"enabled": True}, "two": {"enabled": True}}
+
+
+class World:
+    """Flags on a memory source, with everything they report at hand."""
+
+    def __init__(self, values: dict[str, Any] | None = None, audit: AuditLog | None = None) -> None:
+        self.source = MemorySource(ON if values is None else values)
+        self.clock = FakeClock()
+        self.registry = CollectorRegistry()
+        self.flags = Flags(SECTIONS, [self.source], audit=audit, registry=self.registry, clock=self.clock)
+        self.one, self.two = self.flags.flag("one"), self.flags.flag("two")
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(name, {"service": "", "name": "", **labels})
+
+    def set(self, feature: str, **fields: object) -> bool:
+        self.source.set(feature, **fields)
+        return self.flags.poll()
+
+
+def on(flag: Flag) -> bool:
+    return flag.state.on
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_change_is_seen_at_the_next_poll_by_handle_and_by_snapshot(world: World) -> None:
+    assert on(world.one)
+    assert not world.flags.poll()
+    world.source.set("one", enabled=False)
+    assert on(world.one)
+    assert world.flags.poll()
+    assert not on(world.one)
+    assert not world.one.active()
+    assert (world.two.active(), world.flags.snapshot.version) == (True, 2)
+    assert (world.sample("quickwins_flag", feature="one"), world.sample("quickwins_flag", feature="two")) == (
+        0,
+        1,
+    )
+    assert world.sample("quickwins_flag_changes_total", feature="one") == 1
+    assert world.sample("quickwins_flag_snapshot_version") == 2
+
+
+def test_a_request_keeps_its_snapshot_and_its_key(world: World) -> None:
+    with pinned("user-1"):
+        assert world.one.active()
+        world.set("one", killed=True)
+        world.set("two", killed=True)
+        assert world.one.active()
+        assert world.two.active(), "another flag of the same request is from the same snapshot"
+        assert world.one.active_for("somebody else")
+        with pinned("user-1"):
+            assert not world.one.active(), "an inner request starts anew"
+        assert world.one.active()
+    assert not world.one.active()
+
+
+def test_below_a_hundred_percent_the_pinned_key_decides_and_a_missing_one_is_off_and_counted(
+    world: World,
+) -> None:
+    world.set("one", percent=50)
+    verdicts = []
+    for number in range(200):
+        with pinned(f"user-{number}"):
+            verdicts.append(world.one.active())
+            assert world.one.active() == world.one.active_for(f"user-{number}")
+    assert 60 < sum(verdicts) < 140
+    assert world.sample("quickwins_flag_missing_key_total", feature="one") == 0
+    assert not world.one.active()
+    with pinned():
+        assert not world.one.active()
+    assert world.sample("quickwins_flag_missing_key_total", feature="one") == 2
+    assert world.sample("quickwins_flag", feature="one") == 0.5
+
+
+def test_a_flag_that_is_off_counts_no_missing_keys(world: World) -> None:
+    world.set("one", enabled=False)
+    assert not world.one.active()
+    assert world.sample("quickwins_flag_missing_key_total", feature="one") == 0
+
+
+@pytest.mark.asyncio
+async def test_tasks_started_in_a_request_inherit_its_pin(world: World) -> None:
+    async def child() -> bool:
+        return world.one.active()
+
+    with pinned("user-1"):
+        task = asyncio.create_task(child())
+        assert world.one.active()
+        world.set("one", killed=True)
+        assert await task
+    assert not await asyncio.create_task(child())
+
+
+def test_a_pin_left_twice_is_left_once() -> None:
+    pin = pinned("a")
+    with pin:
+        pass
+    pin.__exit__(None, None, None)
+
+
+@pytest.mark.asyncio
+async def test_an_expiry_is_swapped_in_by_the_poller_when_its_time_has_come() -> None:
+    world = World({"one": {"enabled": True, "fallback_percent": 5}})
+    at = datetime.fromtimestamp(world.clock.wall() + 10, UTC)
+    world.set("one", expires_at=at)
+    async with world.flags:
+        await world.clock.advance(9.9)
+        assert world.one.state.percent == 100
+        await world.clock.advance(1)
+        assert str(world.one.state) == "5% (expired)"
+
+
+@pytest.mark.asyncio
+async def test_the_poller_works_at_the_configured_pace_and_ends_with_the_block(world: World) -> None:
+    async with world.flags:
+        world.source.set("one", enabled=False)
+        await world.clock.advance(0.4)
+        assert on(world.one)
+        await world.clock.advance(0.1)
+        assert not on(world.one)
+    assert world.clock.sleeping == 0
+    world.source.set("one", enabled=True)
+    await world.clock.advance(5)
+    assert not on(world.one)
+
+
+def test_invalid_values_keep_the_last_good_snapshot_and_say_so_once(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = world.flags.snapshot
+    for _ in range(3):
+        assert not world.set("one", percent=400)
+    assert world.flags.snapshot is before
+    assert world.sample("quickwins_flag_source_up", source="memory") == 0
+    assert world.sample("quickwins_flag_source_failures_total", source="memory", reason="invalid") == 1
+    assert sum("flag.source_failed" in message for message in caplog.messages) == 1
+    caplog.set_level(logging.INFO, "quickwins")
+    assert world.set("one", percent=40)
+    assert world.sample("quickwins_flag_source_up", source="memory") == 1
+    assert any("flag.source_recovered" in message for message in caplog.messages)
+
+
+def test_going_back_to_the_good_values_is_a_recovery_without_a_change(world: World) -> None:
+    good = world.source.read()
+    world.set("one", percent=400)
+    world.source._values = good  # type: ignore[assignment]  # the very values from before
+    assert not world.flags.poll()
+    assert world.sample("quickwins_flag_source_up", source="memory") == 1
+    assert world.flags.snapshot.version == 1
+
+
+def test_each_change_is_an_event_and_an_audit_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "quickwins")
+    audit = AuditLog(tmp_path / "audit.jsonl")
+    world = World(audit=audit)
+    world.set("one", percent=10)
+    expected = {
+        "feature": "one",
+        "old": "100% (on)",
+        "new": "10% (percent)",
+        "source": "memory",
+        "version": 2,
+        "digest": world.flags.snapshot.digest,
+    }
+    fields = caplog.records[-1].__dict__["fields"]
+    assert fields == {"service": "", "name": "", **expected}
+    (record,) = audit.records()
+    assert record == {
+        "at": world.clock.wall(),
+        "event": "flag.changed",
+        "service": "",
+        "pid": os.getpid(),
+        **expected,
+    }
+
+
+def test_an_unwritable_audit_file_is_counted_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    world = World(audit=AuditLog(Path(__file__) / "nowhere"))
+    assert world.set("one", killed=True)
+    assert not on(world.one)
+    assert world.sample("quickwins_audit_failures_total") == 1
+    assert any("audit.failed" in message for message in caplog.messages)
+
+
+def test_a_subscriber_hears_of_each_swap_and_a_broken_one_keeps_nobody_from_it(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[int] = []
+
+    def broken(_: object) -> None:
+        raise RuntimeError("a bug")
+
+    world.flags.subscribe(broken)
+    world.flags.subscribe(lambda snapshot: heard.append(snapshot.version))
+    assert world.set("one", killed=True)
+    assert heard == [2]
+    assert any("flag.subscriber_failed" in message for message in caplog.messages)
+
+
+def test_an_edit_that_changes_nothing_swaps_nothing(world: World) -> None:
+    assert not world.set("one", percent=100.0)
+    assert world.flags.snapshot.version == 1
+
+
+def test_equal_configurations_have_equal_digests_and_others_do_not() -> None:
+    assert World().flags.snapshot.digest == World().flags.snapshot.digest
+    assert World().flags.snapshot.digest != World({"one": {"enabled": True}}).flags.snapshot.digest
+
+
+def test_an_unknown_flag_is_named(world: World) -> None:
+    with pytest.raises(ConfigError, match=r"no flag 'three'; known: one, two"):
+        world.flags.flag("three")
+
+
+def test_a_bad_source_at_the_start_is_an_error_not_a_guess(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="there is no such file"):
+        Flags(SECTIONS, [FileSource(tmp_path / "quickwins.toml")], registry=CollectorRegistry())
+
+
+def test_precedence_is_kill_from_anywhere_then_environment_then_what_lies_between_then_file(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "quickwins.toml"
+    path.write_text("[one]\nenabled = true\npercent = 10\n[two]\nkilled = true\n")
+    between = MemorySource(
+        {"one": {"percent": 20, "salt": "between"}, "two": {"enabled": True, "killed": False}}
+    )
+    env = EnvironmentSource({"QUICKWINS_ONE__PERCENT": "30", "QUICKWINS_TWO__KILLED": "false"}, SECTIONS)
+    flags = Flags(SECTIONS, [env, between, FileSource(path)], registry=CollectorRegistry())
+    assert flags.flag("one").state.percent == 30
+    assert flags.snapshot.origin("one") == "environment"
+    assert flags.snapshot.settings.origins["one.salt"] == "memory"
+    assert flags.flag("two").state.why == "killed"
+    assert flags.snapshot.origin("two") == str(path)
+    assert flags.snapshot.settings.origins["one.enabled"] == str(path)
+
+
+def become_a_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+Break = Callable[[Path], object]
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        pytest.param(lambda path: path.unlink(), "missing", id="missing"),
+        pytest.param(lambda path: path.write_text(""), "empty", id="empty"),
+        pytest.param(lambda path: path.write_text("\n \n"), "empty", id="blank"),
+        pytest.param(lambda path: path.write_text("service = 'feed'\n"), "truncated", id="cut short"),
+        pytest.param(lambda path: path.write_text("[one]\nenabled = "), "invalid", id="not TOML"),
+        pytest.param(
+            lambda path: path.write_text("service = 1\n[one]\nenabled = 7\nsalt = 1\n"),
+            "invalid",
+            id="bad value",
+        ),
+        pytest.param(lambda path: path.write_bytes(b"\xff\xfe"), "invalid", id="not UTF-8"),
+        pytest.param(lambda path: path.write_bytes(b"#" * (MAX_FILE_BYTES + 1)), "invalid", id="huge"),
+        pytest.param(lambda path: (path.unlink(), path.mkdir()), "unreadable", id="a folder"),
+        pytest.param(become_a_fifo, "unreadable", id="a FIFO"),
+    ],
+)
+def test_a_damaged_file_keeps_the_last_good_snapshot_and_recovers(
+    tmp_path: Path, damage: Break, reason: str
+) -> None:
+    path = tmp_path / "quickwins.toml"
+    text = "service = 'feed'\n[one]\nenabled = true\nsalt = 'x'\n"
+    path.write_text(text)
+    registry = CollectorRegistry()
+    flags = Flags(SECTIONS, [FileSource(path)], registry=registry)
+    before = flags.snapshot
+    damage(path)
+    assert not flags.poll()
+    assert not flags.poll()
+    assert flags.snapshot is before
+    labels = {"service": "feed", "name": "", "source": "file"}
+    assert (
+        registry.get_sample_value("quickwins_flag_source_failures_total", {**labels, "reason": reason}) == 1
+    )
+    assert registry.get_sample_value("quickwins_flag_source_up", labels) == 0
+    if path.is_dir():
+        path.rmdir()
+    path.unlink(missing_ok=True)
+    path.write_text(text.replace("true", "false"))
+    assert flags.poll()
+    assert not flags.flag("one").state.on
+    assert registry.get_sample_value("quickwins_flag_source_up", labels) == 1
+
+
+def test_a_memory_layer_is_a_layer_like_any_other() -> None:
+    assert MemorySource(ON).layer() == Layer("memory", ON)

