@@ -1,19 +1,60 @@
 # Everything there is to do; `make help` lists it.
-PYTHON ?= python3
-VENV   ?= .venv
-BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
+PYTHON  ?= python3
+VENV    ?= .venv
+ENGINES ?= embedded
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.installed
+# A virtual environment that is active elsewhere must not leak in.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types bench docs soak generate clean
+.PHONY: help setup demo test lint format bench docs soak generate clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev]'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; exit 2; }
+	@echo "Installing the pinned dependencies into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev]'
 	@touch $@
 
-setup: $(STAMP) ## Create .venv with everything pinned in constraints.txt
+setup: $(STAMP) ## Create .venv with everything that constraints.txt pins
+
+demo: $(STAMP) ## Run the feed service under a burst, before and after the gate; writes quickwins-demo/
+	@$(BIN)/quickwins demo
+
+test: $(STAMP) ## Run the whole suite on embedded servers, with coverage (ENGINES=external for your own)
+	@$(BIN)/python -m pytest --engines=$(ENGINES) --cov --cov-report=term --junitxml=.cache/tests.xml
+
+lint: $(STAMP) ## Check style, types, import arrows and generated files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/python docs/generate.py --check
+
+format: $(STAMP) ## Format the code and apply the safe fixes
+	@$(BIN)/ruff check --fix --exit-zero --quiet .
+	@$(BIN)/ruff format .
+
+bench: $(STAMP) ## Run the benchmarks; exit 3 when a target is missed
+	@$(BIN)/python -m benchmarks.flags.evaluation
+
+docs: $(STAMP) ## Build the documentation into site/, warnings are errors
+	@$(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
+soak: $(STAMP) ## Run the property tests long (an hour or more)
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/unit tests/faults
+
+generate: $(STAMP) ## Write quickwins.example.toml, docs/metrics.md and the gRPC code from their sources
+	@$(BIN)/python docs/generate.py
+
+clean: ## Remove everything that was built, .venv included
+	@rm -rf $(VENV) .cache site build dist quickwins-demo .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
+	  .hypothesis .import_linter_cache src/*.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,119 @@
+"""Writes what is derived from the code: `quickwins.example.toml` from the settings, `docs/metrics.md` from the metrics.
+
+python docs/generate.py          write them
+python docs/generate.py --check  exit 3 when they are not up to date
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from pydantic import SecretStr
+
+import quickwins
+from quickwins.core.config import ENV_PREFIX
+from quickwins.core.metrics import BASE_LABELS, Metric
+from quickwins.facade import SECTIONS
+
+ROOT = Path(__file__).parents[1]
+
+
+def example() -> str:
+    """Every setting with its default and what it does."""
+    lines = [
+        "# Every setting of quickwins with its default. Generated from the models by `make generate`.",
+        "#",
+        "# A key that is left out has the value shown here. The environment beats this file:",
+        f"# {ENV_PREFIX}BACKPRESSURE__THRESHOLD=0.9 stands for threshold under [backpressure].",
+        "# The file is followed live. Its last line says that it is whole: with it, a file that was cut short is",
+        "# recognised, and keys may be removed at any time.",
+        "",
+        "# The name of this service on every metric and event.",
+        'service = ""',
+    ]
+    for name, model in SECTIONS.items():
+        summary = (model.__doc__ or "").strip().splitlines()[0]
+        lines += ["", *wrapped(summary), f"[{name}]"]
+        for key, info in model.model_fields.items():
+            lines += wrapped(info.description or "")
+            lines.append(assignment(name, key, info.get_default(), info.annotation))
+    return "\n".join([*lines, "", "# quickwins: complete", ""])
+
+
+def wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 105, initial_indent="# ", subsequent_indent="# ")
+
+
+def assignment(section: str, key: str, default: Any, annotation: Any) -> str:
+    if "SecretStr" in str(annotation) or annotation is SecretStr:
+        return f"# from the environment only: {ENV_PREFIX}{section.upper()}__{key.upper()}"
+    if default is None:
+        return f"# {key} ="
+    if isinstance(default, dict):
+        return f"# [{section}.{key}.<name>]"
+    return f"{key} = {tomlkit.item(list(default) if isinstance(default, tuple) else default).as_string()}"
+
+
+def metrics() -> str:
+    """Every declared series, by the module that declares it."""
+    lines = [
+        "# Metrics",
+        "",
+        "Generated from the declarations by `make generate`.",
+        "",
+        (
+            f"Every series carries `{BASE_LABELS[0]}` (the service) and `{BASE_LABELS[1]}` (the instance, such as the pool; "
+            "empty for what belongs to the whole process), then its own labels. A label takes a bounded number of values; "
+            "what comes after them is counted under `other`."
+        ),
+    ]
+    for module in sorted(metric_modules()):
+        declared: tuple[Metric, ...] = importlib.import_module(module).METRICS
+        title = module.removeprefix("quickwins.").removeprefix("core.").removesuffix(".metrics")
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            "| metric | type | own labels | what it says |",
+            "| --- | --- | --- | --- |",
+        ]
+        for metric in declared:
+            labels = ", ".join(f"`{label}`" for label in metric.labels)
+            lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} |")
+    return "\n".join([*lines, ""])
+
+
+def metric_modules() -> list[str]:
+    found = pkgutil.walk_packages(quickwins.__path__, "quickwins.", onerror=lambda _: None)
+    return [
+        module.name
+        for module in found
+        if module.name.endswith(".metrics") and module.name != "quickwins.core.metrics"
+    ]
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files, or say which ones are stale."""
+    stale = []
+    for path, text in {
+        ROOT / "quickwins.example.toml": example(),
+        ROOT / "docs" / "metrics.md": metrics(),
+    }.items():
+        if arguments == ["--check"]:
+            if not path.exists() or path.read_text() != text:
+                stale.append(path.name)
+        else:
+            path.write_text(text)
+    if stale:
+        print(f"not up to date: {', '.join(stale)}; run `make generate`")
+    return 3 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

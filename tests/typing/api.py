@@ -1,0 +1,50 @@
+"""The public API as a caller writes it. It is never run: strict type checkers must accept every line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_type
+
+from quickwins import ConfigError, QuickWins, pinned
+from quickwins.backpressure import BackpressureSettings, Gate, GatedPool, PoolExhausted, PoolStats
+from quickwins.core.flags import Flag, Flags, FlagSettings, MemorySource
+
+if TYPE_CHECKING:
+    import asyncpg
+
+
+async def a_service(raw: asyncpg.Pool) -> None:
+    try:
+        qw = QuickWins.load("quickwins.toml")
+    except ConfigError as error:
+        raise SystemExit(str(error)) from error
+    pool = qw.pool(raw, name="feed")
+    assert_type(pool, GatedPool)
+    async with qw:
+        try:
+            async with pool.acquire(timeout=1.0) as connection:
+                await connection.fetch("select 1")
+        except PoolExhausted as error:
+            assert_type(error.retry_after_seconds, float | None)
+        status = await pool.execute("select 1", timeout=0.5)
+        assert_type(status, str)
+        connection = await pool.acquire()
+        await pool.release(connection)
+    assert_type(pool.stats(), PoolStats)
+    await pool.close(grace=10)
+
+
+def by_hand(raw: asyncpg.Pool) -> GatedPool:
+    return GatedPool(raw, gate=Gate.threshold(0.85), name="feed")
+
+
+def flags_of_ones_own() -> bool:
+    flags = Flags({"mine": FlagSettings}, [MemorySource({"mine": {"enabled": True}})])
+    flag = flags.flag("mine")
+    assert_type(flag, Flag)
+    with pinned("user-7") as pin:
+        assert_type(pin.key, str | None)
+        return flag.active()
+
+
+def settings(qw: QuickWins) -> float:
+    return qw.settings.section("backpressure", BackpressureSettings).threshold
