@@ -1,0 +1,45 @@
+"""Load, measuring and faults, for the demo, the tests and the benchmarks.
+
+    arrivals = poisson_arrivals(rate_per_second=300, duration_seconds=5, rng=Random(1))
+    report = await open_loop(lambda index: client.get("/feed"), arrivals, timeout_seconds=1.0)
+    print(report.goodput_per_second, report.outcomes[Outcome.OK].p99_seconds)
+
+Open-loop load with latencies free of coordinated omission, closed-loop capacity, paired ratios with confidence
+intervals, a TCP proxy that breaks connections on demand, and replayable schedules of signals. Percentiles need the
+extra `rig`. Nothing here is used by a feature at run time, so there is nothing to turn off.
+"""
+
+from quickwins.rig.arrivals import ZipfKeys, poisson_arrivals, uniform_arrivals
+from quickwins.rig.latency import LatencySummary
+from quickwins.rig.load import Throughput, closed_loop, open_loop
+from quickwins.rig.proxy import TcpProxy
+from quickwins.rig.ratio import Comparison, Ratio, Target, exit_code, paired_ratios, paired_ratios_async
+from quickwins.rig.report import Bucket, LoadReport, Outcome, classify
+from quickwins.rig.schedule import Action, SignalSchedule, Step
+from quickwins.rig.signals import SignalTarget, perform
+
+__all__ = [
+    "Action",
+    "Bucket",
+    "Comparison",
+    "LatencySummary",
+    "LoadReport",
+    "Outcome",
+    "Ratio",
+    "SignalSchedule",
+    "SignalTarget",
+    "Step",
+    "Target",
+    "TcpProxy",
+    "Throughput",
+    "ZipfKeys",
+    "classify",
+    "closed_loop",
+    "exit_code",
+    "open_loop",
+    "paired_ratios",
+    "paired_ratios_async",
+    "perform",
+    "poisson_arrivals",
+    "uniform_arrivals",
+]

@@ -1,0 +1,266 @@
+"""Paired ratios: how much dearer one call is than another, measured so that a noisy machine cannot decide it.
+
+A round runs one short block of every contender, in an order shuffled anew, and compares each with the reference
+*of that round*: a machine that slows down slows both. The median of the rounds' ratios is given with a confidence
+interval from order statistics (the sign test turned round), which assumes nothing about the noise's distribution.
+The reference is also measured against itself; how far that A/A ratio strays from 1 is what the machine can't tell.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from dataclasses import dataclass
+from itertools import repeat
+from timeit import Timer
+from typing import TYPE_CHECKING
+
+from quickwins.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from random import Random
+
+_AGAIN = "(reference again)"
+_MOST_CALLS = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One contender's cost per call over the reference's: below 1 is cheaper.
+
+    Attributes:
+        name: The contender.
+        median: The median over the rounds.
+        low: Lower end of the median's confidence interval.
+        high: Upper end of it.
+        rounds: How many paired measurements there were.
+    """
+
+    name: str
+    median: float
+    low: float
+    high: float
+    rounds: int
+
+    @classmethod
+    def of(cls, name: str, ratios: Sequence[float], *, confidence: float = 0.95) -> Ratio:
+        """The median of paired ratios with its interval, by order statistics; pure and exact.
+
+        Args:
+            name: The contender.
+            ratios: One per round, in any order.
+            confidence: The least probability with which the interval covers the true median, in (0, 1).
+
+        Raises:
+            ConfigError: There are too few ratios for that confidence (six are needed for 0.95).
+        """
+        ordered, rounds = sorted(ratios), len(ratios)
+        # The true median lies below the k-th smallest with probability P(Bin(rounds, 1/2) < k): cut off as many
+        # from both ends as leave `confidence`. Integers, since 2 ** rounds is beyond a float's exactness.
+        spare = (1.0 - confidence) / 2.0
+        outside, cut = 1, 0
+        while cut < rounds // 2 and outside / (1 << rounds) <= spare:
+            cut += 1
+            outside += math.comb(rounds, cut)
+        if cut == 0:
+            raise ConfigError(f"{rounds} rounds are too few for a confidence of {confidence}")
+        return cls(name, statistics.median(ordered), ordered[cut - 1], ordered[rounds - cut], rounds)
+
+    def inverse(self) -> Ratio:
+        """The same as speed: the reference's cost over the contender's, so above 1 is faster."""
+        return Ratio(self.name, 1 / self.median, 1 / self.high, 1 / self.low, self.rounds)
+
+    def at_most(self, bound: float) -> Target:
+        """The claim that the ratio is no more than `bound`, judged by the median."""
+        return self._target("≤", bound, met=self.median <= bound)
+
+    def at_least(self, bound: float) -> Target:
+        """The claim that the ratio is no less than `bound`, judged by the median."""
+        return self._target("≥", bound, met=self.median >= bound)
+
+    def _target(self, sign: str, bound: float, *, met: bool) -> Target:
+        doubt = ", but the interval holds the bound" if self.low <= bound <= self.high else ""
+        claim = f"{self.name} {sign} {bound:g}: {self.median:.3g} [{self.low:.3g}, {self.high:.3g}]{doubt}"
+        return Target(claim, met=met)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a benchmark promises, and whether this run kept it."""
+
+    claim: str
+    met: bool
+
+    def __str__(self) -> str:
+        return f"{'met   ' if self.met else 'MISSED'}  {self.claim}"
+
+
+def exit_code(targets: Iterable[Target]) -> int:
+    """What a benchmark should exit with: 0 when every target is met, 3 (a finding) otherwise."""
+    return 0 if all(target.met for target in targets) else 3
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The ratios of all contenders, and what the same measurement says of the reference against itself.
+
+    Attributes:
+        reference: The name of the contender that all others are divided by.
+        reference_seconds: Its median cost of one call.
+        ratios: By name, without the reference.
+        noise: The A/A ratio. A difference of that size is none.
+    """
+
+    reference: str
+    reference_seconds: float
+    ratios: dict[str, Ratio]
+    noise: Ratio
+
+    def table(self) -> str:
+        """Plain text, a line per contender, the A/A ratio last."""
+        rows = [*self.ratios.values(), self.noise]
+        width = max(len(row.name) for row in rows)
+        head = (
+            f"cost over {self.reference} ({self.reference_seconds * 1e6:.3g} µs), {self.noise.rounds} rounds"
+        )
+        lines = [f"{row.name:<{width}}  {row.median:9.3f}  [{row.low:.3f}, {row.high:.3f}]" for row in rows]
+        return "\n".join([head, *lines])
+
+
+def paired_ratios(
+    contenders: Mapping[str, Callable[[], object] | Timer],
+    *,
+    reference: str,
+    rng: Random,
+    rounds: int = 150,
+    block_seconds: float = 0.002,
+    confidence: float = 0.95,
+    stopwatch: Callable[[], float] = time.perf_counter,
+) -> Comparison:
+    """Measure what each contender's call costs relative to the reference's.
+
+    A block repeats a callable, at the price of an empty call (some 30 ns) in every contender. For less than a
+    microsecond give a `timeit.Timer` instead, which has no such price; it switches garbage collection off
+    meanwhile unless its set-up says otherwise, and keeps its own time.
+
+    Args:
+        contenders: What to compare, by name.
+        reference: Which of them the others are divided by.
+        rng: Shuffles the order within each round.
+        rounds: How many paired measurements. Long blocks leave noise of some per cent whatever their number; more
+            and shorter ones are what narrows the interval.
+        block_seconds: About how long a block lasts; above 0. The calls per block are found by trying, once.
+        confidence: Of the intervals, in (0, 1).
+        stopwatch: What blocks are timed with.
+
+    Returns:
+        The ratios and the A/A ratio.
+
+    Raises:
+        ConfigError: The reference isn't among the contenders, or there are too few rounds for the confidence.
+    """
+
+    def block(name: str, calls: int) -> float:
+        contender = contenders[name]
+        if isinstance(contender, Timer):
+            return contender.timeit(calls)
+        started = stopwatch()
+        for _ in repeat(None, calls):
+            contender()
+        return stopwatch() - started
+
+    plan = _Rounds(contenders, reference, rounds, confidence, rng)
+    for name in contenders:
+        while plan.needs_more_calls(name, block(name, plan.calls[name]), block_seconds):
+            pass
+    for _ in range(rounds):
+        plan.record({name: block(plan.actual(name), plan.calls[plan.actual(name)]) for name in plan.order()})
+    return plan.comparison()
+
+
+async def paired_ratios_async(
+    contenders: Mapping[str, Callable[[], Awaitable[object]]],
+    *,
+    reference: str,
+    rng: Random,
+    rounds: int = 150,
+    block_seconds: float = 0.002,
+    confidence: float = 0.95,
+    stopwatch: Callable[[], float] = time.perf_counter,
+) -> Comparison:
+    """`paired_ratios` for async callables: each block awaits its calls one after the other in this task."""
+
+    async def block(name: str, calls: int) -> float:
+        contender = contenders[name]
+        started = stopwatch()
+        for _ in repeat(None, calls):
+            await contender()
+        return stopwatch() - started
+
+    plan = _Rounds(contenders, reference, rounds, confidence, rng)
+    for name in contenders:
+        while plan.needs_more_calls(name, await block(name, plan.calls[name]), block_seconds):
+            pass
+    for _ in range(rounds):
+        plan.record(
+            {name: await block(plan.actual(name), plan.calls[plan.actual(name)]) for name in plan.order()}
+        )
+    return plan.comparison()
+
+
+class _Rounds:
+    """What the sync and the async form share: how many calls a block has, the order, and the bookkeeping."""
+
+    def __init__(
+        self, names: Iterable[str], reference: str, rounds: int, confidence: float, rng: Random
+    ) -> None:
+        self.calls = dict.fromkeys(names, 1)
+        if reference not in self.calls:
+            raise ConfigError(f"the reference {reference!r} is not among {sorted(self.calls)}")
+        # Better to fail before an hour of measuring than after it.
+        Ratio.of(reference, [1.0] * rounds, confidence=confidence)
+        self._reference = reference
+        self._confidence = confidence
+        self._rng = rng
+        self._reference_seconds: list[float] = []
+        self._ratios: dict[str, list[float]] = {
+            name: [] for name in (*self.calls, _AGAIN) if name != reference
+        }
+
+    def actual(self, name: str) -> str:
+        """Which contender to run for this name."""
+        return self._reference if name == _AGAIN else name
+
+    def needs_more_calls(self, name: str, took_seconds: float, block_seconds: float) -> bool:
+        """Learn from a trial block; whether another one is needed."""
+        calls = self.calls[name]
+        if took_seconds * 2 >= block_seconds or calls >= _MOST_CALLS:
+            return False
+        # No more than tenfold a step: the first calls are cold and say little.
+        growth = min(10.0, block_seconds / took_seconds) if took_seconds > 0 else 10.0
+        self.calls[name] = min(_MOST_CALLS, math.ceil(calls * growth))
+        return True
+
+    def order(self) -> list[str]:
+        """The next round's blocks."""
+        names = [*self.calls, _AGAIN]
+        self._rng.shuffle(names)
+        return names
+
+    def record(self, took_seconds: dict[str, float]) -> None:
+        """Pair one round's blocks."""
+        per_call = {name: took / self.calls[self.actual(name)] for name, took in took_seconds.items()}
+        base = per_call[self._reference]
+        self._reference_seconds.append(base)
+        for name, ratios in self._ratios.items():
+            ratios.append(per_call[name] / base)
+
+    def comparison(self) -> Comparison:
+        """All rounds' result."""
+        ratios = {
+            name: Ratio.of(name, values, confidence=self._confidence) for name, values in self._ratios.items()
+        }
+        noise = ratios.pop(_AGAIN)
+        return Comparison(self._reference, statistics.median(self._reference_seconds), ratios, noise)
