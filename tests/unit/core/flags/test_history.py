@@ -40,7 +40,11 @@ def test_the_write_is_in_the_row_but_is_no_process_that_saw_it(written_first: bo
 def test_a_return_to_an_earlier_state_is_a_row_of_its_own() -> None:
     lines = [line(at, pid, new) for at, new in ((10, ON), (11, OFF), (12, ON)) for pid in (1, 2)]
 
-    assert [(row.at, row.new, row.processes) for row in fold(lines)] == [(10, ON, 2), (11, OFF, 2), (12, ON, 2)]
+    assert [(row.at, row.new, row.processes) for row in fold(lines)] == [
+        (10, ON, 2),
+        (11, OFF, 2),
+        (12, ON, 2),
+    ]
 
 
 def test_a_return_by_writes_that_no_process_saw_is_a_row_of_its_own() -> None:
@@ -91,7 +95,8 @@ def test_changes_that_are_no_object_are_none() -> None:
 
 @given(
     st.lists(
-        st.tuples(st.floats(0, 300), st.integers(1, 3), st.sampled_from([ON, OFF]), st.booleans()), max_size=30
+        st.tuples(st.floats(0, 300), st.integers(1, 3), st.sampled_from([ON, OFF]), st.booleans()),
+        max_size=30,
     )
 )
 def test_every_line_is_in_exactly_one_row(drawn: list[tuple[float, int, str, bool]]) -> None:

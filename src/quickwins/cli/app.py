@@ -1,0 +1,94 @@
+"""All commands together, and what their failures become: one line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from quickwins.cli import demo, doctor, flags
+from quickwins.cli.exit_codes import ExitCode
+from quickwins.cli.output import note
+from quickwins.core.errors import ConfigError, QuickWinsError
+from quickwins.core.flags.sources import SourceReason
+from quickwins.core.flags.writer import WriteReason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HINTS = {
+    SourceReason.MISSING: "name it with --config PATH or QUICKWINS_CONFIG; quickwins.example.toml is one to start from",
+    WriteReason.MISSING: "name it with --config PATH or QUICKWINS_CONFIG",
+}
+
+
+def build_app(*, pretty: bool) -> typer.Typer:
+    """The command tree.
+
+    Args:
+        pretty: Whether help and usage errors have boxes and colours.
+    """
+    app = typer.Typer(
+        name="quickwins",
+        help="Resilience quick wins for asyncio services, each behind a live flag.",
+        epilog="Example: quickwins doctor",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich" if pretty else None,
+    )
+    app.callback()(_root)
+    app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
+    app.add_typer(flags.build_app(), name="flags")
+    app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line.
+
+    Returns:
+        The exit code. A bug of ours is raised as it is: Python shows it and exits with 1.
+    """
+    try:
+        code = _invoke(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    return code
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    command = typer.main.get_command(build_app(pretty=sys.stdout.isatty()))
+    try:
+        return int(command.main(args=list(arguments), prog_name="quickwins") or ExitCode.OK)
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            raise end.__context__ from None
+        return end.code if isinstance(end.code, int) else ExitCode.OK
+    except QuickWinsError as error:
+        note(str(error))
+        hint = next((text for reason, text in HINTS.items() if error.reason is reason), None)
+        if hint is not None:
+            note(hint)
+        usage = isinstance(error, ConfigError) and error.reason is not WriteReason.COMMAND_FAILED
+        return ExitCode.USAGE if usage else ExitCode.FAILED_CLEAN
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        print(version("quickwins"))
+        raise typer.Exit
+
+
+def _root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,117 @@
+"""`quickwins doctor`: looks at Python, configuration, extras and servers, and says what to do."""
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quickwins.cli._configuration import Configuration
+from quickwins.cli._findings import (
+    SERVERS,
+    Finding,
+    audit_finding,
+    config_finding,
+    extra_findings,
+    failed_finding,
+    python_finding,
+    server_finding,
+    started_finding,
+)
+from quickwins.cli.exit_codes import ExitCode
+from quickwins.cli.options import ConfigOption, JsonOption
+from quickwins.cli.output import print_json, print_table, working
+from quickwins.core.clock import SystemClock
+from quickwins.core.config import CONFIG_PATH_VARIABLE
+from quickwins.core.errors import ConfigError, MissingExtraError
+from quickwins.core.flags import FlagSettings, Snapshot
+from quickwins.facade import config_path
+
+EXAMPLE = "Example: quickwins doctor --start"
+
+
+def doctor(
+    config: ConfigOption = None,
+    start: Annotated[
+        bool,
+        typer.Option(
+            "--start", help="Also start PostgreSQL, Valkey and the Kafka-protocol broker, and ask each."
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the set-up, and say what to do.
+
+    Looks at Python, the configuration, the audit file, and which extras and servers are installed. Ends with 0 when nothing needs attention, 2 when the configuration is wrong, 3 for any other finding.
+    """
+    snapshot, on_config = _configuration(config)
+    findings = [python_finding(tuple(sys.version_info[:3])), on_config]
+    if snapshot is not None:
+        findings.append(_audit(Configuration.at(config, SystemClock()), snapshot))
+    findings += extra_findings(requires("quickwins") or [], _installed, _enabled(snapshot))
+    findings += _servers() if start else [server_finding(one, _installed(SERVERS[one])) for one in SERVERS]
+    ok = all(finding.ok for finding in findings)
+    if as_json:
+        print_json({"ok": ok, "findings": [asdict(finding) for finding in findings]})
+    else:
+        rows = [(one.check, "ok" if one.ok else "LOOK", one.detail, one.remedy) for one in findings]
+        print_table(("check", "ok", "found", "what to do"), rows)
+    if not on_config.ok:
+        raise typer.Exit(ExitCode.USAGE)
+    if not ok:
+        raise typer.Exit(ExitCode.FINDING)
+
+
+def _configuration(config: Path | None) -> tuple[Snapshot | None, Finding]:
+    path = config_path(config, os.environ)
+    named = config is not None or CONFIG_PATH_VARIABLE in os.environ
+    snapshot, error = None, ""
+    try:
+        snapshot = Configuration.at(config, SystemClock()).read()
+    except ConfigError as failure:
+        error = str(failure)
+    return snapshot, config_finding(str(path), exists=path.exists(), named=named, error=error)
+
+
+def _audit(configuration: Configuration, snapshot: Snapshot) -> Finding:
+    audit = configuration.audit(snapshot)
+    if audit is None:
+        return audit_finding(None, writable=False)
+    # The folder too: a full file is renamed, and a new one begun.
+    folder = os.access(audit.path.parent, os.W_OK | os.X_OK)
+    writable = folder and (
+        not audit.path.exists() or (audit.path.is_file() and os.access(audit.path, os.W_OK))
+    )
+    return audit_finding(str(audit.path), writable=writable)
+
+
+def _enabled(snapshot: Snapshot | None) -> set[str]:
+    if snapshot is None:
+        return set()
+    sections = snapshot.settings.sections.items()
+    return {name for name, one in sections if isinstance(one, FlagSettings) and one.enabled}
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _servers() -> Iterator[Finding]:
+    from quickwins.engines import EngineError, KafkaBroker, PostgresServer, ValkeyServer
+
+    for kind in (PostgresServer, ValkeyServer, KafkaBroker):
+        try:
+            with working(f"starting {kind.name}"), kind.start() as server:
+                lacking = [str(reason) for reason in server.lacking.values()]
+                yield started_finding(kind.name, server.version, lacking)
+        except MissingExtraError as error:
+            yield failed_finding(kind.name, str(error), "pip install 'quickwins[engines]'")
+        except EngineError as error:
+            yield failed_finding(kind.name, str(error), "run it again; if it stays, report it with its log")

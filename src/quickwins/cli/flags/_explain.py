@@ -1,0 +1,145 @@
+"""What snapshots mean, for people: their values, what differs between two, and why a write has no effect."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from quickwins.core.errors import ConfigError
+from quickwins.core.flags import Why
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from quickwins.core.flags import Snapshot
+
+PERCENT_KEYS = {"percent", "fallback_percent", "salt", "expires_at"}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One section that changed from one snapshot to the next.
+
+    Attributes:
+        section: Its name.
+        old: The flag's state before; empty for a section that is not a flag.
+        new: The state after.
+        source: Who decided it.
+        changes: Key to new value, for each key that changed.
+    """
+
+    section: str
+    old: str
+    new: str
+    source: str
+    changes: Mapping[str, object]
+
+
+def parse_assignments(texts: Sequence[str]) -> dict[str, object]:
+    """The fields that `KEY=VALUE` texts name; values as in TOML, else the text itself; `KEY=` is `None`.
+
+    Raises:
+        ConfigError: A text is no assignment, repeats a key, or names a table.
+    """
+    fields: dict[str, object] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise ConfigError(f"{text!r} is not an assignment: write KEY=VALUE, e.g. percent=10 enabled=true")
+        if key in fields:
+            raise ConfigError(f"{key} is given twice")
+        fields[key] = _parse_value(value.strip())
+        if "." in key or isinstance(fields[key], (dict, list)):
+            raise ConfigError(f"{key}: only single values can be set here; edit tables and lists in the file")
+    return fields
+
+
+def _parse_value(text: str) -> object:
+    if not text:
+        return None
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return parsed["value"] if parsed.keys() == {"value"} else text
+
+
+def values(snapshot: Snapshot, section: str) -> dict[str, object]:
+    """The settings of a section, as JSON values, by key; the keys of tables are dotted."""
+    dumped = snapshot.settings.sections[section].model_dump(mode="json")
+    return dict(_flat(dumped, ""))
+
+
+def _flat(values: Mapping[str, Any], path: str) -> Iterator[tuple[str, object]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{path}{key}.")
+        else:
+            yield path + key, value
+
+
+def origin(snapshot: Snapshot, section: str, key: str) -> str:
+    """The source that decided a key, or `default`."""
+    return snapshot.settings.origins.get(f"{section}.{key}", "default")
+
+
+def differences(old: Snapshot, new: Snapshot) -> list[Difference]:
+    """What changed, a line for each section."""
+    found = []
+    for section in new.settings.sections:
+        before, after = values(old, section), values(new, section)
+        keys = sorted(before.keys() | after.keys())
+        changes = {key: after.get(key) for key in keys if before.get(key) != after.get(key)}
+        was, now = (str(one.flags[section]) if section in one.flags else "" for one in (old, new))
+        if not changes and was == now:
+            continue
+        source = new.origin(section) if now else origin(new, section, next(iter(changes)))
+        found.append(Difference(section, was, now, source, changes))
+    return found
+
+
+def obstacles(
+    snapshot: Snapshot,
+    feature: str,
+    fields: Mapping[str, object],
+    *,
+    file: str,
+    spell: Callable[[str, str], str],
+) -> list[str]:
+    """Why what was written has no effect; nothing when it has.
+
+    Args:
+        snapshot: What holds after the write.
+        feature: Whose section was written.
+        fields: What was written; `None` for a key that was removed.
+        file: The layer that was written.
+        spell: How a layer (first argument) writes a dotted key (second).
+    """
+    found = []
+    state = snapshot.flags[feature]
+    for key, value in fields.items():
+        layer = origin(snapshot, feature, key)
+        if layer in {file, "default"} or (key == "killed" and value is True):
+            continue
+        setting = spell(layer, f"{feature}.{key}")
+        held = json.dumps(values(snapshot, feature).get(key))
+        found.append(
+            f"{feature}.{key} is overridden: {layer} says {setting}={held}, which is stronger than the file"
+        )
+    effect = fields.keys() & ({"enabled"} | PERCENT_KEYS)
+    if state.why is Why.KILLED and effect:
+        killer = snapshot.origin(feature)
+        remedy = (
+            f"`quickwins flags revive {feature}`" if killer == file else "only that source can take it back"
+        )
+        found.append(f"{feature} stays off: {killer} has killed it; {remedy}")
+    elif state.why is Why.DISABLED and fields.keys() & PERCENT_KEYS:
+        found.append(f"{feature} stays off: it is not enabled; `quickwins flags set {feature} enabled=true`")
+    elif state.why is Why.EXPIRED and "percent" in fields:
+        found.append(
+            f"{feature} has expired: fallback_percent holds; `quickwins flags set {feature} expires_at=` removes the date"
+        )
+    return found

@@ -1,0 +1,54 @@
+"""`quickwins flags history`: who switched what, and how fast it was seen."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from quickwins.cli._configuration import Configuration
+from quickwins.cli.options import ConfigOption, JsonOption
+from quickwins.cli.output import assignments, print_json, print_table, timestamp
+from quickwins.core.clock import SystemClock
+from quickwins.core.errors import ConfigError
+from quickwins.core.flags.history import fold
+
+COLUMNS = ("first_seen", "feature", "old", "new", "source", "processes", "spread_seconds", "written")
+
+
+def history(
+    config: ConfigOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many of the newest to show.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Show past switches.
+
+    One row each, however many processes saw it, the newest last. From the audit file beside the configuration. Processes: how many saw the switch; spread_seconds: from the first
+    to the last that recorded it; written: what `quickwins flags set` wrote, if it was that.
+    """
+    configuration = Configuration.at(config, SystemClock())
+    audit = configuration.audit(configuration.read())
+    if audit is None:
+        raise ConfigError("there is no history: audit is false under [flags]")
+    try:
+        changes = fold(audit.records())[-limit:]
+    except OSError as error:
+        raise ConfigError(f"{audit.path}: {error.strerror}") from None
+    if as_json:
+        print_json([{**asdict(change), "at": timestamp(change.at)} for change in changes])
+        return
+    print_table(
+        COLUMNS,
+        [
+            (
+                timestamp(one.at),
+                one.feature,
+                one.old,
+                one.new,
+                one.source,
+                one.processes,
+                round(one.spread_seconds, 3),
+                assignments(one.written),
+            )
+            for one in changes
+        ],
+    )

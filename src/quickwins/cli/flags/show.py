@@ -1,0 +1,63 @@
+"""`quickwins flags show`: what holds, and who says so."""
+
+from typing import Annotated
+
+import typer
+
+from quickwins.cli._configuration import Configuration, flag_settings
+from quickwins.cli.flags._explain import origin, values
+from quickwins.cli.options import ConfigOption, JsonOption
+from quickwins.cli.output import print_json, print_table
+from quickwins.core.clock import SystemClock
+from quickwins.core.flags import FlagSettings, Snapshot
+
+COLUMNS = ("feature", "state", "source", *FlagSettings.model_fields)
+
+
+def show(
+    feature: Annotated[
+        str | None,
+        typer.Argument(metavar="FEATURE", help="Only this one, with all its settings.", show_default=False),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the flags, and who decided.
+
+    For how many percent each is on and why, which source decided, and its fields. With a FEATURE: every setting of it and the source it came from.
+    """
+    snapshot = Configuration.at(config, SystemClock()).read()
+    if feature is not None:
+        flag_settings(snapshot, feature)
+    chosen = sorted(snapshot.flags) if feature is None else [feature]
+    if as_json:
+        flags = [_document(snapshot, one) for one in chosen]
+        print_json({"service": snapshot.settings.service, "digest": snapshot.digest, "flags": flags})
+    elif feature is None:
+        print_table(COLUMNS, [_row(snapshot, one) for one in chosen])
+    else:
+        state = ("state", str(snapshot.flags[feature]), snapshot.origin(feature))
+        settings = [
+            (key, value, origin(snapshot, feature, key)) for key, value in values(snapshot, feature).items()
+        ]
+        print_table(("setting", "value", "source"), [state, *settings])
+
+
+def _row(snapshot: Snapshot, feature: str) -> list[object]:
+    known = values(snapshot, feature)
+    state = str(snapshot.flags[feature])
+    return [feature, state, snapshot.origin(feature), *(known[key] for key in FlagSettings.model_fields)]
+
+
+def _document(snapshot: Snapshot, feature: str) -> dict[str, object]:
+    state = snapshot.flags[feature]
+    return {
+        "feature": feature,
+        "percent": state.percent,
+        "why": state.why,
+        "source": snapshot.origin(feature),
+        "settings": {
+            key: {"value": value, "source": origin(snapshot, feature, key)}
+            for key, value in values(snapshot, feature).items()
+        },
+    }

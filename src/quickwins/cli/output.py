@@ -1,0 +1,88 @@
+"""How commands print: tables for people at a terminal, tab-separated lines otherwise, JSON when asked for.
+
+Results go to stdout, everything else to stderr: a program that reads stdout reads nothing but results.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table at a terminal; otherwise a line of column names and a line for each row, separated by tabs."""
+    shown = [[plain(cell) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        for line in (columns, *shown):
+            print("\t".join(line))
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in shown:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def print_line(*cells: object) -> None:
+    """One tab-separated line that is seen at once, for what arrives piece by piece."""
+    print("\t".join(map(plain, cells)), flush=True)
+
+
+def print_json(document: object) -> None:
+    """One JSON document on one line."""
+    print(json.dumps(document), flush=True)
+
+
+def note(text: str) -> None:
+    """Something beside the result, on stderr; each line begins with the program's name."""
+    for line in text.splitlines():
+        print(f"quickwins: {printable(line)}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Say on stderr what takes a while: a moving line at a terminal, one plain line otherwise."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with console.status(Text(what)):
+            yield
+    else:
+        note(what)
+        yield
+
+
+def plain(value: object) -> str:
+    """`value` as one cell: TOML's spelling, `-` for nothing, control characters escaped."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, str):
+        return printable(value)
+    return printable(json.dumps(value, default=str))
+
+
+def assignments(changes: Mapping[str, object] | None) -> str:
+    """`changes` as `quickwins flags set` takes them."""
+    shown = ((key, "" if value is None else plain(value)) for key, value in (changes or {}).items())
+    return " ".join(f"{key}={value}" for key, value in shown)
+
+
+def printable(text: str) -> str:
+    """`text` without the characters that would move a terminal's cursor or break a line."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def timestamp(wall: float) -> str:
+    """A moment in UTC, to the millisecond."""
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,140 @@
+"""The command tree, its exit codes, and what it says without its extra."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from tests.unit.cli.conftest import Answer
+from typer.testing import CliRunner
+
+import quickwins
+from quickwins.cli import ExitCode, main
+from quickwins.cli.app import build_app, run
+from quickwins.core.errors import QuickWinsError
+
+Call = Callable[..., Answer]
+
+COMMANDS = [
+    [],
+    ["demo"],
+    ["doctor"],
+    ["flags"],
+    *(["flags", one] for one in ("show", "set", "kill", "revive", "watch", "history", "simulate")),
+]
+
+
+@pytest.mark.parametrize("pretty", [True, False])
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself_with_an_example(command: list[str], pretty: bool) -> None:
+    answer = CliRunner().invoke(build_app(pretty=pretty), [*command, "--help"])
+
+    assert answer.exit_code == 0
+    assert "Example: quickwins " + " ".join(command) in answer.output
+
+
+@pytest.mark.parametrize("command", [one for one in COMMANDS if one not in ([], ["flags"])], ids=" ".join)
+def test_the_list_of_commands_is_not_cut_off(quickwins: Call, command: list[str]) -> None:
+    listed = quickwins(*command[:-1], "--help").out
+
+    (line,) = [line for line in listed.splitlines() if line.strip().startswith(f"{command[-1]} ")]
+    assert line.endswith(".")
+    assert not line.endswith("...")
+
+
+def test_help_off_a_terminal_has_no_boxes_and_no_colours(quickwins: Call) -> None:
+    out = quickwins("flags", "set", "--help").out
+
+    assert "\x1b" not in out
+    assert out.isascii()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        pytest.param(["flgs"], "No such command 'flgs'", id="command"),
+        pytest.param(["flags", "show", "--jsn"], "No such option: --jsn", id="option"),
+        pytest.param(["flags", "kill"], "Missing argument 'FEATURE'", id="argument"),
+        pytest.param(["flags", "history", "--limit", "0"], "--limit", id="value"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_2(quickwins: Call, arguments: list[str], expected: str) -> None:
+    answer = quickwins(*arguments)
+
+    assert answer.code == 2
+    assert answer.out == ""
+    assert expected in answer.err
+
+
+def test_version_is_the_packages(quickwins: Call) -> None:
+    answer = quickwins("--version")
+
+    assert answer.code == 0
+    assert answer.out.startswith("0.")
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def command() -> None:
+        raise error
+
+    def build(*, pretty: bool) -> typer.Typer:
+        app = typer.Typer(pretty_exceptions_enable=False)
+        app.command()(command)
+        return app
+
+    monkeypatch.setattr("quickwins.cli.app.build_app", build)
+
+
+def test_a_failure_that_is_not_the_callers_ends_with_5(
+    quickwins: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising(monkeypatch, QuickWinsError("postgres gave no answer\nlog"))
+
+    answer = quickwins()
+
+    assert answer.code == ExitCode.FAILED_CLEAN
+    assert answer.err == "quickwins: postgres gave no answer\nquickwins: log\n"
+
+
+def test_ctrl_c_ends_with_130(quickwins: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(monkeypatch, KeyboardInterrupt())
+
+    assert quickwins().code == ExitCode.INTERRUPTED
+
+
+def test_a_bug_of_ours_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(monkeypatch, ZeroDivisionError())
+
+    with pytest.raises(ZeroDivisionError):
+        run([])
+
+
+@pytest.mark.parametrize("module", ["typer", "rich", "tomlkit"])
+def test_without_the_extra_one_line_names_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], module: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+
+    assert main() == ExitCode.USAGE
+    said = capsys.readouterr()
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    assert f"{module} is not installed: pip install 'quickwins[cli]'" in line
+
+
+def test_a_command_leaves_the_services_shared_series_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["quickwins", "--version"])
+
+    assert main() == ExitCode.OK
+    assert "PROMETHEUS_MULTIPROC_DIR" not in os.environ
+
+
+def test_importing_the_package_does_not_import_the_command_line() -> None:
+    assert "cli" not in quickwins.__all__

