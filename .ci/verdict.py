@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 
 def tests(path: Path) -> int:
     """One line with the counts of a JUnit file; 1 when something failed or nothing ran."""
-    suites = list(ElementTree.parse(path).getroot().iter("testsuite"))  # noqa: S314 -- our own pytest wrote it
-    counts = {key: sum(int(suite.get(key, 0)) for suite in suites) for key in ("tests", "failures", "errors", "skipped")}
+    suites = list(ET.parse(path).getroot().iter("testsuite"))  # noqa: S314 -- our own pytest wrote it
+    counts = {
+        key: sum(int(suite.get(key, 0)) for suite in suites)
+        for key in ("tests", "failures", "errors", "skipped")
+    }
     failed = counts["failures"] + counts["errors"]
     passed = counts["tests"] - failed - counts["skipped"]
     print(f"{passed} passed, {failed} failed, {counts['skipped']} skipped")

@@ -1,0 +1,26 @@
+"""Real servers for tests, demos and benchmarks, from wheels: PostgreSQL, Valkey and a broker of the Kafka protocol.
+
+    with PostgresServer.start() as server:
+        print(server.url, server.version)
+
+No Docker, no Java, no root. Each listens on a free port of 127.0.0.1, keeps its data in a temporary folder or in one
+you give, is ready when it has answered a real request, and is gone, with its folder, when this process ends in
+whatever way. They have no password: they are for trying things out, not for data you care about.
+"""
+
+from quickwins.engines.capabilities import Capability
+from quickwins.engines.errors import EngineError, EngineFailure
+from quickwins.engines.kafka import KafkaBroker
+from quickwins.engines.postgres import PostgresServer
+from quickwins.engines.process import Child
+from quickwins.engines.valkey import ValkeyServer
+
+__all__ = [
+    "Capability",
+    "Child",
+    "EngineError",
+    "EngineFailure",
+    "KafkaBroker",
+    "PostgresServer",
+    "ValkeyServer",
+]
