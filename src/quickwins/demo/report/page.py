@@ -1,0 +1,142 @@
+"""The result as one self-contained page: it opens without a network, years later too."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from quickwins.core.errors import needs_extra
+from quickwins.demo.report.plots import goodput_figure, latency_figure, utilization_figure
+from quickwins.demo.report.table import rows
+from quickwins.demo.report.words import headline, milliseconds, plain_number, slowest_backend, strangers
+
+with needs_extra("demo"):
+    from plotly.io import to_html
+    from plotly.offline import get_plotlyjs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from plotly import graph_objects
+
+    from quickwins.demo.result import DemoResult
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 1000px; margin: 2rem auto; padding: 0 1rem; }
+h1 { line-height: 1.2; } h2 { margin-top: 2.5rem; } p { max-width: 46rem; }
+table { border-collapse: collapse; } td, th { padding: .25rem .9rem; border-bottom: 1px solid #ddd; text-align: right; }
+td:first-child, th:first-child { text-align: left; padding-left: 0; white-space: pre; }
+code { background: #f3f3f3; padding: .1rem .3rem; } .met { color: #00694d; } .missed { color: #b00020; }
+"""
+
+
+def write_page(result: DemoResult, path: Path) -> None:
+    """Write the page.
+
+    Args:
+        result: Of a run.
+        path: The file, replaced if there is one; its folder is made if missing. About 5 MB: the plotting library
+            is inside.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page(result), encoding="utf-8")
+
+
+def page(result: DemoResult) -> str:
+    """The page as HTML."""
+    setting = result.setting
+    phases = "".join(
+        f"<li><b>{escape(phase.title)}</b>: {escape(phase.description)}</li>" for phase in result.phases
+    )
+    versions = ", ".join(f"{name} {number}" for name, number in setting.versions.items())
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>quickwins: a feed at {setting.overload_factor:g} times its capacity</title>
+<style>{_STYLE}</style><script>{get_plotlyjs()}</script></head><body>
+<h1>A feed at {setting.overload_factor:g} times its capacity</h1>
+<p><b>{escape(headline(result))}</b></p>
+<p>One uninterrupted burst of requests hits a small social feed: a GraphQL gateway, three feed backends, one
+PostgreSQL. While it lasts, one line in a configuration file is changed; no process is restarted.</p>
+<ul>{phases}</ul>
+{_table(result)}
+{_flips(result)}
+<h2>What came in, and what came out</h2>
+<p>Requests per second, by when they ended. Goodput counts only feeds that reached clients who were still waiting; the
+dashed line is all that the bare pools can do. The dotted line marks the flip; grey stretches are settling, and left out
+of the table.</p>
+{_plot(goodput_figure(result))}
+<h2>How long clients waited</h2>
+<p>From the moment a request was due: half of the requests were faster than p50, all but one in a hundred than p99, all
+but one in a thousand than p99.9. The axis is logarithmic: a refusal costs a client milliseconds, giving up a second.</p>
+{_plot(latency_figure(result))}
+<h2>How full the pools were</h2>
+<p>Connections in use in each backend, as its metrics said. Both phases keep the pools busy; the baseline with queries
+whose clients have left by the time the answer comes.</p>
+{_plot(utilization_figure(result))}
+<h2>How it was measured</h2>
+<ul>
+<li><b>Capacity</b> is the sum of what each backend's bare pool reaches with one worker per connection, each asking
+again when answered: {result.capacity_per_second:.1f} requests/s here.</li>
+<li><b>The load</b> waits for nobody: clients arrive at random at {
+        setting.overload_factor:g} times that rate and give
+up after {
+        setting.timeout_seconds:g} s. The gateway passes a deadline on, so an abandoned query is cancelled.</li>
+<li><b>A query</b> takes one connection and holds it for {
+        milliseconds(setting.service_seconds)
+    } on top of its own
+work, as if it waited for disks and locks. That time was chosen for this machine: a request costs
+{setting.cpu_seconds_per_request * 1000:.1f} ms of CPU, and the burst should leave half of the {
+        setting.core_count
+    }
+cores idle, so that the pools are what is full.</li>
+<li><b>All queries are equally long</b> here. Then a first-come, first-served queue under overload starts each query
+just too late for its client. Where lengths vary a lot, the shortest still get through and the baseline loses less.</li>
+<li><b>Settling</b>: the first {
+        setting.settling_seconds:.2f} s of each phase, a client's patience and one query. After
+the flip the callers who queued before it are still served in their order; nobody is thrown out.</li>
+<li>The load generator sent 99 of 100 requests no later than {
+        milliseconds(result.generator_lateness_p99_seconds)
+    } after
+they were due{
+        "; that is too late, and the figures say more about it than about the service"
+        if result.generator_was_bottleneck
+        else ""
+    }.</li>
+</ul>
+<p>{setting.rows:,} posts of {setting.users:,} users; {len(result.capacity_by_backend)} pools of {
+        setting.pool_size
+    } connections. {escape(versions)}.
+The run took {result.wall_seconds:.0f} s. {strangers(result)} Repeat it with <code>{
+        escape(setting.command)
+    }</code></p>
+</body></html>
+"""
+
+
+def _table(result: DemoResult) -> str:
+    titles = "".join(f"<th>{escape(phase.title)}</th>" for phase in result.phases)
+    lines = "".join(
+        f"<tr><td>{escape(name)}</td>{''.join(f'<td>{escape(value)}</td>' for value in values)}</tr>"
+        for name, values in rows(result)
+    )
+    met = "".join(
+        f'<li class="{"met" if check.met else "missed"}">{"met" if check.met else "not met"}: {escape(check.name)} '
+        f"{plain_number(check.value)}, {escape(check.target)}</li>"
+        for check in result.checks
+    )
+    return f"<table><tr><th></th>{titles}</tr>{lines}</table><h2>Targets</h2><ul>{met}</ul>"
+
+
+def _flips(result: DemoResult) -> str:
+    return "".join(
+        f"<p>{escape(flip.feature)} was turned {'on' if flip.on else 'off'} {flip.at_seconds:.1f} s into the burst. The "
+        f"metrics of all backends showed it after {slowest_backend(flip)}; {flip.failed} requests failed around it.</p>"
+        for flip in result.flips
+    )
+
+
+def _plot(figure: graph_objects.Figure) -> str:
+    html: str = to_html(
+        figure, full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True}
+    )
+    return html

@@ -1,0 +1,160 @@
+"""One run of the demo, from an empty machine to the result, everything removed at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import platform
+import time
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from quickwins.demo.burst import run_burst
+from quickwins.demo.calibration import (
+    OVERLOAD_FACTOR,
+    TRIAL_POOL_SIZE,
+    TRIAL_SERVICE_SECONDS,
+    choose,
+    measure_capacity,
+    measure_cost,
+)
+from quickwins.demo.cpu import POSTGRES, CpuMeter, cores
+from quickwins.demo.figures import checks, flip_results, phase_results
+from quickwins.demo.load import Load
+from quickwins.demo.phases import PHASES, config_text
+from quickwins.demo.result import DemoResult, Setting
+from quickwins.demo.service.database import create_feed
+from quickwins.demo.service.processes import ServiceSettings, feed_service
+from quickwins.engines import PostgresServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from quickwins.demo.options import DemoOptions
+
+CLIENT_TIMEOUT_SECONDS = 1.0
+
+
+def run_demo(options: DemoOptions, progress: Callable[[str], None] = lambda _: None) -> DemoResult:
+    """Run the demo once. Blocks for about three quarters of a minute; needs the main thread.
+
+    Whatever way it ends, Ctrl-C and SIGTERM included, every process and folder it made is gone afterwards.
+
+    Args:
+        options: See there; `output` is left to `write_page` and the caller.
+        progress: Told in a few words about each step.
+
+    Raises:
+        EngineError: PostgreSQL or a process of the service did not start; the message ends with its log.
+        MissingExtraError: The extra `demo` is not installed.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    started = time.monotonic()
+    progress("starting PostgreSQL")
+    with PostgresServer.start(settings={"max_connections": "100", "jit": "off"}) as server:
+        # Everything of ours lives in the server's temporary folder, which is removed even if we are killed.
+        folder = server.folder / "feed"
+        folder.mkdir(mode=0o700)
+        result = asyncio.run(_run(options, server, folder, progress))
+        progress("stopping")
+    return dataclasses.replace(result, wall_seconds=time.monotonic() - started)
+
+
+async def _run(
+    options: DemoOptions, server: PostgresServer, folder: Path, progress: Callable[[str], None]
+) -> DemoResult:
+    durations = options.durations
+    counts = await create_feed(server.url, options.rows, progress)
+    config = folder / "quickwins.toml"
+    config.write_text(config_text(PHASES), encoding="utf-8")
+    service = ServiceSettings(
+        config=config,
+        database_url=server.url,
+        pool_size=TRIAL_POOL_SIZE,
+        service_seconds=TRIAL_SERVICE_SECONDS,
+        timeout_seconds=CLIENT_TIMEOUT_SECONDS,
+    )
+
+    progress("starting the backends and the gateway, for a trial of what a request costs")
+    async with feed_service(service, folder=folder / "trial") as running:
+        cost = await measure_cost(
+            running,
+            CpuMeter({**running.pids, POSTGRES: server.pid}),
+            users=counts.users,
+            duration_seconds=durations.trial_seconds,
+            timeout_seconds=CLIENT_TIMEOUT_SECONDS,
+        )
+    choice = choose(cost, core_count=cores())
+    progress(
+        f"a request costs {cost.cpu_seconds * 1000:.1f} ms of CPU: pools of {choice.pool_size}, "
+        f"{choice.service_seconds:.2f} s a query{'' if choice.fits else ' (this machine is too busy or too slow)'}"
+    )
+
+    service = dataclasses.replace(service, pool_size=choice.pool_size, service_seconds=choice.service_seconds)
+    async with feed_service(service, folder=folder / "burst") as running:
+        progress("measuring the capacity of the bare pools")
+        by_backend = await measure_capacity(running, duration_seconds=durations.capacity_seconds)
+        capacity = sum(by_backend.values())
+        rate = OVERLOAD_FACTOR * capacity
+        progress(f"capacity {capacity:.0f} requests/s; now a burst of {rate:.0f} requests/s")
+        load = Load.drawn(
+            rate_per_second=rate,
+            duration_seconds=len(PHASES) * durations.phase_seconds,
+            users=counts.users,
+            seed=options.seed,
+        )
+        burst = await run_burst(
+            running,
+            load,
+            phases=PHASES,
+            phase_seconds=durations.phase_seconds,
+            config=config,
+            meter=CpuMeter({**running.pids, POSTGRES: server.pid}),
+            timeout_seconds=CLIENT_TIMEOUT_SECONDS,
+            progress=progress,
+        )
+
+    # A client of the phase before has given up after its timeout; a query begun for it ends a service time later.
+    settling_seconds = CLIENT_TIMEOUT_SECONDS + choice.service_seconds
+    phases = phase_results(
+        burst,
+        PHASES,
+        phase_seconds=durations.phase_seconds,
+        settling_seconds=settling_seconds,
+        capacity_per_second=capacity,
+        core_count=cores(),
+    )
+    flips = flip_results(burst, settling_seconds=settling_seconds)
+    report = burst.offered.report
+    return DemoResult(
+        setting=Setting(
+            rows=options.rows,
+            users=counts.users,
+            seed=options.seed,
+            command=options.command,
+            core_count=cores(),
+            pool_size=choice.pool_size,
+            service_seconds=choice.service_seconds,
+            timeout_seconds=CLIENT_TIMEOUT_SECONDS,
+            settling_seconds=settling_seconds,
+            overload_factor=OVERLOAD_FACTOR,
+            cpu_seconds_per_request=cost.cpu_seconds,
+            versions={
+                "quickwins": version("quickwins"),
+                "Python": platform.python_version(),
+                "PostgreSQL": server.version,
+                "system": f"{platform.system()} {platform.machine()}",
+            },
+        ),
+        capacity_per_second=capacity,
+        capacity_by_backend=by_backend,
+        phases=phases,
+        flips=flips,
+        checks=checks(PHASES, phases, flips),
+        generator_lateness_p99_seconds=report.generator_lateness.p99_seconds or 0.0,
+        generator_was_bottleneck=report.generator_was_bottleneck,
+        wall_seconds=0.0,
+        timeline=report.timeline,
+        samples=burst.samples,
+    )
