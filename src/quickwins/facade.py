@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -166,11 +167,11 @@ class QuickWins:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close what was made here, the last first, and stop to follow the configuration."""
-        try:
-            while self._pools:
-                await self._pools.pop().close()
-        finally:
-            await self.flags.__aexit__(kind, error, trace)
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(self.flags.__aexit__, kind, error, trace)
+            for pool in self._pools:
+                closing.push_async_callback(pool.close)
+            self._pools.clear()
 
     def _reconfigure(self, snapshot: Snapshot) -> None:
         settings = snapshot.settings.section("backpressure", BackpressureSettings)

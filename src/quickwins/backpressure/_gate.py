@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
+from fractions import Fraction
 
 from quickwins.core.errors import ConfigError
 
@@ -113,8 +114,8 @@ class Gate:
 
 def limit_of(threshold: float, max_size: int) -> int:
     """The smallest whole number of connections that is at least `threshold` of `max_size`."""
-    # The subtraction forgives what binary fractions add: 0.07 * 100 is 7.000000000000001.
-    return math.ceil(threshold * max_size - 1e-9)
+    # As people wrote it: 0.07 * 100 is 7.000000000000001 in binary, and 0.07 of 100 is 7.
+    return math.ceil(Fraction(str(threshold)) * max_size)
 
 
 def _checked(threshold: float) -> float:

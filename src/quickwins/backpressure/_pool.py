@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from types import MappingProxyType
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from quickwins.core.flags import Flag
 
 _DEFAULTS = PoolSettings()
-_NEVER = Deadline.after(None, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class PoolStats:
 
     Attributes:
         name: The pool's.
-        gated: Whether the gate would be asked now, outside any request.
+        gated: Whether the gate would be asked now, outside any request: the flag is on and the threshold below 1.
         max_size: Connections in the pool.
         limit: Permits from which on the gate refuses; `None` when it never does.
         inflight: Permits in use, ungated users included.
@@ -56,7 +56,8 @@ class PoolStats:
 class GatedPool:
     """An `asyncpg.Pool` that refuses in microseconds instead of queueing without bound.
 
-    Belongs to the pool's event loop. While its flag is off it hands every call to the pool and only counts.
+    Belongs to the pool's event loop. While its flag is off, or its threshold 1.0, it hands every call to the pool and
+    only counts.
 
     Example:
         pool = await asyncpg.create_pool(dsn, min_size=10, max_size=10)
@@ -103,6 +104,7 @@ class GatedPool:
         self._clock = SystemClock() if clock is None else clock
         self._rng = Random() if rng is None else rng  # noqa: S311 -- jitter, not secrecy
         self._held: set[asyncpg.pool.PoolConnectionProxy] = set()
+        self._releasing: set[asyncio.Future[None]] = set()
         self._reporter = Reporter(service=service, name=name, clock=self._clock)
         metrics = Metrics(registry=registry, service=service, name=name)
         self._exhausted = {reason: metrics.counter(EXHAUSTED, reason=reason) for reason in RejectReason}
@@ -116,15 +118,14 @@ class GatedPool:
         """A connection, to be awaited or entered with `async with`.
 
         Args:
-            timeout: Seconds for everything up to the connection; `None`: as long as it takes. The gate itself never
-                waits.
+            timeout: Seconds for everything up to the connection, and for its reset at release, as in asyncpg; `None`:
+                as long as it takes. The gate itself never waits.
 
         Raises (when awaited or entered):
             PoolExhausted: The gate said no. Nothing was taken, nothing was waited for.
             TimeoutError: The pool had no connection in time.
         """
-        deadline = Deadline.after(timeout, self._clock.monotonic())
-        return Acquisition(lambda: self._acquire(deadline, gated=self._gated()), self.release)
+        return Acquisition(lambda: self._acquire(timeout, gated=self._gated()), self.release)
 
     async def release(
         self, connection: asyncpg.pool.PoolConnectionProxy, *, timeout: float | None = None
@@ -142,6 +143,7 @@ class GatedPool:
         self._held.remove(connection)
         # asyncpg shields its reset from our cancellation: whoever waits for it must outlive us as well.
         task = asyncio.ensure_future(self.pool.release(connection, timeout=timeout))
+        self._releasing.add(task)
         task.add_done_callback(self._released)
         await asyncio.shield(task)
 
@@ -150,7 +152,7 @@ class GatedPool:
         gate = self._gate
         return PoolStats(
             name=self.name,
-            gated=self._flag is None or self._flag.state.on,
+            gated=gate.limit is not None and (self._flag is None or self._flag.state.on),
             max_size=gate.max_size,
             limit=gate.limit,
             inflight=gate.inflight,
@@ -165,28 +167,28 @@ class GatedPool:
         self._show_limit()
 
     async def close(self, *, grace: float = 10.0) -> None:
-        """Refuse new users, wait for those that hold a connection, then close the pool.
+        """Refuse new users, wait for those that hold a connection, then close the pool. Idempotent.
 
         Args:
             grace: Seconds they have; afterwards their connections are terminated.
         """
         self._gate.close()
-        try:
-            await asyncio.wait_for(self.pool.close(), grace)
-        except TimeoutError:
-            self.pool.terminate()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.pool.close(), grace)  # cancelled, it terminates the pool
+        if self._releasing:  # their connections are closed: a few turns, unless a reset hook hangs
+            await asyncio.wait(self._releasing, timeout=grace)
 
     def _gated(self) -> bool:
-        return self._flag is None or self._flag.active()
+        return self._gate.limit is not None and (self._flag is None or self._flag.active())
 
-    async def _acquire(self, deadline: Deadline, *, gated: bool) -> asyncpg.pool.PoolConnectionProxy:
+    async def _acquire(self, timeout: float | None, *, gated: bool) -> asyncpg.pool.PoolConnectionProxy:
         if gated:
             reason = self._gate.try_admit()
             if reason is not None:
                 raise self._rejection(reason)
             self._show_inflight()
         try:
-            connection = await self.pool.acquire(timeout=deadline.remaining(self._clock.monotonic()))
+            connection = await self.pool.acquire(timeout=timeout)
         except BaseException:
             if gated:
                 self._gate.release()
@@ -210,7 +212,8 @@ class GatedPool:
             retry_after_seconds=self._settings.retry_after_seconds * (0.5 + self._rng.random()),
         )
 
-    def _released(self, task: asyncio.Future[Any]) -> None:
+    def _released(self, task: asyncio.Future[None]) -> None:
+        self._releasing.discard(task)
         self._gate.release()
         self._show_inflight()
         if not task.cancelled():
@@ -283,11 +286,15 @@ class GatedPool:
 
     async def _with(self, method: str, *args: object, timeout: float | None, **options: Any) -> Any:
         gated = self._gated()
-        deadline = Deadline.after(timeout, self._clock.monotonic()) if gated else _NEVER
-        connection = await self._acquire(deadline, gated=gated)
+        if gated and timeout is not None:
+            deadline = Deadline.after(timeout, self._clock.monotonic())
+            # Not `acquire(timeout=...)`: asyncpg would hold the reset to it too, after the statement has succeeded.
+            async with asyncio.timeout(timeout):
+                connection = await self._acquire(None, gated=gated)
+            timeout = deadline.remaining(self._clock.monotonic())
+        else:
+            connection = await self._acquire(None, gated=gated)
         try:
-            if gated:
-                timeout = deadline.remaining(self._clock.monotonic())
             return await getattr(connection, method)(*args, timeout=timeout, **options)
         finally:
             await self.release(connection)
@@ -296,7 +303,7 @@ class GatedPool:
 class Acquisition:
     """What `GatedPool.acquire` returns: await it, or enter it with `async with`, once."""
 
-    __slots__ = ("_acquire", "_connection", "_release")
+    __slots__ = ("_acquire", "_connection", "_release", "_used")
 
     def __init__(
         self,
@@ -305,18 +312,24 @@ class Acquisition:
     ) -> None:
         self._acquire = acquire
         self._release = release
+        self._used = False
         self._connection: asyncpg.pool.PoolConnectionProxy | None = None
 
     def __await__(self) -> Generator[Any, None, asyncpg.pool.PoolConnectionProxy]:
+        self._used = True
         return self._acquire().__await__()
 
     async def __aenter__(self) -> asyncpg.pool.PoolConnectionProxy:
+        if self._used:
+            from asyncpg import InterfaceError
+
+            raise InterfaceError("a connection is already acquired")
         self._connection = await self._acquire()
+        self._used = True
         return self._connection
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         connection, self._connection = self._connection, None
-        if connection is not None:
-            await self._release(connection)
+        await self._release(connection)

@@ -46,9 +46,9 @@ def _answering(behavior: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitab
         try:
             return await behavior(request, context)
         except PoolExhausted as error:
-            trailing = []
+            trailing = tuple(context.trailing_metadata() or ())  # abort replaces what the handler has set
             if error.retry_after_seconds is not None:
-                trailing = [(PUSHBACK, retry_pushback_ms(error.retry_after_seconds))]
+                trailing += ((PUSHBACK, retry_pushback_ms(error.retry_after_seconds)),)
             await context.abort(grpc.StatusCode[error.grpc_status], str(error), trailing)
 
     return unary

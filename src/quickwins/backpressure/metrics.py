@@ -14,7 +14,7 @@ INFLIGHT = Metric("db_pool_permits_inflight", Kind.GAUGE, "Permits in use, ungat
 LIMIT = Metric(
     "db_pool_limit",
     Kind.GAUGE,
-    "Permits from which on the gate refuses; the pool's size while it is off or never refuses.",
+    "Permits from which on the gate refuses; the pool's size when the threshold is 1.",
 )
 
 METRICS = (EXHAUSTED, UTILIZATION, INFLIGHT, LIMIT)

@@ -1,0 +1,84 @@
+"""Pools on a real PostgreSQL, closed after each test, with the check that nothing was left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING, Any, Protocol
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from prometheus_client import CollectorRegistry
+
+from quickwins.backpressure import Gate, GatedPool
+from tests.integration.backpressure.stepping import DEADLINE_SECONDS, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.engines import Target
+
+
+class Pools(Protocol):
+    """Makes a bare pool; connections come lazily unless `min_size` says so."""
+
+    async def __call__(self, max_size: int = 4, **options: Any) -> asyncpg.Pool: ...
+
+
+@pytest_asyncio.fixture
+async def pools(postgres: Target) -> AsyncIterator[Pools]:
+    made: list[asyncpg.Pool] = []
+
+    async def make(max_size: int = 4, **options: Any) -> asyncpg.Pool:
+        pool = await asyncpg.create_pool(postgres.url, **{"min_size": 0, **options}, max_size=max_size)
+        made.append(pool)
+        return pool
+
+    yield make
+    for pool in made:
+        await asyncio.wait_for(pool.close(), DEADLINE_SECONDS)
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+def gated_over(pool: asyncpg.Pool, threshold: float = 0.999, **options: Any) -> GatedPool:
+    """A gated pool on a registry of its own; the default threshold gates and still lets all connections be used."""
+    options.setdefault("registry", CollectorRegistry())
+    return GatedPool(pool, gate=Gate.threshold(threshold), name="feed", service="api", **options)
+
+
+async def all_is_back(gated: GatedPool) -> None:
+    """No permit is in use, and the pool gives every one of its connections again, each of which works."""
+    await eventually(lambda: gated.stats().inflight == 0)
+    size = gated.pool.get_max_size()
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        held = await asyncio.gather(*(gated.pool.acquire() for _ in range(size)))
+        assert len({id(connection) for connection in held}) == size
+        for connection in held:
+            assert await connection.fetchval("SELECT 1") == 1
+            await gated.pool.release(connection)
+    assert gated.stats().inflight == 0
+
+
+def sleeping() -> str:
+    """A statement that sleeps for half a minute, told from all others by its text."""
+    return f"SELECT pg_sleep(30) /* {secrets.token_hex(4)} */"
+
+
+async def asleep(observer: asyncpg.Pool, statement: str, number: int = 1) -> list[int]:
+    """Wait until `statement` sleeps on the server; PostgreSQL ignores a cancellation that comes before.
+
+    Returns:
+        The processes that do.
+    """
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            found = await observer.fetch(
+                "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query = $1", statement
+            )
+            if len(found) == number:
+                return [row["pid"] for row in found]

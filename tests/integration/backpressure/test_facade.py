@@ -1,0 +1,109 @@
+"""`QuickWins.load` and `pool`: settings by name, live changes, and the order of closing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from quickwins import ConfigError, QuickWins
+from quickwins.backpressure import GatedPool, PoolExhausted
+from tests.integration.backpressure.conftest import Pools, all_is_back
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
+
+CONFIG = """\
+service = "api"
+
+[flags]
+audit = false
+
+[backpressure]
+enabled = true
+threshold = 0.75
+
+[backpressure.names.feed]
+threshold = 0.5
+"""
+
+
+def loaded(path: Path, text: str = CONFIG, env: dict[str, str] | None = None) -> QuickWins:
+    file = path / "quickwins.toml"
+    file.write_text(text)
+    return QuickWins.load(file, env=env or {}, registry=CollectorRegistry())
+
+
+async def test_each_pool_has_its_own_table_or_the_section(tmp_path: Path, pools: Pools) -> None:
+    qw = loaded(tmp_path)
+    feed, search = qw.pool(await pools(4), name="feed"), qw.pool(await pools(4), name="search")
+    assert (feed.stats().limit, search.stats().limit) == (2, 3)
+    async with feed.acquire(), feed.acquire():
+        with pytest.raises(PoolExhausted, match="'feed' has 2 of 4 connections in use, its limit is 2"):
+            await feed.acquire()
+    await all_is_back(feed)
+
+
+async def test_by_default_it_is_off(tmp_path: Path, pools: Pools) -> None:
+    qw = loaded(tmp_path, "[flags]\naudit = false\n")
+    feed = qw.pool(await pools(2), name="feed")
+    assert not feed.stats().gated
+
+
+async def test_the_environment_beats_the_file(tmp_path: Path, pools: Pools) -> None:
+    env = {"QUICKWINS_BACKPRESSURE__THRESHOLD": "0.25", "QUICKWINS_BACKPRESSURE__KILLED": "true"}
+    qw = loaded(tmp_path, env=env)
+    search = qw.pool(await pools(4), name="search")
+    assert (search.stats().limit, search.stats().gated) == (1, False)
+
+
+async def test_a_change_of_the_file_reaches_the_pool_at_the_next_poll(tmp_path: Path, pools: Pools) -> None:
+    qw = loaded(tmp_path)
+    feed, search = qw.pool(await pools(4), name="feed"), qw.pool(await pools(4), name="search")
+    held = [await feed.acquire() for _ in range(2)]
+    changed = CONFIG.replace("0.5", "0.25").replace("0.75", "1.0")
+    (tmp_path / "quickwins.toml").write_text(changed)
+    assert qw.flags.poll()
+    assert (feed.stats().limit, feed.stats().inflight, search.stats().limit) == (1, 2, None)
+    (tmp_path / "quickwins.toml").write_text(changed.replace("enabled = true", "enabled = false"))
+    assert qw.flags.poll()
+    held.append(await feed.acquire())
+    (tmp_path / "quickwins.toml").write_text(changed.replace("0.25", "7"))
+    assert not qw.flags.poll(), "what is not valid changes nothing"
+    assert feed.stats().limit == 1
+    for connection in held:
+        await feed.release(connection)
+    await all_is_back(feed)
+
+
+async def test_two_pools_of_one_name_are_a_mistake(tmp_path: Path, pools: Pools) -> None:
+    qw = loaded(tmp_path)
+    first = await pools(2)
+    qw.pool(first, name="feed")
+    with pytest.raises(ConfigError, match="there is a pool 'feed' already"):
+        qw.pool(await pools(2), name="feed")
+
+
+async def test_leaving_closes_the_pools_the_last_first(
+    tmp_path: Path, pools: Pools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+    close = GatedPool.close
+
+    async def noted(self: GatedPool, **options: Any) -> None:
+        closed.append(self.name)
+        await close(self, **options)
+
+    monkeypatch.setattr(GatedPool, "close", noted)
+    qw = loaded(tmp_path)
+    async with qw:
+        gated = [qw.pool(await pools(2), name=name) for name in ("feed", "search", "audit")]
+        for pool in gated:
+            assert await pool.fetchval("SELECT 1") == 1
+    assert closed == ["audit", "search", "feed"]
+    assert all(pool.pool.is_closing() for pool in gated)
+    with pytest.raises(PoolExhausted, match="closed"):
+        await gated[0].acquire()

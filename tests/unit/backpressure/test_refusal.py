@@ -1,0 +1,219 @@
+"""What a refused caller is told, and what operators see of it; no server is involved."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from quickwins.backpressure import GatedPool, PoolExhausted, PoolSettings, RejectReason
+from quickwins.core.clock import FakeClock
+from quickwins.core.errors import QuickWinsError, Rejected, retry_after_header, retry_pushback_ms
+from quickwins.core.events import POOL_REJECTED
+
+if TYPE_CHECKING:
+    import asyncpg
+
+WAITS = st.floats(min_value=0.001, max_value=3600, allow_nan=False)
+
+
+class InstantPool:
+    """As much of `asyncpg.Pool` as an acquisition needs, without a server."""
+
+    def __init__(self, max_size: int = 10) -> None:
+        self.max_size = max_size
+        self.closed = False
+
+    def get_max_size(self) -> int:
+        return self.max_size
+
+    async def acquire(self, *, timeout: float | None) -> object:
+        await asyncio.sleep(0)
+        return object()
+
+    async def release(self, connection: object, *, timeout: float | None) -> None:
+        await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def made(max_size: int = 10, **options: Any) -> GatedPool:
+    options.setdefault("registry", CollectorRegistry())
+    return GatedPool(cast("asyncpg.Pool", InstantPool(max_size)), **options)
+
+
+async def refused(pool: GatedPool) -> PoolExhausted:
+    with pytest.raises(PoolExhausted) as caught:
+        await pool.acquire()
+    return caught.value
+
+
+async def filled(pool: GatedPool) -> None:
+    for _ in range(pool.stats().limit or 0):
+        await pool.acquire()
+
+
+@pytest.mark.asyncio
+async def test_a_thousand_at_once_on_a_pool_of_ten_are_nine() -> None:
+    pool = made()
+    results = await asyncio.gather(*(pool.acquire() for _ in range(1_000)), return_exceptions=True)
+    refusals = [result for result in results if isinstance(result, PoolExhausted)]
+    assert len(results) - len(refusals) == 9
+    assert pool.stats().rejected[RejectReason.THRESHOLD] == len(refusals) == 991
+
+
+class CheckThenAcquire:
+    """The naive gate, the negative control: it looks at what is in use, awaits a connection, then counts it."""
+
+    def __init__(self, pool: InstantPool, threshold: float) -> None:
+        self.pool = pool
+        self.limit = math.ceil(threshold * pool.max_size)
+        self.in_use = 0
+
+    async def acquire(self) -> object:
+        if self.in_use >= self.limit:
+            raise PoolExhausted("full", reason=RejectReason.THRESHOLD)
+        connection = await self.pool.acquire(timeout=None)
+        self.in_use += 1
+        return connection
+
+
+@pytest.mark.asyncio
+async def test_a_gate_that_looks_first_and_takes_later_fails_that_very_test() -> None:
+    naive = CheckThenAcquire(InstantPool(), 0.85)
+    results = await asyncio.gather(*(naive.acquire() for _ in range(1_000)), return_exceptions=True)
+    admitted = sum(not isinstance(result, PoolExhausted) for result in results)
+    assert admitted > 100
+
+
+@pytest.mark.asyncio
+@given(mean=WAITS, seed=st.integers())
+async def test_the_advised_wait_is_between_half_and_one_and_a_half_of_the_setting(
+    mean: float, seed: int
+) -> None:
+    pool = made(1, settings=PoolSettings(threshold=0.5, retry_after_seconds=mean), rng=Random(seed))
+    await filled(pool)
+    for _ in range(5):
+        wait = (await refused(pool)).retry_after_seconds
+        assert wait is not None
+        assert 0.5 * mean <= wait < 1.5 * mean
+
+
+@pytest.mark.asyncio
+async def test_the_advised_waits_differ_so_that_the_refused_do_not_come_back_together() -> None:
+    pool = made(rng=Random(1))
+    await filled(pool)
+    assert len({(await refused(pool)).retry_after_seconds for _ in range(50)}) == 50
+
+
+@given(seconds=WAITS)
+def test_waits_are_rounded_up_at_the_edges_and_never_to_zero(seconds: float) -> None:
+    header, pushback = int(retry_after_header(seconds)), int(retry_pushback_ms(seconds))
+    assert header >= 1
+    assert header - 1 < seconds <= header or header == 1
+    assert pushback >= 1
+    assert pushback >= seconds * 1000 > pushback - 1 or pushback == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "header", "pushback"),
+    [(0.0, "1", "1"), (0.0001, "1", "1"), (0.5, "1", "500"), (1.0, "1", "1000"), (1.0001, "2", "1001")],
+)
+def test_known_roundings(seconds: float, header: str, pushback: str) -> None:
+    assert (retry_after_header(seconds), retry_pushback_ms(seconds)) == (header, pushback)
+
+
+def test_a_refusal_is_temporary_at_every_edge() -> None:
+    error = PoolExhausted("full", reason=RejectReason.THRESHOLD, retry_after_seconds=1.5)
+    assert isinstance(error, Rejected)
+    assert isinstance(error, QuickWinsError)
+    assert (error.http_status, error.grpc_status, error.graphql_code) == (
+        503,
+        "UNAVAILABLE",
+        "SERVICE_UNAVAILABLE",
+    )
+    assert (error.reason, error.retry_after_seconds, str(error)) == (RejectReason.THRESHOLD, 1.5, "full")
+
+
+@pytest.mark.asyncio
+async def test_after_close_nobody_is_told_to_come_back() -> None:
+    pool = made(name="feed")
+    await pool.close()
+    error = await refused(pool)
+    assert (error.reason, error.retry_after_seconds) == (RejectReason.CLOSED, None)
+    assert "'feed' is closed" in str(error)
+
+
+def records(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
+    reported = (vars(record) for record in caplog.records)
+    return [record["fields"] for record in reported if record.get("event") == POOL_REJECTED.name]
+
+
+@pytest.mark.asyncio
+async def test_refusals_make_at_most_one_record_a_second_and_reason_with_their_count(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = FakeClock()
+    pool = made(name="feed", service="api", clock=clock)
+    await filled(pool)
+    with caplog.at_level(logging.INFO):
+        for _ in range(100):
+            await refused(pool)
+        assert [record["count"] for record in records(caplog)] == [1]
+        await clock.advance(0.999)
+        await refused(pool)
+        assert len(records(caplog)) == 1
+        await clock.advance(0.001)
+        await refused(pool)
+        assert [record["count"] for record in records(caplog)] == [1, 101]
+        await pool.close()
+        await refused(pool)  # another reason does not wait for the first
+    assert [record["reason"] for record in records(caplog)] == ["threshold", "threshold", "closed"]
+    assert records(caplog)[0] == {
+        "service": "api",
+        "name": "feed",
+        "reason": "threshold",
+        "limit": 9,
+        "inflight": 9,
+        "count": 1,
+    }
+
+
+@pytest.mark.asyncio
+async def test_statistics_are_a_snapshot_that_stays_as_it_was() -> None:
+    pool = made(name="feed")
+    before = pool.stats()
+    await filled(pool)
+    await refused(pool)
+    assert (before.inflight, before.admitted, before.rejected[RejectReason.THRESHOLD]) == (0, 0, 0)
+    after = pool.stats()
+    assert (after.name, after.gated, after.max_size, after.limit) == ("feed", True, 10, 9)
+    assert (after.inflight, after.admitted, after.rejected[RejectReason.THRESHOLD]) == (9, 9, 1)
+
+
+@pytest.mark.asyncio
+async def test_a_new_threshold_holds_at_once_and_strands_nobody() -> None:
+    pool = made()
+    held = [await pool.acquire() for _ in range(9)]
+    pool.reconfigure(PoolSettings(threshold=0.5))
+    assert (pool.stats().limit, pool.stats().inflight) == (5, 9)
+    for connection in held[:4]:
+        await pool.release(connection)
+    await refused(pool)
+    await pool.release(held[4])
+    held.append(await pool.acquire())
+    pool.reconfigure(PoolSettings(threshold=1.0))
+    assert (pool.stats().limit, pool.stats().gated) == (None, False)
+    more = [await pool.acquire() for _ in range(20)]
+    assert pool.stats().inflight == 25
+    for connection in [*held[5:], *more]:
+        await pool.release(connection)
+    assert pool.stats().inflight == 0
