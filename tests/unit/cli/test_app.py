@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 import typer
-from tests.unit.cli.conftest import Answer
 from typer.testing import CliRunner
 
 import quickwins
 from quickwins.cli import ExitCode, main
 from quickwins.cli.app import build_app, run
 from quickwins.core.errors import QuickWinsError
+from tests.unit.cli.conftest import Answer
 
 Call = Callable[..., Answer]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.unit.cli.conftest import Answer
 
 import quickwins.demo
 from quickwins.demo import DemoOptions
 from quickwins.engines import EngineError
+from tests.unit.cli.conftest import Answer
 
 Call = Callable[..., Answer]
 

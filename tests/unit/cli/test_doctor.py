@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from tests.unit.cli.conftest import CONFIG, Answer
 
 from quickwins.core.errors import MissingExtraError
 from quickwins.engines import EngineError
+from tests.unit.cli.conftest import CONFIG, Answer
 
 Call = Callable[..., Answer]
 

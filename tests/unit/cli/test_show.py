@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.unit.cli.conftest import Answer
 
 Call = Callable[..., Answer]

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
-from tests.unit.cli.conftest import Answer
 
 from quickwins.cli.flags.simulate import MAX_KEY_BYTES, Moves, at_percent, read_keys, reporting, who_moves
 from quickwins.core.clock import FakeClock
 from quickwins.core.errors import ConfigError
 from quickwins.core.flags import Flags, FlagSettings, MemorySource
 from quickwins.facade import SECTIONS
+from tests.unit.cli.conftest import Answer
 
 Call = Callable[..., Answer]
 PERCENTS = st.floats(0, 100)

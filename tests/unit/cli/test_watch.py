@@ -11,12 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 from prometheus_client import CollectorRegistry
-from tests.unit.cli.conftest import CONFIG, Answer
 
 from quickwins.cli.flags.watch import follow
 from quickwins.core.events import LOGGER
 from quickwins.core.flags import Flags, MemorySource
 from quickwins.facade import SECTIONS
+from tests.unit.cli.conftest import CONFIG, Answer
 
 Call = Callable[..., Answer]
 Edit = Callable[[], object]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
-from tests.unit.cli.conftest import CONFIG, Answer
 
 from quickwins.core.flags import FileSource, Flags
 from quickwins.facade import SECTIONS
+from tests.unit.cli.conftest import CONFIG, Answer
 
 Call = Callable[..., Answer]
 

@@ -2,10 +2,10 @@ import json
 from math import isinf
 
 import pytest
-from tests.unit.demo.synthetic import burst, endings, result
 
 from quickwins.demo.figures import figures
 from quickwins.rig import Outcome
+from tests.unit.demo.synthetic import burst, endings, result
 
 
 def test_goodput_is_what_was_delivered_in_the_stretch_by_the_capacity() -> None:

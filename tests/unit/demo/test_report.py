@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tests.unit.demo.synthetic import burst, result
 
 from quickwins.demo.report.page import page, write_page
 from quickwins.demo.report.plots import goodput_figure, latency_figure, utilization_figure
 from quickwins.demo.report.table import render_table
 from quickwins.demo.report.words import headline, milliseconds, percent, slowest_backend, strangers
 from quickwins.demo.result import FlipResult
+from tests.unit.demo.synthetic import burst, result
 
 
 class Loaded(HTMLParser):
