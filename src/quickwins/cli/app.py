@@ -69,8 +69,6 @@ def _invoke(arguments: Sequence[str]) -> int:
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):
             raise end.__context__ from None
-        if end.code == ExitCode.INTERRUPTED:
-            note("stopped, and cleaned up")
         return end.code if isinstance(end.code, int) else ExitCode.OK
     except QuickWinsError as error:
         note(str(error))

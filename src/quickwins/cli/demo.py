@@ -39,7 +39,11 @@ def demo(
 
     options = DemoOptions(rows=rows, seed=seed, output=output, fast=fast)
     _refuse_unwritable(output)  # before a minute's work, not after it
-    result = run_demo(options, note)
+    try:
+        result = run_demo(options, note)
+    except KeyboardInterrupt:
+        note("stopped; everything is cleaned up")
+        raise
     document = result.to_dict()
     if as_json:
         print_json(document)

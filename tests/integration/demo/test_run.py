@@ -160,6 +160,7 @@ def test_ctrl_c_while_everything_runs_leaves_nothing(tmp_path: Path) -> None:
     finally:
         child.kill()
         child.wait()
+    assert b"everything is cleaned up" in log.read_bytes()
     assert b"Traceback" not in log.read_bytes()
     assert len(found) > 5
     assert folders
