@@ -69,7 +69,7 @@ def metrics() -> str:
         "",
         (
             f"Every series carries `{BASE_LABELS[0]}` (the service) and `{BASE_LABELS[1]}` (the instance, such as the pool; "
-            "empty for what belongs to the whole process), then its own labels. A label takes a bounded number of values; "
+            "empty for what belongs to the whole process), then its own labels. Its own labels take a bounded number of values each; "
             "what comes after them is counted under `other`."
         ),
     ]

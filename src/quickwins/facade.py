@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from quickwins.core.audit import AuditLog
 from quickwins.core.clock import SystemClock
 from quickwins.core.config import CONFIG_PATH_VARIABLE, Section, Settings, resolve
 from quickwins.core.errors import ConfigError
+from quickwins.core.events import CONFIG_UNUSED, Reporter
 from quickwins.core.flags import EnvironmentSource, FileSource, Flags, FlagsSettings
 from quickwins.core.metrics_endpoint import MetricsServer, metrics_app
 
@@ -37,6 +38,7 @@ class MetricsSettings(Section):
 
     token: SecretStr | None = Field(
         default=None,
+        min_length=1,
         description="What a scrape must send as its bearer token; from QUICKWINS_METRICS__TOKEN only. Absent: none.",
     )
 
@@ -133,10 +135,14 @@ class QuickWins:
             name: What the pool is called in configuration, metrics and errors.
 
         Raises:
-            ConfigError: A pool of that name was made here before.
+            ConfigError: The pool, or one of that name, was given here before.
         """
         if any(made.name == name for made in self._pools):
             raise ConfigError(f"there is a pool {name!r} already: give each pool a name of its own")
+        if any(made.pool is pool for made in self._pools):
+            raise ConfigError(
+                f"the pool for {name!r} has a gate already: two gates would admit twice its size"
+            )
         gated = GatedPool(
             pool,
             settings=self.settings.section("backpressure", BackpressureSettings).for_name(name),
@@ -159,19 +165,27 @@ class QuickWins:
         return MetricsServer(port, host=host, registry=self._registry, token=token)
 
     async def __aenter__(self) -> Self:
-        """Start to follow the configuration."""
+        """Start to follow the configuration; settings of pools that nobody made are reported, once."""
         await self.flags.__aenter__()
+        names = {pool.name for pool in self._pools}
+        configured = self.settings.section("backpressure", BackpressureSettings).names
+        for name in configured.keys() - names:
+            Reporter(service=self.settings.service).report(CONFIG_UNUSED, key=f"backpressure.names.{name}")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close what was made here, the last first, and stop to follow the configuration."""
-        async with AsyncExitStack() as closing:
-            closing.push_async_callback(self.flags.__aexit__, kind, error, trace)
-            for pool in self._pools:
-                closing.push_async_callback(pool.close)
-            self._pools.clear()
+        """Close what was made here, and stop to follow the configuration."""
+        pools, self._pools = self._pools, []
+        try:
+            # Together: their graces must not add up beyond what the process is given to end.
+            ended = await asyncio.gather(*(pool.close() for pool in pools), return_exceptions=True)
+        finally:
+            await self.flags.__aexit__(kind, error, trace)
+        failures = [one for one in ended if isinstance(one, BaseException)]
+        if failures:
+            raise BaseExceptionGroup("closing the pools", failures)
 
     def _reconfigure(self, snapshot: Snapshot) -> None:
         settings = snapshot.settings.section("backpressure", BackpressureSettings)

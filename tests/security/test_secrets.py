@@ -45,6 +45,10 @@ def test_a_token_is_in_nothing_that_a_process_shows(tmp_path: Path, caplog: pyte
         pytest.param("", {"QUICKWINS_METRICS__TOKEN__X": TOKEN}, id="in a variable with a level too many"),
         pytest.param("", {"QUICKWINS_METRICS": f'{{"token": "{TOKEN}"'}, id="in broken JSON"),
         pytest.param("", {"QUICKWINS_METRICS": f'{{"token": ["{TOKEN}"]}}'}, id="of the wrong type"),
+        pytest.param("", {"QUICKWINS_METRICS": f'"{TOKEN}"'}, id="instead of the section, in a variable"),
+        pytest.param("", {"QUICKWINS_METRICS": f'["{TOKEN}"]'}, id="in a list instead of the section"),
+        pytest.param(f"metrics = '{TOKEN}'\n", {}, id="instead of the section, in the file"),
+        pytest.param(f"[[metrics]]\ntoken = '{TOKEN}'\n", {}, id="in a list of sections"),
     ],
 )
 def test_a_mistake_with_a_token_does_not_show_it(tmp_path: Path, file: str, env: dict[str, str]) -> None:
@@ -56,3 +60,10 @@ def test_a_mistake_with_a_token_does_not_show_it(tmp_path: Path, file: str, env:
     while error is not None:
         assert TOKEN not in str(error)
         error = error.__cause__
+
+
+def test_an_empty_token_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "quickwins.toml"
+    path.write_text("service = 'feed'\n")
+    with pytest.raises(ConfigError, match="QUICKWINS_METRICS__TOKEN"):
+        QuickWins.load(path, env={"QUICKWINS_METRICS__TOKEN": ""}, registry=CollectorRegistry())

@@ -54,7 +54,7 @@ class PoolStats:
 
 
 class GatedPool:
-    """An `asyncpg.Pool` that refuses in microseconds instead of queueing without bound.
+    """An `asyncpg.Pool` that refuses at once instead of queueing without bound.
 
     Belongs to the pool's event loop. While its flag is off, or its threshold 1.0, it hands every call to the pool and
     only counts.

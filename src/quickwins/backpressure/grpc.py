@@ -41,11 +41,22 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         )
 
 
+def _refusal(raised: BaseException) -> PoolExhausted | None:
+    """The refusal in `raised`, when it holds nothing else: handlers that fan out raise groups."""
+    if isinstance(raised, ExceptionGroup):
+        found = [_refusal(one) for one in raised.exceptions]
+        return found[0] if all(found) else None
+    return raised if isinstance(raised, PoolExhausted) else None
+
+
 def _answering(behavior: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def unary(request: Any, context: grpc.aio.ServicerContext) -> Any:
         try:
             return await behavior(request, context)
-        except PoolExhausted as error:
+        except (PoolExhausted, ExceptionGroup) as raised:
+            error = _refusal(raised)
+            if error is None:
+                raise
             trailing = tuple(context.trailing_metadata() or ())  # abort replaces what the handler has set
             if error.retry_after_seconds is not None:
                 trailing += ((PUSHBACK, retry_pushback_ms(error.retry_after_seconds)),)

@@ -7,14 +7,14 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from quickwins.core.config import Section
+from quickwins.core.config import Number, Section
 from quickwins.core.flags import FlagSettings
 
 
 class PoolSettings(Section):
     """What may differ from pool to pool."""
 
-    threshold: float = Field(
+    threshold: Number = Field(
         default=0.85,
         gt=0,
         le=1,

@@ -9,18 +9,27 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, SecretStr, TypeAdapter, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 from pydantic_settings.sources.utils import parse_env_vars
 
 from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pydantic_core import ErrorDetails
 
@@ -36,6 +45,16 @@ class Section(BaseModel):
     """Base of every settings model: frozen, and a key it does not know is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def _no_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("Input should be a number, not true or false")  # noqa: TRY004 -- what pydantic expects
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_no_boolean)]
+"""A float that `true` is not taken for."""
 
 
 class AnyLayerWins:
@@ -91,7 +110,7 @@ def load_file(text: str, name: str) -> Layer:
     """
     try:
         return Layer(name, tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits is a bare ValueError
         raise ConfigError(f"{name}: not valid TOML: {error}") from error
 
 
@@ -127,23 +146,18 @@ def resolve(layers: Sequence[Layer], sections: Mapping[str, type[Section]]) -> S
     """
     merged: dict[str, Any] = {}
     origins: dict[str, str] = {}
+    root = _root(sections)
+    # Each layer by itself: what a stronger one hides today must not be a surprise when that one is gone.
+    lines = [line for layer in layers for line in _mistakes(layer, root, sections)]
+    if lines:
+        raise ConfigError("\n".join(dict.fromkeys(lines)))
     for layer in reversed(layers):
-        _refuse_secrets_outside_environment(layer, sections)
         _merge(merged, layer.values, layer.name, origins, ())
     for name, model in sections.items():
         for key, info in model.model_fields.items():
             if AnyLayerWins in info.metadata:
                 _any_layer(merged, origins, layers, name, key)
-    root = _root(sections)
-    try:
-        whole = root.model_validate(merged)
-    except ValidationError as error:
-        by_name = {layer.name: layer for layer in layers}
-        items = error.errors(include_url=False)
-        # What an instance inherited is wrong where it was given; it needs no line of its own.
-        given = [item for item in items if _origin(_dotted(item), origins)] or items
-        lines = dict.fromkeys(_line(item, root, origins, by_name) for item in given)
-        raise ConfigError("\n".join(lines)) from None  # the cause would show the values of secrets
+    whole = root.model_validate(merged)
     return Settings(whole.service, {name: getattr(whole, name) for name in sections}, origins)
 
 
@@ -228,51 +242,57 @@ def _secret_keys(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator
                 yield from _secret_keys(kind, (*path, key))
 
 
-def _refuse_secrets_outside_environment(layer: Layer, sections: Mapping[str, type[Section]]) -> None:
-    if layer.spell is _as_variable:
-        return
-    for path in _secret_keys(_root(sections)):
-        values: Any = layer.values
-        for key in path:
-            values = values.get(key) if isinstance(values, dict) else None
-        if values is not None:
-            dotted = ".".join(path)
-            raise ConfigError(
-                f"{layer.name}: {dotted}: a secret does not belong into a file; set {_as_variable(dotted)}"
-            )
+def _mistakes(layer: Layer, root: type[BaseModel], sections: Mapping[str, type[Section]]) -> list[str]:
+    """A line for each thing that is wrong with what `layer` says by itself."""
+    if layer.spell is not _as_variable:
+        for path in _secret_keys(root):
+            if _at(layer.values, path) is not None:
+                dotted = ".".join(path)
+                return [
+                    f"{layer.name}: {dotted}: a secret does not belong into a file; set {_as_variable(dotted)}"
+                ]
+    try:
+        root.model_validate(layer.values)
+    except (ValidationError, RecursionError) as error:
+        if isinstance(error, RecursionError):
+            return [f"{layer.name}: tables are nested too deeply"]
+        items = error.errors(include_url=False)
+        # What an instance inherited is wrong where it was given; it needs no line of its own.
+        given = [item for item in items if _at(layer.values, _path(item)) is not None] or items
+        return [_line(item, root, layer) for item in given]
+    return [
+        f"{layer.name}: {layer.spell(name)} is not a table"
+        for name in sections
+        if not isinstance(layer.values.get(name, {}), Mapping)
+    ]
+
+
+def _at(values: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values
 
 
 def _as_variable(dotted: str) -> str:
     return ENV_PREFIX + dotted.replace(".", _DELIMITER).upper()
 
 
-def _line(
-    item: ErrorDetails, root: type[BaseModel], origins: Mapping[str, str], layers: Mapping[str, Layer]
-) -> str:
-    dotted = _dotted(item)
-    path = dotted.split(".")
-    layer = layers.get(_origin(dotted, origins))
-    where = f"{layer.name}: {layer.spell(dotted)}" if layer else dotted
+def _line(item: ErrorDetails, root: type[BaseModel], layer: Layer) -> str:
+    path = _path(item)
+    where = f"{layer.name}: {layer.spell('.'.join(path))}"
     if item["type"] == "extra_forbidden":
         model = _model_at(root, path[:-1])
         allowed = sorted(model.model_fields) if model else []
         return f"{where}: unknown key{_guess(path[-1], allowed)}; allowed: {', '.join(allowed)}"
-    secret = tuple(path) in set(_secret_keys(root))
+    # A wrong type at or above a secret may be the secret itself.
+    secret = any(key[: len(path)] == tuple(path) for key in _secret_keys(root))
     value = item["input"]
     shown = "the given value" if secret else repr(value) if isinstance(value, str) else str(value)
     return f"{where}: {shown} is not allowed: {item['msg'][:1].lower()}{item['msg'][1:]}"
 
 
-def _dotted(item: ErrorDetails) -> str:
-    return ".".join(str(part) for part in item["loc"] if part != "[key]")
-
-
-def _origin(dotted: str, origins: Mapping[str, str]) -> str:
-    # An error may sit above the given key (a wrong type of table) or below it (inside a list).
-    for key, layer in origins.items():
-        if key == dotted or key.startswith(dotted + ".") or dotted.startswith(key + "."):
-            return layer
-    return ""
+def _path(item: ErrorDetails) -> list[str]:
+    return [str(part) for part in item["loc"] if part != "[key]"]
 
 
 def _model_at(model: type[BaseModel], path: Sequence[str]) -> type[BaseModel] | None:

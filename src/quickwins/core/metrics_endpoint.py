@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hmac
 import os
+import socket
 import threading
+from contextlib import suppress
 from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import REGISTRY, CollectorRegistry, make_asgi_app, make_wsgi_app
@@ -15,7 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, MutableMapping
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Self
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from pydantic import SecretStr
@@ -122,13 +124,45 @@ class MetricsServer:
         self.close()
 
 
+MAX_SCRAPES = 8
+"""Connections served at the same time; more are closed at once."""
+SCRAPE_SECONDS = 10.0
+"""How long a connection may last, however slowly its client sends or reads."""
+
+
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
+    def __init__(self, address: tuple[str, int], handler: type[WSGIRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self._places = threading.BoundedSemaphore(MAX_SCRAPES)
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._places.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        deadline = threading.Timer(SCRAPE_SECONDS, _cut, [request])
+        deadline.start()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            deadline.cancel()
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a client that went away or was too slow is not news either."""
+
+
+def _cut(connection: socket.socket) -> None:
+    with suppress(OSError):  # it ended by itself
+        connection.shutdown(socket.SHUT_RDWR)
+
 
 class _QuietHandler(WSGIRequestHandler):
-    timeout = 10  # a slow reader holds a thread no longer than this
-
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name
         """Say nothing: a scrape is not news."""
 

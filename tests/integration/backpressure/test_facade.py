@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,23 +88,46 @@ async def test_two_pools_of_one_name_are_a_mistake(tmp_path: Path, pools: Pools)
         qw.pool(await pools(2), name="feed")
 
 
-async def test_leaving_closes_the_pools_the_last_first(
+async def test_one_pool_under_two_names_is_a_mistake(tmp_path: Path, pools: Pools) -> None:
+    qw = loaded(tmp_path)
+    pool = await pools(2)
+    qw.pool(pool, name="feed")
+    with pytest.raises(ConfigError, match="the pool for 'search' has a gate already"):
+        qw.pool(pool, name="search")
+
+
+async def test_settings_for_a_pool_that_nobody_made_are_reported(
+    tmp_path: Path, pools: Pools, caplog: pytest.LogCaptureFixture
+) -> None:
+    qw = loaded(tmp_path, CONFIG + "[backpressure.names.fed]\nthreshold = 0.5\n")
+    qw.pool(await pools(2), name="feed")
+    async with qw:
+        assert caplog.messages == ["config.unused key=backpressure.names.fed"]
+
+
+async def test_leaving_closes_every_pool_also_when_one_fails_and_stops_to_poll(
     tmp_path: Path, pools: Pools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    closed: list[str] = []
     close = GatedPool.close
 
-    async def noted(self: GatedPool, **options: Any) -> None:
-        closed.append(self.name)
+    async def failing(self: GatedPool, **options: Any) -> None:
         await close(self, **options)
+        if self.name == "search":
+            raise RuntimeError("a bug")
 
-    monkeypatch.setattr(GatedPool, "close", noted)
+    monkeypatch.setattr(GatedPool, "close", failing)
     qw = loaded(tmp_path)
-    async with qw:
-        gated = [qw.pool(await pools(2), name=name) for name in ("feed", "search", "audit")]
-        for pool in gated:
-            assert await pool.fetchval("SELECT 1") == 1
-    assert closed == ["audit", "search", "feed"]
+    gated = [qw.pool(await pools(2), name=name) for name in ("feed", "search", "audit")]
+
+    async def live() -> None:
+        async with qw:
+            for pool in gated:
+                assert await pool.fetchval("SELECT 1") == 1
+
+    with pytest.raises(ExceptionGroup, match="closing the pools") as caught:
+        await live()
+    assert [str(error) for error in caught.value.exceptions] == ["a bug"]
     assert all(pool.pool.is_closing() for pool in gated)
     with pytest.raises(PoolExhausted, match="closed"):
         await gated[0].acquire()
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "quickwins-flags"]

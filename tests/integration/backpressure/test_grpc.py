@@ -91,6 +91,24 @@ async def test_without_advice_there_is_no_pushback() -> None:
     assert PUSHBACK not in dict(error.trailing_metadata())
 
 
+@pytest.mark.parametrize(("other", "code"), [(False, "UNAVAILABLE"), (True, "UNKNOWN")])
+async def test_a_handler_that_fans_out_is_refused_when_all_its_failures_are_refusals(
+    other: bool, code: str
+) -> None:
+    async def answer(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        failures: list[Exception] = [
+            PoolExhausted("full", reason=RejectReason.THRESHOLD, retry_after_seconds=1)
+        ]
+        raise ExceptionGroup(
+            "fan-out", [*failures, ExceptionGroup("inner", failures)] + [ValueError()] * other
+        )
+
+    async with serving(one=grpc.unary_unary_rpc_method_handler(answer)) as channel:
+        error = await failure(channel.unary_unary("/test/one")(b""))
+    assert error.code() is grpc.StatusCode[code]
+    assert (PUSHBACK in dict(error.trailing_metadata())) != other
+
+
 async def test_trailers_that_the_handler_had_set_are_kept() -> None:
     async def answer(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
         context.set_trailing_metadata((("request-id", "7"),))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 import urllib.error
 import urllib.request
 from typing import Any
@@ -11,8 +13,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from quickwins.core import metrics_endpoint
 from quickwins.core.metrics import Kind, Metric, Metrics
-from quickwins.core.metrics_endpoint import MetricsServer, metrics_app
+from quickwins.core.metrics_endpoint import MAX_SCRAPES, MetricsServer, metrics_app
 
 DEPTH = Metric("depth", Kind.GAUGE, "Depth.")
 
@@ -88,3 +91,37 @@ async def ask(registry: CollectorRegistry, token: SecretStr | None, sent: dict[s
 @pytest.mark.asyncio
 async def test_without_a_token_the_application_answers_everybody(registry: CollectorRegistry) -> None:
     assert await ask(registry, None, {}) == (200, True)
+
+
+def test_idle_connections_take_a_bounded_number_of_threads_and_make_no_noise(
+    registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(metrics_endpoint, "SCRAPE_SECONDS", 0.2)
+    with MetricsServer(registry=registry) as server:
+        before = threading.active_count()
+        idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(50)]
+        for connection in idle:  # each is closed: at once when there is no place, else when its time is over
+            connection.settimeout(10)
+            assert ended(connection)
+        assert threading.active_count() - before <= 2 * MAX_SCRAPES
+        assert get(server.port)[0] == 200
+    assert capfd.readouterr().err == ""
+
+
+def ended(connection: socket.socket) -> bool:
+    with connection:
+        try:
+            return connection.recv(1) == b""
+        except ConnectionResetError:
+            return True
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
+def test_an_address_of_either_family_will_do(registry: CollectorRegistry) -> None:
+    try:
+        server = MetricsServer(host="::1", registry=registry)
+    except OSError as error:
+        pytest.skip(f"cannot: listen on ::1: {error.strerror}")
+    with server, socket.create_connection(("::1", server.port), timeout=10) as connection:
+        connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        assert connection.recv(15) == b"HTTP/1.0 200 OK"

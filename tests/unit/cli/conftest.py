@@ -24,6 +24,8 @@ percent = 10
 
 [backpressure.names.feed]
 threshold = 0.7
+
+# quickwins: complete
 """
 
 

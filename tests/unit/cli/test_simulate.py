@@ -21,7 +21,7 @@ from quickwins.facade import SECTIONS
 from tests.unit.cli.conftest import Answer
 
 Call = Callable[..., Answer]
-PERCENTS = st.floats(0, 100)
+PERCENTS = st.integers(0, 10_000).map(lambda hundredths: hundredths / 100)
 
 
 def test_counts_who_is_on_before_and_after(quickwins: Call, config: Path) -> None:

@@ -138,6 +138,30 @@ def test_without_a_kill_nothing_is_killed() -> None:
         ),
         pytest.param("gate = 1\n", {}, r"quickwins\.toml: gate: 1 is not allowed", id="not a table"),
         pytest.param(
+            "gate = 5\n",
+            {"QUICKWINS_GATE__ENABLED": "1"},
+            r"quickwins\.toml: gate: 5 is not",
+            id="no table, hidden",
+        ),
+        pytest.param(
+            "[gate]\nkilled = true\n",
+            {"QUICKWINS_GATE": "5"},
+            r"environment: QUICKWINS_GATE: 5 is",
+            id="no table above",
+        ),
+        pytest.param(
+            "[gate]\npercent = 400\n",
+            {"QUICKWINS_GATE__PERCENT": "10"},
+            r"quickwins\.toml: gate\.percent: 400 is not allowed",
+            id="a bad value that a stronger source hides",
+        ),
+        pytest.param(
+            "[gate]\npercent = true\n", {}, r"gate\.percent: True is not.*not true or false", id="boolean"
+        ),
+        pytest.param(
+            "[gate]\npercent = 99.996\n", {}, r"gate\.percent: 99.996 is not.*two decimals", id="decimals"
+        ),
+        pytest.param(
             "[gate]\nkilled = 7\n",
             {},
             r"quickwins\.toml: gate\.killed: 7 is not allowed.*boolean",

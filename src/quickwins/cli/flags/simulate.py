@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Annotated
 
 import typer
+from pydantic import ValidationError
 
 from quickwins.cli._configuration import Configuration, flag_settings
 from quickwins.cli.options import ConfigOption, FeatureArgument, JsonOption
@@ -105,8 +106,15 @@ def simulate(
 
 
 def at_percent(feature: str, settings: FlagSettings, percent: float) -> FlagState:
-    """The state of `feature` if it were enabled at `percent`, with the salt it has."""
-    return decide(feature, FlagSettings(enabled=True, percent=percent, salt=settings.salt), 0.0)
+    """The state of `feature` if it were enabled at `percent`, with the salt it has.
+
+    Raises:
+        ConfigError: The percentage has more than two decimals.
+    """
+    try:
+        return decide(feature, FlagSettings(enabled=True, percent=percent, salt=settings.salt), 0.0)
+    except ValidationError as error:
+        raise ConfigError(f"{percent} is not allowed: {error.errors()[0]['msg']}") from None
 
 
 def who_moves(keys: Iterable[str], old: FlagState, new: FlagState, moves: Moves) -> Iterator[tuple[str, str]]:

@@ -106,7 +106,7 @@ def _record(
     if audit is None:
         return []
     said = {
-        **change_fields(feature, old.flags[feature], new),
+        **change_fields(feature, old, new),
         "changes": {key: _json(value) for key, value in fields.items()},
         "where": where,
     }

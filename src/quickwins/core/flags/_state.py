@@ -18,16 +18,25 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
-from quickwins.core.config import AnyLayerWins, Section
+from quickwins.core.config import AnyLayerWins, Number, Section
 from quickwins.core.digest import BUCKETS, Dice, below
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _BUCKETS_PER_PERCENT = BUCKETS // 100
-_Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+
+
+def _whole_steps(percent: float) -> float:
+    if abs(percent * _BUCKETS_PER_PERCENT - round(percent * _BUCKETS_PER_PERCENT)) > _ROUNDING:
+        raise ValueError("Input should have two decimals at most")
+    return percent
+
+
+_ROUNDING = 1e-6
+_Percent = Annotated[Number, Field(ge=0, le=100, allow_inf_nan=False), AfterValidator(_whole_steps)]
 
 
 class FlagSettings(Section):

@@ -13,6 +13,7 @@ into the first time it was there.
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from quickwins.core.events import Event
-    from quickwins.core.flags._state import FlagState
     from quickwins.core.flags.snapshot import Snapshot
 
 FOLD_SECONDS = 120.0
 """Twice the longest poll interval: who sees a switch later than this was not looking when it happened."""
 
+_IN_THE_STATE = {"enabled", "percent", "killed"}
 _TEXTS = ("event", "service", "feature", "old", "new", "source", "digest")
 
 
@@ -59,15 +60,21 @@ class Change:
     spread_seconds: float
 
 
-def change_fields(feature: str, old: FlagState, snapshot: Snapshot) -> dict[str, object]:
-    """What is said of `feature`'s change from `old` to its state in `snapshot`, in events and in the audit file."""
+def change_fields(feature: str, old: Snapshot, new: Snapshot) -> dict[str, object]:
+    """What is said of `feature`'s change, in events and in the audit file: its state, and the settings that differ."""
+    before, after = (one.settings.sections[feature].model_dump(mode="json") for one in (old, new))
+    keys = [key for key in after if before[key] != after[key]]
+    others = [key for key in keys if key not in _IN_THE_STATE]
+    source = new.origin(feature)
+    if others and old.flags[feature] == new.flags[feature]:
+        source = new.settings.origins.get(f"{feature}.{others[0]}", source)
     return {
         "feature": feature,
-        "old": str(old),
-        "new": str(snapshot.flags[feature]),
-        "source": snapshot.origin(feature),
-        "version": snapshot.version,
-        "digest": snapshot.digest,
+        "old": " ".join([str(old.flags[feature]), *(f"{key}={json.dumps(before[key])}" for key in others)]),
+        "new": " ".join([str(new.flags[feature]), *(f"{key}={json.dumps(after[key])}" for key in others)]),
+        "source": source,
+        "version": new.version,
+        "digest": new.digest,
     }
 
 

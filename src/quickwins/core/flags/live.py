@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from quickwins.core.clock import SystemClock
-from quickwins.core.config import resolve
+from quickwins.core.config import Settings, resolve
 from quickwins.core.errors import ConfigError
 from quickwins.core.events import (
     AUDIT_FAILED,
@@ -169,25 +169,51 @@ class Flags:
             tokens = self._read()
         except SourceError as error:
             self._failed(error)
-            return False
-        expires_at = self.snapshot.expires_at
-        if tokens == self._tokens and (expires_at is None or self._clock.wall() < expires_at):
+            return self._expire()
+        if tokens == self._tokens:
             self._recovered()
-            return False
+            return self._expire()
         if tokens == self._refused:
-            return False
+            return self._expire()
         try:
             new = self._build(version=self.snapshot.version + 1)
-        except ConfigError as error:
+        except Exception as error:  # noqa: BLE001 -- whatever a text makes our code do, the next kill must be seen
             self._refused = tokens
             self._failed(error)
-            return False
+            kills = error.kills if isinstance(error, SourceError) else frozenset()
+            return self._kill(kills) if kills else self._expire()
         self._tokens = tokens
         self._recovered()
         return self._swap(new)
 
+    def _expire(self) -> bool:
+        """Swap in what an expiry makes of the last good settings; it needs no source."""
+        expires_at = self.snapshot.expires_at
+        if expires_at is None or self._clock.wall() < expires_at:
+            return False
+        return self._swap(self._redecided(self.snapshot.settings))
+
+    def _kill(self, features: frozenset[str]) -> bool:
+        """Kill `features` on top of the last good settings, although their source is not to be believed otherwise."""
+        self._tokens = []  # so that the last good text, when it is back, is read again
+        old = self.snapshot.settings
+        sections = {
+            name: one.model_copy(update={"killed": True}) if name in features and name in self._flags else one
+            for name, one in old.sections.items()
+        }
+        return self._swap(self._redecided(Settings(old.service, sections, old.origins)))
+
+    def _redecided(self, settings: Settings) -> Snapshot:
+        return Snapshot.build(settings, version=self.snapshot.version + 1, wall_now=self._clock.wall())
+
     async def __aenter__(self) -> Self:
-        """Start to poll."""
+        """Start to poll.
+
+        Raises:
+            ConfigError: It polls already.
+        """
+        if self._task is not None:
+            raise ConfigError("these flags are polled already: enter them once")
         self._task = asyncio.create_task(self._run(), name="quickwins-flags")
         return self
 
@@ -226,8 +252,11 @@ class Flags:
             flag.state = new.flags[feature]
         self._show()
         for feature, state in new.flags.items():
-            if state != old.flags[feature]:
-                self._changed(feature, old.flags[feature], new)
+            if (
+                state != old.flags[feature]
+                or new.settings.sections[feature] != old.settings.sections[feature]
+            ):
+                self._changed(feature, old, new)
         for subscriber in self._subscribers:
             try:
                 subscriber(new)
@@ -244,7 +273,7 @@ class Flags:
         for feature, state in self.snapshot.flags.items():
             self._metrics.gauge(FLAG, feature=feature).set(state.percent / 100)
 
-    def _changed(self, feature: str, old: FlagState, snapshot: Snapshot) -> None:
+    def _changed(self, feature: str, old: Snapshot, snapshot: Snapshot) -> None:
         fields = change_fields(feature, old, snapshot)
         self._metrics.counter(FLAG_CHANGES, feature=feature).inc()
         self._reporter.report(FLAG_CHANGED, **fields)
@@ -259,17 +288,19 @@ class Flags:
             self._metrics.counter(AUDIT_FAILURES).inc()
             self._reporter.report(AUDIT_FAILED, reason=error.strerror or "unwritable")
 
-    def _failed(self, error: ConfigError) -> None:
+    def _failed(self, error: Exception) -> None:
         # An error that no source raised is about the values together, most of which the last one brings.
         source = error.source if isinstance(error, SourceError) else self._sources[-1].name
-        if self._failing == (source, str(error)):
+        # What is not ours may quote anything: only its kind is told.
+        detail = str(error) if isinstance(error, ConfigError) else type(error).__name__
+        if self._failing == (source, detail):
             return
         self._recovered_metrics()
-        self._failing = (source, str(error))
-        reason = str(error.reason or SourceReason.INVALID)
+        self._failing = (source, detail)
+        reason = str(getattr(error, "reason", None) or SourceReason.INVALID)
         self._metrics.gauge(SOURCE_UP, source=source).set(0)
         self._metrics.counter(SOURCE_FAILURES, source=source, reason=reason).inc()
-        self._reporter.report(FLAG_SOURCE_FAILED, source=source, reason=reason, detail=str(error))
+        self._reporter.report(FLAG_SOURCE_FAILED, source=source, reason=reason, detail=detail)
 
     def _recovered(self) -> None:
         self._refused = None

@@ -36,7 +36,7 @@ SOURCE_UP = Metric(
 SOURCE_FAILURES = Metric(
     "quickwins_flag_source_failures_total",
     Kind.COUNTER,
-    "Reads of a source that gave nothing usable.",
+    "How often a source became unusable, or unusable in another way.",
     labels=("source", "reason"),
 )
 AUDIT_FAILURES = Metric(

@@ -19,13 +19,19 @@ class FlagsSettings(Section):
         description="How often the sources are looked at; a look costs microseconds. A kill is seen after at most this "
         "long, plus the time the event loop is late.",
     )
-    audit: bool = Field(default=True, description="Whether each change adds a line to the audit file.")
+    audit: bool = Field(
+        default=True, description="Whether each change adds a line to the audit file. Read at the start."
+    )
     audit_path: Path | None = Field(
         default=None,
-        description="The audit file; absent: the configuration's path with `.audit.jsonl` behind it.",
+        description="The audit file; absent: the configuration's path with `.audit.jsonl` behind it. "
+        "Read at the start.",
     )
     audit_max_bytes: int = Field(
-        default=8 << 20, ge=4096, le=1 << 30, description="At this size the audit file is renamed to `.1`."
+        default=8 << 20,
+        ge=4096,
+        le=1 << 30,
+        description="At this size the audit file is renamed to `.1`. Read at the start.",
     )
     write_command: tuple[str, ...] = Field(
         default=(),

@@ -8,12 +8,21 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from quickwins.core.digest import digest
-from quickwins.core.flags._state import FlagSettings, FlagState, decide, next_expiry
+from quickwins.core.flags._state import FlagSettings, FlagState, Why, decide, next_expiry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from quickwins.core.config import Settings
+
+
+_DECIDED_BY = {
+    Why.KILLED: ("killed",),
+    Why.DISABLED: ("enabled",),
+    Why.EXPIRED: ("fallback_percent", "expires_at"),
+    Why.PERCENT: ("percent", "enabled"),
+    Why.ON: ("percent", "enabled"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +66,8 @@ class Snapshot:
         )
 
     def origin(self, feature: str) -> str:
-        """The source that decided `feature`'s state, for people: the one that killed it, else the one that set it."""
-        for key in ("killed", "percent", "enabled"):
-            found = self.settings.origins.get(f"{feature}.{key}")
-            if found and (key != "killed" or self.flags[feature].why == "killed"):
+        """The source that decided `feature`'s state, for people; `default` when nobody named the key that did."""
+        for key in _DECIDED_BY[self.flags[feature].why]:
+            if found := self.settings.origins.get(f"{feature}.{key}"):
                 return found
         return "default"

@@ -34,11 +34,19 @@ class SourceReason(StrEnum):
 
 
 class SourceError(ConfigError):
-    """A source has nothing usable to say now; whoever has a good snapshot keeps it."""
+    """A source has nothing usable to say now; whoever has a good snapshot keeps it.
 
-    def __init__(self, message: str, *, source: str, reason: SourceReason) -> None:
+    Attributes:
+        source: Its name.
+        kills: The features that it kills all the same: a text that was cut short may be wrong about anything else.
+    """
+
+    def __init__(
+        self, message: str, *, source: str, reason: SourceReason, kills: frozenset[str] = frozenset()
+    ) -> None:
         super().__init__(message, reason=reason)
         self.source = source
+        self.kills = kills
 
 
 class Source(Protocol):
@@ -103,7 +111,12 @@ class FileSource:
         if self._good is not None:
             why = suspicion(*self._good, text, layer.values)
             if why is not None:
-                raise self._error(SourceReason.TRUNCATED, why)
+                kills = {
+                    name
+                    for name, keys in layer.values.items()
+                    if isinstance(keys, dict) and keys.get("killed") is True
+                }
+                raise self._error(SourceReason.TRUNCATED, why, frozenset(kills))
         self._latest = (text, layer.values)
         return layer
 
@@ -131,8 +144,8 @@ class FileSource:
             raise self._error(SourceReason.INVALID, f"it is larger than {MAX_FILE_BYTES} bytes")
         return data
 
-    def _error(self, reason: SourceReason, why: str) -> SourceError:
-        return SourceError(f"{self.path}: {why}", source=self.name, reason=reason)
+    def _error(self, reason: SourceReason, why: str, kills: frozenset[str] = frozenset()) -> SourceError:
+        return SourceError(f"{self.path}: {why}", source=self.name, reason=reason, kills=kills)
 
 
 class EnvironmentSource:

@@ -135,7 +135,9 @@ class FlagWriter:
 
     def _read(self, target: Path) -> str:
         try:
-            return target.read_text(encoding="utf-8")
+            return target.read_bytes().decode()
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{self._path}: not UTF-8 at byte {error.start}") from None
         except FileNotFoundError:
             raise WriteError(
                 f"{self._path}: there is no such file; start from quickwins.example.toml",
@@ -151,17 +153,20 @@ class FlagWriter:
         if not isinstance(section, MutableMapping):
             raise ConfigError(f"{self._path}: {feature} is not a table")
         for key, value in fields.items():
+            if value is None and key in section and not is_marked(text):
+                raise ConfigError(
+                    f"{self._path}: {feature}.{key} cannot be removed: running services would take the file for one that "
+                    f"was cut short. Write the default, or, if the file is whole, end it with the line {COMPLETE!r}"
+                )
             if value is None:
                 section.pop(key, None)
             else:
                 section[key] = value
         new = tomlkit.dumps(document)
-        if is_marked(new):
-            return new
-        lines = [
-            line for line in new.splitlines() if line.strip() != COMPLETE
-        ]  # a new section came behind it
-        return "\n".join(lines).rstrip() + f"\n\n{COMPLETE}\n"
+        if is_marked(text) and not is_marked(new):  # a new section came behind the mark
+            lines = [line for line in new.split("\n") if line.strip() != COMPLETE]
+            new = "\n".join(lines).rstrip() + f"\n\n{COMPLETE}\n"
+        return new
 
     @contextlib.contextmanager
     def _locked(self, target: Path) -> Iterator[None]:
@@ -174,6 +179,20 @@ class FlagWriter:
             os.close(folder)
 
 
+def _give_to(file: int, old: os.stat_result, target: Path) -> None:
+    """Keep group and owner, so that who could read the file still can."""
+    for owner, group in ((-1, old.st_gid), (old.st_uid, -1)):  # one may be allowed without the other
+        try:
+            os.fchown(file, owner, group)
+        except PermissionError:
+            if not old.st_mode & 0o004:
+                raise WriteError(
+                    f"{target} belongs to user {old.st_uid} and group {old.st_gid}, who could not read it any more if "
+                    "you replaced it: run as its owner",
+                    reason=WriteReason.READ_ONLY,
+                ) from None
+
+
 def _replace(target: Path, text: str) -> None:
     """Replace `target` in one step; readers see the old text or the new one, also across a crash."""
     old = target.stat()
@@ -182,11 +201,10 @@ def _replace(target: Path, text: str) -> None:
     except OSError as error:
         raise WriteError(f"{target.parent}: {error.strerror}", reason=WriteReason.READ_ONLY) from None
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "wb") as file:
             os.fchmod(file.fileno(), old.st_mode & 0o7777)
-            with contextlib.suppress(PermissionError):  # another owner's file stays readable, under our name
-                os.fchown(file.fileno(), old.st_uid, old.st_gid)
-            file.write(text)
+            _give_to(file.fileno(), old, target)
+            file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, target)  # noqa: PTH105 -- the name is a string already

@@ -25,9 +25,11 @@ from quickwins.core.flags import (
     FlagSettings,
     FlagsSettings,
     MemorySource,
+    Source,
     SourceError,
     pinned,
 )
+from quickwins.core.flags.pin import PIN
 from quickwins.core.flags.sources import MAX_FILE_BYTES
 
 SECTIONS: dict[str, type[Section]] = {"flags": FlagsSettings, "one": FlagSettings, "two": FlagSettings}
@@ -129,11 +131,46 @@ async def test_tasks_started_in_a_request_inherit_its_pin(world: World) -> None:
     assert not await asyncio.create_task(child())
 
 
-def test_a_pin_left_twice_is_left_once() -> None:
-    pin = pinned("a")
+@pytest.mark.asyncio
+async def test_a_task_that_outlives_its_request_sees_a_kill_and_keeps_the_key(world: World) -> None:
+    ended = asyncio.Event()
+
+    async def background() -> tuple[bool, str | None]:
+        assert world.one.active()
+        await ended.wait()
+        pin = PIN.get()
+        return world.one.active(), pin.key if pin else None
+
+    with pinned("user-1"):
+        task = asyncio.create_task(background())
+        await asyncio.sleep(0)
+    world.set("one", killed=True)
+    ended.set()
+    assert await task == (False, "user-1")
+
+
+def test_a_pin_that_is_used_again_starts_anew(world: World) -> None:
+    pin = pinned("user-1")
     with pin:
-        pass
+        assert world.one.active()
+    world.set("one", killed=True)
+    with pin:
+        assert not world.one.active()
+
+
+def test_a_pin_is_entered_once_at_a_time_and_left_once(world: World) -> None:
+    pin = pinned("a")
+    with pin, pytest.raises(ConfigError, match="entered already"):
+        pin.__enter__()
     pin.__exit__(None, None, None)
+    assert PIN.get() is None
+    assert world.one.active()
+
+
+@pytest.mark.parametrize("key", [7, b"user", object()])
+def test_a_key_that_is_not_text_is_refused_at_once_not_when_the_percentage_is_lowered(key: object) -> None:
+    with pytest.raises(ConfigError, match="pinned to text, not to"):
+        pinned(key)  # type: ignore[arg-type]  # that it is refused is the test
 
 
 @pytest.mark.asyncio
@@ -325,6 +362,115 @@ def test_a_damaged_file_keeps_the_last_good_snapshot_and_recovers(
     assert flags.poll()
     assert not flags.flag("one").state.on
     assert registry.get_sample_value("quickwins_flag_source_up", labels) == 1
+
+
+FULL = "service = 'feed'\n[one]\nenabled = true\npercent = 10\n[two]\nenabled = true\n# quickwins: complete\n"
+
+
+def followed(path: Path, text: str = FULL, clock: FakeClock | None = None) -> Flags:
+    path.write_text(text)
+    return Flags(SECTIONS, [FileSource(path)], registry=CollectorRegistry(), clock=clock)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda path: path.unlink(), id="missing"),
+        pytest.param(lambda path: path.write_text("["), id="not TOML"),
+        pytest.param(lambda path: path.write_text("[one]\n"), id="cut short"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_flag_expires_also_while_its_file_is_damaged(tmp_path: Path, damage: Break) -> None:
+    clock = FakeClock()
+    at = datetime.fromtimestamp(clock.wall() + 60, UTC).isoformat()
+    path = tmp_path / "quickwins.toml"
+    flags = followed(path, FULL.replace("percent = 10", f"expires_at = {at}"), clock)
+    damage(path)
+    assert not flags.poll()
+    await clock.advance(59)
+    assert not flags.poll()
+    assert flags.flag("one").state.on
+    await clock.advance(2)
+    assert flags.poll()
+    assert str(flags.flag("one").state) == "0% (expired)"
+
+
+def test_a_file_that_was_cut_short_kills_what_it_kills_and_changes_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "quickwins.toml"
+    flags = followed(path)
+    path.write_text("[two]\nenabled = true\nkilled = true\n[nonsense]\nkilled = true\n")
+    assert flags.poll()
+    assert [str(flags.flag(name).state) for name in ("one", "two")] == ["10% (percent)", "0% (killed)"]
+    assert not flags.poll()
+    path.write_text(FULL)
+    assert flags.poll(), "the last good text is back"
+    assert [str(flags.flag(name).state) for name in ("one", "two")] == ["10% (percent)", "100% (on)"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("x = " + "1" * 5000, id="a number of thousands of digits"),
+        pytest.param(".".join("a" * 3000) + " = 1\n", id="a key of thousands of levels"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_no_text_ends_the_poller(tmp_path: Path, text: str) -> None:
+    clock = FakeClock()
+    path = tmp_path / "quickwins.toml"
+    flags = followed(path, clock=clock)
+    async with flags:
+        path.write_text(text + "\n# quickwins: complete\n")
+        await clock.advance(1)
+        assert on(flags.flag("two"))
+        path.write_text(FULL.replace("[two]\n", "[two]\nkilled = true\n"))
+        await clock.advance(1)
+        assert not on(flags.flag("two"))
+
+
+@pytest.mark.asyncio
+async def test_polling_twice_at_the_same_time_is_refused(world: World) -> None:
+    async with world.flags:
+        with pytest.raises(ConfigError, match="polled already"):
+            await world.flags.__aenter__()
+    assert world.clock.sleeping == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "env", "expected"),
+    [
+        pytest.param("enabled = true\npercent = 10", {"ENABLED": "false"}, "environment", id="disabled by"),
+        pytest.param("enabled = true", {"PERCENT": "10"}, "environment", id="lowered by"),
+        pytest.param("enabled = true\nkilled = true", {"ENABLED": "true"}, "file", id="killed by"),
+        pytest.param(
+            "enabled = true\nexpires_at = 2020-01-01T00:00:00Z", {"PERCENT": "5"}, "file", id="expired by"
+        ),
+        pytest.param("", {}, "default", id="nobody"),
+    ],
+)
+def test_the_source_that_is_named_is_the_one_that_decided(
+    tmp_path: Path, file: str, env: dict[str, str], expected: str
+) -> None:
+    path = tmp_path / "quickwins.toml"
+    path.write_text(f"service = 'x'\n[one]\n{file}\n")
+    variables = {f"QUICKWINS_ONE__{key}": value for key, value in env.items()}
+    sources: list[Source] = [EnvironmentSource(variables, SECTIONS), FileSource(path)]
+    snapshot = Flags(SECTIONS, sources, registry=CollectorRegistry()).snapshot
+    assert snapshot.origin("one") == (str(path) if expected == "file" else expected)
+
+
+def test_a_setting_that_is_not_the_flags_own_leaves_a_trace_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "quickwins")
+    world = World(audit=AuditLog(tmp_path / "audit.jsonl"))
+    world.set("one", salt="spring")
+    fields = caplog.records[-1].__dict__["fields"]
+    assert (fields["old"], fields["new"]) == ('100% (on) salt=""', '100% (on) salt="spring"')
+    assert [record["new"] for record in AuditLog(tmp_path / "audit.jsonl").records()] == [
+        '100% (on) salt="spring"'
+    ]
 
 
 def test_a_memory_layer_is_a_layer_like_any_other() -> None:

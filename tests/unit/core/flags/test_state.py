@@ -70,7 +70,10 @@ def test_the_first_rule_that_matches_decides(settings: FlagSettings, percent: fl
     assert str(state) == f"{percent:g}% ({why})"
 
 
-@given(st.text(max_size=30), st.floats(0, 100), st.floats(0, 100))
+PERCENTAGES = st.integers(0, 10_000).map(lambda hundredths: hundredths / 100)
+
+
+@given(st.text(max_size=30), PERCENTAGES, PERCENTAGES)
 def test_a_key_that_is_on_stays_on_at_every_higher_percentage(key: str, one: float, other: float) -> None:
     low, high = sorted((one, other))
     assert at(high).admits(key) or not at(low).admits(key)

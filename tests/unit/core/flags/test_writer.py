@@ -8,6 +8,7 @@ import stat
 import sys
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from quickwins.core.config import Section
 from quickwins.core.errors import ConfigError
 from quickwins.core.flags import FlagSettings, FlagsSettings
-from quickwins.core.flags._truncation import is_marked
+from quickwins.core.flags._truncation import COMPLETE, is_marked
 from quickwins.core.flags.writer import FlagWriter, WriteError, WriteReason
 
 SECTIONS: dict[str, type[Section]] = {"flags": FlagsSettings, "one": FlagSettings, "two": FlagSettings}
@@ -28,6 +29,8 @@ enabled = true
 percent = 10  # canary
 """
 
+MARKED = f"{TEXT}\n{COMPLETE}\n"
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -39,7 +42,7 @@ def path(tmp_path: Path) -> Path:
 def test_values_change_and_everything_else_stays(path: Path) -> None:
     path.chmod(0o640)
     written = FlagWriter(path, SECTIONS).set("one", percent=50)
-    assert path.read_text() == TEXT.replace("percent = 10", "percent = 50") + "\n# quickwins: complete\n"
+    assert path.read_text() == TEXT.replace("percent = 10", "percent = 50")
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert written.settings is not None
     assert written.settings.section("one", FlagSettings).percent == 50
@@ -47,6 +50,7 @@ def test_values_change_and_everything_else_stays(path: Path) -> None:
 
 
 def test_a_section_that_is_not_there_yet_is_added_and_the_mark_stays_the_last_line(path: Path) -> None:
+    path.write_text(MARKED)
     writer = FlagWriter(path, SECTIONS)
     writer.set("two", enabled=True)
     writer.set("flags", audit=False)
@@ -56,7 +60,51 @@ def test_a_section_that_is_not_there_yet_is_added_and_the_mark_stays_the_last_li
     assert text.count("# quickwins: complete") == 1
 
 
+def test_a_file_without_the_mark_is_not_given_one_for_it_may_have_been_cut_short(path: Path) -> None:
+    FlagWriter(path, SECTIONS).set("two", enabled=True)
+    assert not is_marked(path.read_text())
+
+
+def test_removing_a_key_from_a_file_without_the_mark_is_refused_since_services_would_not_follow(
+    path: Path,
+) -> None:
+    with pytest.raises(ConfigError, match=r"one\.percent cannot be removed: .*# quickwins: complete"):
+        FlagWriter(path, SECTIONS).set("one", percent=None)
+    assert path.read_text() == TEXT
+
+
+def test_line_ends_and_odd_characters_in_comments_stay(path: Path) -> None:
+    odd = MARKED.replace("\n", "\r\n").replace("canary", "can\u2028enabled = true\u0085ary")
+    path.write_bytes(odd.encode())
+    FlagWriter(path, SECTIONS).set("one", percent=50)
+    assert path.read_bytes().decode() == odd.replace("percent = 10", "percent = 50")
+
+
+def test_a_file_that_is_not_text_is_refused(path: Path) -> None:
+    path.write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="not UTF-8 at byte 0"):
+        FlagWriter(path, SECTIONS).set("one", percent=50)
+
+
+@pytest.mark.parametrize(("mode", "refused"), [(0o640, True), (0o600, True), (0o644, False)])
+def test_a_write_never_takes_the_file_from_its_readers(
+    path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, refused: bool
+) -> None:
+    def not_root(_file: int, owner: int, _group: int) -> None:
+        if owner != -1:
+            raise PermissionError
+
+    path.chmod(mode)
+    monkeypatch.setattr(os, "fchown", not_root)
+    outcome = pytest.raises(WriteError, match="run as its owner") if refused else nullcontext()
+    with outcome:
+        FlagWriter(path, SECTIONS).set("one", percent=50)
+    assert ("percent = 50" in path.read_text()) != refused
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_none_removes_a_key(path: Path) -> None:
+    path.write_text(MARKED)
     FlagWriter(path, SECTIONS).set("one", percent=None)
     assert tomllib.loads(path.read_text())["one"] == {"enabled": True}
 
