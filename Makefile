@@ -27,8 +27,8 @@ setup: $(STAMP) ## Create .venv with everything that constraints.txt pins
 demo: $(STAMP) ## Run the feed service under a burst, before and after the gate; writes quickwins-demo/
 	@$(BIN)/quickwins demo
 
-test: $(STAMP) ## Run the whole suite on embedded servers, with coverage (ENGINES=external for your own)
-	@$(BIN)/python -m pytest --engines=$(ENGINES) --cov --cov-report=term --junitxml=.cache/tests.xml
+test: $(STAMP) ## Run the whole suite with coverage; ENGINES=embedded|containers|external|auto
+	@$(BIN)/python -m pytest --engines=$(ENGINES) --cov --cov-report=term --junitxml=.cache/tests-$(ENGINES).xml
 
 lint: $(STAMP) ## Check style, types, import arrows and generated files
 	@$(BIN)/ruff check .

@@ -14,9 +14,24 @@ import pytest
 import valkey as valkey_client
 from aiokafka.admin import AIOKafkaAdminClient
 from hypothesis import settings
-from tests.engines import SERVERS, Choice, Servers, Target, apart, execute, obstacles, summary
 
 from quickwins.engines import Capability
+from tests.engines import (
+    EXTERNAL,
+    SERVERS,
+    SKIPPED,
+    Choice,
+    Server,
+    Servers,
+    Target,
+    UnavailableError,
+    apart,
+    decide,
+    execute,
+    leave_out,
+    obstacles,
+    summary,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,16 +42,48 @@ settings.register_profile("soak", max_examples=10_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") == "true" else "dev"))
 
 
+SERVERS_OF_RUN = pytest.StashKey[Servers]()
+REASONS = pytest.StashKey[list[str]]()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--engines",
         choices=[choice.value for choice in Choice],
         default=Choice.EMBEDDED.value,
-        help="where servers come from: started from wheels, or QUICKWINS_TEST_{POSTGRES_URL,VALKEY_URL,KAFKA_BOOTSTRAP}",
+        help="where servers come from: embedded (started from wheels), containers, external "
+        f"({', '.join(EXTERNAL.values())}), or auto (containers where they can be had, else embedded)",
     )
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    asked = Choice(config.getoption("--engines"))
+    try:
+        choice, reasons = decide(asked)
+    except UnavailableError as error:
+        raise pytest.UsageError(
+            f"--engines={asked}: {error}; tests/images/ensure.sh gets what is missing"
+        ) from error
+    if choice is Choice.CONTAINERS:
+        from tests.containers.daemon import prepare
+
+        reasons += [f"removed {name}, left by a run that was killed" for name in prepare()]
+    config.stash[SERVERS_OF_RUN] = Servers(choice)
+    config.stash[REASONS] = reasons
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    asked, choice = config.getoption("--engines"), config.stash[SERVERS_OF_RUN].choice
+    first = f"engines: {choice}" if asked == choice else f"engines: {choice} (asked: {asked})"
+    return [first, *(f"engines: {reason}" for reason in config.stash[REASONS])]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    made = config.stash[SERVERS_OF_RUN]
+    if versions := made.versions():
+        terminalreporter.section(f"the servers of this run ({made.choice})")
+        for version in versions:
+            terminalreporter.write_line(version)
     reports = terminalreporter.stats.get("skipped", [])
     lines = summary(report.longrepr[2] for report in reports if isinstance(report.longrepr, tuple))
     if lines:
@@ -48,7 +95,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
     """The servers of this run."""
-    made = Servers(Choice(request.config.getoption("--engines")))
+    made = request.config.stash[SERVERS_OF_RUN]
     yield made
     made.close()
 
@@ -65,32 +112,60 @@ def _needed_engines(request: pytest.FixtureRequest) -> None:
     if wrong:
         pytest.fail(f"no engine named in the markers has {', '.join(wrong)}: {[*SERVERS]}, {[*Capability]}")
     if kinds and (reasons := obstacles(request.getfixturevalue("servers"), kinds, needed)):
-        pytest.skip("; ".join(reasons))
+        leave_out(request.config.stash[SERVERS_OF_RUN].choice, "; ".join(reasons))
 
 
-def _target(servers: Servers, kind: str) -> Target:
+def _target(request: pytest.FixtureRequest, kind: str) -> Target:
+    servers: Servers = request.getfixturevalue("servers")
     reasons = obstacles(servers, [kind], [])
     if reasons:
-        pytest.skip(reasons[0])
+        leave_out(servers.choice, reasons[0])
     return servers.target(kind)
 
 
+def _own(servers: Servers, kind: str) -> Iterator[Server]:
+    try:
+        server = servers.own(kind)
+    except UnavailableError as error:
+        leave_out(servers.choice, f"{SKIPPED}{kind} ({servers.choice}): {error}")
+    yield server
+    server.stop()
+
+
 @pytest.fixture(scope="session")
-def postgres(servers: Servers) -> Target:
+def postgres(request: pytest.FixtureRequest) -> Target:
     """PostgreSQL for the whole run; `url` is a DSN of a superuser."""
-    return _target(servers, "postgres")
+    return _target(request, "postgres")
 
 
 @pytest.fixture(scope="session")
-def valkey(servers: Servers) -> Target:
+def valkey(request: pytest.FixtureRequest) -> Target:
     """Valkey for the whole run."""
-    return _target(servers, "valkey")
+    return _target(request, "valkey")
 
 
 @pytest.fixture(scope="session")
-def kafka(servers: Servers) -> Target:
+def kafka(request: pytest.FixtureRequest) -> Target:
     """A broker for the whole run; `url` is its bootstrap address."""
-    return _target(servers, "kafka")
+    return _target(request, "kafka")
+
+
+@pytest.fixture
+def own_postgres(servers: Servers) -> Iterator[Server]:
+    """A PostgreSQL for this test alone, to kill, pause and restart."""
+    yield from _own(servers, "postgres")
+
+
+@pytest.fixture
+def own_valkey(servers: Servers) -> Iterator[Server]:
+    """A Valkey for this test alone, to kill, pause and restart."""
+    yield from _own(servers, "valkey")
+
+
+@pytest.fixture
+def own_kafka(servers: Servers) -> Iterator[Server]:
+    """A broker for this test alone, to kill, pause and restart."""
+    yield from _own(servers, "kafka")
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ A test names what it needs:
 
 and takes the fixtures `postgres`, `valkey`, `kafka` (a `Target` for the whole run) or, for a corner of its own,
 `postgres_database`, `key_prefix`, `topic_prefix`. What a server cannot do, or one that was not given, skips the test
-with the capability and its reason, and the summary lists them. A test that kills servers starts its own.
+with the capability and its reason, and the summary lists them; with containers, which can do everything, it fails. A
+test that kills, pauses or restarts a server takes one of its own: `own_postgres`, `own_valkey`, `own_kafka`.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
 
 import asyncpg
+import pytest
+import valkey
 
 from quickwins.engines import Capability, KafkaBroker, PostgresServer, ValkeyServer
 
@@ -36,24 +39,48 @@ SERVERS: Final[Mapping[str, type[PostgresServer | ValkeyServer | KafkaBroker]]] 
 }
 
 EXTERNAL: Final = {
-    "postgres": "QUICKWINS_TEST_POSTGRES_URL",
-    "valkey": "QUICKWINS_TEST_VALKEY_URL",
-    "kafka": "QUICKWINS_TEST_KAFKA_BOOTSTRAP",
+    "postgres": "TEST_POSTGRES_URL",
+    "valkey": "TEST_VALKEY_URL",
+    "kafka": "TEST_KAFKA_BOOTSTRAP",
 }
 
 SKIPPED: Final = "cannot: "
 """What the reason of every skip made here begins with; the summary collects them by it."""
 
 
+ANSWER_SECONDS: Final = 5.0
+"""Limit of one question about a server's version."""
+
+
 class Choice(StrEnum):
     """Where the servers come from."""
 
     EMBEDDED = "embedded"
+    CONTAINERS = "containers"
     EXTERNAL = "external"
+    AUTO = "auto"
 
 
 class UnavailableError(Exception):
     """There is no such server in this run; the message says why."""
+
+
+class Server(Protocol):
+    """A server that we started, from a wheel or in a container."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def capabilities(self) -> frozenset[Capability]: ...
+    @property
+    def lacking(self) -> Mapping[Capability, str]: ...
+    def kill(self) -> None: ...
+    def restart(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def stop(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +91,7 @@ class Target:
     url: str
     capabilities: frozenset[Capability]
     lacking: Mapping[Capability, str]
+    version: str
 
 
 @dataclass(slots=True)
@@ -72,27 +100,80 @@ class Servers:
 
     choice: Choice
     _targets: dict[str, Target] = field(default_factory=dict)
-    _started: list[PostgresServer | ValkeyServer | KafkaBroker] = field(default_factory=list)
+    _started: list[Server] = field(default_factory=list)
 
     def target(self, kind: str) -> Target:
-        """The server of this kind.
+        """The server of this kind that the whole run shares.
 
         Raises:
             UnavailableError: `--engines=external`, and its variable is not set.
         """
         if kind not in self._targets:
-            self._targets[kind] = self._embedded(kind) if self.choice is Choice.EMBEDDED else external(kind)
+            if self.choice is Choice.EXTERNAL:
+                self._targets[kind] = external(kind)
+            else:
+                server = self.own(kind)
+                self._targets[kind] = Target(
+                    kind, server.url, server.capabilities, server.lacking, server.version
+                )
         return self._targets[kind]
+
+    def own(self, kind: str) -> Server:
+        """A new server of this kind, for one test to do with as it likes; stopped at the end of the run at the latest.
+
+        Raises:
+            UnavailableError: `--engines=external`.
+        """
+        if self.choice is Choice.EXTERNAL:
+            raise UnavailableError(f"{Capability.PROCESS_CONTROL}: {NOT_OURS}")
+        server = SERVERS[kind].start() if self.choice is Choice.EMBEDDED else container(kind)
+        self._started.append(server)
+        return server
+
+    def versions(self) -> list[str]:
+        """What the servers that were used say they are."""
+        return [f"{target.kind} {target.version}" for target in self._targets.values()]
 
     def close(self) -> None:
         """Stop what was started."""
         while self._started:
             self._started.pop().stop()
+        if self.choice is Choice.CONTAINERS:
+            from tests.containers.daemon import remove_mine
 
-    def _embedded(self, kind: str) -> Target:
-        server = SERVERS[kind].start()
-        self._started.append(server)
-        return Target(kind, server.url, server.capabilities, server.lacking)
+            remove_mine()
+
+
+NOT_OURS: Final = "an external server is not ours to stop"
+
+
+def decide(asked: Choice) -> tuple[Choice, list[str]]:
+    """What `auto` means here, and lines that say why.
+
+    Raises:
+        UnavailableError: `--engines=containers`, and none can be had.
+    """
+    if asked not in {Choice.AUTO, Choice.CONTAINERS}:
+        return asked, []
+    try:
+        from tests.containers import daemon
+    except ModuleNotFoundError as error:
+        obstacle = f"{error.name} is not installed"
+    else:
+        obstacle = daemon.obstacle()
+    if not obstacle:
+        return Choice.CONTAINERS, daemon.describe()
+    if asked is Choice.CONTAINERS:
+        raise UnavailableError(obstacle)
+    return Choice.EMBEDDED, [f"no containers: {obstacle}"]
+
+
+def container(kind: str) -> Server:
+    """A container of this kind."""
+    from tests.containers.server import KafkaContainer, PostgresContainer, ValkeyContainer
+
+    containers = {"postgres": PostgresContainer, "valkey": ValkeyContainer, "kafka": KafkaContainer}
+    return containers[kind].start()
 
 
 def external(kind: str) -> Target:
@@ -100,10 +181,15 @@ def external(kind: str) -> Target:
     url = os.environ.get(EXTERNAL[kind])
     if not url:
         raise UnavailableError(f"{EXTERNAL[kind]} is not set")
-    lacking = {Capability.PROCESS_CONTROL: "an external server is not ours to stop"}
-    if kind == "postgres" and (level := apart(_wal_level(url))) != "logical":
-        lacking[Capability.LOGICAL_DECODING] = f"wal_level is {level}"
-    return Target(kind, url, SERVERS[kind].can - lacking.keys(), lacking)
+    lacking = {Capability.PROCESS_CONTROL: NOT_OURS}
+    version = "of unknown version"
+    if kind == "postgres":
+        level, version = apart(_about_postgres(url))
+        if level != "logical":
+            lacking[Capability.LOGICAL_DECODING] = f"wal_level is {level}"
+    if kind == "valkey":
+        version = about_valkey(url)
+    return Target(kind, url, SERVERS[kind].can - lacking.keys(), lacking, version)
 
 
 def obstacles(servers: Servers, kinds: Iterable[str], needed: Iterable[Capability]) -> list[str]:
@@ -121,6 +207,13 @@ def obstacles(servers: Servers, kinds: Iterable[str], needed: Iterable[Capabilit
             if capability in target.lacking
         ]
     return found
+
+
+def leave_out(choice: Choice, reason: str) -> NoReturn:
+    """Skip the test that runs; with containers fail it: they are the servers that users run."""
+    if choice is Choice.CONTAINERS:
+        pytest.fail(f"nothing is left out with containers, but: {reason}", pytrace=False)
+    pytest.skip(reason)
 
 
 def summary(reasons: Iterable[str]) -> list[str]:
@@ -144,9 +237,19 @@ async def execute(dsn: str, statement: str) -> None:
         await connection.close()
 
 
-async def _wal_level(dsn: str) -> str:
+def about_valkey(url: str) -> str:
+    """What a server of this protocol says it is; Redis names itself."""
+    with valkey.Valkey.from_url(url, socket_timeout=ANSWER_SECONDS) as client:
+        facts = client.info("server")
+    return str(facts.get("valkey_version") or f"Redis {facts['redis_version']}")
+
+
+async def _about_postgres(dsn: str) -> tuple[str, str]:
     connection = await asyncpg.connect(dsn)
     try:
-        return str(await connection.fetchval("SHOW wal_level"))
+        level, version = await connection.fetchrow(
+            "SELECT current_setting('wal_level'), current_setting('server_version')"
+        )
+        return str(level), str(version)
     finally:
         await connection.close()

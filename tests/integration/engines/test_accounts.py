@@ -11,11 +11,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.integration.engines.traces import Traces
 
 import quickwins
 from quickwins.engines import EngineError, EngineFailure, PostgresServer, postgres
 from quickwins.engines._engine import package_folder
+from tests.integration.engines.traces import Traces
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="cannot: take another account without being root")
 
@@ -24,7 +24,7 @@ import os
 from quickwins.engines import KafkaBroker, PostgresServer, ValkeyServer
 assert os.geteuid() != 0
 for engine in (PostgresServer, ValkeyServer, KafkaBroker):
-    for _ in range(3):
+    for _ in range(20):
         with engine.start() as server:
             assert server.version
             os.kill(server.pid, 0)
@@ -82,11 +82,11 @@ def test_an_ordinary_user_starts_and_stops_all_three(open_folder: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        f"{name} gone" for name in ("postgres", "valkey", "kafka") for _ in range(3)
+        f"{name} gone" for name in ("postgres", "valkey", "kafka") for _ in range(20)
     ]
     assert list(work.iterdir()) == []
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.engines import EXTERNAL
 
 from quickwins.engines import ValkeyServer
+from tests.engines import EXTERNAL, Choice, leave_out
 
 if TYPE_CHECKING:
     from tests.engines import Target
@@ -74,13 +75,13 @@ def test_embedded_is_the_default_and_runs_everything(tmp_path: Path) -> None:
 
 def test_external_servers_are_used_as_given_and_missing_ones_are_named(tmp_path: Path) -> None:
     with ValkeyServer.start() as server:
-        said = run_suite(tmp_path, SUITE, "--engines=external", QUICKWINS_TEST_VALKEY_URL=server.url)
+        said = run_suite(tmp_path, SUITE, "--engines=external", TEST_VALKEY_URL=server.url)
     assert "1 passed, 3 skipped" in said, said
     summary = said.partition("what the servers of this run cannot do")[2]
     assert (
         "process_control of valkey (external): an external server is not ours to stop [1 skipped]" in summary
     )
-    assert "postgres (external): QUICKWINS_TEST_POSTGRES_URL is not set [2 skipped]" in summary
+    assert "postgres (external): TEST_POSTGRES_URL is not set [2 skipped]" in summary
 
 
 def test_an_external_postgres_and_broker_serve_as_well(
@@ -102,8 +103,8 @@ def test_kafka(kafka, topic_prefix): assert topic_prefix
         tmp_path,
         suite,
         "--engines=external",
-        QUICKWINS_TEST_POSTGRES_URL=postgres.url,
-        QUICKWINS_TEST_KAFKA_BOOTSTRAP=kafka.url,
+        TEST_POSTGRES_URL=postgres.url,
+        TEST_KAFKA_BOOTSTRAP=kafka.url,
     )
     assert "2 passed" in said, said
 
@@ -122,3 +123,35 @@ def test_a_marker_that_makes_no_sense_fails_instead_of_skipping(tmp_path: Path, 
     said = run_suite(tmp_path, f"import pytest\n{marks}\ndef test_it(): pass\n")
     assert "1 error" in said, said
     assert "no engine named in the markers has" in said
+
+
+NO_DAEMON = "unix:///no/such/docker.sock"
+
+
+def test_auto_without_a_docker_daemon_is_embedded_and_says_why(tmp_path: Path) -> None:
+    said = run_suite(tmp_path, SUITE, "-v", "--engines=auto", DOCKER_HOST=NO_DAEMON)
+    assert "4 passed" in said, said
+    assert "engines: embedded (asked: auto)" in said
+    assert f"no Docker daemon answers at {NO_DAEMON}" in said
+
+
+def test_containers_without_a_docker_daemon_end_at_once_and_say_why(tmp_path: Path) -> None:
+    said = run_suite(tmp_path, SUITE, "--engines=containers", DOCKER_HOST=NO_DAEMON)
+    assert f"--engines=containers: no Docker daemon answers at {NO_DAEMON}" in said, said
+    assert "passed" not in said
+
+
+def test_the_versions_of_the_servers_are_told(tmp_path: Path) -> None:
+    said = run_suite(tmp_path, SUITE)
+    assert re.search(r"the servers of this run \(embedded\) =+\n(.*\n)*valkey \d+\.\d+", said), said
+
+
+@pytest.mark.parametrize("choice", [Choice.EMBEDDED, Choice.EXTERNAL])
+def test_what_servers_lack_skips(choice: Choice) -> None:
+    with pytest.raises(pytest.skip.Exception, match="no such thing"):
+        leave_out(choice, "no such thing")
+
+
+def test_what_containers_lack_fails() -> None:
+    with pytest.raises(pytest.fail.Exception, match="no such thing"):
+        leave_out(Choice.CONTAINERS, "no such thing")
