@@ -42,7 +42,7 @@ async def test_each_pool_has_its_own_table_or_the_section(tmp_path: Path, pools:
     feed, search = qw.pool(await pools(4), name="feed"), qw.pool(await pools(4), name="search")
     assert (feed.stats().limit, search.stats().limit) == (2, 3)
     async with feed.acquire(), feed.acquire():
-        with pytest.raises(PoolExhausted, match="'feed' has 2 of 4 connections in use, its limit is 2"):
+        with pytest.raises(PoolExhausted, match="'feed' has 2 of 4 permits in use, its limit is 2"):
             await feed.acquire()
     await all_is_back(feed)
 
