@@ -10,10 +10,11 @@
 """
 
 from quickwins.backpressure._gate import GateKind, RejectReason
-from quickwins.backpressure._permits import Gate, Permit, PoolStats
+from quickwins.backpressure._permits import Gate, Permit
 from quickwins.backpressure._pool import Acquisition, GatedPool
 from quickwins.backpressure.errors import PoolExhausted
 from quickwins.backpressure.settings import BackpressureSettings, PoolSettings
+from quickwins.backpressure.stats import PoolStats
 
 __all__ = [
     "Acquisition",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass
 from random import Random
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -12,13 +11,14 @@ from typing import TYPE_CHECKING
 from quickwins.backpressure._gate import ADMITTED, GateCore, GateKind, RejectReason, Rule
 from quickwins.backpressure.errors import PoolExhausted
 from quickwins.backpressure.metrics import EXHAUSTED, INFLIGHT, LIMIT, QUEUE_DELAY, UTILIZATION, WAITING
+from quickwins.backpressure.stats import PoolStats
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
 from quickwins.core.events import POOL_REJECTED, Reporter
 from quickwins.core.metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
     from prometheus_client import CollectorRegistry
@@ -28,39 +28,6 @@ if TYPE_CHECKING:
 
 _TIMER_STEP_SECONDS = 0.001
 """A timer that rings a little early must not spin until it is time."""
-
-
-@dataclass(frozen=True, slots=True)
-class PoolStats:
-    """A gate, and what is behind it, at one moment.
-
-    Attributes:
-        name: The pool's.
-        gate: The kind of gate.
-        gated: Whether the gate would be asked now, outside any request: the flag is on and the threshold below 1.
-        max_size: Connections in the pool.
-        limit: Permits from which on nobody is admitted; `None` when everybody is.
-        inflight: Permits in use, ungated users included.
-        waiting: Callers in line.
-        overloaded: Whether the newest are served first and the stale refused.
-        mean_hold_seconds: How long permits are held, smoothed over the last few; `None` before the first.
-        admitted: Permits given since the start.
-        timed_out: Callers whose own timeout passed in line, since the start.
-        rejected: Refusals since the start, by reason.
-    """
-
-    name: str
-    gate: GateKind
-    gated: bool
-    max_size: int
-    limit: int | None
-    inflight: int
-    waiting: int
-    overloaded: bool
-    mean_hold_seconds: float | None
-    admitted: int
-    timed_out: int
-    rejected: Mapping[RejectReason, int]
 
 
 class Gate:
@@ -75,7 +42,7 @@ class Gate:
     """
 
     __slots__ = (
-        "_clock", "_core", "_delay", "_exhausted", "_futures", "_inflight", "_limit", "_name", "_reporter",
+        "_clock", "_core", "_delay", "_due", "_exhausted", "_futures", "_inflight", "_limit", "_name", "_reporter",
         "_retry_after_seconds", "_rng", "_rule", "_timer", "_utilization", "_waiting",
     )  # fmt: skip
 
@@ -85,6 +52,7 @@ class Gate:
         self._core: GateCore | None = None
         self._futures: dict[Waiter, asyncio.Future[None]] = {}  # those in line, bounded as the line is
         self._timer: asyncio.TimerHandle | None = None
+        self._due = math.inf  # when the timer rings, on our clock
 
     @classmethod
     def threshold(cls, threshold: float = 0.85, *, size: int | None = None, name: str = "") -> Gate:
@@ -268,7 +236,10 @@ class Gate:
         except BaseException:
             # Cancelled in line, or after the permit was sent and before we ran: then it goes to the next.
             self._futures.pop(answer, None)
-            self._tell(core.cancel(answer, self._clock.monotonic()))
+            now = self._clock.monotonic()
+            if answer.verdict is None:
+                self._delay.observe(now - answer.since)
+            self._tell(core.cancel(answer, now))
             self._show_inflight()
             raise
         if answer.verdict is ADMITTED:
@@ -337,13 +308,14 @@ class Gate:
         due = self.core.next_tick()
         if due == math.inf:
             return
-        loop = asyncio.get_running_loop()
-        at = loop.time() + max(due - self._clock.monotonic(), _TIMER_STEP_SECONDS)
         if self._timer is not None:
-            if self._timer.when() <= at:
+            if self._due <= due:
                 return
             self._timer.cancel()
-        self._timer = loop.call_at(at, self._ring)
+        self._due = due
+        delay_seconds = max(due - self._clock.monotonic(), _TIMER_STEP_SECONDS)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(loop.time() + delay_seconds, self._ring)
 
     def _ring(self) -> None:
         self._timer = None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import asyncpg
     from prometheus_client import CollectorRegistry
 
-    from quickwins.backpressure._permits import PoolStats
+    from quickwins.backpressure.stats import PoolStats
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
 
