@@ -14,9 +14,9 @@ import pytest
 import valkey as valkey_client
 from aiokafka.admin import AIOKafkaAdminClient
 from hypothesis import settings
-from tests.engines import SERVERS, Choice, Servers, Target, apart, execute, obstacles, summary
 
 from quickwins.engines import Capability
+from tests.engines import SERVERS, Choice, Servers, Target, apart, execute, obstacles, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,6 +12,8 @@ import asyncpg
 import psutil
 import pytest
 import valkey
+
+from quickwins.engines import EngineError, EngineFailure, KafkaBroker, PostgresServer, ValkeyServer, _engine
 from tests.engines import apart, execute
 from tests.integration.engines.traces import (
     ALL,
@@ -22,8 +24,6 @@ from tests.integration.engines.traces import (
     processes,
     wait_until,
 )
-
-from quickwins.engines import EngineError, EngineFailure, KafkaBroker, PostgresServer, ValkeyServer, _engine
 
 every_engine = pytest.mark.parametrize("engine", ALL, ids=lambda engine: engine.name)
 

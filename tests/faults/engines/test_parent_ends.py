@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from tests.integration.engines.traces import ALL, AnyServer, Traces, alive, assert_all_gone, wait_until
 
 from quickwins.engines import PostgresServer
+from tests.integration.engines.traces import ALL, AnyServer, Traces, alive, assert_all_gone, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.integration.engines.traces import Traces
 
 import quickwins
 from quickwins.engines import EngineError, EngineFailure, PostgresServer, postgres
 from quickwins.engines._engine import package_folder
+from tests.integration.engines.traces import Traces
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="cannot: take another account without being root")
 

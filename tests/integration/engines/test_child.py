@@ -11,9 +11,9 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.integration.engines.traces import alive, processes, wait_until
 
 from quickwins.engines import Child, EngineError, EngineFailure
+from tests.integration.engines.traces import alive, processes, wait_until
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.engines import EXTERNAL
 
 from quickwins.engines import ValkeyServer
+from tests.engines import EXTERNAL
 
 if TYPE_CHECKING:
     from tests.engines import Target

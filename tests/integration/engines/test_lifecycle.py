@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.integration.engines.traces import ALL, AnyServer, Traces, alive, assert_all_gone
 
 from quickwins.engines import (
     Capability,
@@ -19,6 +18,7 @@ from quickwins.engines import (
     ValkeyServer,
     _engine,
 )
+from tests.integration.engines.traces import ALL, AnyServer, Traces, alive, assert_all_gone
 
 every_engine = pytest.mark.parametrize("engine", ALL, ids=lambda engine: engine.name)
 
