@@ -55,7 +55,17 @@ async def many(gated: GatedPool, timeout: float | None) -> None:
     await gated.fetchmany("SELECT $1::int", [(1,), (2,)], timeout=timeout)
 
 
+async def tried(gated: GatedPool, timeout: float | None) -> None:
+    connection = await gated.try_acquire()
+    if connection is not None:
+        try:
+            await connection.fetchval("SELECT 1", timeout=timeout)
+        finally:
+            await gated.release(connection)
+
+
 USES = pytest.mark.parametrize("use", [awaited, entered, shortcut, many])
+USES_AND_TRYING = pytest.mark.parametrize("use", [awaited, entered, shortcut, many, tried])
 TIMEOUTS = pytest.mark.parametrize(
     "timeout", [pytest.param(None, id="no timeout"), pytest.param(8.0, id="with a timeout")]
 )
@@ -82,7 +92,7 @@ async def at_each_suspension(
         assert isinstance(result, asyncio.CancelledError), f"at suspension {at}: {result!r}"
 
 
-@USES
+@USES_AND_TRYING
 @GATES
 @TIMEOUTS
 @MOMENTS
@@ -97,15 +107,20 @@ async def test_with_a_connection_at_hand(
     assert await at_each_suspension(gated, lambda: use(gated, timeout), moment) >= 2
 
 
+@pytest.mark.parametrize("use", [entered, tried])
 @GATES
 @TIMEOUTS
 @MOMENTS
 async def test_while_it_connects(
-    pools: Pools, gate: Callable[[], Gate], timeout: float | None, moment: Moment
+    pools: Pools,
+    use: Callable[[GatedPool, float | None], Any],
+    gate: Callable[[], Gate],
+    timeout: float | None,
+    moment: Moment,
 ) -> None:
     gated = gated_over(await pools(1), gate=gate())
     suspensions = await at_each_suspension(
-        gated, lambda: entered(gated, timeout), moment, before=gated.pool.expire_connections
+        gated, lambda: use(gated, timeout), moment, before=gated.pool.expire_connections
     )
     assert suspensions >= 4
 

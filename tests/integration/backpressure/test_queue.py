@@ -185,6 +185,17 @@ async def test_a_failing_connection_gives_a_tried_permit_back(pools: Pools) -> N
     assert gated.stats().mean_hold_seconds is None, "what never was held is no measurement"
 
 
+async def test_a_time_out_of_a_hook_is_the_hooks_own(pools: Pools) -> None:
+    async def setup(_: object) -> None:
+        raise TimeoutError("the hook's")
+
+    gated = gated_over(await pools(1, setup=setup), gate=patient())
+    for use in (gated.acquire, lambda **o: gated.fetchval("SELECT 1", **o)):
+        with pytest.raises(TimeoutError, match="the hook's"):
+            await use(timeout=60.0)
+    assert gated.stats().inflight == 0
+
+
 async def test_closing_fails_the_line_first_and_waits_for_holders(pools: Pools) -> None:
     gated = gated_over(await pools(2), gate=patient())
     held = [await gated.acquire() for _ in range(2)]
