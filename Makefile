@@ -43,6 +43,7 @@ format: $(STAMP) ## Format the code and apply the safe fixes
 
 bench: $(STAMP) ## Run the benchmarks; exit 3 when a target is missed
 	@$(BIN)/python -m benchmarks.flags.evaluation
+	@$(BIN)/python -m benchmarks.backpressure.overload
 
 docs: $(STAMP) ## Build the documentation into site/, warnings are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_type
 
 from quickwins import ConfigError, QuickWins, pinned
-from quickwins.backpressure import BackpressureSettings, Gate, GatedPool, PoolExhausted, PoolStats
+from quickwins.backpressure import BackpressureSettings, Gate, GatedPool, GateKind, PoolExhausted, PoolStats
 from quickwins.core.flags import Flag, Flags, FlagSettings, MemorySource
 
 if TYPE_CHECKING:
@@ -29,12 +29,27 @@ async def a_service(raw: asyncpg.Pool) -> None:
         assert_type(status, str)
         connection = await pool.acquire()
         await pool.release(connection)
+        spare = await pool.try_acquire()
+        if spare is not None:
+            await pool.release(spare)
     assert_type(pool.stats(), PoolStats)
     await pool.close(grace=10)
 
 
 def by_hand(raw: asyncpg.Pool) -> GatedPool:
     return GatedPool(raw, gate=Gate.threshold(0.85), name="feed")
+
+
+def with_a_line(raw: asyncpg.Pool) -> GatedPool:
+    return GatedPool(raw, gate=Gate.queue(target_seconds=0.05, interval_seconds=0.5), name="feed")
+
+
+async def anything_else() -> float | None:
+    gate = Gate.queue(size=20, name="search")
+    async with gate.permit(timeout=1.0):
+        pass
+    assert_type(gate.stats().gate, GateKind)
+    return gate.stats().mean_hold_seconds
 
 
 def flags_of_ones_own() -> bool:

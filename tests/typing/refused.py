@@ -21,6 +21,10 @@ async def mistakes(raw: asyncpg.Pool, qw: QuickWins) -> None:
         pass
     gated.stats().inflight = 3  # refused: misc
     Gate.threshold("high")  # refused: arg-type
+    Gate.queue(0.05)  # refused: misc call-arg
+    with Gate.queue(size=1).permit():  # refused: attr-defined
+        pass
+    PoolSettings(gate="slow")  # refused: arg-type
     PoolSettings(threshold="high")  # refused: arg-type
     PoolSettings(treshold=0.5)  # refused: call-arg
     Flags({"mine": int}, [MemorySource()])  # refused: dict-item type-var

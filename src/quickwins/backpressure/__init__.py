@@ -1,23 +1,28 @@
-"""Pool-exhaustion backpressure: a full pool refuses at once instead of queueing until everybody times out.
+"""Pool-exhaustion backpressure: a full pool refuses early instead of queueing until everybody times out.
 
     pool = await asyncpg.create_pool(dsn, min_size=10, max_size=10)
-    gated = GatedPool(pool, gate=Gate.threshold(0.85), name="feed")
+    gated = GatedPool(pool, gate=Gate.queue(), name="feed")
     async with gated.acquire(timeout=1.0) as connection:
         rows = await connection.fetch("select ...")
 
-Turn it off with `enabled = false` (or `killed = true`) under `[backpressure]`, or with `threshold = 1.0`.
+`Gate.threshold(0.85)` is the simpler gate, without a line. Turn it off with `enabled = false` (or `killed = true`) under
+`[backpressure]`.
 """
 
-from quickwins.backpressure._gate import Gate, RejectReason
-from quickwins.backpressure._pool import Acquisition, GatedPool, PoolStats
+from quickwins.backpressure._gate import GateKind, RejectReason
+from quickwins.backpressure._permits import Gate, Permit
+from quickwins.backpressure._pool import Acquisition, GatedPool
 from quickwins.backpressure.errors import PoolExhausted
 from quickwins.backpressure.settings import BackpressureSettings, PoolSettings
+from quickwins.backpressure.stats import PoolStats
 
 __all__ = [
     "Acquisition",
     "BackpressureSettings",
     "Gate",
+    "GateKind",
     "GatedPool",
+    "Permit",
     "PoolExhausted",
     "PoolSettings",
     "PoolStats",

@@ -1,56 +1,40 @@
-"""An asyncpg pool behind a gate: the permit first, then the connection."""
+"""An asyncpg pool behind a gate: the permit first, then the connection.
+
+The line is the gate's, never the pool's own, in which a newcomer may overtake whoever was woken.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
-from random import Random
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from quickwins.backpressure._gate import Gate, RejectReason
-from quickwins.backpressure.errors import PoolExhausted
-from quickwins.backpressure.metrics import EXHAUSTED, INFLIGHT, LIMIT, UTILIZATION
+from quickwins.backpressure._permits import Gate
 from quickwins.backpressure.settings import PoolSettings
 from quickwins.core.clock import Deadline, SystemClock
-from quickwins.core.events import POOL_REJECTED, Reporter
-from quickwins.core.metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
+    from random import Random
     from types import TracebackType
 
     import asyncpg
     from prometheus_client import CollectorRegistry
 
+    from quickwins.backpressure.stats import PoolStats
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
 
 _DEFAULTS = PoolSettings()
 
 
-@dataclass(frozen=True, slots=True)
-class PoolStats:
-    """A gated pool at one moment.
+class _Hold(NamedTuple):
+    """A connection in somebody's hands: since when its permit is, and what its reset may take if nobody says."""
 
-    Attributes:
-        name: The pool's.
-        gated: Whether the gate would be asked now, outside any request: the flag is on and the threshold below 1.
-        max_size: Connections in the pool.
-        limit: Permits from which on the gate refuses; `None` when it never does.
-        inflight: Permits in use, ungated users included.
-        admitted: Permits given since the start.
-        rejected: Refusals since the start, by reason.
-    """
-
-    name: str
-    gated: bool
-    max_size: int
-    limit: int | None
-    inflight: int
-    admitted: int
-    rejected: Mapping[RejectReason, int]
+    since: float
+    reset_seconds: float | None
 
 
 class GatedPool:
@@ -83,8 +67,8 @@ class GatedPool:
 
         Args:
             pool: The caller's pool. Use it through this object alone: what goes round it is not counted.
-            gate: Unbound; `Gate.threshold(settings.threshold)` when `None`.
-            settings: How refused callers are told to wait.
+            gate: Unbound; what `settings` say when `None`.
+            settings: How long refused callers are told to wait, and the gate when none is given.
             flag: Asked at each acquisition; `None`: always on.
             name: Of this pool, on metrics, events and errors.
             service: Of the process, likewise.
@@ -97,33 +81,32 @@ class GatedPool:
         """
         self.pool = pool
         self.name = name
-        self._gate = Gate.threshold(settings.threshold) if gate is None else gate
-        self._gate.bind(pool.get_max_size())
-        self._settings = settings
-        self._flag = flag
+        self._gate = Gate(settings.rule()) if gate is None else gate
         self._clock = SystemClock() if clock is None else clock
-        self._rng = Random() if rng is None else rng  # noqa: S311 -- jitter, not secrecy
-        self._held: set[asyncpg.pool.PoolConnectionProxy] = set()
+        self._gate.bind(
+            pool.get_max_size(),
+            name=name,
+            service=service,
+            retry_after_seconds=settings.retry_after_seconds,
+            registry=registry,
+            clock=self._clock,
+            rng=rng,
+        )
+        self._core = self._gate.core
+        self._flag = flag
+        self._held: dict[asyncpg.pool.PoolConnectionProxy, _Hold] = {}
         self._releasing: set[asyncio.Future[None]] = set()
-        self._reporter = Reporter(service=service, name=name, clock=self._clock)
-        metrics = Metrics(registry=registry, service=service, name=name)
-        self._exhausted = {reason: metrics.counter(EXHAUSTED, reason=reason) for reason in RejectReason}
-        self._utilization = metrics.gauge(UTILIZATION)
-        self._inflight = metrics.gauge(INFLIGHT)
-        self._limit = metrics.gauge(LIMIT)
-        self._show_limit()
-        self._show_inflight()
 
     def acquire(self, *, timeout: float | None = None) -> Acquisition:
         """A connection, to be awaited or entered with `async with`.
 
         Args:
-            timeout: Seconds for everything up to the connection, and for its reset at release, as in asyncpg; `None`:
-                as long as it takes. The gate itself never waits.
+            timeout: Seconds for everything up to the connection, waiting in line included, and again for its reset at
+                release, as in asyncpg; `None`: as long as it takes.
 
         Raises (when awaited or entered):
-            PoolExhausted: The gate said no. Nothing was taken, nothing was waited for.
-            TimeoutError: The pool had no connection in time.
+            PoolExhausted: The gate said no. Nothing was taken.
+            TimeoutError: There was no permit, or no connection, in time.
         """
         return Acquisition(lambda: self._acquire(timeout, gated=self._gated()), self.release)
 
@@ -137,37 +120,45 @@ class GatedPool:
         Raises:
             asyncpg.InterfaceError: The connection is another pool's.
         """
-        if connection not in self._held:
+        hold = self._held.pop(connection, None)
+        if hold is None:
             await self.pool.release(connection, timeout=timeout)
             return
-        self._held.remove(connection)
+        if timeout is None:
+            timeout = hold.reset_seconds
         # asyncpg shields its reset from our cancellation: whoever waits for it must outlive us as well.
         task = asyncio.ensure_future(self.pool.release(connection, timeout=timeout))
         self._releasing.add(task)
-        task.add_done_callback(self._released)
+        task.add_done_callback(partial(self._released, hold.since))
         await asyncio.shield(task)
+
+    async def try_acquire(self) -> asyncpg.pool.PoolConnectionProxy | None:
+        """A connection if there is a permit right now, else `None`; give it back with `release`.
+
+        Never waits for a permit and overtakes nobody who does; making a new connection may take its time. While the
+        flag is off the permits are the pool's connections. `None` is no refusal: it is not counted as one.
+
+        Raises:
+            PoolExhausted: The pool was closed, and the gate is on.
+        """
+        gated = self._gated()
+        if gated and self._core.closed:
+            raise self._gate.closed_error()
+        limit = self._core.limit if gated else None
+        since = self._gate.try_enter(self._core.max_size if limit is None else limit)
+        return None if since is None else await self._connected(since, self.pool.acquire())
 
     def stats(self) -> PoolStats:
         """What is going on now."""
-        gate = self._gate
-        return PoolStats(
-            name=self.name,
-            gated=gate.limit is not None and (self._flag is None or self._flag.state.on),
-            max_size=gate.max_size,
-            limit=gate.limit,
-            inflight=gate.inflight,
-            admitted=gate.admitted,
-            rejected=MappingProxyType(dict(gate.rejected)),
-        )
+        stats = self._gate.stats()
+        return replace(stats, gated=stats.gated and (self._flag is None or self._flag.state.on))
 
     def reconfigure(self, settings: PoolSettings) -> None:
-        """Take new settings; permits in use stay in use."""
-        self._settings = settings
-        self._gate.reconfigure(settings.threshold)
-        self._show_limit()
+        """Take new settings; permits in use stay in use, and who waits goes on waiting."""
+        self._gate.reconfigure(settings.rule(), retry_after_seconds=settings.retry_after_seconds)
 
     async def close(self, *, grace: float = 10.0) -> None:
-        """Refuse new users, wait for those that hold a connection, then close the pool. Idempotent.
+        """Refuse new users and those in line, wait for those that hold a connection, then close the pool. Idempotent.
 
         Args:
             grace: Seconds they have; afterwards their connections are terminated.
@@ -179,52 +170,57 @@ class GatedPool:
             await asyncio.wait(self._releasing, timeout=grace)
 
     def _gated(self) -> bool:
-        return self._gate.limit is not None and (self._flag is None or self._flag.active())
+        return self._core.limit is not None and (self._flag is None or self._flag.active())
 
-    async def _acquire(self, timeout: float | None, *, gated: bool) -> asyncpg.pool.PoolConnectionProxy:
-        if gated:
-            reason = self._gate.try_admit()
-            if reason is not None:
-                raise self._rejection(reason)
-            self._show_inflight()
-        try:
-            connection = await self.pool.acquire(timeout=timeout)
-        except BaseException:
-            if gated:
-                self._gate.release()
-                self._show_inflight()
-            raise
+    async def _acquire(
+        self, timeout: float | None, *, gated: bool, shortcut: bool = False
+    ) -> asyncpg.pool.PoolConnectionProxy:
         if not gated:
-            self._gate.count()
-            self._show_inflight()
-        self._held.add(connection)
+            connection = await self.pool.acquire(timeout=timeout)
+            self._held[connection] = _Hold(self._gate.count(), None)
+            return connection
+        now = self._clock.monotonic()
+        since = await self._gate.enter(now, timeout)
+        if timeout is None:
+            return await self._connected(since, self.pool.acquire())
+        # One deadline for the line and for the connection, whatever part of it the line took.
+        left_seconds = timeout if since == now else max(0.0, now + timeout - self._clock.monotonic())
+        try:
+            if not shortcut:
+                return await self._connected(
+                    since, self.pool.acquire(timeout=left_seconds), reset_seconds=timeout
+                )
+            # Not `acquire(timeout=...)`: asyncpg would hold the reset to it too, after the statement has succeeded.
+            async with asyncio.timeout(left_seconds):
+                return await self._connected(since, self.pool.acquire())
+        except TimeoutError as error:
+            if self._clock.monotonic() < now + timeout:
+                raise  # not this one: a hook of the pool has time-outs of its own
+            raise TimeoutError(
+                f"no connection of pool {self.name!r} within the {timeout} s asked for"
+            ) from error
+
+    async def _connected(
+        self,
+        since: float,
+        connecting: Awaitable[asyncpg.pool.PoolConnectionProxy],
+        *,
+        reset_seconds: float | None = None,
+    ) -> asyncpg.pool.PoolConnectionProxy:
+        """The connection for the permit given at `since`, or the permit back."""
+        try:
+            connection = await connecting
+        except BaseException:
+            self._gate.leave(None)
+            raise
+        self._held[connection] = _Hold(since, reset_seconds)
         return connection
 
-    def _rejection(self, reason: RejectReason) -> PoolExhausted:
-        gate = self._gate
-        self._exhausted[reason].inc()
-        self._reporter.report_seldom(POOL_REJECTED, reason, limit=gate.limit, inflight=gate.inflight)
-        if reason is RejectReason.CLOSED:
-            return PoolExhausted(f"pool {self.name!r} is closed", reason=reason)
-        return PoolExhausted(
-            f"pool {self.name!r} has {gate.inflight} of {gate.max_size} connections in use, its limit is {gate.limit}",
-            reason=reason,
-            retry_after_seconds=self._settings.retry_after_seconds * (0.5 + self._rng.random()),
-        )
-
-    def _released(self, task: asyncio.Future[None]) -> None:
+    def _released(self, since: float, task: asyncio.Future[None]) -> None:
         self._releasing.discard(task)
-        self._gate.release()
-        self._show_inflight()
+        self._gate.leave(since)
         if not task.cancelled():
             task.exception()  # a caller that was cancelled no longer asks; asyncio would complain at exit
-
-    def _show_inflight(self) -> None:
-        self._inflight.set(self._gate.inflight)
-        self._utilization.set(self._gate.inflight / self._gate.max_size)
-
-    def _show_limit(self) -> None:
-        self._limit.set(self._gate.max_size if self._gate.limit is None else self._gate.limit)
 
     # The shortcuts of asyncpg's pool, with one difference while the gate is on: `timeout` covers the wait
     # for a connection too.
@@ -288,9 +284,7 @@ class GatedPool:
         gated = self._gated()
         if gated and timeout is not None:
             deadline = Deadline.after(timeout, self._clock.monotonic())
-            # Not `acquire(timeout=...)`: asyncpg would hold the reset to it too, after the statement has succeeded.
-            async with asyncio.timeout(timeout):
-                connection = await self._acquire(None, gated=gated)
+            connection = await self._acquire(timeout, gated=True, shortcut=True)
             timeout = deadline.remaining(self._clock.monotonic())
         else:
             connection = await self._acquire(None, gated=gated)

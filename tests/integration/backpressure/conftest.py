@@ -45,15 +45,23 @@ def registry() -> CollectorRegistry:
     return CollectorRegistry()
 
 
-def gated_over(pool: asyncpg.Pool, threshold: float = 0.999, **options: Any) -> GatedPool:
+def gated_over(
+    pool: asyncpg.Pool, threshold: float = 0.999, *, gate: Gate | None = None, **options: Any
+) -> GatedPool:
     """A gated pool on a registry of its own; the default threshold gates and still lets all connections be used."""
     options.setdefault("registry", CollectorRegistry())
-    return GatedPool(pool, gate=Gate.threshold(threshold), name="feed", service="api", **options)
+    gate = Gate.threshold(threshold) if gate is None else gate
+    return GatedPool(pool, gate=gate, name="feed", service="api", **options)
+
+
+def patient(**options: Any) -> Gate:
+    """A queue gate that refuses nobody for the time unless told so: a busy machine must not decide a test."""
+    return Gate.queue(**{"target_seconds": 60.0, "interval_seconds": 60.0, "queue_size": 1_000, **options})
 
 
 async def all_is_back(gated: GatedPool) -> None:
     """No permit is in use, and the pool gives every one of its connections again, each of which works."""
-    await eventually(lambda: gated.stats().inflight == 0)
+    await eventually(lambda: gated.stats().inflight == gated.stats().waiting == 0)
     size = gated.pool.get_max_size()
     async with asyncio.timeout(DEADLINE_SECONDS):
         held = await asyncio.gather(*(gated.pool.acquire() for _ in range(size)))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
-from tests.integration.backpressure.conftest import all_is_back, asleep, gated_over, sleeping
-from tests.integration.backpressure.stepping import Moment, Stepped, cancelled_at
+from quickwins.backpressure import Gate
+from tests.integration.backpressure.conftest import all_is_back, asleep, gated_over, patient, sleeping
+from tests.integration.backpressure.stepping import DEADLINE_SECONDS, Moment, Stepped, cancelled_at
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,8 +23,13 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
 
-THRESHOLDS = pytest.mark.parametrize(
-    "threshold", [pytest.param(0.999, id="gated"), pytest.param(1.0, id="ungated")]
+GATES = pytest.mark.parametrize(
+    "gate",
+    [
+        pytest.param(lambda: Gate.threshold(0.999), id="threshold"),
+        pytest.param(lambda: Gate.threshold(1.0), id="ungated"),
+        pytest.param(patient, id="queue"),
+    ],
 )
 MOMENTS = pytest.mark.parametrize("moment", list(Moment))
 
@@ -49,7 +55,17 @@ async def many(gated: GatedPool, timeout: float | None) -> None:
     await gated.fetchmany("SELECT $1::int", [(1,), (2,)], timeout=timeout)
 
 
+async def tried(gated: GatedPool, timeout: float | None) -> None:
+    connection = await gated.try_acquire()
+    if connection is not None:
+        try:
+            await connection.fetchval("SELECT 1", timeout=timeout)
+        finally:
+            await gated.release(connection)
+
+
 USES = pytest.mark.parametrize("use", [awaited, entered, shortcut, many])
+USES_AND_TRYING = pytest.mark.parametrize("use", [awaited, entered, shortcut, many, tried])
 TIMEOUTS = pytest.mark.parametrize(
     "timeout", [pytest.param(None, id="no timeout"), pytest.param(8.0, id="with a timeout")]
 )
@@ -76,36 +92,46 @@ async def at_each_suspension(
         assert isinstance(result, asyncio.CancelledError), f"at suspension {at}: {result!r}"
 
 
-@USES
+@USES_AND_TRYING
+@GATES
 @TIMEOUTS
 @MOMENTS
 async def test_with_a_connection_at_hand(
-    pools: Pools, use: Callable[[GatedPool, float | None], Any], timeout: float | None, moment: Moment
+    pools: Pools,
+    use: Callable[[GatedPool, float | None], Any],
+    gate: Callable[[], Gate],
+    timeout: float | None,
+    moment: Moment,
 ) -> None:
-    gated = gated_over(await pools(2, min_size=2))
+    gated = gated_over(await pools(2, min_size=2), gate=gate())
     assert await at_each_suspension(gated, lambda: use(gated, timeout), moment) >= 2
 
 
-@THRESHOLDS
+@pytest.mark.parametrize("use", [entered, tried])
+@GATES
 @TIMEOUTS
 @MOMENTS
 async def test_while_it_connects(
-    pools: Pools, threshold: float, timeout: float | None, moment: Moment
+    pools: Pools,
+    use: Callable[[GatedPool, float | None], Any],
+    gate: Callable[[], Gate],
+    timeout: float | None,
+    moment: Moment,
 ) -> None:
-    gated = gated_over(await pools(1), threshold)
+    gated = gated_over(await pools(1), gate=gate())
     suspensions = await at_each_suspension(
-        gated, lambda: entered(gated, timeout), moment, before=gated.pool.expire_connections
+        gated, lambda: use(gated, timeout), moment, before=gated.pool.expire_connections
     )
     assert suspensions >= 4
 
 
-@THRESHOLDS
+@GATES
 @TIMEOUTS
 @MOMENTS
 async def test_while_all_connections_are_busy(
-    pools: Pools, threshold: float, timeout: float | None, moment: Moment
+    pools: Pools, gate: Callable[[], Gate], timeout: float | None, moment: Moment
 ) -> None:
-    gated = gated_over(await pools(1), threshold)
+    gated = gated_over(await pools(1), gate=gate())
 
     async def behind_another() -> None:
         connection = await gated.pool.acquire()  # round the gate, so that the gate admits and the pool waits
@@ -115,6 +141,44 @@ async def test_while_all_connections_are_busy(
         await entered(gated, timeout)
 
     assert await at_each_suspension(gated, behind_another, moment) >= 3
+
+
+@USES
+@TIMEOUTS
+@MOMENTS
+async def test_in_line_for_a_permit_with_another_behind(
+    pools: Pools, use: Callable[[GatedPool, float | None], Any], timeout: float | None, moment: Moment
+) -> None:
+    gated = gated_over(await pools(1), gate=patient())
+
+    async def behind_a_holder() -> None:
+        connection = await gated.acquire()
+        loop = asyncio.get_running_loop()
+        behind = loop.create_future()
+
+        def go_on() -> None:
+            # Waits behind us by now; if our permit is lost with us, it is never served.
+            asyncio.ensure_future(gated.fetchval("SELECT 2")).add_done_callback(
+                lambda task: behind.set_result(task.result())
+            )
+            releases.append(asyncio.ensure_future(gated.release(connection)))
+
+        loop.call_later(0.01, go_on)
+        try:
+            await use(gated, timeout)
+        finally:
+            others.append(behind)
+
+    others: list[asyncio.Future[int]] = []
+    releases: list[asyncio.Future[None]] = []
+
+    async def those_behind_were_served() -> None:
+        assert await asyncio.wait_for(asyncio.gather(*others), DEADLINE_SECONDS) == [2] * len(others)
+        others.clear()
+
+    suspensions = await at_each_suspension(gated, behind_a_holder, moment, before=those_behind_were_served)
+    assert suspensions >= 3
+    await those_behind_were_served()
 
 
 @MOMENTS

@@ -1,4 +1,4 @@
-"""One table of cases over the bare pool and over a gated pool that is off, at threshold 1.0, and on.
+"""One table of cases over the bare pool and over a gated pool: off, at threshold 1.0, on, and with a queue.
 
 Off is off: what asyncpg's pool answers, raises and leaves behind, ours does too. Where the gate makes a difference
 while it is on, the case says which.
@@ -21,7 +21,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from quickwins.backpressure import BackpressureSettings, GatedPool, PoolExhausted, RejectReason
 from quickwins.core.flags import Flag, Flags, MemorySource
-from tests.integration.backpressure.conftest import Pools, all_is_back, asleep, gated_over, sleeping
+from tests.integration.backpressure.conftest import Pools, all_is_back, asleep, gated_over, patient, sleeping
 from tests.integration.backpressure.stepping import DEADLINE_SECONDS, eventually
 
 pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
@@ -32,6 +32,12 @@ class Over(StrEnum):
     OFF = "flag off"
     ONE = "threshold 1.0"
     ON = "gate on"
+    QUEUE = "queue gate"
+
+    @property
+    def gates(self) -> bool:
+        """Whether a gate is asked."""
+        return self in {Over.ON, Over.QUEUE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ def made(over: Over, registry: Any) -> Callable[[asyncpg.Pool], Subject]:
     def make(pool: asyncpg.Pool) -> Subject:
         if over is Over.BARE:
             return Subject(over, pool, pool)
+        if over is Over.QUEUE:
+            return Subject(over, gated_over(pool, gate=patient(), registry=registry), pool)
         threshold = 1.0 if over is Over.ONE else 0.999
         gated = gated_over(pool, threshold, flag=flag(registry, on=over is not Over.OFF), registry=registry)
         return Subject(over, gated, pool)
@@ -167,7 +175,7 @@ async def test_a_statement_that_fails(one: Subject) -> None:
 async def test_a_shortcut_on_a_busy_pool_waits_past_its_timeout_unless_the_gate_is_on(one: Subject) -> None:
     busy = await one.asyncpg.acquire()
     waiting = asyncio.create_task(one.pool.fetchval("SELECT 1", timeout=0.05))
-    if one.over is Over.ON:  # the one difference: the timeout covers the wait for a connection too
+    if one.over.gates:  # the one difference: the timeout covers the wait for a connection too
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(waiting, DEADLINE_SECONDS)
         await one.asyncpg.release(busy)
@@ -353,7 +361,7 @@ async def test_the_timeout_of_a_shortcut_does_not_cover_the_reset(
 
 async def test_a_closed_pool_takes_nobody(one: Subject) -> None:
     await one.pool.close()
-    expected = PoolExhausted if one.over is Over.ON else asyncpg.InterfaceError
+    expected = PoolExhausted if one.over.gates else asyncpg.InterfaceError
     for use in (one.pool.acquire, lambda: one.pool.fetch("SELECT 1")):
         with pytest.raises(expected, match="closed") as caught:
             await use()

@@ -9,8 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from quickwins import ConfigError, QuickWins
-from quickwins.backpressure import GatedPool, PoolExhausted
+from quickwins.backpressure import GatedPool, GateKind, PoolExhausted
 from tests.integration.backpressure.conftest import Pools, all_is_back
+from tests.integration.backpressure.stepping import DEADLINE_SECONDS, eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,7 @@ async def test_each_pool_has_its_own_table_or_the_section(tmp_path: Path, pools:
     feed, search = qw.pool(await pools(4), name="feed"), qw.pool(await pools(4), name="search")
     assert (feed.stats().limit, search.stats().limit) == (2, 3)
     async with feed.acquire(), feed.acquire():
-        with pytest.raises(PoolExhausted, match="'feed' has 2 of 4 connections in use, its limit is 2"):
+        with pytest.raises(PoolExhausted, match="'feed' has 2 of 4 permits in use, its limit is 2"):
             await feed.acquire()
     await all_is_back(feed)
 
@@ -77,6 +78,23 @@ async def test_a_change_of_the_file_reaches_the_pool_at_the_next_poll(tmp_path: 
     assert feed.stats().limit == 1
     for connection in held:
         await feed.release(connection)
+    await all_is_back(feed)
+
+
+async def test_the_kind_of_gate_changes_live_while_callers_wait(tmp_path: Path, pools: Pools) -> None:
+    queued = CONFIG + 'gate = "queue"\ntarget_seconds = 60\ninterval_seconds = 60\n'
+    qw = loaded(tmp_path, queued)
+    feed, search = qw.pool(await pools(2), name="feed"), qw.pool(await pools(2), name="search")
+    assert (feed.stats().gate, search.stats().gate) == (GateKind.QUEUE, GateKind.THRESHOLD)
+    held = [await feed.acquire() for _ in range(2)]
+    waiting = asyncio.create_task(feed.fetchval("SELECT 1"))
+    await eventually(lambda: feed.stats().waiting == 1)
+    (tmp_path / "quickwins.toml").write_text(queued.replace('"queue"', '"threshold"'))
+    assert qw.flags.poll()
+    assert (feed.stats().gate, feed.stats().limit, feed.stats().waiting) == (GateKind.THRESHOLD, 1, 1)
+    for connection in held:
+        await feed.release(connection)
+    assert await asyncio.wait_for(waiting, DEADLINE_SECONDS) == 1
     await all_is_back(feed)
 
 

@@ -72,7 +72,7 @@ async def test_a_full_pool_says_unavailable_and_how_long_to_wait(pools: Pools) -
             error = await failure(call(b"x"))
         assert await call(b"x") == b"42"
     assert error.code() is grpc.StatusCode.UNAVAILABLE
-    assert error.details() == "pool 'feed' has 1 of 2 connections in use, its limit is 1"
+    assert error.details() == "pool 'feed' has 1 of 2 permits in use, its limit is 1"
     pushback = int(dict(error.trailing_metadata())[PUSHBACK])
     assert 1_000 <= pushback <= 3_000
     await all_is_back(gated)

@@ -1,4 +1,4 @@
-"""The decision core alone: what it admits, whatever comes in whatever order."""
+"""The decision core as a threshold gate: what it admits, whatever comes in whatever order."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from quickwins.backpressure import Gate, RejectReason
-from quickwins.backpressure._gate import limit_of
+from quickwins.backpressure import Gate, GateKind, RejectReason
+from quickwins.backpressure._gate import ADMITTED, GateCore, Rule, limit_of
 from quickwins.core.errors import ConfigError
 
 DECIMALS = st.integers(1, 6).flatmap(
@@ -20,10 +20,15 @@ DECIMALS = st.integers(1, 6).flatmap(
 SIZES = st.integers(1, 1_000)
 
 
-def bound(threshold: float, max_size: int) -> Gate:
-    gate = Gate.threshold(threshold)
-    gate.bind(max_size)
-    return gate
+NOW = 0.0
+
+
+def rule_of(threshold: float) -> Rule:
+    return Rule(GateKind.THRESHOLD, threshold)
+
+
+def bound(threshold: float, max_size: int) -> GateCore:
+    return GateCore(rule_of(threshold), max_size)
 
 
 @given(written=DECIMALS, size=SIZES)
@@ -48,31 +53,31 @@ def test_known_limits(threshold: float, size: int, limit: int) -> None:
 
 def test_nine_of_ten_are_admitted_and_the_tenth_is_told_why() -> None:
     gate = bound(0.85, 10)
-    answers = [gate.try_admit() for _ in range(12)]
-    assert answers == [None] * 9 + [RejectReason.THRESHOLD] * 3
+    answers = [gate.ask(NOW) for _ in range(12)]
+    assert answers == [ADMITTED] * 9 + [RejectReason.THRESHOLD] * 3
     assert (gate.inflight, gate.admitted, gate.rejected[RejectReason.THRESHOLD]) == (9, 9, 3)
 
 
 def test_a_permit_given_back_is_admitted_again() -> None:
     gate = bound(0.5, 2)
-    assert gate.try_admit() is None
-    assert gate.try_admit() is RejectReason.THRESHOLD
-    gate.release()
-    assert gate.try_admit() is None
+    assert gate.ask(NOW) is ADMITTED
+    assert gate.ask(NOW) is RejectReason.THRESHOLD
+    gate.release(NOW)
+    assert gate.ask(NOW) is ADMITTED
 
 
 @given(size=SIZES, users=st.integers(0, 50))
 def test_a_threshold_of_one_never_refuses(size: int, users: int) -> None:
     gate = bound(1.0, size)
     assert gate.limit is None
-    assert {gate.try_admit() for _ in range(size + users)} == {None}
+    assert {gate.ask(NOW) for _ in range(size + users)} == {ADMITTED}
 
 
 def test_a_closed_gate_refuses_everybody_even_when_it_would_never_refuse() -> None:
     gate = bound(1.0, 10)
-    gate.close()
-    assert gate.try_admit() is RejectReason.CLOSED
-    assert gate.rejected == {RejectReason.THRESHOLD: 0, RejectReason.CLOSED: 1}
+    gate.close(NOW)
+    assert gate.ask(NOW) is RejectReason.CLOSED
+    assert gate.rejected == {**dict.fromkeys(RejectReason, 0), RejectReason.CLOSED: 1}
 
 
 @pytest.mark.parametrize("threshold", [0.0, -0.1, 1.0000001, math.nan, math.inf, -math.inf])
@@ -81,25 +86,13 @@ def test_a_threshold_out_of_range_is_refused_when_made_and_when_changed(threshol
         Gate.threshold(threshold)
     gate = bound(0.5, 10)
     with pytest.raises(ConfigError, match="above 0 and at most 1"):
-        gate.reconfigure(threshold)
+        gate.reconfigure(rule_of(threshold), NOW)
     assert gate.limit == 5
-
-
-def test_an_unbound_gate_admits_nobody_by_mistake() -> None:
-    with pytest.raises(ConfigError, match="not bound"):
-        Gate.threshold(0.5).try_admit()
-
-
-def test_a_gate_serves_one_pool() -> None:
-    gate = bound(0.5, 10)
-    with pytest.raises(ConfigError, match="one gate for each pool"):
-        gate.bind(10)
-    assert gate.max_size == 10
 
 
 def test_a_pool_without_connections_cannot_be_gated() -> None:
     with pytest.raises(ConfigError, match="0 connections"):
-        Gate.threshold(0.5).bind(0)
+        bound(0.5, 0)
 
 
 class GateMachine(RuleBasedStateMachine):
@@ -107,7 +100,7 @@ class GateMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.gate = Gate.threshold()
+        self.gate = bound(0.85, 10)
         self.size = 0
         self.admitted = 0
         self.released = 0
@@ -116,9 +109,8 @@ class GateMachine(RuleBasedStateMachine):
         self.closed = False
 
     @initialize(size=st.integers(1, 20), written=DECIMALS)
-    def bind(self, size: int, written: str) -> None:
-        self.gate = Gate.threshold(float(written))
-        self.gate.bind(size)
+    def begin(self, size: int, written: str) -> None:
+        self.gate = bound(float(written), size)
         self.size = size
         self.written = Fraction(written)
 
@@ -132,13 +124,13 @@ class GateMachine(RuleBasedStateMachine):
 
     @rule()
     def ask(self) -> None:
-        answer = self.gate.try_admit()
+        answer = self.gate.ask(NOW)
         if self.closed:
             assert answer is RejectReason.CLOSED
         elif self.inflight >= self.limit:
             assert answer is RejectReason.THRESHOLD
         else:
-            assert answer is None
+            assert answer is ADMITTED
             self.admitted += 1
             self.gated_held += 1
 
@@ -150,39 +142,39 @@ class GateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.gated_held)
     @rule()
     def give_back(self) -> None:
-        self.gate.release()
+        self.gate.release(NOW)
         self.gated_held -= 1
         self.released += 1
 
     @precondition(lambda self: self.ungated_held)
     @rule()
     def leave_ungated(self) -> None:
-        self.gate.release()
+        self.gate.release(NOW)
         self.ungated_held -= 1
 
     @rule(written=DECIMALS)
     def change(self, written: str) -> None:
-        self.gate.reconfigure(float(written))
+        self.gate.reconfigure(rule_of(float(written)), NOW)
         self.written = Fraction(written)
 
     @rule()
     def drain(self) -> None:
         for _ in range(self.inflight):
-            self.gate.release()
+            self.gate.release(NOW)
         self.released += self.gated_held
         self.gated_held = self.ungated_held = 0
         if not self.closed:
-            assert self.gate.try_admit() is None, (
+            assert self.gate.ask(NOW) is ADMITTED, (
                 "an idle gate admits, whatever was changed while it was busy"
             )
-            self.gate.release()
+            self.gate.release(NOW)
             self.admitted += 1
             self.released += 1
 
     @precondition(lambda self: self.inflight > 3)
     @rule()
     def close(self) -> None:
-        self.gate.close()
+        self.gate.close(NOW)
         self.closed = True
 
     @invariant()

@@ -34,7 +34,7 @@ class InstantPool:
     def get_max_size(self) -> int:
         return self.max_size
 
-    async def acquire(self, *, timeout: float | None) -> object:
+    async def acquire(self, *, timeout: float | None = None) -> object:
         await asyncio.sleep(0)
         return object()
 

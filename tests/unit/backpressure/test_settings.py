@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from quickwins.backpressure import BackpressureSettings
+from quickwins.backpressure import BackpressureSettings, GateKind
+from quickwins.backpressure._gate import Rule
 from quickwins.core.config import Layer, resolve
 from quickwins.core.errors import ConfigError
 
@@ -29,11 +30,32 @@ def test_a_table_inherits_what_it_leaves_out() -> None:
     assert settings.for_name("search").threshold == 0.85
 
 
+def test_the_gate_of_each_pool_is_its_own_table_over_the_section() -> None:
+    settings = resolved(
+        {
+            "gate": "queue",
+            "target_seconds": 0.1,
+            "names": {"feed": {"queue_size": 7}, "old": {"gate": "threshold"}},
+        }
+    )
+    assert settings.for_name("feed").rule() == Rule(GateKind.QUEUE, 0.85, target_seconds=0.1, queue_size=7)
+    assert settings.for_name("old").rule().kind is GateKind.THRESHOLD
+    assert settings.for_name("search").rule() == Rule(GateKind.QUEUE, 0.85, target_seconds=0.1)
+
+
+def test_by_default_it_is_the_threshold_gate() -> None:
+    assert resolved({}).rule() == Rule(GateKind.THRESHOLD, 0.85)
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
         pytest.param({"threshold": 0}, "threshold", id="zero"),
         pytest.param({"threshold": 1.01}, "threshold", id="above one"),
+        pytest.param({"gate": "fast"}, "gate", id="no such gate"),
+        pytest.param({"target_seconds": 0}, "target_seconds", id="no target"),
+        pytest.param({"interval_seconds": -1}, "interval_seconds", id="no interval"),
+        pytest.param({"queue_size": -1}, "queue_size", id="less than nobody"),
         pytest.param({"retry_after_seconds": 0}, "retry_after_seconds", id="no wait"),
         pytest.param({"names": {"feed": {"threshold": 2}}}, "names", id="in a table"),
         pytest.param({"names": {"feed": {"enabled": True}}}, "enabled", id="a flag is not for one pool"),
