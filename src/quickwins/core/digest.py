@@ -38,7 +38,7 @@ class Dice:
 
     `draw` runs on every keyed evaluation of a flag. So the salt is hashed once and its state copied, the length of a
     short key comes from a table, and callers compare the drawn bytes with `below(limit)` instead of making a number
-    of them: 0.4 µs, where a one-shot digest of the same bytes takes 0.34 (`benchmarks/flags`). Immutable; any thread.
+    of them: an evaluation stays below two bare digests of the same bytes (`benchmarks/flags`). Immutable; any thread.
     """
 
     __slots__ = ("_start",)
