@@ -132,6 +132,9 @@ SCRAPE_SECONDS = 10.0
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+    request_queue_size = (
+        4 * MAX_SCRAPES
+    )  # a scrape that came in a burst must not wait for a second connection attempt
 
     def __init__(self, address: tuple[str, int], handler: type[WSGIRequestHandler]) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET

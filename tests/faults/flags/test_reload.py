@@ -174,6 +174,7 @@ def both(on: bool) -> dict[str, object]:
     return {"one": {"enabled": on}, "two": {"enabled": on}}
 
 
+@pytest.mark.no_cover  # tracing takes many times as long as the test
 def test_a_million_reads_during_ten_thousand_swaps_and_no_request_sees_two_versions() -> None:
     source = MemorySource(both(on=True))
     sections = {"one": FlagSettings, "two": FlagSettings}

@@ -99,7 +99,7 @@ def test_idle_connections_take_a_bounded_number_of_threads_and_make_no_noise(
     monkeypatch.setattr(metrics_endpoint, "SCRAPE_SECONDS", 0.2)
     with MetricsServer(registry=registry) as server:
         before = threading.active_count()
-        idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(50)]
+        idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(30)]
         for connection in idle:  # each is closed: at once when there is no place, else when its time is over
             connection.settimeout(10)
             assert ended(connection)

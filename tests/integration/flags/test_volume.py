@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from quickwins.core.flags import FlagSettings, decide
 
 KEYS = [f"user-{number}" for number in range(100_000)]
 
 
+@pytest.mark.no_cover  # tracing every draw takes longer than drawing
 def test_raising_in_steps_of_one_percent_only_ever_adds_keys() -> None:
     on: set[str] = set()
     for percent in range(101):
