@@ -1,0 +1,293 @@
+"""Learns how many permits a resource can use at once, from how long they are held and from failures. Pure arithmetic.
+
+Rule: move the limit a little to both sides, compare the hold times at both, and go where *power* is greater: throughput
+squared over hold time (Kleinrock, "Power and deterministic rules of thumb for probabilistic problems in computer
+communications", ICC 1979, generalised as X^a / R, here with a = 2). By Little's law X = L / R for a full resource, so
+power is L^2 / R^3 and only one number has to be measured, the elasticity of hold time: e = d log R / d log L. It is 0
+where permits don't disturb each other, 1 where they share a processor, more than 1 where throughput falls; power is
+greatest where e = 2/3.
+
+    RESTING  at `base`, for 4 to 32 blocks of releases
+        | the resource is full, and rested long enough, or hold time has changed
+        v
+    PROBING  above `base` -> below (two blocks) -> above;  e above 2/3: base shrinks, below: grows, not sure: once more
+        | moved: PROBING from there;  nowhere to go, or came back: RESTING;  not full: RESTING
+
+    any     a tenth of the ends are time-outs or lost connections: base shrinks to 0.7 of the limit, RESTING;
+            once a round, for whoever was in flight by then says nothing about the new limit (TCP's fast recovery)
+
+The traps this avoids, and why no published algorithm was taken as it is:
+
+- Gradients against an old or long-term hold time (Netflix concurrency-limits, Vegas; Envoy's minRTT; failsafe-go)
+  take a slower database for a crowded one, and learn an old crowd as the baseline. The two sides of *one* probe are
+  compared here, low in the middle of high, so that a steady drift cancels and a jump shows (both highs must agree).
+- Their thresholds (log10 of the limit, 20 permits at least, +1 a step) are for hundreds of permits: here a step is a
+  quarter of the limit, the smallest that shows among 5..100 permits within some hundred releases.
+- BBR drains to the minimum to see the base line, which costs a pool most of its throughput for as long.
+- Means of hold times are ruled by their longest: the square of the mean root is compared, whose error for lognormal
+  times of sigma 1.5 is two thirds of it, and for exponential ones the same. A decision waits until it is out of the
+  noise (Wald, "Sequential Tests of Statistical Hypotheses", 1945), as measured in the samples themselves.
+"""
+
+from __future__ import annotations
+
+from math import log, sqrt
+
+from quickwins.core.errors import ConfigError
+
+ELASTICITY = 2 / 3
+"""Of hold time to limit, where power is greatest. 1 would be most throughput, which is flat there: it drifts."""
+
+STEEP = 1.2
+"""Elasticity from which on more permits mean less throughput: those are taken away in the largest steps."""
+
+CERTAIN = 1.5
+"""Standard errors between what was measured and `ELASTICITY` before the limit moves."""
+
+BLOCK = 4
+"""Releases measured at a time, for each permit; fewer are noise, more are slow to react."""
+
+FEWEST = 16
+"""Releases measured at a time, at least."""
+
+HASTE = 2
+"""The same while far from the best, where the difference is large."""
+
+CYCLES = 4
+"""Probes after which "not sure" means "good as it is"."""
+
+COARSE, FINE = 0.4, 0.125
+"""Of the limit: how far it moves at first, and after it rested or turned round; twice as far after each move."""
+
+CHANGED = 1.6
+"""A ratio of hold times at one limit that means another regime rather than noise."""
+
+FAILED = 0.1
+"""Share of ends that are failures from which on the limit shrinks; half of it keeps the limit from growing."""
+
+FULL = 0.95
+"""Mean inflight over limit from which on a block says something about the limit."""
+
+_FIRST_REST, _LONGEST_REST = 8, 64
+_RESTING = -1
+_LOW = 2
+
+
+class LimitLearner:
+    """The rule at the head of this file, for one resource. `sample` costs some 0.2 microseconds between two blocks.
+
+    Attributes:
+        limit: Permits to give out, between `min_limit` and `max_limit`; starts at `max_limit`.
+        why: The last change, in a sentence; empty before the first.
+    """
+
+    __slots__ = (
+        "_base", "_crowd", "_cycles", "_drops", "_ends", "_failing", "_held", "_lean", "_max", "_min", "_need", "_noise",
+        "_phase", "_reference", "_rest", "_rest_left", "_roots", "_settling", "_sides", "_spread", "_started_at",
+        "_stretch", "_stride", "limit", "why",
+    )  # fmt: skip
+
+    def __init__(self, *, min_limit: int, max_limit: int) -> None:
+        """Raises `ConfigError` unless 1 <= `min_limit` <= `max_limit`."""
+        _check(min_limit, max_limit)
+        self._min, self._max = min_limit, max_limit
+        self.limit = self._base = max_limit
+        self.why = ""
+        self._reference = 0.0  # hold time at rest
+        self._lean = 0  # which way the base moved last: -1, 0, 1
+        self._sides: list[
+            tuple[float, float, float]
+        ] = []  # log of hold time and of inflight, variance of the former
+        self._ends = self._drops = self._crowd = 0
+        self._roots = self._held = self._started_at = 0.0
+        self._rest = self._rest_left = 1
+        self._phase = _RESTING
+        self._stride = COARSE
+        self._forget()
+        self._start(0.0)
+
+    def sample(self, now: float, held_seconds: float, inflight: int) -> bool:
+        """A permit came back after a hold that ended well.
+
+        Args:
+            now: The time, in seconds.
+            held_seconds: How long it was held.
+            inflight: Permits in use, this one included.
+
+        Returns:
+            Whether `limit` changed.
+        """
+        self._ends += 1
+        self._roots += sqrt(held_seconds)
+        self._held += held_seconds
+        self._crowd += inflight
+        if self._ends < self._need:
+            return False
+        before = self.limit
+        if self._settling:
+            self._start(now)
+        else:
+            self._end_block(now, inflight)
+        return self.limit != before
+
+    def drop(self, now: float, inflight: int) -> bool:
+        """A permit came back by a time-out or a lost connection; `now`, `inflight` and the answer as in `sample`."""
+        self._ends += 1
+        if self._settling:
+            if self._ends >= self._need:
+                self._start(now)
+            return False
+        self._drops += 1
+        # A lone failure says nothing, nor do a few at the head of a block: a tenth of a round at least.
+        if self._drops < max(2.0, FAILED * self._ends, FAILED * self.limit):
+            return False
+        before = self.limit
+        why = f"{self._drops} of {self._ends} failed"
+        self._base = max(self._min, min(self._base, int(before * 0.7), before - 1))
+        self._lean = -1
+        self._stride = COARSE
+        self._relax(2)
+        self._go(min(self._base, before), now, inflight, why)
+        return self.limit != before
+
+    def resize(self, min_limit: int, max_limit: int) -> None:
+        """Follow other bounds; what was at the old `max_limit` goes to the new one. Raises as the constructor does."""
+        _check(min_limit, max_limit)
+        top = max_limit if self._base == self._max else self._base
+        self._min, self._max = min_limit, max_limit
+        self._base = self.limit = min(max(top, min_limit), max_limit)
+        self._relax(_FIRST_REST)
+        self._start(self._started_at)
+
+    def _end_block(self, now: float, inflight: int) -> None:
+        """Draw the conclusion of a block, and begin the next one."""
+        good = self._ends - self._drops
+        if self._drops >= FAILED / 2 * self._ends:
+            self._failing = True
+        root = self._roots / good
+        mean = max(root * root, 1e-9)
+        hold = log(mean)
+        # The error of the mean root is doubled by squaring; the floor is for times that are all alike.
+        spread = max(self._held / good / mean - 1, 1e-3) * 4 / good
+        # Were they in use all the while? Who comes back from a burst sees a crowd, and no idle hour before it.
+        full = self._crowd >= FULL * self.limit * good and self._held * 4 >= self.limit * (
+            now - self._started_at
+        )
+        if self._phase == _RESTING:
+            self._rest_left -= 1
+            changed = abs(hold - self._reference) > log(CHANGED) + 2 * sqrt(spread)
+            self._reference = hold if changed else 0.75 * self._reference + 0.25 * hold
+            if self.limit != self._base:  # left low by a probe that lost its load
+                self._go(self._base, now, inflight, "the probe is over")
+            elif full and (changed or self._rest_left <= 0) and self._min < self._max:
+                self._probe(now, inflight)
+            else:
+                self._start(now)
+            return
+        if not full:
+            self._relax(2)
+            self._go(self._base, now, inflight, "the probe is over")
+            return
+        self._sides.append((hold, log(self._crowd / good), spread))
+        self._phase += 1
+        if self._phase == 1:
+            self._go(max(self._min, self._high() - 2 * self._step()), now, inflight, "probing")
+        elif self._phase == _LOW:
+            self._go(self._high(), now, inflight, "probing")
+        else:
+            self._conclude(now, inflight)
+
+    def _conclude(self, now: float, inflight: int) -> None:
+        """All three blocks of a probe are in: move the base, probe once more, or rest."""
+        (hold, crowd, spread), (low_hold, low_crowd, low_spread), (again, crowd_again, spread_again) = (
+            self._sides
+        )
+        self._sides.clear()
+        self._phase = 0
+        self._cycles += 1
+        if abs(hold - again) <= log(CHANGED) + 2 * sqrt(spread + spread_again):
+            self._stretch += (hold + again) / 2 - low_hold
+            self._spread += (crowd + crowd_again) / 2 - low_crowd
+            self._noise += (spread + spread_again) / 4 + low_spread
+        excess = self._stretch - ELASTICITY * self._spread
+        sure = self._spread > 0 and abs(excess) >= CERTAIN * sqrt(self._noise)
+        base, elasticity = self._base, self._stretch / (self._spread or 1.0)
+        if not sure:
+            if self._rest < _FIRST_REST and self._cycles < CYCLES:
+                self._start(now)
+                return
+        else:
+            lean = -1 if excess > 0 else 0 if self._failing else 1
+            if lean == -self._lean:  # it was there: the best is in between
+                self._stride = FINE
+            gentle = 0.2 if lean < 0 and elasticity < STEEP else COARSE
+            base += lean * max(1, int(base * min(self._stride, gentle)))
+            self._stride = min(2 * self._stride, COARSE)
+            base = max(self._min, min(self._max, base))
+        lean = (base > self._base) - (base < self._base)
+        self._base = base
+        why = f"holds lengthen by the limit to the power of {elasticity:.1f}"
+        if lean and lean != -self._lean:
+            self._forget()
+            self._rest = _FIRST_REST // 2
+            self._go(self._high(), now, inflight, why)
+        else:
+            if sure or self._cycles >= 2 * CYCLES:
+                self._forget()
+            self._stride = FINE
+            self._phase = _RESTING
+            self._rest = self._rest_left = max(_FIRST_REST, min(self._rest * 2, _LONGEST_REST))
+            self._go(base, now, inflight, why)
+        self._lean = lean
+
+    def _probe(self, now: float, inflight: int) -> None:
+        self._phase = 0
+        self._go(self._high(), now, inflight, "probing")
+
+    def _relax(self, blocks: int) -> None:
+        """Rest from the next block on."""
+        self._phase = _RESTING
+        self._rest = self._rest_left = blocks
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forget what the probes so far have shown."""
+        self._sides.clear()
+        self._cycles = 0
+        self._stretch = self._spread = self._noise = 0.0
+        self._failing = False
+
+    def _high(self) -> int:
+        return min(self._max, self._base + self._step())
+
+    def _step(self) -> int:
+        return max(1, self._base // 4)
+
+    def _go(self, limit: int, now: float, inflight: int, why: str) -> None:
+        """Set the limit, if it may grow where it would, and let those in flight pass before anything is measured."""
+        if limit == self.limit:
+            self._start(now)
+            return
+        if limit > self.limit and 2 * inflight < self.limit:
+            self._relax(self._rest)
+            self._start(now)
+            return
+        self.why = f"{why}: {self.limit} -> {limit}"
+        self.limit = limit
+        self._start(now)
+        self._settling = True
+        self._need = max(inflight, limit)
+
+    def _start(self, now: float) -> None:
+        """Begin to measure a block."""
+        self._settling = False
+        self._started_at = now
+        self._ends = self._drops = self._crowd = 0
+        self._roots = self._held = 0.0
+        blocks = HASTE if self._stride == COARSE else BLOCK
+        self._need = max(FEWEST, blocks * self.limit) * (2 if self._phase == 1 else 1)
+
+
+def _check(min_limit: int, max_limit: int) -> None:
+    if not 1 <= min_limit <= max_limit:
+        raise ConfigError(f"limits must be 1 <= min_limit <= max_limit, not {min_limit!r} and {max_limit!r}")
