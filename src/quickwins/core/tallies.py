@@ -1,0 +1,225 @@
+"""Series that are plain numbers on a hot path and become Prometheus samples only when somebody scrapes.
+
+Setting a gauge of prometheus_client costs several times what a gate's whole decision does. An owner counts in its own
+integers instead, and says here how to read them. It is held weakly: its series end with it. Owners with the same
+`service` and `name` are one series: counters and histograms add up, gauges as their `multiprocess_mode` says.
+
+In multiprocess mode nobody scrapes this process: there `Tallies.touch` writes the numbers to the process's file, at
+most once a second and once more after the last change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import weakref
+from bisect import bisect_left
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import REGISTRY, values
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from quickwins.core.errors import ConfigError
+from quickwins.core.metrics import BASE_LABELS, Kind, Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.metrics_core import Metric as Family
+
+FLUSH_SECONDS = 1.0
+"""How old the numbers of another process may be."""
+
+
+class Tally:
+    """A histogram of plain integers: one more in the first bucket whose bound is not below the value."""
+
+    __slots__ = ("_bounds", "counts", "total")
+
+    def __init__(self, metric: Metric) -> None:
+        self._bounds = metric.buckets or ()
+        self.counts = [0] * (len(self._bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count `value`, in the metric's unit."""
+        self.counts[bisect_left(self._bounds, value)] += 1
+        self.total += value
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one owner says of one metric.
+
+    Attributes:
+        metric: Which.
+        read: Its values now, by the values of the metric's own labels. Must not hold the owner.
+    """
+
+    metric: Metric
+    read: Callable[[Any], Mapping[tuple[str, ...], float | Tally]]
+
+
+class Tallies:
+    """The series of one owner on one registry. To be touched on the owner's event loop; scraped from any thread."""
+
+    __slots__ = ("_collectors", "_file_values", "_timer", "multiprocess")
+
+    def __init__(
+        self,
+        owner: object,
+        readings: Iterable[Reading],
+        *,
+        registry: CollectorRegistry | None = None,
+        service: str = "",
+        name: str = "",
+    ) -> None:
+        """Show what `readings` say of `owner` on `registry`, the default one when `None`.
+
+        Raises:
+            ConfigError: A metric's name is on the registry already, as something else.
+        """
+        self.multiprocess = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        self._timer: asyncio.TimerHandle | None = None
+        self._file_values: dict[tuple[str, tuple[str, ...]], Any] = {}
+        self._collectors: list[_PlainCollector] = []
+        for reading in readings:
+            collector = _collector(reading.metric, REGISTRY if registry is None else registry)
+            collector.add(owner, (service, name), reading.read)
+            self._collectors.append(collector)
+        if self.multiprocess:
+            self.flush()
+
+    def touch(self) -> None:
+        """Something changed; only in multiprocess mode this needs to be said, on a running event loop."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
+
+    def flush(self) -> None:
+        """Write the numbers to this process's file now; does nothing outside multiprocess mode."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.multiprocess:
+            for collector in self._collectors:
+                collector.write(self._file_values)
+
+
+class _PlainCollector(Collector):
+    """All owners' series of one metric on one registry."""
+
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
+        self._names = (*BASE_LABELS, *metric.labels)
+        self._owners: weakref.WeakKeyDictionary[
+            object, tuple[tuple[str, str], Callable[[Any], Mapping[tuple[str, ...], float | Tally]]]
+        ] = weakref.WeakKeyDictionary()
+        self._bounds = [*(_bound(bound) for bound in metric.buckets or ()), "+Inf"]
+        self._lock = threading.Lock()
+
+    def add(
+        self,
+        owner: object,
+        base: tuple[str, str],
+        read: Callable[[Any], Mapping[tuple[str, ...], float | Tally]],
+    ) -> None:
+        with self._lock:
+            self._owners[owner] = (base, read)
+
+    def describe(self) -> Iterable[Family]:
+        return (self._family(),)
+
+    def collect(self) -> Iterable[Family]:
+        family: Any = self._family()
+        for labels, value in self._values().items():
+            if isinstance(value, Tally):
+                sums = accumulate(value.counts)
+                family.add_metric(labels, list(zip(self._bounds, sums, strict=True)), value.total)
+            else:
+                family.add_metric(labels, value)
+        return (family,)
+
+    def write(self, known: dict[tuple[str, tuple[str, ...]], Any]) -> None:
+        """Set the values of this process's file, bucket by bucket: its readers add the buckets up themselves."""
+        name = self.metric.name
+        for labels, value in self._values().items():
+            if not isinstance(value, Tally):
+                self._file_value(known, name, labels).set(float(value))
+                continue
+            self._file_value(known, f"{name}_sum", labels).set(value.total)
+            for bound, count in zip(self._bounds, value.counts, strict=True):
+                self._file_value(known, f"{name}_bucket", (*labels, bound)).set(float(count))
+
+    def _file_value(
+        self, known: dict[tuple[str, tuple[str, ...]], Any], sample: str, labels: tuple[str, ...]
+    ) -> Any:
+        found = known.get((sample, labels))
+        if found is None:
+            names = self._names if len(labels) == len(self._names) else (*self._names, "le")
+            found = known[sample, labels] = values.ValueClass(
+                self.metric.kind.value,
+                self.metric.name.removesuffix("_total"),
+                sample,
+                names,
+                labels,
+                self.metric.help,
+                multiprocess_mode=self.metric.multiprocess_mode,
+            )
+        return found
+
+    def _values(self) -> dict[tuple[str, ...], float | Tally]:
+        with self._lock:
+            owners = list(self._owners.items())
+        found: dict[tuple[str, ...], float | Tally] = {}
+        for owner, (base, read) in owners:
+            for own, value in read(owner).items():
+                labels = (*base, *own)
+                found[labels] = self._both(found[labels], value) if labels in found else value
+        return found
+
+    def _both(self, one: float | Tally, other: float | Tally) -> float | Tally:
+        if isinstance(one, Tally) and isinstance(other, Tally):
+            both = Tally(self.metric)
+            both.counts = [a + b for a, b in zip(one.counts, other.counts, strict=True)]
+            both.total = one.total + other.total
+            return both
+        if isinstance(one, Tally) or isinstance(other, Tally):
+            raise TypeError(f"{self.metric.name} is a histogram for one owner only")
+        if self.metric.kind is Kind.GAUGE and self.metric.multiprocess_mode != "livesum":
+            return max(one, other)
+        return one + other
+
+    def _family(self) -> Family:
+        name, text, names = self.metric.name, self.metric.help, self._names
+        if self.metric.kind is Kind.COUNTER:
+            return CounterMetricFamily(name, text, labels=names)
+        if self.metric.kind is Kind.GAUGE:
+            return GaugeMetricFamily(name, text, labels=names)
+        return HistogramMetricFamily(name, text, labels=names)
+
+
+def _bound(seconds: float) -> str:
+    text: str = floatToGoString(seconds)  # type: ignore[no-untyped-call]
+    return text
+
+
+_declaring = threading.Lock()
+
+
+def _collector(metric: Metric, registry: CollectorRegistry) -> _PlainCollector:
+    """The collector of `metric` on `registry`, declared there at its first use by anybody."""
+    with _declaring:
+        # The registry is the only table of what is declared on it.
+        found = registry._names_to_collectors.get(metric.name)  # noqa: SLF001 -- no public look-up exists
+        if found is None:
+            found = _PlainCollector(metric)
+            registry.register(found)
+    if not isinstance(found, _PlainCollector) or found.metric != metric:
+        raise ConfigError(f"{metric.name} is on this registry already, as something else")
+    return found
