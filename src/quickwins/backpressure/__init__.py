@@ -9,22 +9,31 @@
 `[backpressure]`.
 """
 
-from quickwins.backpressure._gate import GateKind, RejectReason
-from quickwins.backpressure._permits import Gate, Permit
+from quickwins.backpressure._deadline import deadline
+from quickwins.backpressure._permit import Permit
+from quickwins.backpressure._permits import Gate
 from quickwins.backpressure._pool import Acquisition, GatedPool
-from quickwins.backpressure.errors import PoolExhausted
+from quickwins.backpressure._rule import GateKind, GateOptions, Nested, Priority, RejectReason
+from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
 from quickwins.backpressure.settings import BackpressureSettings, PoolSettings
-from quickwins.backpressure.stats import PoolStats
+from quickwins.backpressure.stats import HeldAt, Holder, PoolStats
 
 __all__ = [
     "Acquisition",
     "BackpressureSettings",
     "Gate",
     "GateKind",
+    "GateOptions",
     "GatedPool",
+    "HeldAt",
+    "Holder",
+    "Nested",
+    "NestedAcquire",
     "Permit",
     "PoolExhausted",
     "PoolSettings",
     "PoolStats",
+    "Priority",
     "RejectReason",
+    "deadline",
 ]

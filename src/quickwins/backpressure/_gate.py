@@ -25,6 +25,14 @@ The traps this avoids:
   take it in between. Hence: a free permit and a waiter never exist together, and first come is first served.
 - A gate that looks, then awaits a connection, admits everybody who looks in between.
 
+Work has a priority, each with a line of its own:
+
+- A permit goes to the most important line that may have one. Limits are nested: what is reserved for critical work is
+  free for it alone, what is reserved for normal work is not for work that may be shed.
+- Where no more may wait, the cheapest to lose gives way to the more important newcomer.
+- No starvation: with a floor of 0.05, who waits gets one of any 20 permits, whatever is more important; and each line
+  below the first has places that the others cannot take.
+
 Users that are not gated (flag off, or not in the percentage) are counted while they hold and never refused, so that
 turning the gate on again finds the true number; they, and a limit that shrinks, may leave `inflight` above the limit.
 """
@@ -32,12 +40,12 @@ turning the gate on again finds the true number; they, and a limit that shrinks,
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from dataclasses import dataclass
-from enum import Enum, StrEnum, auto
-from fractions import Fraction
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
+from quickwins.backpressure._limit import LimitLearner
+from quickwins.backpressure._line import Line, Waiter
+from quickwins.backpressure._rule import ADMITTED, GateKind, Priority, RejectReason, Rule, Verdict
+from quickwins.backpressure._tenants import Tenant, Tenants
 from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,95 +54,7 @@ if TYPE_CHECKING:
 HOLD_WEIGHT = 1 / 8
 """What a new hold time counts in the mean: the gain of TCP's smoothed round-trip time (RFC 6298, 2)."""
 
-
-class GateKind(StrEnum):
-    """How a gate treats those who find no permit."""
-
-    THRESHOLD = "threshold"
-    QUEUE = "queue"
-
-
-class RejectReason(StrEnum):
-    """Why a gate said no."""
-
-    THRESHOLD = "threshold"
-    QUEUE_FULL = "queue_full"
-    QUEUE_DELAY = "queue_delay"
-    DEADLINE = "deadline"
-    CLOSED = "closed"
-
-
-class Verdict(Enum):
-    """How asking, or waiting, ends when it is not refused."""
-
-    ADMITTED = auto()
-    TIMED_OUT = auto()
-    """The waiter's own deadline passed."""
-
-
-ADMITTED: Final = Verdict.ADMITTED
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What a gate is told to do; checked when made.
-
-    Attributes:
-        kind: Whether there is a line.
-        threshold: The share of permits that may be in use (threshold gates).
-        target_seconds: The wait that is fine, and the longest one under overload.
-        interval_seconds: How long the oldest wait must stay above the target before that is overload.
-        queue_size: How many may wait (queue gates); 0: twice the number of permits.
-    """
-
-    kind: GateKind
-    threshold: float = 1.0
-    target_seconds: float = 0.05
-    interval_seconds: float = 0.5
-    queue_size: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.threshold <= 1:
-            raise ConfigError(f"threshold must be above 0 and at most 1, not {self.threshold!r}")
-        for name, value in (
-            ("target_seconds", self.target_seconds),
-            ("interval_seconds", self.interval_seconds),
-        ):
-            if not 0 < value < math.inf:
-                raise ConfigError(f"{name} must be finite and above 0, not {value!r}")
-        if self.queue_size < 0:
-            raise ConfigError(f"queue_size must not be below 0, not {self.queue_size!r}")
-
-    def limit(self, max_size: int) -> int | None:
-        """The permits of a resource of `max_size`; `None`: any number."""
-        if self.kind is GateKind.QUEUE:
-            return max_size
-        return None if self.threshold >= 1 else limit_of(self.threshold, max_size)
-
-    def room(self, max_size: int) -> int:
-        """How many may wait for a resource of `max_size`."""
-        if self.kind is GateKind.THRESHOLD:
-            return 0
-        return self.queue_size or 2 * max_size
-
-
-class Waiter:
-    """One caller in line. Ended once: then it has a verdict, and has left the line.
-
-    Attributes:
-        since: When it came.
-        deadline_at: When its caller has had enough; infinity for never.
-        verdict: How its wait ended; `None` while it waits.
-        ended_at: When it ended; what `since` says while it waits.
-    """
-
-    __slots__ = ("deadline_at", "ended_at", "since", "verdict")
-
-    def __init__(self, since: float, deadline_at: float) -> None:
-        self.since = since
-        self.deadline_at = deadline_at
-        self.ended_at = since
-        self.verdict: Verdict | RejectReason | None = None
+_NORMAL = Priority.NORMAL
 
 
 class GateCore:
@@ -145,63 +65,81 @@ class GateCore:
     Attributes:
         rule: What it does.
         max_size: The size of the resource.
-        limit: Permits from which on nobody is admitted; `None`: any number.
+        limit: Permits from which on nobody of normal priority is admitted; `None`: any number.
         inflight: Permits in use.
+        waiting: How many are in line.
         admitted: Permits given since the start.
         timed_out: Waiters whose deadline passed.
         rejected: Refusals by reason.
-        overloaded: The state.
         mean_hold_seconds: How long permits are held, smoothed; `None` before the first release.
     """
 
     __slots__ = (
-        "_above_since", "_closed", "_line", "_next_deadline", "_room", "admitted", "inflight", "limit", "max_size",
-        "mean_hold_seconds", "overloaded", "rejected", "rule", "timed_out",
+        "_closed", "_learner", "_limits", "_lines", "_next_deadline", "_patience", "_protected", "_room", "_tenants", "admitted",
+        "inflight", "limit", "max_size", "mean_hold_seconds", "rejected", "rule", "timed_out", "waiting",
     )  # fmt: skip
 
     def __init__(self, rule: Rule, max_size: int) -> None:
         if max_size < 1:
             raise ConfigError(f"a pool of {max_size} connections cannot be gated")
-        self.rule = rule
         self.max_size = max_size
-        self.limit = rule.limit(max_size)
         self.inflight = 0
+        self.waiting = 0
         self.admitted = 0
         self.timed_out = 0
         self.rejected: dict[RejectReason, int] = dict.fromkeys(RejectReason, 0)
-        self.overloaded = False
         self.mean_hold_seconds: float | None = None
-        self._room = rule.room(max_size)
         self._closed = False
-        # Oldest first; ordered, so that both ends and a cancelled waiter in the middle leave in constant time.
-        self._line: OrderedDict[Waiter, None] = OrderedDict()
-        # When the age of the oldest waiter rose, or will rise, above the target and stayed there.
-        self._above_since = math.inf
+        self._tenants: Tenants | None = None
+        self._learner: LimitLearner | None = None
+        self._lines = tuple(Line() for _ in Priority)
         # No deadline in line is earlier. Whoever leaves does not move it: the tick it causes finds the next one.
         self._next_deadline = math.inf
+        self._follow(rule)
 
     @property
-    def waiting(self) -> int:
-        """How many are in line."""
-        return len(self._line)
+    def closed(self) -> bool:
+        """Whether everybody is refused."""
+        return self._closed
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether in some line the newest are served first and the stale refused."""
+        return any(line.overloaded for line in self._lines)
+
+    def tenant(self, key: str | None, now: float) -> Tenant | None:
+        """What `ask` and `release` take for the tenant `key`; `None` when tenants are not told apart."""
+        return None if self._tenants is None else self._tenants.find(key, now)
 
     def ask(
-        self, now: float, deadline_at: float = math.inf
+        self,
+        now: float,
+        deadline_at: float = math.inf,
+        priority: Priority = _NORMAL,
+        tenant: Tenant | None = None,
     ) -> Literal[Verdict.ADMITTED] | RejectReason | Waiter:
         """Take a permit, be refused, or join the line. A permit is given back by one `release`."""
-        # Nobody waits while a permit is free: no need to look at the line here.
-        if (self.limit is None or self.inflight < self.limit) and not self._closed:
+        # Nobody waits while a permit is free for him: no need to look at the lines here.
+        if self.inflight < self._limits[priority] and (tenant is None or not self._over_share(tenant)):
             self.inflight += 1
             self.admitted += 1
+            if tenant is not None:
+                tenant.inflight += 1
+            if self.waiting:
+                self._pass_over(priority)
             return ADMITTED
-        reason = self._refusal(now, deadline_at)
-        if reason is not None:
-            self.rejected[reason] += 1
-            return reason
-        waiter = Waiter(now, deadline_at)
-        if not self._line:
-            self._above_since = now + self.rule.target_seconds
-        self._line[waiter] = None
+        answer = self._refusal_or_place(now, deadline_at, priority, tenant)
+        if isinstance(answer, RejectReason):
+            self.rejected[answer] += 1
+            return answer
+        waiter = Waiter(now, deadline_at, priority, tenant)
+        if answer is not None:
+            displaced, reason = answer
+            self._end(displaced, reason, now)
+            self._lines[displaced.priority].look_at_the_oldest(now, self.rule.target_seconds)
+            waiter.displaced = displaced
+        self._lines[priority].join(waiter, self.rule.target_seconds)
+        self.waiting += 1
         self._next_deadline = min(self._next_deadline, deadline_at)
         return waiter
 
@@ -213,132 +151,239 @@ class GateCore:
         self.admitted += 1
         return True
 
-    @property
-    def closed(self) -> bool:
-        """Whether everybody is refused."""
-        return self._closed
+    def limit_for(self, priority: Priority) -> int:
+        """Permits from which on `priority` is not admitted; at most the size, also where nobody is refused."""
+        return min(self._limits[priority], self.max_size)
 
     def count(self) -> None:
         """Count a user that was not asked; given back by one `release` like any other."""
         self.inflight += 1
 
-    def release(self, now: float, held_seconds: float | None = None) -> Sequence[Waiter]:
+    def release(
+        self,
+        now: float,
+        held_seconds: float | None = None,
+        tenant: Tenant | None = None,
+        *,
+        dropped: bool = False,
+    ) -> Sequence[Waiter]:
         """Give a permit back, to the next waiter if there is one.
 
         Args:
             now: The time.
             held_seconds: How long it was held; `None` when that says nothing about the next one.
+            tenant: Who had it.
+            dropped: Whether what it was for timed out or lost its connection: a sign of too many.
         """
+        if self._learner is not None and held_seconds is not None:
+            self._learn(now, held_seconds, dropped=dropped)
         self.inflight -= 1
+        if tenant is not None:
+            tenant.inflight -= 1
         if held_seconds is not None:
             mean = self.mean_hold_seconds
             self.mean_hold_seconds = (
                 held_seconds if mean is None else mean + HOLD_WEIGHT * (held_seconds - mean)
             )
-        return self._settle(now) if self._line else ()
+        return self._settle(now) if self.waiting else ()
 
     def cancel(self, waiter: Waiter, now: float) -> Sequence[Waiter]:
         """`waiter` has gone; a permit that was on its way to it goes to the next."""
         if waiter.verdict is None:
-            del self._line[waiter]
-            self._look_at_the_oldest(now)
+            line = self._lines[waiter.priority]
+            line.leave(waiter)
+            self.waiting -= 1
+            line.look_at_the_oldest(now, self.rule.target_seconds)
+            self._next_deadline = self._next_deadline if self.waiting else math.inf
         elif waiter.verdict is ADMITTED:
-            return self.release(now)
+            return self.release(now, None, waiter.tenant)
         return ()
 
     def tick(self, now: float) -> Sequence[Waiter]:
         """Do what time alone brings; called at `next_tick`, and harmless at any other time."""
-        return self._settle(now) if self._line else ()
+        return self._settle(now) if self.waiting else ()
 
     def next_tick(self) -> float:
         """When time alone may change something; infinity for never."""
-        if not self._line:
+        if not self.waiting:
             return math.inf
-        if self.overloaded:
-            due = next(iter(self._line)).since + self.rule.target_seconds
-        else:
-            due = self._above_since + self.rule.interval_seconds
-        return min(due, self._next_deadline)
+        target, interval = self.rule.target_seconds, self.rule.interval_seconds
+        return min(self._next_deadline, *(line.next_tick(target, interval) for line in self._lines))
 
     def reconfigure(self, rule: Rule, now: float) -> Sequence[Waiter]:
         """Follow another rule. Permits in use stay in use, and who waits goes on waiting, even where nobody new may."""
-        self.rule = rule
-        self.limit = rule.limit(self.max_size)
-        self._room = rule.room(self.max_size)
-        if not self._line:
+        self._follow(rule)
+        if not self.waiting:
             return ()
-        self._above_since = next(iter(self._line)).since + rule.target_seconds
+        for line in self._lines:
+            line.aim(rule.target_seconds)
         return self._settle(now)
 
     def close(self, now: float) -> Sequence[Waiter]:
         """Refuse everybody from now on, those in line included."""
         self._closed = True
-        ended = list(self._line)
-        for waiter in ended:
-            self._end(waiter, RejectReason.CLOSED, now)
+        self._limits = (0, 0, 0)
+        ended = [waiter for line in self._lines for waiter in line]
+        self._end_all(ended, RejectReason.CLOSED, now)
         self._look_at_the_oldest(now)
         return ended
 
-    def drain_seconds(self) -> float | None:
+    def drain_seconds(self, priority: Priority = _NORMAL) -> float | None:
         """How long a newcomer would wait: its place in line by the rate at which permits come back."""
         if self.mean_hold_seconds is None or self.limit is None:
             return None
-        place = 1 if self.overloaded else len(self._line) + 1
+        own = self._lines[priority]
+        place = 1 if own.overloaded else len(own) + 1
+        place += sum(len(line) for line in self._lines[:priority])
         return place * self.mean_hold_seconds / self.limit
 
-    def _refusal(self, now: float, deadline_at: float) -> RejectReason | None:
-        """Why a newcomer who finds no permit may not wait for one."""
+    @property
+    def why(self) -> str:
+        """Why the limit is what it is."""
+        if self._learner is not None:
+            return self._learner.why or "nothing learned yet: the pool's size"
+        if self.limit is None:
+            return "a threshold of 1 refuses nobody"
+        if self.rule.has_line:
+            return "the pool's size"
+        return f"{self.rule.threshold} of the pool's size"
+
+    def _follow(self, rule: Rule) -> None:
+        self.rule = rule
+        self.limit = rule.limit(self.max_size)
+        if rule.kind is not GateKind.ADAPTIVE:
+            self._learner = None
+        else:
+            min_limit = min(rule.min_limit, self.max_size)
+            if self._learner is None:
+                self._learner = LimitLearner(min_limit=min_limit, max_limit=self.max_size)
+            else:
+                self._learner.resize(min_limit, self.max_size)
+            self.limit = self._learner.limit
+        self._limits = (0, 0, 0) if self._closed else rule.limits(self.limit, self.max_size)
+        self._room = rule.room(self.max_size)
+        self._patience = math.ceil(1 / rule.floor) - 1 if rule.floor else math.inf
+        self._protected = math.ceil(rule.floor * self._room)
+        if self._tenants is None or self._tenants.capacity != rule.tenants:
+            self._tenants = Tenants(rule.tenants) if rule.tenants else None
+
+    def _learn(self, now: float, held_seconds: float, *, dropped: bool) -> None:
+        learner = self._learner
+        assert learner is not None
+        changed = (
+            learner.drop(now, self.inflight) if dropped else learner.sample(now, held_seconds, self.inflight)
+        )
+        if changed:
+            self.limit = learner.limit
+            if not self._closed:
+                self._limits = self.rule.limits(self.limit, self.max_size)
+
+    def _over_share(self, tenant: Tenant) -> bool:
+        """Whether, where nobody may wait, a tenant with its share must leave what is free to the others.
+
+        A permit is kept for each other active tenant, up to half of them: trunk reservation, as telephony has it.
+        """
+        if self._tenants is None or self._room:
+            return False
+        active, limit = len(self._tenants), self._limits[_NORMAL]
+        if (tenant.inflight + 1) * active <= limit:
+            return False
+        return limit - self.inflight <= min(active - 1, limit // 2)
+
+    def _refusal_or_place(
+        self, now: float, deadline_at: float, priority: Priority, tenant: Tenant | None
+    ) -> RejectReason | tuple[Waiter, RejectReason] | None:
+        """Why a newcomer who finds no permit may not wait for one, or who has to leave the line for it and why."""
         if self._closed:
             return RejectReason.CLOSED
-        if self.rule.kind is GateKind.THRESHOLD:
-            return RejectReason.THRESHOLD
+        if not self.rule.has_line:
+            if self.inflight < self._limits[priority]:
+                return RejectReason.TENANT
+            more_important = self.limit if self.limit is not None and priority else self._limits[0]
+            return RejectReason.PRIORITY if self.inflight < more_important else RejectReason.THRESHOLD
         if deadline_at <= now:
             return RejectReason.DEADLINE
-        if len(self._line) >= self._room:
-            return RejectReason.QUEUE_FULL
-        if deadline_at < math.inf:
-            drain_seconds = self.drain_seconds()
+        answer = self._place(priority, tenant) if self.waiting >= self._room else None
+        if not isinstance(answer, RejectReason) and deadline_at < math.inf:
+            drain_seconds = self.drain_seconds(priority)
             if drain_seconds is not None and now + drain_seconds > deadline_at:
                 return RejectReason.DEADLINE
-        return None
+        return answer
+
+    def _place(
+        self, priority: Priority, tenant: Tenant | None
+    ) -> RejectReason | tuple[Waiter, RejectReason] | None:
+        """A place in a line that is full: a protected one, or that of somebody who is cheaper to lose."""
+        own = self._lines[priority]
+        if priority and len(own) < self._protected:
+            return None
+        for line in self._lines[:priority:-1]:
+            if len(line) > self._protected:
+                return line.cheapest(), RejectReason.PRIORITY
+        if tenant is not None:
+            waiter = own.longest_tenants(tenant)
+            if waiter is not None:
+                return waiter, RejectReason.TENANT
+            if own.outweighs(tenant):
+                return RejectReason.TENANT
+        learned = self.limit is not None and self.limit < self.max_size
+        return RejectReason.LIMIT if learned else RejectReason.QUEUE_FULL
 
     def _settle(self, now: float) -> list[Waiter]:
-        """Bring a line that is not empty in order.
+        """Bring lines that are not all empty in order.
 
         Permits are handed out before the stale are refused: nobody is refused for time while a permit is free.
         """
         ended: list[Waiter] = []
+        target, interval = self.rule.target_seconds, self.rule.interval_seconds
         if now >= self._next_deadline:
-            ended += self._end_all([w for w in self._line if w.deadline_at <= now], Verdict.TIMED_OUT, now)
-            self._next_deadline = min((w.deadline_at for w in self._line), default=math.inf)
+            ended += [w for line in self._lines for w in line if w.deadline_at <= now]
+            self._end_all(ended, Verdict.TIMED_OUT, now)
+            self._next_deadline = min((w.deadline_at for line in self._lines for w in line), default=math.inf)
             self._look_at_the_oldest(now)
-        if now >= self._above_since + self.rule.interval_seconds:
-            self.overloaded = True
-        while self._line and (self.limit is None or self.inflight < self.limit):
-            waiter = next(reversed(self._line) if self.overloaded else iter(self._line))
+        for line in self._lines:
+            if now >= line.above_since + interval:
+                line.overloaded = True
+        while self.waiting:
+            turn = self._turn()
+            if turn is None:
+                break
+            waiter = turn.next()
+            self._pass_over(waiter.priority)
             self._end(waiter, ADMITTED, now)
             self.inflight += 1
             self.admitted += 1
+            if waiter.tenant is not None:
+                waiter.tenant.inflight += 1
             ended.append(waiter)
-        if self.overloaded:
-            stale: list[Waiter] = []
-            for waiter in self._line:
-                if now < waiter.since + self.rule.target_seconds:
-                    break
-                stale.append(waiter)
-            ended += self._end_all(stale, RejectReason.QUEUE_DELAY, now)
+        for line in self._lines:
+            ended += self._end_all(line.stale(now, target), RejectReason.QUEUE_DELAY, now)
         self._look_at_the_oldest(now)
         return ended
 
+    def _turn(self) -> Line | None:
+        """Which line has the next permit, if any may have one: who was passed over too often, else by importance."""
+        if self.inflight >= self._limits[0]:
+            return None
+        for line in self._lines[:0:-1]:
+            if line.passed_over >= self._patience and len(line):
+                return line
+        for line, limit in zip(self._lines, self._limits, strict=True):
+            if self.inflight < limit and len(line):
+                return line
+        return None
+
+    def _pass_over(self, priority: Priority) -> None:
+        """A permit goes to `priority` while somebody waits."""
+        self._lines[priority].passed_over = 0
+        for line in self._lines[priority + 1 :]:
+            line.passed_over += 1
+
     def _look_at_the_oldest(self, now: float) -> None:
-        """After somebody left: is the oldest's age, without a break, still above the target? Is there an oldest?"""
-        if not self._line:
-            self.overloaded = False
-            self._above_since = self._next_deadline = math.inf
-            return
-        above_at = next(iter(self._line)).since + self.rule.target_seconds
-        if above_at > now:
-            self._above_since = above_at
+        for line in self._lines:
+            line.look_at_the_oldest(now, self.rule.target_seconds)
+        if not self.waiting:
+            self._next_deadline = math.inf
 
     def _end_all(self, waiters: list[Waiter], verdict: Verdict | RejectReason, now: float) -> list[Waiter]:
         for waiter in waiters:
@@ -346,16 +391,11 @@ class GateCore:
         return waiters
 
     def _end(self, waiter: Waiter, verdict: Verdict | RejectReason, now: float) -> None:
-        del self._line[waiter]
+        self._lines[waiter.priority].leave(waiter)
+        self.waiting -= 1
         waiter.verdict = verdict
         waiter.ended_at = now
         if verdict is Verdict.TIMED_OUT:
             self.timed_out += 1
         elif isinstance(verdict, RejectReason):
             self.rejected[verdict] += 1
-
-
-def limit_of(threshold: float, max_size: int) -> int:
-    """The smallest whole number of connections that is at least `threshold` of `max_size`."""
-    # As people wrote it: 0.07 * 100 is 7.000000000000001 in binary, and 0.07 of 100 is 7.
-    return math.ceil(Fraction(str(threshold)) * max_size)

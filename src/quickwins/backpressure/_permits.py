@@ -1,33 +1,44 @@
-"""The gate as callers meet it: it asks the core, wakes those whose wait has ended, and keeps the one timer."""
+"""The gate as a service uses it: bound to a size, waiting on the event loop, and telling what it does.
+
+What is decided is in `_gate.py`; here are the futures, the one timer and the books.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import math
+import sys
+import time
 from random import Random
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from quickwins.backpressure._gate import ADMITTED, GateCore, GateKind, RejectReason, Rule
-from quickwins.backpressure.errors import PoolExhausted
-from quickwins.backpressure.metrics import EXHAUSTED, INFLIGHT, LIMIT, QUEUE_DELAY, UTILIZATION, WAITING
+from quickwins.backpressure._deadline import current_deadline
+from quickwins.backpressure._gate import GateCore
+from quickwins.backpressure._ledger import READINGS, Ledger, Outcome, outcome_of
+from quickwins.backpressure._permit import Permit
+from quickwins.backpressure._rule import ADMITTED, GateKind, Nested, Priority, RejectReason, Rule
+from quickwins.backpressure.errors import Facts, NestedAcquire, PoolExhausted
 from quickwins.backpressure.stats import PoolStats
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
-from quickwins.core.events import POOL_REJECTED, Reporter
-from quickwins.core.metrics import Metrics
+from quickwins.core.events import POOL_REJECTED, QUIET_SECONDS, Reporter
+from quickwins.core.tallies import Tallies
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from types import TracebackType
+    from collections.abc import Callable, Sequence
+    from typing import Unpack
 
     from prometheus_client import CollectorRegistry
 
-    from quickwins.backpressure._gate import Waiter
+    from quickwins.backpressure._line import Waiter
+    from quickwins.backpressure._rule import GateOptions
     from quickwins.core.clock import Clock
 
 _TIMER_STEP_SECONDS = 0.001
 """A timer that rings a little early must not spin until it is time."""
+
+_NORMAL = Priority.NORMAL
 
 
 class Gate:
@@ -42,34 +53,45 @@ class Gate:
     """
 
     __slots__ = (
-        "_clock", "_core", "_delay", "_due", "_exhausted", "_futures", "_inflight", "_limit", "_name", "_reporter",
-        "_retry_after_seconds", "_rng", "_rule", "_timer", "_utilization", "_waiting",
+        "_clock", "_core", "_due", "_futures", "_ledger", "_name", "_quiet_until", "_reported", "_reporter",
+        "_retry_after_seconds", "_rng", "_rule", "_shared", "_tallies", "_timer", "now",
     )  # fmt: skip
 
     def __init__(self, rule: Rule) -> None:
-        """Use `Gate.queue` or `Gate.threshold` instead."""
+        """Use `Gate.queue`, `Gate.threshold` or `Gate.adaptive` instead."""
         self._rule = rule
         self._core: GateCore | None = None
         self._futures: dict[Waiter, asyncio.Future[None]] = {}  # those in line, bounded as the line is
         self._timer: asyncio.TimerHandle | None = None
         self._due = math.inf  # when the timer rings, on our clock
+        self._quiet_until: dict[RejectReason, float] = {}
+        self._reported: dict[RejectReason, int] = {}
+        self.now: Callable[[], float] = self._unbound
 
     @classmethod
-    def threshold(cls, threshold: float = 0.85, *, size: int | None = None, name: str = "") -> Gate:
+    def threshold(
+        cls,
+        threshold: float = 0.85,
+        *,
+        size: int | None = None,
+        name: str = "",
+        **options: Unpack[GateOptions],
+    ) -> Gate:
         """Refuse when `threshold` of the permits, rounded up to whole ones, are in use.
 
-        Simple and blunt: bursts of ordinary traffic are refused well below capacity, and the spare connections serve
-        nobody under overload.
+        Critical work may use the others. Simple and blunt: bursts of ordinary traffic are refused well below capacity,
+        and the spare connections serve nobody under overload.
 
         Args:
             threshold: Above 0, at most 1; 1.0 never refuses.
             size: Binds the gate to a resource of so many permits; `None`: a `GatedPool` will.
             name: With `size`: the resource's, on metrics, events and errors.
+            options: See `GateOptions`.
 
         Raises:
             ConfigError: An argument is out of range.
         """
-        return _made(cls(Rule(GateKind.THRESHOLD, threshold)), size, name)
+        return _made(cls(Rule(GateKind.THRESHOLD, threshold, **options)), size, name)
 
     @classmethod
     def queue(
@@ -80,6 +102,7 @@ class Gate:
         queue_size: int = 0,
         size: int | None = None,
         name: str = "",
+        **options: Unpack[GateOptions],
     ) -> Gate:
         """Use every permit, and keep a line that is bounded in length and in time.
 
@@ -92,6 +115,7 @@ class Gate:
             queue_size: How many may wait; 0: twice the number of permits.
             size: Binds the gate to a resource of so many permits; `None`: a `GatedPool` will.
             name: With `size`: the resource's, on metrics, events and errors.
+            options: See `GateOptions`.
 
         Raises:
             ConfigError: An argument is out of range.
@@ -101,6 +125,47 @@ class Gate:
             target_seconds=target_seconds,
             interval_seconds=interval_seconds,
             queue_size=queue_size,
+            **options,
+        )
+        return _made(cls(rule), size, name)
+
+    @classmethod
+    def adaptive(
+        cls,
+        *,
+        min_limit: int = 2,
+        target_seconds: float = 0.05,
+        interval_seconds: float = 0.5,
+        queue_size: int = 0,
+        size: int | None = None,
+        name: str = "",
+        **options: Unpack[GateOptions],
+    ) -> Gate:
+        """As `queue`, with a limit that is learned from how long permits are held and how often their use fails.
+
+        For resources that do less when more is asked of them at once, such as a database with contended locks. Time-outs
+        and lost connections are failures; `gate.permit` takes a `TimeoutError` or `ConnectionError` out of its block for
+        one. What is learned, and why, is in `stats()`.
+
+        Args:
+            min_limit: The fewest permits it comes down to; at least 1.
+            target_seconds: As for `queue`.
+            interval_seconds: Likewise.
+            queue_size: Likewise.
+            size: Likewise; the most permits.
+            name: Likewise.
+            options: See `GateOptions`.
+
+        Raises:
+            ConfigError: An argument is out of range.
+        """
+        rule = Rule(
+            GateKind.ADAPTIVE,
+            target_seconds=target_seconds,
+            interval_seconds=interval_seconds,
+            queue_size=queue_size,
+            min_limit=min_limit,
+            **options,
         )
         return _made(cls(rule), size, name)
 
@@ -137,15 +202,11 @@ class Gate:
         self._clock = SystemClock() if clock is None else clock
         self._rng = Random() if rng is None else rng  # noqa: S311 -- jitter, not secrecy
         self._reporter = Reporter(service=service, name=name, clock=self._clock)
-        metrics = Metrics(registry=registry, service=service, name=name)
-        self._exhausted = {reason: metrics.counter(EXHAUSTED, reason=reason) for reason in RejectReason}
-        self._utilization = metrics.gauge(UTILIZATION)
-        self._inflight = metrics.gauge(INFLIGHT)
-        self._limit = metrics.gauge(LIMIT)
-        self._waiting = metrics.gauge(WAITING)
-        self._delay = metrics.histogram(QUEUE_DELAY)
-        self._show_limit()
-        self._show_inflight()
+        self._ledger = Ledger(self._core)
+        self._tallies = Tallies(self._ledger, READINGS, registry=registry, service=service, name=name)
+        self._shared = self._tallies.multiprocess
+        # The system's own function, not our method that calls it: both ends of each use read the clock.
+        self.now = time.monotonic if clock is None else clock.monotonic
 
     @property
     def core(self) -> GateCore:
@@ -158,150 +219,249 @@ class Gate:
             raise ConfigError("this gate is not bound to a pool: give it to a GatedPool, or give it a size")
         return self._core
 
-    def permit(self, *, timeout: float | None = None) -> Permit:
+    @property
+    def ledger(self) -> Ledger:
+        """What it has counted; bound gates have one."""
+        return self._ledger
+
+    def permit(
+        self, *, timeout: float | None = None, priority: Priority = _NORMAL, tenant: str | None = None
+    ) -> Permit:
         """The right to use the resource inside an `async with` block.
 
         Args:
-            timeout: Seconds to wait for it; `None`: as long as the gate lets one wait.
+            timeout: Seconds to wait for it; `None`: until the deadline of `quickwins.backpressure.deadline`, if there
+                is one, and as long as the gate lets one wait.
+            priority: What is lost last, and first.
+            tenant: Whose work it is, where the gate tells tenants apart.
 
         Raises (when entered):
             PoolExhausted: The gate said no.
+            NestedAcquire: This task holds a permit already, and there is no other one.
             TimeoutError: `timeout` passed in line.
             ConfigError: The gate is not bound.
         """
-        return Permit(self, timeout)
+        frame = sys._getframe(1)  # noqa: SLF001 -- `inspect.currentframe` is the same behind a slower door
+        return Permit(self, timeout, priority, tenant, frame)
 
     def stats(self) -> PoolStats:
         """What is going on now."""
-        core = self.core
+        core, ledger = self.core, self._ledger
+        waits = sum(ledger.delays.counts)
         return PoolStats(
             name=self._name,
             gate=core.rule.kind,
+            why=core.why,
             gated=core.limit is not None,
+            shadow=core.rule.shadow,
             max_size=core.max_size,
             limit=core.limit,
-            inflight=core.inflight,
+            inflight=ledger.in_use,
             waiting=core.waiting,
             overloaded=core.overloaded,
             mean_hold_seconds=core.mean_hold_seconds,
+            mean_delay_seconds=ledger.delays.total / waits if waits else None,
             admitted=core.admitted,
             timed_out=core.timed_out,
-            rejected=MappingProxyType(dict(core.rejected)),
+            nested=ledger.nested,
+            rejected=MappingProxyType(dict(ledger.rejected)),
+            shadow_rejected=MappingProxyType(dict(ledger.shadow_rejected)),
+            holders=ledger.holders(self.now()),
+            longest_held=ledger.sites(),
         )
 
     def close(self) -> None:
         """Refuse everybody from now on, those in line included. Idempotent."""
-        now = self._clock.monotonic()
-        self._tell(self.core.close(now))
+        self._tell(self.core.close(self.now()))
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._tallies.flush()
 
     def reconfigure(self, rule: Rule, *, retry_after_seconds: float) -> None:
         """Follow another rule; permits in use stay in use, and who waits goes on waiting."""
         self._retry_after_seconds = retry_after_seconds
-        self._tell(self.core.reconfigure(rule, self._clock.monotonic()))
-        self._show_limit()
-        self._show_inflight()
+        self._tell(self.core.reconfigure(rule, self.now()))
         self._arm()
+        self._changed()
 
-    async def enter(self, now: float, timeout: float | None) -> float:
-        """Take a permit, waiting for one if the gate lets us; `leave` gives it back. `permit` is both.
+    def bounded(self, timeout_seconds: float | None, now: float) -> float | None:
+        """`timeout_seconds`, or what is left until the deadline of the request at hand, if that is less."""
+        deadline_at = current_deadline()
+        if deadline_at is None:
+            return timeout_seconds
+        left_seconds = deadline_at - now
+        return left_seconds if timeout_seconds is None else min(timeout_seconds, left_seconds)
+
+    def ask(self, permit: Permit, now: float, timeout_seconds: float | None) -> Waiter | None:
+        """Take `permit` at once (`None`), or a place in line, to be handed to `wait` before anything else is awaited.
 
         Args:
-            now: The time, from which `timeout` counts.
-            timeout: Seconds to wait for it; `None`: as long as the gate lets one wait.
-
-        Returns:
-            When it was given, `now` if there was no wait: hand it to `leave`.
+            permit: Not asked for yet.
+            now: The time, from which `timeout_seconds` counts.
+            timeout_seconds: How long to wait for it; `None`: as long as the gate lets one wait.
 
         Raises:
             PoolExhausted: The gate said no.
-            TimeoutError: `timeout` passed in line.
         """
-        core = self.core
-        answer = core.ask(now, math.inf if timeout is None else now + timeout)
+        permit.used = True
+        core, ledger = self._core, self._ledger
+        if core is None:
+            core = self.core  # which says what is missing
+        task = asyncio.current_task()
+        permit.tenant = core.tenant(permit.tenant_key, now) if core.rule.tenants else None
+        if task in ledger.held_by:  # its permit: this one is nested
+            self._nested(permit, task)
+        answer = core.ask(
+            now,
+            math.inf if timeout_seconds is None else now + timeout_seconds,
+            permit.priority,
+            permit.tenant,
+        )
         if answer is ADMITTED:
-            self._show_inflight()
-            return now
+            permit.counted = True
+            permit.since = now
+            ledger.begin(permit, task)
+            if self._shared:
+                self._tallies.touch()
+            return None
+        if core.rule.shadow and answer is not RejectReason.CLOSED:
+            self._let_pass(permit, answer, now, task)
+            return None
         if isinstance(answer, RejectReason):
-            self._report(answer)
-            raise self._rejection(answer, timeout)
-        future = asyncio.get_running_loop().create_future()
-        self._futures[answer] = future
-        self._waiting.set(core.waiting)
+            ledger.refused_at_once[0] += 1
+            self._report(answer, now)
+            raise self._rejection(answer, timeout_seconds)
+        self._futures[answer] = asyncio.get_running_loop().create_future()
+        if answer.displaced is not None:
+            self._tell((answer.displaced,))
         self._arm()
+        return answer
+
+    async def wait(self, permit: Permit, waiter: Waiter, timeout_seconds: float | None) -> None:
+        """Wait for `permit` in the place that `ask` has given."""
+        core = self.core
         try:
-            await future
-        except BaseException:
+            await self._futures[waiter]
+        except BaseException as error:
             # Cancelled in line, or after the permit was sent and before we ran: then it goes to the next.
-            self._futures.pop(answer, None)
-            now = self._clock.monotonic()
-            if answer.verdict is None:
-                self._delay.observe(now - answer.since)
-            self._tell(core.cancel(answer, now))
-            self._show_inflight()
+            self._futures.pop(waiter, None)
+            now = self.now()
+            if waiter.verdict is None:
+                self._ledger.delays.observe(now - waiter.since)
+            self._ledger.acquired[outcome_of(error)].observe(now - waiter.since)
+            self._tell(core.cancel(waiter, now))
             raise
-        if answer.verdict is ADMITTED:
-            return answer.ended_at
-        if isinstance(answer.verdict, RejectReason):
-            raise self._rejection(answer.verdict, timeout)
-        raise TimeoutError(f"no permit of pool {self._name!r} within the {timeout} s asked for")
+        if waiter.verdict is ADMITTED:
+            permit.counted = True
+            permit.since = waiter.ended_at
+            self._ledger.begin(permit, asyncio.current_task())
+            return
+        waited_seconds = waiter.ended_at - waiter.since
+        if isinstance(waiter.verdict, RejectReason):
+            self._ledger.acquired[Outcome.REJECTED].observe(waited_seconds)
+            raise self._rejection(waiter.verdict, timeout_seconds)
+        self._ledger.acquired[Outcome.TIMED_OUT].observe(waited_seconds)
+        raise TimeoutError(f"no permit of pool {self._name!r} within the {timeout_seconds} s asked for")
 
-    def now(self) -> float:
-        """The time on the gate's clock.
-
-        Raises:
-            ConfigError: The gate is not bound.
-        """
-        self.core  # noqa: B018 -- an unbound gate has no clock either; say the former
-        return self._clock.monotonic()
-
-    def leave(self, since: float | None) -> None:
+    def leave(self, permit: Permit, *, sample: bool = True, dropped: bool = False) -> None:
         """Give a permit back, to the next in line if there is one.
 
         Args:
-            since: When it was given; `None` when the time it was held says nothing about others.
+            permit: In use.
+            sample: Whether the time it was held says anything about others.
+            dropped: Whether what it was used for timed out or lost its connection.
         """
-        now = self._clock.monotonic()
-        ended = self.core.release(now, None if since is None else now - since)
+        core, ledger = self.core, self._ledger
+        now = self.now()
+        ledger.end(permit)
+        held_seconds = None
+        if sample:
+            held_seconds = now - permit.since
+            ledger.held.observe(held_seconds)
+            if held_seconds > ledger.worth_noting_seconds:
+                ledger.note(permit, held_seconds)
+        if permit.counted:
+            permit.counted = False
+            ended = core.release(now, held_seconds, permit.tenant, dropped=dropped)
+        else:
+            ended = () if permit.waiter is None else core.cancel(permit.waiter, now)
         if ended:
             self._tell(ended)
-        self._show_inflight()
+        if self._shared:
+            self._tallies.touch()
 
-    def try_enter(self, limit: int) -> float | None:
-        """Take a permit if fewer than `limit` are in use, without asking further; `leave` gives it back.
-
-        Returns:
-            When it was given; `None` when it was not.
-        """
+    def try_enter(self, permit: Permit, limit: int) -> bool:
+        """Take `permit` if fewer than `limit` are in use, without asking further; `leave` gives it back."""
         if not self.core.reserve(limit):
-            return None
-        self._show_inflight()
-        return self._clock.monotonic()
+            return False
+        self._begin(permit)
+        return True
 
-    def count(self) -> float:
-        """Count a user that was not asked; `leave` with what this returns."""
+    def count(self, permit: Permit) -> None:
+        """Count the user of `permit`, who was not asked; `leave` when it goes."""
         self.core.count()
-        self._show_inflight()
-        return self._clock.monotonic()
+        self._begin(permit)
 
     def closed_error(self) -> PoolExhausted:
         """Count and report a refusal after `close`, for who has not asked."""
-        self.core.rejected[RejectReason.CLOSED] += 1
-        self._report(RejectReason.CLOSED)
+        self._report(RejectReason.CLOSED, self.now())
         return self._rejection(RejectReason.CLOSED, None)
+
+    def _begin(self, permit: Permit) -> None:
+        permit.counted = True
+        permit.since = self.now()
+        self._ledger.begin(permit, asyncio.current_task())
+        self._changed()
+
+    def _nested(self, permit: Permit, task: asyncio.Task[object] | None) -> None:
+        """`task` holds a permit and wants another one: that must not wait, since it may be waiting for itself."""
+        core = self.core
+        self._ledger.nested += 1
+        if core.inflight < core.limit_for(permit.priority) or core.limit is None or core.closed:
+            return
+        if core.rule.nested == Nested.ALLOW:
+            return
+        if core.rule.shadow:
+            self._ledger.shadow_rejected[RejectReason.NESTED] += 1
+            return
+        self._report(RejectReason.NESTED, self.now())
+        raise NestedAcquire(
+            f"this task holds a permit of pool {self._name!r} already, taken at {self._ledger.first_of(task)}, and no "
+            "other may be had now: use that connection for both, or take both before either is needed",
+            reason=RejectReason.NESTED,
+            retry_after_seconds=self._jittered(),
+        )
+
+    def _let_pass(
+        self, permit: Permit, answer: RejectReason | Waiter, now: float, task: asyncio.Task[object] | None
+    ) -> None:
+        """Let somebody go on who would have been refused or had to wait; its place in line stays, for the others."""
+        if isinstance(answer, RejectReason):
+            self._ledger.shadow_rejected[answer] += 1
+        else:
+            permit.waiter = answer
+            if answer.displaced is not None:
+                self._tell((answer.displaced,))
+            self._arm()
+        permit.since = now
+        self._ledger.begin(permit, task)
+        self._changed()
 
     def _tell(self, ended: Sequence[Waiter]) -> None:
         for waiter in ended:
-            self._delay.observe(waiter.ended_at - waiter.since)
-            if isinstance(waiter.verdict, RejectReason):
-                self._report(waiter.verdict)
+            self._ledger.delays.observe(waiter.ended_at - waiter.since)
             future = self._futures.pop(waiter, None)
+            if isinstance(waiter.verdict, RejectReason):
+                if future is None:  # nobody waits: it went on, in shadow mode
+                    self._ledger.shadow_rejected[waiter.verdict] += 1
+                else:
+                    self._report(waiter.verdict, waiter.ended_at)
             # Gone or done: its task was cancelled and has not run since. It will, and then gives back what it got.
             if future is not None and not future.done():
                 future.set_result(None)
-        self._waiting.set(self.core.waiting)
+        if self._shared:
+            self._tallies.touch()
 
     def _arm(self) -> None:
         """See that the timer rings no later than the core's next tick; too early does no harm."""
@@ -313,71 +473,57 @@ class Gate:
                 return
             self._timer.cancel()
         self._due = due
-        delay_seconds = max(due - self._clock.monotonic(), _TIMER_STEP_SECONDS)
+        delay_seconds = max(due - self.now(), _TIMER_STEP_SECONDS)
         loop = asyncio.get_running_loop()
         self._timer = loop.call_at(loop.time() + delay_seconds, self._ring)
 
     def _ring(self) -> None:
         self._timer = None
-        self._tell(self.core.tick(self._clock.monotonic()))
-        self._show_inflight()
+        self._tell(self.core.tick(self.now()))
         self._arm()
 
-    def _report(self, reason: RejectReason) -> None:
-        self._exhausted[reason].inc()
-        self._reporter.report_seldom(
-            POOL_REJECTED, reason, limit=self.core.limit, inflight=self.core.inflight
-        )
+    def _changed(self) -> None:
+        if self._shared:
+            self._tallies.touch()
 
-    def _rejection(self, reason: RejectReason, timeout: float | None) -> PoolExhausted:
-        core, name = self.core, self._name
-        if reason is RejectReason.CLOSED:
-            return PoolExhausted(f"pool {name!r} is closed", reason=reason)
-        in_use = f"pool {name!r} has {core.inflight} of {core.max_size} permits in use"
-        if reason is RejectReason.THRESHOLD:
-            words = f"{in_use}, its limit is {core.limit}"
-        elif reason is RejectReason.DEADLINE:
-            words = f"{in_use} and {core.waiting} waiting: too many for the {timeout} s asked for"
-        elif reason is RejectReason.QUEUE_FULL:
-            words = f"{in_use} and {core.waiting} waiting: no more may wait"
-        else:
-            words = f"pool {name!r} is overloaded: no permit within {core.rule.target_seconds} s"
-        return PoolExhausted(
-            words,
-            reason=reason,
-            retry_after_seconds=self._retry_after_seconds * (0.5 + self._rng.random()),
-        )
+    def _report(self, reason: RejectReason, now: float) -> None:
+        """Count a refusal, and write one record a second for each reason."""
+        rejected = self._ledger.rejected
+        rejected[reason] += 1
+        if now >= self._quiet_until.get(reason, now):
+            self._quiet_until[reason] = now + QUIET_SECONDS
+            count = rejected[reason] - self._reported.get(reason, 0)
+            self._reported[reason] = rejected[reason]
+            core = self.core
+            self._reporter.report(
+                POOL_REJECTED, reason=reason, count=count, limit=core.limit, inflight=core.inflight
+            )
+        if self._shared:
+            self._tallies.touch()
 
-    def _show_inflight(self) -> None:
+    def _unbound(self) -> float:
+        """What the clock of an unbound gate says: that it is unbound."""
+        self.core  # noqa: B018 -- raises
+        raise AssertionError
+
+    def _rejection(self, reason: RejectReason, timeout_seconds: float | None) -> PoolExhausted:
         core = self.core
-        self._inflight.set(core.inflight)
-        self._utilization.set(core.inflight / core.max_size)
+        return PoolExhausted(
+            Facts(
+                self._name,
+                core.inflight,
+                core.max_size,
+                core.limit,
+                core.waiting,
+                core.rule.target_seconds,
+                timeout_seconds,
+            ),
+            reason=reason,
+            retry_after_seconds=None if reason is RejectReason.CLOSED else self._jittered(),
+        )
 
-    def _show_limit(self) -> None:
-        self._limit.set(self.core.max_size if self.core.limit is None else self.core.limit)
-
-
-class Permit:
-    """What `Gate.permit` returns: enter it with `async with`, once."""
-
-    __slots__ = ("_entered", "_gate", "_since", "_timeout")
-
-    def __init__(self, gate: Gate, timeout: float | None) -> None:
-        self._gate = gate
-        self._timeout = timeout
-        self._entered = False
-        self._since = 0.0
-
-    async def __aenter__(self) -> None:
-        if self._entered:
-            raise ConfigError("a permit is entered once; ask the gate for another one")
-        self._entered = True
-        self._since = await self._gate.enter(self._gate.now(), self._timeout)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._gate.leave(self._since)
+    def _jittered(self) -> float:
+        return self._retry_after_seconds * (0.5 + self._rng.random())
 
 
 def _made(gate: Gate, size: int | None, name: str) -> Gate:

@@ -6,17 +6,20 @@ The line is the gate's, never the pool's own, in which a newcomer may overtake w
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from quickwins.backpressure._ledger import Outcome, outcome_of
+from quickwins.backpressure._permit import Permit
 from quickwins.backpressure._permits import Gate
+from quickwins.backpressure._rule import Priority
 from quickwins.backpressure.settings import PoolSettings
 from quickwins.core.clock import Deadline, SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator
+    from collections.abc import Awaitable, Coroutine, Generator
     from random import Random
     from types import TracebackType
 
@@ -28,13 +31,7 @@ if TYPE_CHECKING:
     from quickwins.core.flags import Flag
 
 _DEFAULTS = PoolSettings()
-
-
-class _Hold(NamedTuple):
-    """A connection in somebody's hands: since when its permit is, and what its reset may take if nobody says."""
-
-    since: float
-    reset_seconds: float | None
+_NORMAL = Priority.NORMAL
 
 
 class GatedPool:
@@ -94,21 +91,29 @@ class GatedPool:
         )
         self._core = self._gate.core
         self._flag = flag
-        self._held: dict[asyncpg.pool.PoolConnectionProxy, _Hold] = {}
-        self._releasing: set[asyncio.Future[None]] = set()
+        self._ledger = self._gate.ledger
+        self._held: dict[asyncpg.pool.PoolConnectionProxy, tuple[Permit, float | None]] = {}
+        self._resetting: dict[asyncio.Future[None], Permit] = {}  # whose caller was cancelled meanwhile
 
-    def acquire(self, *, timeout: float | None = None) -> Acquisition:
+    def acquire(
+        self, *, timeout: float | None = None, priority: Priority = _NORMAL, tenant: str | None = None
+    ) -> Acquisition:
         """A connection, to be awaited or entered with `async with`.
 
         Args:
             timeout: Seconds for everything up to the connection, waiting in line included, and again for its reset at
-                release, as in asyncpg; `None`: as long as it takes.
+                release, as in asyncpg; `None`: until the deadline of `quickwins.backpressure.deadline`, if there is
+                one, and else as long as it takes.
+            priority: What is lost last, and first.
+            tenant: Whose work it is, where the gate tells tenants apart.
 
         Raises (when awaited or entered):
             PoolExhausted: The gate said no. Nothing was taken.
+            NestedAcquire: This task holds a connection already, and there is no permit for another one.
             TimeoutError: There was no permit, or no connection, in time.
         """
-        return Acquisition(lambda: self._acquire(timeout, gated=self._gated()), self.release)
+        frame = sys._getframe(1)  # noqa: SLF001 -- `inspect.currentframe` is the same behind a slower door
+        return Acquisition(self, timeout, Permit(self._gate, timeout, priority, tenant, frame))
 
     async def release(
         self, connection: asyncpg.pool.PoolConnectionProxy, *, timeout: float | None = None
@@ -120,17 +125,36 @@ class GatedPool:
         Raises:
             asyncpg.InterfaceError: The connection is another pool's.
         """
-        hold = self._held.pop(connection, None)
-        if hold is None:
+        await self._release(connection, timeout)
+
+    async def _release(
+        self,
+        connection: asyncpg.pool.PoolConnectionProxy,
+        timeout: float | None,
+        error: BaseException | None = None,
+    ) -> None:
+        held = self._held.pop(connection, None)
+        if held is None:
             await self.pool.release(connection, timeout=timeout)
             return
-        if timeout is None:
-            timeout = hold.reset_seconds
-        # asyncpg shields its reset from our cancellation: whoever waits for it must outlive us as well.
-        task = asyncio.ensure_future(self.pool.release(connection, timeout=timeout))
-        self._releasing.add(task)
-        task.add_done_callback(partial(self._released, hold.since))
-        await asyncio.shield(task)
+        permit, reset_seconds = held
+        # What tells when asyncpg has the connection back. A task of our own around its release would tell it too, and
+        # costs as much as the whole gate.
+        holder = getattr(connection, "_holder", None)
+        in_use = getattr(holder, "_in_use", None)
+        sample = not isinstance(error, asyncio.CancelledError)
+        dropped = sample and (isinstance(error, (TimeoutError, ConnectionError)) or _is_lost(connection))
+        try:
+            await self.pool.release(connection, timeout=reset_seconds if timeout is None else timeout)
+        finally:
+            if in_use is None or in_use.done():
+                self._gate.leave(permit, sample=sample, dropped=dropped)
+            else:  # we were cancelled; asyncpg's reset goes on behind its shield
+                self._resetting[in_use] = permit
+                in_use.add_done_callback(self._reset)
+
+    def _reset(self, in_use: asyncio.Future[None]) -> None:
+        self._gate.leave(self._resetting.pop(in_use))
 
     async def try_acquire(self) -> asyncpg.pool.PoolConnectionProxy | None:
         """A connection if there is a permit right now, else `None`; give it back with `release`.
@@ -144,9 +168,12 @@ class GatedPool:
         gated = self._gated()
         if gated and self._core.closed:
             raise self._gate.closed_error()
-        limit = self._core.limit if gated else None
-        since = self._gate.try_enter(self._core.max_size if limit is None else limit)
-        return None if since is None else await self._connected(since, self.pool.acquire())
+        frame = sys._getframe(1)  # noqa: SLF001 -- as in `acquire`
+        permit = Permit(self._gate, None, _NORMAL, None, frame)
+        limit = self._core.limit_for(_NORMAL) if gated else self._core.max_size
+        if not self._gate.try_enter(permit, limit):
+            return None
+        return await self._connected(permit, self.pool.acquire())
 
     def stats(self) -> PoolStats:
         """What is going on now."""
@@ -166,33 +193,69 @@ class GatedPool:
         self._gate.close()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.pool.close(), grace)  # cancelled, it terminates the pool
-        if self._releasing:  # their connections are closed: a few turns, unless a reset hook hangs
-            await asyncio.wait(self._releasing, timeout=grace)
+        if self._resetting:  # their connections are closed: a few turns, unless a reset hook hangs
+            await asyncio.wait(self._resetting, timeout=grace)
 
     def _gated(self) -> bool:
         return self._core.limit is not None and (self._flag is None or self._flag.active())
 
+    def _ask(
+        self, permit: Permit, timeout: float | None
+    ) -> Coroutine[Any, Any, asyncpg.pool.PoolConnectionProxy]:
+        return self._acquire(permit, timeout, gated=self._gated())
+
     async def _acquire(
-        self, timeout: float | None, *, gated: bool, shortcut: bool = False
+        self, permit: Permit, timeout: float | None, *, gated: bool, shortcut: bool = False
     ) -> asyncpg.pool.PoolConnectionProxy:
+        gate = self._gate
+        now = gate.now()
         if not gated:
-            connection = await self.pool.acquire(timeout=timeout)
-            self._held[connection] = _Hold(self._gate.count(), None)
-            return connection
-        now = self._clock.monotonic()
-        since = await self._gate.enter(now, timeout)
-        if timeout is None:
-            return await self._connected(since, self.pool.acquire())
-        # One deadline for the line and for the connection, whatever part of it the line took.
-        left_seconds = timeout if since == now else max(0.0, now + timeout - self._clock.monotonic())
+            permit.used = True
+            try:
+                connection = await self.pool.acquire(timeout=timeout)
+            except BaseException as error:
+                self._ledger.acquired[outcome_of(error)].observe(gate.now() - now)
+                raise
+            gate.count(permit)
+            self._held[connection] = (permit, None)
+        else:
+            asked_seconds, timeout = timeout, gate.bounded(timeout, now)
+            waiter = gate.ask(permit, now, timeout)
+            if waiter is not None:
+                await gate.wait(permit, waiter, timeout)
+            try:
+                if timeout is None:
+                    connection = await self._connected(permit, self.pool.acquire())
+                else:
+                    connection = await self._connected_within(
+                        permit, now, timeout, asked_seconds, shortcut=shortcut, waited=waiter is not None
+                    )
+            except BaseException as error:
+                self._ledger.acquired[outcome_of(error)].observe(gate.now() - now)
+                raise
+        self._ledger.acquired[Outcome.ACQUIRED].observe(permit.since - now)
+        return connection
+
+    async def _connected_within(
+        self,
+        permit: Permit,
+        now: float,
+        timeout: float,
+        reset_seconds: float | None,
+        *,
+        shortcut: bool,
+        waited: bool,
+    ) -> asyncpg.pool.PoolConnectionProxy:
+        """The connection for `permit`, within what the line has left of one deadline."""
+        left_seconds = max(0.0, now + timeout - self._clock.monotonic()) if waited else timeout
         try:
             if not shortcut:
                 return await self._connected(
-                    since, self.pool.acquire(timeout=left_seconds), reset_seconds=timeout
+                    permit, self.pool.acquire(timeout=left_seconds), reset_seconds=reset_seconds
                 )
             # Not `acquire(timeout=...)`: asyncpg would hold the reset to it too, after the statement has succeeded.
             async with asyncio.timeout(left_seconds):
-                return await self._connected(since, self.pool.acquire())
+                return await self._connected(permit, self.pool.acquire())
         except TimeoutError as error:
             if self._clock.monotonic() < now + timeout:
                 raise  # not this one: a hook of the pool has time-outs of its own
@@ -202,25 +265,20 @@ class GatedPool:
 
     async def _connected(
         self,
-        since: float,
+        permit: Permit,
         connecting: Awaitable[asyncpg.pool.PoolConnectionProxy],
         *,
         reset_seconds: float | None = None,
     ) -> asyncpg.pool.PoolConnectionProxy:
-        """The connection for the permit given at `since`, or the permit back."""
+        """The connection for `permit`, or the permit back."""
         try:
             connection = await connecting
         except BaseException:
-            self._gate.leave(None)
+            self._gate.leave(permit, sample=False)
             raise
-        self._held[connection] = _Hold(since, reset_seconds)
+        permit.since = self._gate.now()  # connecting is no part of what statements take
+        self._held[connection] = (permit, reset_seconds)
         return connection
-
-    def _released(self, since: float, task: asyncio.Future[None]) -> None:
-        self._releasing.discard(task)
-        self._gate.leave(since)
-        if not task.cancelled():
-            task.exception()  # a caller that was cancelled no longer asks; asyncio would complain at exit
 
     # The shortcuts of asyncpg's pool, with one difference while the gate is on: `timeout` covers the wait
     # for a connection too.
@@ -282,30 +340,36 @@ class GatedPool:
 
     async def _with(self, method: str, *args: object, timeout: float | None, **options: Any) -> Any:
         gated = self._gated()
+        caller = sys._getframe(1).f_back  # noqa: SLF001 -- as in `acquire`; the shortcut's own frame is in between
+        permit = Permit(self._gate, timeout, _NORMAL, None, caller)
         if gated and timeout is not None:
             deadline = Deadline.after(timeout, self._clock.monotonic())
-            connection = await self._acquire(timeout, gated=True, shortcut=True)
+            connection = await self._acquire(permit, timeout, gated=True, shortcut=True)
             timeout = deadline.remaining(self._clock.monotonic())
         else:
-            connection = await self._acquire(None, gated=gated)
+            connection = await self._acquire(permit, None, gated=gated)
+        error: BaseException | None = None
         try:
             return await getattr(connection, method)(*args, timeout=timeout, **options)
+        except BaseException as raised:
+            error = raised
+            raise
         finally:
-            await self.release(connection)
+            try:
+                await self._release(connection, None, error)
+            finally:
+                error = None  # no cycle through this frame
 
 
 class Acquisition:
     """What `GatedPool.acquire` returns: await it, or enter it with `async with`, once."""
 
-    __slots__ = ("_acquire", "_connection", "_release", "_used")
+    __slots__ = ("_connection", "_permit", "_pool", "_timeout_seconds", "_used")
 
-    def __init__(
-        self,
-        acquire: Callable[[], Coroutine[Any, Any, asyncpg.pool.PoolConnectionProxy]],
-        release: Callable[[asyncpg.pool.PoolConnectionProxy], Awaitable[None]],
-    ) -> None:
-        self._acquire = acquire
-        self._release = release
+    def __init__(self, pool: GatedPool, timeout_seconds: float | None, permit: Permit) -> None:
+        self._pool = pool
+        self._timeout_seconds = timeout_seconds
+        self._permit = permit
         self._used = False
         self._connection: asyncpg.pool.PoolConnectionProxy | None = None
 
@@ -326,4 +390,13 @@ class Acquisition:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         connection, self._connection = self._connection, None
-        await self._release(connection)
+        await self._pool._release(connection, None, error)  # noqa: SLF001 -- the same room
+
+    def _acquire(self) -> Coroutine[Any, Any, asyncpg.pool.PoolConnectionProxy]:
+        return self._pool._ask(self._permit, self._timeout_seconds)  # noqa: SLF001 -- the same room
+
+
+def _is_lost(connection: asyncpg.pool.PoolConnectionProxy) -> bool:
+    """Whether the server, or somebody else, has closed `connection` meanwhile."""
+    raw = getattr(connection, "_con", None)  # `is_closed` raises on a proxy that is detached
+    return raw is None or bool(raw.is_closed())

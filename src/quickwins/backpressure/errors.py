@@ -2,8 +2,71 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from quickwins.backpressure._rule import RejectReason
 from quickwins.core.errors import Rejected
+
+if TYPE_CHECKING:
+    from enum import StrEnum
+
+
+class Facts(NamedTuple):
+    """What the gate saw when it said no."""
+
+    name: str
+    inflight: int
+    max_size: int
+    limit: int | None
+    waiting: int
+    target_seconds: float
+    timeout_seconds: float | None
 
 
 class PoolExhausted(Rejected):
-    """The pool's gate said no before anything was waited for: back off for `retry_after_seconds`, then try again."""
+    """The pool's gate said no before anything was waited for: back off for `retry_after_seconds`, then try again.
+
+    Its words are put together when somebody reads them: most refusals are counted, answered and forgotten.
+    """
+
+    def __init__(
+        self,
+        message: str | Facts,
+        *,
+        reason: RejectReason | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(cast("str", message), reason=reason, retry_after_seconds=retry_after_seconds)
+
+    def __str__(self) -> str:
+        said = self.args[0]
+        return refusal(self.reason, said) if isinstance(said, Facts) else str(said)
+
+
+class NestedAcquire(PoolExhausted):
+    """A task that holds a permit wants another one that is not free: waiting for it could mean waiting for itself."""
+
+
+def refusal(reason: StrEnum | None, facts: Facts) -> str:
+    """Why a pool said no, in one sentence; no tenant, statement or address is in it."""
+    in_use = f"pool {facts.name!r} has {facts.inflight} of {facts.max_size} permits in use"
+    match reason:
+        case RejectReason.CLOSED:
+            words = f"pool {facts.name!r} is closed"
+        case RejectReason.THRESHOLD:
+            words = f"{in_use}, its limit is {facts.limit}"
+        case RejectReason.QUEUE_FULL:
+            words = f"{in_use} and {facts.waiting} waiting: no more may wait"
+        case RejectReason.LIMIT:
+            words = f"{in_use} and {facts.waiting} waiting: no more may wait at the learned limit of {facts.limit}"
+        case RejectReason.DEADLINE:
+            words = (
+                f"{in_use} and {facts.waiting} waiting: too many for the {facts.timeout_seconds} s asked for"
+            )
+        case RejectReason.PRIORITY:
+            words = f"{in_use}: what is left is for more important work"
+        case RejectReason.TENANT:
+            words = f"{in_use}: what is left is for other tenants"
+        case _:
+            words = f"pool {facts.name!r} is overloaded: no permit within {facts.target_seconds} s"
+    return words

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
-from quickwins.backpressure import Gate, GatedPool
+from quickwins.backpressure import Gate, GatedPool, Nested
 from tests.integration.backpressure.stepping import DEADLINE_SECONDS, eventually
 
 if TYPE_CHECKING:
@@ -50,13 +50,24 @@ def gated_over(
 ) -> GatedPool:
     """A gated pool on a registry of its own; the default threshold gates and still lets all connections be used."""
     options.setdefault("registry", CollectorRegistry())
-    gate = Gate.threshold(threshold) if gate is None else gate
+    gate = Gate.threshold(threshold, nested=Nested.ALLOW) if gate is None else gate
     return GatedPool(pool, gate=gate, name="feed", service="api", **options)
 
 
 def patient(**options: Any) -> Gate:
-    """A queue gate that refuses nobody for the time unless told so: a busy machine must not decide a test."""
-    return Gate.queue(**{"target_seconds": 60.0, "interval_seconds": 60.0, "queue_size": 1_000, **options})
+    """A queue gate that refuses nobody for the time unless told so: a busy machine must not decide a test.
+
+    Nor for holding a connection: many a test holds all of them.
+    """
+    return Gate.queue(
+        **{
+            "target_seconds": 60.0,
+            "interval_seconds": 60.0,
+            "queue_size": 1_000,
+            "nested": Nested.ALLOW,
+            **options,
+        }
+    )
 
 
 async def all_is_back(gated: GatedPool) -> None:

@@ -27,6 +27,7 @@ audit = false
 [backpressure]
 enabled = true
 threshold = 0.75
+nested = "allow"
 
 [backpressure.names.feed]
 threshold = 0.5

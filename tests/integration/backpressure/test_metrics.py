@@ -29,7 +29,7 @@ async def test_the_series_follow_the_pool(pools: Pools, registry: CollectorRegis
 
     def shown() -> tuple[float | None, ...]:
         return (
-            series("db_pool_permits_inflight"),
+            series("db_pool_permits_inflight", priority="normal"),
             series("db_pool_utilization_ratio"),
             series("db_pool_limit"),
             series("db_pool_exhausted_total", reason="threshold"),
@@ -60,7 +60,7 @@ async def test_a_failed_acquisition_is_not_left_in_the_gauges(
     async with pool.acquire():
         with pytest.raises(TimeoutError):
             await gated.acquire(timeout=0.02)
-    assert registry.get_sample_value("db_pool_permits_inflight", LABELS) == 0
+    assert registry.get_sample_value("db_pool_permits_inflight", {**LABELS, "priority": "normal"}) == 0
 
 
 async def test_neither_address_nor_user_nor_password_is_in_anything_that_leaves(

@@ -15,6 +15,7 @@ from quickwins.backpressure import (
     Gate,
     GatedPool,
     GateKind,
+    Nested,
     PoolExhausted,
     PoolSettings,
     RejectReason,
@@ -113,13 +114,13 @@ async def test_what_the_line_took_is_not_there_for_the_connection(
 
     connection = await gated.acquire()
     monkeypatch.setattr(asyncpg.Pool, "acquire", noted)
-    waiting = asyncio.create_task(gated._acquire(60.0, gated=True))
+    waiting = asyncio.create_task(gated.acquire(timeout=60.0).__aenter__())
     await asyncio.sleep(0.05)
     await gated.release(connection)
     later = await waiting
     assert len(asked) == 1
     assert 0 < asked[0] <= 59.96
-    assert gated._held[later].reset_seconds == 60.0, "the reset has the whole time-out, as in asyncpg"
+    assert gated._held[later][1] == 60.0, "the reset has the whole time-out, as in asyncpg"
     await gated.release(later)
     monkeypatch.undo()
     await all_is_back(gated)
@@ -212,14 +213,18 @@ async def test_closing_fails_the_line_first_and_waits_for_holders(pools: Pools) 
 
 
 async def test_settings_make_and_change_the_gate_while_permits_are_out_and_callers_wait(pools: Pools) -> None:
-    settings = PoolSettings(gate=GateKind.QUEUE, target_seconds=60, interval_seconds=60, queue_size=3)
+    settings = PoolSettings(
+        gate=GateKind.QUEUE, target_seconds=60, interval_seconds=60, queue_size=3, nested=Nested.ALLOW
+    )
     gated = GatedPool(await pools(2), settings=settings, registry=CollectorRegistry())
     held = [await gated.acquire() for _ in range(2)]
     waiters = await in_line(gated, 3)
     with pytest.raises(PoolExhausted) as caught:
         await gated.acquire()
     assert caught.value.reason is RejectReason.QUEUE_FULL
-    gated.reconfigure(PoolSettings(threshold=0.5, target_seconds=60, interval_seconds=60))
+    gated.reconfigure(
+        PoolSettings(threshold=0.5, target_seconds=60, interval_seconds=60, nested=Nested.ALLOW)
+    )
     assert (gated.stats().gate, gated.stats().limit, gated.stats().waiting) == (GateKind.THRESHOLD, 1, 3)
     with pytest.raises(PoolExhausted) as caught:
         await gated.acquire()

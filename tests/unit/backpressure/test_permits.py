@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from quickwins.backpressure import Gate, GateKind, PoolExhausted, RejectReason
-from quickwins.backpressure._gate import Rule
+from quickwins.backpressure import Gate, GateKind, Nested, PoolExhausted, RejectReason
+from quickwins.backpressure._rule import Rule
 from quickwins.core.errors import ConfigError
 from tests.integration.backpressure.stepping import Moment, cancelled_at, eventually
 
@@ -25,7 +25,7 @@ LONG = 60.0
 def queue(
     size: int = 1, *, registry: CollectorRegistry | None = None, rng: Any = None, **options: Any
 ) -> Gate:
-    gate = Gate.queue(**{"target_seconds": LONG, "interval_seconds": LONG, **options})
+    gate = Gate.queue(**{"target_seconds": LONG, "interval_seconds": LONG, "nested": Nested.ALLOW, **options})
     gate.bind(size, name="search", service="api", registry=registry or CollectorRegistry(), rng=rng)
     return gate
 
@@ -255,7 +255,7 @@ async def test_another_rule_serves_who_waits_and_wakes_who_may_go() -> None:
     gate = queue(2)
     async with gate.permit(), gate.permit():
         (first, second) = await in_line(gate, user(gate), 2)
-        gate.reconfigure(Rule(GateKind.THRESHOLD, 0.5), retry_after_seconds=1.0)
+        gate.reconfigure(Rule(GateKind.THRESHOLD, 0.5, nested=Nested.ALLOW), retry_after_seconds=1.0)
         assert (gate.stats().gate, gate.stats().limit, gate.stats().waiting) == (GateKind.THRESHOLD, 1, 2)
         with pytest.raises(PoolExhausted, match="its limit is 1"):
             await user(gate)()
@@ -293,7 +293,7 @@ async def test_the_series_follow_the_line() -> None:
         assert series("db_pool_waiting") == 1
     assert await waiters[1] == "served"
     assert series("db_pool_waiting") == 0
-    assert series("db_pool_permits_inflight") == 0
+    assert series("db_pool_permits_inflight", priority="normal") == 0
     assert series("db_pool_exhausted_total", reason="queue_full") == 1
     assert series("db_pool_queue_delay_seconds_count") == 2
 

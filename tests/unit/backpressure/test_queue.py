@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from quickwins.backpressure import GateKind, RejectReason
-from quickwins.backpressure._gate import ADMITTED, GateCore, Rule, Verdict, Waiter
+from quickwins.backpressure._gate import GateCore
+from quickwins.backpressure._line import Waiter
+from quickwins.backpressure._rule import ADMITTED, Priority, Rule, Verdict
 from quickwins.core.errors import ConfigError
 
 TARGET = 0.05
@@ -125,7 +127,7 @@ def test_a_frozen_database_releases_nothing_and_still_nobody_waits_for_ever() ->
 
 def test_under_overload_the_newest_is_served_and_the_stale_are_refused_when_they_turn_stale() -> None:
     core, now = overloaded()
-    old, new = next(iter(core._line)), waiting(core, now + 0.04)
+    old, new = next(iter(core._lines[Priority.NORMAL])), waiting(core, now + 0.04)
     assert core.release(now + 0.045) == [new]
     assert new.verdict is ADMITTED
     assert core.next_tick() == old.since + TARGET
@@ -155,7 +157,7 @@ def test_an_empty_line_ends_overload_and_order_returns() -> None:
 
 def test_a_line_that_its_callers_leave_ends_overload_too() -> None:
     core, now = overloaded()
-    (last,) = core._line
+    (last,) = core._lines[Priority.NORMAL]
     core.cancel(last, now)
     assert not core.overloaded
 
@@ -370,7 +372,10 @@ class QueueMachine(RuleBasedStateMachine):
 
     def will_be_overloaded(self) -> bool:
         """Whether the state in which the next permit is handed out is overload, from the oldest alone."""
-        return self.core.overloaded or self.now >= self.core._above_since + self.core.rule.interval_seconds
+        return (
+            self.core.overloaded
+            or self.now >= self.core._lines[Priority.NORMAL].above_since + self.core.rule.interval_seconds
+        )
 
     @rule(left=st.one_of(st.just(math.inf), SECONDS))
     def ask(self, left: float) -> None:
@@ -501,7 +506,9 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_books_balance(self) -> None:
-        assert list(self.core._line) == self.line, "who waits is in line, in order of coming"
+        assert list(self.core._lines[Priority.NORMAL]) == self.line, (
+            "who waits is in line, in order of coming"
+        )
         assert self.core.inflight == self.held + self.ungated
         assert self.core.admitted == self.admitted == self.released + self.held
         assert sum(self.core.rejected.values()) == self.refused

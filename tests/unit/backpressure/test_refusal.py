@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from quickwins.backpressure import GatedPool, PoolExhausted, PoolSettings, RejectReason
+from quickwins.backpressure import GatedPool, Nested, PoolExhausted, PoolSettings, RejectReason
 from quickwins.core.clock import FakeClock
 from quickwins.core.errors import QuickWinsError, Rejected, retry_after_header, retry_pushback_ms
 from quickwins.core.events import POOL_REJECTED
@@ -47,6 +47,7 @@ class InstantPool:
 
 def made(max_size: int = 10, **options: Any) -> GatedPool:
     options.setdefault("registry", CollectorRegistry())
+    options.setdefault("settings", PoolSettings(nested=Nested.ALLOW))  # one task plays them all
     return GatedPool(cast("asyncpg.Pool", InstantPool(max_size)), **options)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from quickwins.backpressure import BackpressureSettings, GateKind
-from quickwins.backpressure._gate import Rule
+from quickwins.backpressure._rule import Rule
 from quickwins.core.config import Layer, resolve
 from quickwins.core.errors import ConfigError
 

@@ -10,7 +10,7 @@ def exposition(*, on: float, inflight: int) -> str:
     registry = CollectorRegistry()
     metrics = Metrics(registry=registry, service="feed", name="feed")
     metrics.gauge(FLAG, feature="backpressure").set(on)
-    metrics.gauge(INFLIGHT).set(inflight)
+    metrics.gauge(INFLIGHT, priority="normal").set(inflight)
     metrics.gauge(UTILIZATION).set(inflight / 10)
     metrics.counter(EXHAUSTED, reason="threshold").inc(4)
     metrics.counter(EXHAUSTED, reason="closed").inc(1)

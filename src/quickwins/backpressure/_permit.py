@@ -1,0 +1,104 @@
+"""One caller's right to use the resource: asked for once, given back once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from quickwins.backpressure._ledger import Outcome
+from quickwins.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from types import CodeType, FrameType, TracebackType
+
+    from quickwins.backpressure._line import Waiter
+    from quickwins.backpressure._permits import Gate
+    from quickwins.backpressure._rule import Priority
+    from quickwins.backpressure._tenants import Tenant
+
+
+class Permit:
+    """What `Gate.permit` returns: enter it with `async with`, once.
+
+    Attributes:
+        priority: What is lost last, and first.
+        tenant_key: Whose it is, as the caller has named it: never for a label, log or error.
+        used: Whether it was asked for. What follows is there from then on.
+        tenant: Whose it is, for the core.
+        since: When it was given; when its connection came, for a pool's.
+        task: Who holds it.
+        outer: Another one that the same task took before.
+        counted: Whether the core counts it as one in use.
+        waiter: In shadow mode: its place in the line that it did not wait in.
+    """
+
+    __slots__ = (
+        "_code", "_gate", "_instruction", "_timeout_seconds", "counted", "outer", "priority", "since", "task",
+        "tenant", "tenant_key", "used", "waiter",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        gate: Gate,
+        timeout_seconds: float | None,
+        priority: Priority,
+        tenant: str | None,
+        frame: FrameType | None,
+    ) -> None:
+        self._gate = gate
+        self._timeout_seconds = timeout_seconds
+        self.priority = priority
+        self.tenant_key = tenant
+        self.used = False
+        self.counted = False
+        self.since = 0.0
+        self.task: asyncio.Task[object] | None = None
+        self.outer: Permit | None = None
+        self.tenant: Tenant | None = None
+        self.waiter: Waiter | None = None
+        # Not the frame: it would keep alive whatever the caller has. Not the line: finding it takes a while.
+        self._code: CodeType | None = None
+        self._instruction = 0
+        if frame is not None:
+            self._code = frame.f_code
+            self._instruction = frame.f_lasti
+
+    @property
+    def site_key(self) -> tuple[int, int]:
+        """Tells call sites apart while their code is alive; comparing code objects would compare their contents."""
+        return id(self._code), self._instruction
+
+    @property
+    def site(self) -> str:
+        """Where it was asked for, in words."""
+        if self._code is None:
+            return "an unknown place"
+        return f"{self._code.co_filename}:{_line_number(self._code, self._instruction)} in {self._code.co_qualname}"
+
+    async def __aenter__(self) -> None:
+        if self.used:
+            raise ConfigError("a permit is entered once; ask the gate for another one")
+        gate = self._gate
+        now = gate.now()
+        timeout_seconds = gate.bounded(self._timeout_seconds, now)
+        waiter = gate.ask(self, now, timeout_seconds)
+        if waiter is None:
+            gate.ledger.given_at_once[0] += 1
+        else:
+            await gate.wait(self, waiter, timeout_seconds)
+            gate.ledger.acquired[Outcome.ACQUIRED].observe(waiter.ended_at - now)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        sample = kind is None or not issubclass(kind, asyncio.CancelledError)
+        self._gate.leave(
+            self, sample=sample, dropped=sample and isinstance(error, (TimeoutError, ConnectionError))
+        )
+
+
+def _line_number(code: CodeType, instruction: int) -> int:
+    for start, end, line_number in code.co_lines():
+        if start <= instruction < end and line_number is not None:
+            return line_number
+    return code.co_firstlineno
