@@ -91,7 +91,11 @@ class Permit:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        sample = kind is None or not issubclass(kind, asyncio.CancelledError)
+        self.give_back(error)
+
+    def give_back(self, error: BaseException | None = None) -> None:
+        """What leaving the block does; `error` is what it was left with."""
+        sample = not isinstance(error, asyncio.CancelledError)
         self._gate.leave(
             self, sample=sample, dropped=sample and isinstance(error, (TimeoutError, ConnectionError))
         )

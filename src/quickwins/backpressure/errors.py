@@ -47,6 +47,14 @@ class NestedAcquire(PoolExhausted):
     """A task that holds a permit wants another one that is not free: waiting for it could mean waiting for itself."""
 
 
+def refusal_in(raised: BaseException) -> PoolExhausted | None:
+    """The refusal in `raised`, when it holds nothing else: handlers that fan out raise groups."""
+    if isinstance(raised, BaseExceptionGroup):
+        found = [refusal_in(one) for one in raised.exceptions]
+        return found[0] if all(found) else None
+    return raised if isinstance(raised, PoolExhausted) else None
+
+
 def refusal(reason: StrEnum | None, facts: Facts) -> str:
     """Why a pool said no, in one sentence; no tenant, statement or address is in it."""
     in_use = f"pool {facts.name!r} has {facts.inflight} of {facts.max_size} permits in use"
