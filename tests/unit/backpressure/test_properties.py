@@ -1,0 +1,198 @@
+"""Every kind of gate with priorities and tenants, in any order of everything: what must hold whatever happens."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from quickwins.backpressure import GateKind, Priority, RejectReason
+from quickwins.backpressure._gate import GateCore
+from quickwins.backpressure._line import Waiter
+from quickwins.backpressure._rule import ADMITTED, Rule, Verdict
+from quickwins.backpressure._tenants import Tenant
+
+SECONDS = st.sampled_from([0.0, 0.001, 0.01, 0.05, 0.1, 0.5, 2.0])
+SHARES = st.sampled_from([0.0, 0.1, 0.5, 0.9])
+RULES = st.builds(
+    Rule,
+    st.sampled_from(GateKind),
+    threshold=st.sampled_from([0.3, 0.85, 1.0]),
+    target_seconds=st.sampled_from([0.01, 0.05]),
+    interval_seconds=st.sampled_from([0.1, 0.5]),
+    queue_size=st.integers(0, 12),
+    min_limit=st.integers(1, 3),
+    reserved_critical=SHARES,
+    reserved_normal=SHARES,
+    floor=st.sampled_from([0.0, 0.05, 0.25, 0.5]),
+    tenants=st.sampled_from([0, 0, 1, 2, 5]),
+)
+PRIORITIES = st.sampled_from(Priority)
+
+
+class AnyGate(RuleBasedStateMachine):
+    """Asks, holds, leaves, lets time pass and changes the rule, and keeps books of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.core = GateCore(Rule(GateKind.QUEUE), 1)
+        self.now = 0.0
+        self.in_line: dict[Waiter, None] = {}  # in order of coming: a set would have a new one each time
+        self.held: list[Tenant | None] = []
+        self.ungated = self.admitted = self.released = self.timed_out = 0
+        self.rejected: Counter[RejectReason] = Counter()
+
+    @initialize(size=st.integers(1, 12), rule=RULES)
+    def begin(self, size: int, rule: Rule) -> None:
+        self.core = GateCore(rule, size)
+
+    def limit_of(self, priority: Priority) -> float:
+        return self.core._limits[priority]
+
+    def tell(self, ended: Sequence[Waiter]) -> None:
+        for waiter in ended:
+            assert waiter in self.in_line, "each waiter ends once"
+            del self.in_line[waiter]
+            if waiter.verdict is ADMITTED:
+                self.admitted += 1
+                self.held.append(waiter.tenant)
+                if self.core.rule.tenants == 0 and waiter.tenant is None:
+                    self.check_order(waiter)
+            elif waiter.verdict is Verdict.TIMED_OUT:
+                assert waiter.deadline_at <= self.now
+                self.timed_out += 1
+            else:
+                assert isinstance(waiter.verdict, RejectReason)
+                self.rejected[waiter.verdict] += 1
+
+    def check_order(self, admitted: Waiter) -> None:
+        line = self.core._lines[admitted.priority]
+        if not line.overloaded:
+            assert all(admitted.since <= waiter.since for waiter in line), "overtaken"
+
+    @rule(
+        left=st.one_of(st.just(math.inf), SECONDS),
+        priority=PRIORITIES,
+        key=st.sampled_from([None, "a", "b", "c", "d"]),
+    )
+    def ask(self, left: float, priority: Priority, key: str | None) -> None:
+        core = self.core
+        free = core.inflight < self.limit_of(priority)
+        tenant = core.tenant(key, self.now)
+        was_closed, was_waiting = core.closed, core.waiting
+        answer = core.ask(self.now, self.now + left, priority, tenant)
+        if answer is ADMITTED:
+            assert free, "never admitted at the limit"
+            self.admitted += 1
+            self.held.append(tenant)
+        elif isinstance(answer, Waiter):
+            assert not free
+            assert core.rule.has_line
+            assert left > 0
+            if answer.displaced is not None:
+                assert answer.displaced.verdict in {RejectReason.PRIORITY, RejectReason.TENANT}
+                assert answer.displaced.priority >= priority
+                self.tell([answer.displaced])
+                assert core.waiting == was_waiting
+            self.in_line[answer] = None
+        else:
+            assert isinstance(answer, RejectReason)
+            assert was_closed == (answer is RejectReason.CLOSED)
+            assert was_closed or not free or answer is RejectReason.TENANT
+            self.rejected[answer] += 1
+
+    @rule()
+    def come_ungated(self) -> None:
+        self.core.count()
+        self.ungated += 1
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), seconds=st.one_of(st.none(), SECONDS), dropped=st.booleans())
+    def give_back(self, data: st.DataObject, seconds: float | None, dropped: bool) -> None:
+        tenant = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
+        self.released += 1
+        self.tell(self.core.release(self.now, seconds, tenant, dropped=dropped))
+
+    @precondition(lambda self: self.ungated)
+    @rule()
+    def leave_ungated(self) -> None:
+        self.ungated -= 1
+        self.tell(self.core.release(self.now))
+
+    @precondition(lambda self: self.in_line)
+    @rule(data=st.data())
+    def go_away(self, data: st.DataObject) -> None:
+        waiter = data.draw(st.sampled_from(list(self.in_line)))
+        del self.in_line[waiter]
+        self.tell(self.core.cancel(waiter, self.now))
+
+    @rule(seconds=SECONDS, rings=st.booleans())
+    def time_passes(self, seconds: float, rings: bool) -> None:
+        self.now += seconds
+        if rings:
+            self.tell(self.core.tick(self.now))
+            assert self.core.next_tick() > self.now, "what was due was done"
+
+    @rule(rule=RULES)
+    def change(self, rule: Rule) -> None:
+        self.tell(self.core.reconfigure(rule, self.now))
+
+    @rule()
+    def close(self) -> None:
+        if self.now > 2:  # not at once: there would be nothing to see
+            self.tell(self.core.close(self.now))
+            assert not self.in_line
+
+    @invariant()
+    def permits_are_free_or_somebody_holds_them(self) -> None:
+        core = self.core
+        assert core.inflight == len(self.held) + self.ungated
+        assert core.admitted == self.admitted == self.released + len(self.held)
+        counts = Counter(tenant for tenant in self.held if tenant is not None)
+        assert all(tenant.inflight == count for tenant, count in counts.items())
+
+    @invariant()
+    def nobody_waits_beside_a_permit_that_is_free_for_him(self) -> None:
+        for priority, line in zip(Priority, self.core._lines, strict=True):
+            assert not len(line) or self.core.inflight >= self.limit_of(priority)
+
+    @invariant()
+    def who_waits_is_in_line_and_the_rest_are_counted(self) -> None:
+        core = self.core
+        assert core.waiting == len(self.in_line) == sum(len(line) for line in core._lines)
+        assert set(self.in_line) == {waiter for line in core._lines for waiter in line}
+        assert {reason: n for reason, n in core.rejected.items() if n} == dict(+self.rejected)
+        assert core.timed_out == self.timed_out
+
+    @invariant()
+    def the_limit_is_within_its_bounds(self) -> None:
+        core = self.core
+        if core.rule.kind is GateKind.ADAPTIVE:
+            assert core.limit is not None
+            assert min(core.rule.min_limit, core.max_size) <= core.limit <= core.max_size
+        if core.limit is not None:
+            assert core.limit <= core.max_size
+            critical, normal, sheddable = core._limits
+            assert core.closed or 1 <= sheddable <= normal <= critical <= core.max_size
+
+    def teardown(self) -> None:
+        """Let everybody go, wherever it stands."""
+        while self.held or self.ungated:
+            if self.held:
+                self.released += 1
+                self.tell(self.core.release(self.now, 0.01, self.held.pop()))
+            else:
+                self.leave_ungated()
+        assert not self.in_line, "somebody waits while every permit is free"
+        assert self.core.inflight == 0
+        assert self.core.next_tick() == math.inf
+
+
+TestAnyGate = pytest.mark.no_cover(AnyGate.TestCase)
+# Of the profile's examples six times as many, with twice the steps: at least 10^5 steps in the profile `ci`.
+TestAnyGate.settings = settings(max_examples=6 * settings().max_examples, stateful_step_count=100)
