@@ -1,0 +1,142 @@
+"""Series that are plain numbers: what a scrape says, of one owner and of several, here and in many processes."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from quickwins.core.errors import ConfigError
+from quickwins.core.metrics import Kind, Metric
+from quickwins.core.tallies import Reading, Tallies, Tally
+
+SEEN = Metric("seen_total", Kind.COUNTER, "Seen.", labels=("kind",))
+LEVEL = Metric("level", Kind.GAUGE, "Level.")
+SHARE = Metric("share_ratio", Kind.GAUGE, "Share.", multiprocess_mode="liveall")
+TOOK = Metric("took_seconds", Kind.HISTOGRAM, "Took.", buckets=(0.1, 1.0))
+
+
+@dataclass(eq=False)
+class Owner:
+    seen: int = 0
+    level: float = 0.0
+    took: Tally = field(default_factory=lambda: Tally(TOOK))
+
+
+READINGS = (
+    Reading(SEEN, lambda owner: {("cat",): owner.seen}),
+    Reading(LEVEL, lambda owner: {(): owner.level}),
+    Reading(SHARE, lambda owner: {(): owner.level}),
+    Reading(TOOK, lambda owner: {(): owner.took}),
+)
+
+
+def shown(owner: Owner, registry: CollectorRegistry, name: str = "one") -> Tallies:
+    return Tallies(owner, READINGS, registry=registry, service="api", name=name)
+
+
+@pytest.mark.parametrize("values", [[], [0.05], [0.1], [0.1000001], [1.0, 1.1, 0.05, 7.0]])
+def test_a_tally_counts_as_the_histogram_of_prometheus_does(values: list[float]) -> None:
+    ours, theirs = CollectorRegistry(), CollectorRegistry()
+    owner = Owner()
+    shown(owner, ours)
+    histogram = Histogram(
+        "took_seconds", "Took.", ("service", "name"), registry=theirs, buckets=(0.1, 1.0)
+    ).labels("api", "one")
+    for value in values:
+        owner.took.observe(value)
+        histogram.observe(value)
+    mine = [line for line in generate_latest(ours).decode().splitlines() if "took" in line]
+    other = [line for line in generate_latest(theirs).decode().splitlines() if "_created" not in line]
+    assert mine == other
+
+
+def test_a_scrape_shows_the_numbers_as_they_are_then() -> None:
+    registry, owner = CollectorRegistry(), Owner()
+    shown(owner, registry)
+    labels = {"service": "api", "name": "one"}
+    assert registry.get_sample_value("seen_total", {**labels, "kind": "cat"}) == 0
+    owner.seen, owner.level = 3, 0.5
+    assert registry.get_sample_value("seen_total", {**labels, "kind": "cat"}) == 3
+    assert registry.get_sample_value("level", labels) == 0.5
+
+
+def test_owners_of_one_name_are_one_series_and_those_of_another_are_not() -> None:
+    registry, owners = CollectorRegistry(), [Owner(2, 0.2), Owner(3, 0.7), Owner(10, 1.0)]
+    for owner, name in zip(owners, ("one", "one", "other"), strict=True):
+        owner.took.observe(0.5)
+        shown(owner, registry, name)
+    labels = {"service": "api", "name": "one"}
+    assert registry.get_sample_value("seen_total", {**labels, "kind": "cat"}) == 5
+    assert registry.get_sample_value("level", labels) == pytest.approx(0.9)
+    assert registry.get_sample_value("share_ratio", labels) == 0.7, "shares don't add up"
+    assert registry.get_sample_value("took_seconds_count", labels) == 2
+    assert registry.get_sample_value("level", {**labels, "name": "other"}) == 1.0
+
+
+def test_the_series_of_an_owner_end_with_it() -> None:
+    registry, owner = CollectorRegistry(), Owner()
+    shown(owner, registry)
+    assert b'level{name="one"' in generate_latest(registry)
+    del owner
+    gc.collect()
+    assert b"level{" not in generate_latest(registry)
+
+
+def test_a_name_that_is_taken_by_something_else_is_an_error_that_names_it() -> None:
+    registry = CollectorRegistry()
+    Counter("seen", "Something else.", registry=registry)
+    with pytest.raises(ConfigError, match="seen_total is on this registry already"):
+        shown(Owner(), registry)
+
+
+def test_outside_multiprocess_mode_nothing_is_written() -> None:
+    tallies = shown(Owner(), CollectorRegistry())
+    assert not tallies.multiprocess
+    tallies.flush()
+    assert tallies._file_values == {}
+
+
+PROCESS = """
+import asyncio
+from prometheus_client import CollectorRegistry
+from tests.unit.core.test_tallies import Owner, shown
+async def main():
+    owner = Owner()
+    tallies = shown(owner, CollectorRegistry())
+    for owner.seen in (1, 2):
+        owner.level = 0.25
+        owner.took.observe(0.5)
+        tallies.touch()
+    tallies.flush()
+asyncio.run(main())
+"""
+
+
+def test_the_numbers_of_many_processes_add_up_in_multiprocess_mode(tmp_path: Path) -> None:
+    env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    root = str(Path(__file__).parents[3])
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", PROCESS], env=env, cwd=root, check=True)
+    scrape = (
+        "from prometheus_client import CollectorRegistry, generate_latest, multiprocess;"
+        "r = CollectorRegistry(); multiprocess.MultiProcessCollector(r); print(generate_latest(r).decode())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", scrape], env=env, cwd=root, check=True, capture_output=True, text=True
+    )
+    lines = done.stdout.splitlines()
+    base = 'name="one",service="api"'
+    assert f'seen_total{{kind="cat",{base}}} 4.0' in lines
+    assert f"level{{{base}}} 0.5" in lines
+    assert f'took_seconds_bucket{{le="0.1",{base}}} 0.0' in lines
+    assert f'took_seconds_bucket{{le="1.0",{base}}} 4.0' in lines
+    assert f"took_seconds_count{{{base}}} 4.0" in lines
+    assert f"took_seconds_sum{{{base}}} 2.0" in lines
+    assert sum(line.startswith("share_ratio{") for line in lines) == 2, "one for each process"
