@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -117,6 +117,15 @@ class PoolSettings(Section):
 class BackpressureSettings(PoolSettings, FlagSettings):
     """The section `[backpressure]`: the flag, the defaults of every pool, and `[backpressure.names.<pool>]` for one."""
 
+    env_aliases: ClassVar[Mapping[str, str]] = {"DB_POOL_BACKPRESSURE_THRESHOLD": "threshold"}
+
+    replicas: int = Field(
+        default=1,
+        ge=1,
+        le=100_000,
+        description="How many processes of this service run, each with its own pools. Only `quickwins doctor` reads it: "
+        "together they must not want more connections than the server takes.",
+    )
     names: Mapping[str, PoolSettings] = Field(
         default={},
         max_length=100,

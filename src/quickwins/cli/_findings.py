@@ -45,6 +45,26 @@ def python_finding(version: Sequence[int]) -> Finding:
     return Finding("python", False, shown, f"use Python {'.'.join(map(str, MIN_PYTHON))} or newer")
 
 
+def connections_finding(replicas: int, pool_size: int, available: int) -> Finding:
+    """Whether a server takes the connections that all processes may want.
+
+    Args:
+        replicas: Processes of the service.
+        pool_size: Connections that the pools of one of them may open.
+        available: Connections that the server takes from ordinary users.
+    """
+    wanted = replicas * pool_size
+    detail = f"{replicas} replicas x {pool_size} connections = {wanted}, the server takes {available}"
+    if wanted <= available:
+        return Finding("connections", True, detail)
+    remedy = (
+        f"pools of at most {available // replicas}, fewer replicas, or a larger max_connections"
+        if available >= replicas
+        else "fewer replicas, a larger max_connections, or a connection pooler"
+    )
+    return Finding("connections", False, detail, remedy)
+
+
 def config_finding(path: str, *, exists: bool, named: bool, error: str) -> Finding:
     """Whether the configuration loads.
 

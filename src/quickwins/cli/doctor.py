@@ -1,5 +1,6 @@
 """`quickwins doctor`: looks at Python, configuration, extras and servers, and says what to do."""
 
+import asyncio
 import os
 import sys
 from collections.abc import Iterator
@@ -10,12 +11,14 @@ from typing import Annotated
 
 import typer
 
+from quickwins.backpressure import BackpressureSettings
 from quickwins.cli._configuration import Configuration
 from quickwins.cli._findings import (
     SERVERS,
     Finding,
     audit_finding,
     config_finding,
+    connections_finding,
     extra_findings,
     failed_finding,
     python_finding,
@@ -27,7 +30,7 @@ from quickwins.cli.options import ConfigOption, JsonOption
 from quickwins.cli.output import print_json, print_table, working
 from quickwins.core.clock import SystemClock
 from quickwins.core.config import CONFIG_PATH_VARIABLE
-from quickwins.core.errors import ConfigError, MissingExtraError
+from quickwins.core.errors import ConfigError, MissingExtraError, needs_extra
 from quickwins.core.flags import FlagSettings, Snapshot
 from quickwins.facade import config_path
 
@@ -42,6 +45,16 @@ def doctor(
             "--start", help="Also start PostgreSQL, Valkey and the Kafka-protocol broker, and ask each."
         ),
     ] = False,
+    pool_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Connections that the pools of one process may open; checks them, times `replicas`, against the server of --dsn.",
+        ),
+    ] = None,
+    dsn: Annotated[
+        str | None, typer.Option(envvar="DATABASE_URL", help="The PostgreSQL server, for --pool-size.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check the set-up, and say what to do.
@@ -54,6 +67,8 @@ def doctor(
         findings.append(_audit(Configuration.at(config, SystemClock()), snapshot))
     findings += extra_findings(requires("quickwins") or [], _installed, _enabled(snapshot))
     findings += _servers() if start else [server_finding(one, _installed(SERVERS[one])) for one in SERVERS]
+    if pool_size is not None:
+        findings.append(_connections(snapshot, pool_size, dsn))
     ok = all(finding.ok for finding in findings)
     if as_json:
         print_json({"ok": ok, "findings": [asdict(finding) for finding in findings]})
@@ -87,6 +102,45 @@ def _audit(configuration: Configuration, snapshot: Snapshot) -> Finding:
         not audit.path.exists() or (audit.path.is_file() and os.access(audit.path, os.W_OK))
     )
     return audit_finding(str(audit.path), writable=writable)
+
+
+def _connections(snapshot: Snapshot | None, pool_size: int, dsn: str | None) -> Finding:
+    if dsn is None:
+        return failed_finding(
+            "connections", "--pool-size needs the server", "give --dsn, or DATABASE_URL in the environment"
+        )
+    replicas = 1
+    if snapshot is not None:
+        replicas = snapshot.settings.section("backpressure", BackpressureSettings).replicas
+    try:
+        return connections_finding(replicas, pool_size, asyncio.run(_available(dsn)))
+    except MissingExtraError as error:
+        return failed_finding("connections", str(error), "pip install 'quickwins[backpressure]'")
+    except Exception as error:  # noqa: BLE001 -- a driver's errors are of many kinds, and all mean the same here
+        # Not its words: an address, a user or a password may be in them.
+        return failed_finding(
+            "connections",
+            f"the server of --dsn cannot be asked: {type(error).__name__}",
+            "see whether it is up",
+        )
+
+
+async def _available(dsn: str) -> int:
+    """The connections that the server takes from ordinary users."""
+    with needs_extra("backpressure"):
+        import asyncpg
+
+    connection = await asyncpg.connect(dsn, timeout=10)
+    try:
+        # `reserved_connections` came with PostgreSQL 16.
+        available: int = await connection.fetchval(
+            "SELECT 2 * max(setting::int) FILTER (WHERE name = 'max_connections') - sum(setting::int) "
+            "FROM pg_settings WHERE name IN "
+            "('max_connections', 'superuser_reserved_connections', 'reserved_connections')"
+        )
+        return available
+    finally:
+        await connection.close()
 
 
 def _enabled(snapshot: Snapshot | None) -> set[str]:

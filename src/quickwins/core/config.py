@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -46,6 +46,10 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
+    env_aliases: ClassVar[Mapping[str, str]] = {}
+    """Other names of keys in the environment, each beaten by any `QUICKWINS_*` variable for the key or for its instance;
+    with `_<NAME>` behind it one means the same key of the instance `names.<name>`."""
+
 
 def _no_boolean(value: object) -> object:
     if isinstance(value, bool):
@@ -69,11 +73,13 @@ class Layer:
         name: For people: `quickwins.toml`, `environment`.
         values: Section name to keys to raw values; `service` is a plain string at the top.
         spell: How this source writes a dotted key, for error messages.
+        may_hold_secrets: Whether a secret may be given here.
     """
 
     name: str
     values: Mapping[str, Any]
     spell: Callable[[str], str] = field(default=str)
+    may_hold_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,39 @@ def load_environment(env: Mapping[str, str], sections: Mapping[str, type[Section
         values = _GivenEnvironment(root, env)()
     except SettingsError as error:
         raise ConfigError(f"environment: a whole section must be given as a JSON object: {error}") from None
-    return Layer("environment", values, spell=_as_variable)
+    aliases = _put_aliases(env, sections, values)
+    return Layer(
+        "environment",
+        values,
+        spell=lambda dotted: aliases.get(dotted) or _as_variable(dotted),
+        may_hold_secrets=True,
+    )
+
+
+def _put_aliases(
+    env: Mapping[str, str], sections: Mapping[str, type[Section]], values: dict[str, Any]
+) -> dict[str, str]:
+    """Put what aliases say into `values` where nothing else does; which variable each dotted key came from."""
+    found: dict[str, str] = {}
+    for section, model in sections.items():
+        for alias, key in model.env_aliases.items():
+            given = _at(values, (section, key)) is not None
+            for variable, text in env.items():
+                name = variable.upper().removeprefix(alias)
+                if given or not variable.upper().startswith(alias) or (name and name[0] != "_"):
+                    continue
+                path = (section, "names", name[1:].lower(), key) if name else (section, key)
+                if _at(values, path) is None:
+                    found[".".join(path)] = variable
+                    _merge(values, _nested(path, text), "", {}, ())
+    return found
+
+
+def _nested(path: Sequence[str], value: object) -> dict[str, Any]:
+    for key in reversed(path):
+        value = {key: value}
+    assert isinstance(value, dict)
+    return value
 
 
 def resolve(layers: Sequence[Layer], sections: Mapping[str, type[Section]]) -> Settings:
@@ -244,7 +282,7 @@ def _secret_keys(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator
 
 def _mistakes(layer: Layer, root: type[BaseModel], sections: Mapping[str, type[Section]]) -> list[str]:
     """A line for each thing that is wrong with what `layer` says by itself."""
-    if layer.spell is not _as_variable:
+    if not layer.may_hold_secrets:
         for path in _secret_keys(root):
             if _at(layer.values, path) is not None:
                 dotted = ".".join(path)

@@ -10,8 +10,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.engines import Target
 
 LIMIT_SECONDS = 60
 COMMAND = (sys.executable, "-m", "quickwins")
@@ -164,3 +167,21 @@ def test_doctor_starts_the_real_servers_and_says_what_answered(folder: Path) -> 
     assert found["server postgres"]["detail"].startswith("answered as version 18.")
     assert found["server valkey"]["detail"].startswith("answered as version 9.")
     assert found["server kafka"]["detail"].startswith("answered as version ")
+
+
+@pytest.mark.engines("postgres")
+def test_doctor_asks_the_server_whether_it_takes_all_connections(folder: Path, postgres: Target) -> None:
+    (folder / "quickwins.toml").write_text("[backpressure]\nreplicas = 3\n")
+
+    def connections(pool_size: int, dsn: str) -> tuple[int, dict[str, Any]]:
+        done = ran(folder, *COMMAND, "doctor", "--json", "--pool-size", str(pool_size), "--dsn", dsn)
+        return done.returncode, json.loads(done.stdout)["findings"][-1]
+
+    code, found = connections(10, postgres.url)
+    assert (code, found["check"], found["ok"]) == (0, "connections", True)
+    assert found["detail"].startswith("3 replicas x 10 connections = 30, the server takes ")
+    code, found = connections(10_000, postgres.url)
+    assert (code, found["ok"]) == (3, False)
+    code, found = connections(10, "postgresql://ada:hunter2@127.0.0.1:1/none")
+    assert (code, found["ok"]) == (3, False)
+    assert "hunter2" not in json.dumps(found)

@@ -8,7 +8,7 @@ import pytest
 
 from quickwins.backpressure import BackpressureSettings, GateKind
 from quickwins.backpressure._rule import Rule
-from quickwins.core.config import Layer, resolve
+from quickwins.core.config import Layer, load_environment, load_file, resolve
 from quickwins.core.errors import ConfigError
 
 
@@ -71,3 +71,54 @@ def test_a_bad_value_is_named(values: dict[str, Any], words: str) -> None:
 def test_what_is_no_table_is_refused_as_a_whole() -> None:
     with pytest.raises(ConfigError, match="backpressure"):
         resolve([Layer("the file", {"backpressure": 3})], {"backpressure": BackpressureSettings})
+
+
+def from_environment(file: str = "", **env: str) -> BackpressureSettings:
+    sections = {"backpressure": BackpressureSettings}
+    layers = [load_environment(env, sections), load_file(file, "quickwins.toml")]
+    return resolve(layers, sections).section("backpressure", BackpressureSettings)
+
+
+FILE = "[backpressure]\nthreshold = 0.5\n[backpressure.names.feed]\nthreshold = 0.6\nqueue_size = 7\n"
+
+
+@pytest.mark.parametrize(
+    ("env", "section", "feed"),
+    [
+        ({}, 0.5, 0.6),
+        ({"DB_POOL_BACKPRESSURE_THRESHOLD": "0.7"}, 0.7, 0.6),
+        ({"DB_POOL_BACKPRESSURE_THRESHOLD_FEED": "0.7"}, 0.5, 0.7),
+        ({"db_pool_backpressure_threshold_feed": "0.7"}, 0.5, 0.7),
+        ({"DB_POOL_BACKPRESSURE_THRESHOLD": "0.7", "DB_POOL_BACKPRESSURE_THRESHOLD_FEED": "0.8"}, 0.7, 0.8),
+        ({"DB_POOL_BACKPRESSURE_THRESHOLD": "0.7", "QUICKWINS_BACKPRESSURE__THRESHOLD": "0.9"}, 0.9, 0.6),
+        (
+            {"DB_POOL_BACKPRESSURE_THRESHOLD_FEED": "0.7", "QUICKWINS_BACKPRESSURE__THRESHOLD": "0.9"},
+            0.9,
+            0.6,
+        ),
+        (
+            {
+                "DB_POOL_BACKPRESSURE_THRESHOLD_FEED": "0.7",
+                "QUICKWINS_BACKPRESSURE__NAMES__FEED__THRESHOLD": "0.9",
+            },
+            0.5,
+            0.9,
+        ),
+        ({"DB_POOL_BACKPRESSURE_THRESHOLDS": "what?"}, 0.5, 0.6),
+    ],
+)
+def test_the_names_of_the_original_services_are_known_and_weaker_than_our_own(
+    env: dict[str, str], section: float, feed: float
+) -> None:
+    settings = from_environment(FILE, **env)
+    assert (settings.threshold, settings.for_name("feed").threshold) == (section, feed)
+    assert settings.for_name("feed").queue_size == 7
+
+
+@pytest.mark.parametrize("value", ["0", "1.01", "-1", "lots", "nan", ""])
+@pytest.mark.parametrize(
+    "variable", ["DB_POOL_BACKPRESSURE_THRESHOLD", "DB_POOL_BACKPRESSURE_THRESHOLD_FEED"]
+)
+def test_a_bad_value_is_named_by_the_variable_that_was_set(variable: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"environment: {variable}: '{value}' is not allowed"):
+        from_environment(**{variable: value})

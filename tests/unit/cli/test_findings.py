@@ -8,6 +8,7 @@ from quickwins.cli._findings import (
     Finding,
     audit_finding,
     config_finding,
+    connections_finding,
     extra_findings,
     failed_finding,
     python_finding,
@@ -24,6 +25,24 @@ REQUIREMENTS = [
     "pytest>=8; extra == 'dev'",
     "typer; extra == 'all'",
 ]
+
+
+@pytest.mark.parametrize(
+    ("replicas", "pool_size", "ok", "remedy"),
+    [
+        (9, 10, True, ""),
+        (9, 11, False, "pools of at most 10, fewer replicas, or a larger max_connections"),
+        (98, 1, False, "fewer replicas, a larger max_connections, or a connection pooler"),
+    ],
+)
+def test_more_connections_than_the_server_takes_are_a_finding(
+    replicas: int, pool_size: int, ok: bool, remedy: str
+) -> None:
+    found = connections_finding(replicas, pool_size, 97)
+    assert (found.ok, found.remedy) == (ok, remedy)
+    assert found.detail == (
+        f"{replicas} replicas x {pool_size} connections = {replicas * pool_size}, the server takes 97"
+    )
 
 
 def test_an_old_python_is_a_finding() -> None:
