@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 _deadline_at: ContextVar[float | None] = ContextVar("quickwins.backpressure.deadline", default=None)
 
 
-def current_deadline() -> float | None:
-    """When the request at hand has had enough, in seconds of `time.monotonic`; `None` when nobody has said."""
-    return _deadline_at.get()
+current_deadline = _deadline_at.get
+"""When the request at hand has had enough, in seconds of `time.monotonic`; `None` when nobody has said."""
 
 
 @contextmanager

@@ -296,7 +296,7 @@ class GateCore:
         """Why a newcomer who finds no permit may not wait for one, or who has to leave the line for it and why."""
         if self._closed:
             return RejectReason.CLOSED
-        if not self.rule.has_line:
+        if not self._room:
             if self.inflight < self._limits[priority]:
                 return RejectReason.TENANT
             more_important = self.limit if self.limit is not None and priority else self._limits[0]

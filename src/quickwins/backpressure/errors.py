@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from quickwins.backpressure._rule import RejectReason
 from quickwins.core.errors import Rejected
@@ -26,21 +26,24 @@ class Facts(NamedTuple):
 class PoolExhausted(Rejected):
     """The pool's gate said no before anything was waited for: back off for `retry_after_seconds`, then try again.
 
-    Its words are put together when somebody reads them: most refusals are counted, answered and forgotten.
+    Most refusals are counted, answered and forgotten: a gate's own carry `Facts` as a plain tuple instead of a message, and
+    their words are put together when somebody reads them.
     """
 
     def __init__(
         self,
-        message: str | Facts,
+        message: str,  # noqa: ARG002 -- `BaseException.__new__` has taken it
         *,
         reason: RejectReason | None = None,
         retry_after_seconds: float | None = None,
     ) -> None:
-        super().__init__(cast("str", message), reason=reason, retry_after_seconds=retry_after_seconds)
+        # Nothing of our bases' `__init__`: they do the same in three calls, and each refusal would pay for them.
+        self.reason = reason
+        self.retry_after_seconds = retry_after_seconds
 
     def __str__(self) -> str:
         said = self.args[0]
-        return refusal(self.reason, said) if isinstance(said, Facts) else str(said)
+        return refusal(self.reason, Facts(*said)) if isinstance(said, tuple) else str(said)
 
 
 class NestedAcquire(PoolExhausted):

@@ -38,18 +38,24 @@ FLUSH_SECONDS = 1.0
 
 
 class Tally:
-    """A histogram of plain integers: one more in the first bucket whose bound is not below the value."""
+    """A histogram of plain integers: one more in the first bucket whose bound is not below the value.
 
-    __slots__ = ("_bounds", "counts", "total")
+    Attributes:
+        bounds: The upper bounds of the buckets but the last, which has none.
+        counts: One for each bucket, not summed up.
+        total: Of the values.
+    """
+
+    __slots__ = ("bounds", "counts", "total")
 
     def __init__(self, metric: Metric) -> None:
-        self._bounds = metric.buckets or ()
-        self.counts = [0] * (len(self._bounds) + 1)
+        self.bounds = metric.buckets or ()
+        self.counts = [0] * (len(self.bounds) + 1)
         self.total = 0.0
 
     def observe(self, value: float) -> None:
         """Count `value`, in the metric's unit."""
-        self.counts[bisect_left(self._bounds, value)] += 1
+        self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
 
