@@ -18,12 +18,18 @@ current_deadline = _deadline_at.get
 """When the request at hand has had enough, in seconds of `time.monotonic`; `None` when nobody has said."""
 
 
+def begin_deadline(seconds: float) -> None:
+    """What is asked in this context from now on knows that it has `seconds` left, or less if it had less already."""
+    deadline_at = time.monotonic() + seconds
+    outer = _deadline_at.get()
+    _deadline_at.set(deadline_at if outer is None else min(outer, deadline_at))
+
+
 @contextmanager
 def deadline_in(seconds: float) -> Iterator[None]:
     """Until the end of the block, what is asked knows that it has `seconds` left, or less if it had less already."""
-    deadline_at = time.monotonic() + seconds
-    outer = _deadline_at.get()
-    token = _deadline_at.set(deadline_at if outer is None else min(outer, deadline_at))
+    token = _deadline_at.set(_deadline_at.get())
+    begin_deadline(seconds)
     try:
         yield
     finally:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,10 +13,14 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from google.rpc import error_details_pb2, status_pb2
+from prometheus_client import CollectorRegistry
 
-from quickwins.backpressure import PoolExhausted, PoolSettings, RejectReason
-from quickwins.backpressure.grpc import PUSHBACK, BackpressureInterceptor
+from quickwins.backpressure import Gate, PoolExhausted, PoolSettings, RejectReason
+from quickwins.backpressure._deadline import current_deadline
+from quickwins.backpressure.grpc import DETAILS, PUSHBACK, BackpressureInterceptor
 from tests.integration.backpressure.conftest import Pools, all_is_back, gated_over
+from tests.integration.backpressure.stepping import DEADLINE_SECONDS, eventually
 
 Unary = Callable[[bytes, grpc.aio.ServicerContext], Any]
 
@@ -28,13 +36,18 @@ class Service(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no ty
 
 
 @asynccontextmanager
-async def serving(**handlers: grpc.RpcMethodHandler) -> AsyncIterator[grpc.aio.Channel]:
-    server = grpc.aio.server(interceptors=[BackpressureInterceptor()])
+async def serving(
+    interceptor: BackpressureInterceptor | None = None,
+    config: dict[str, Any] | None = None,
+    **handlers: grpc.RpcMethodHandler,
+) -> AsyncIterator[grpc.aio.Channel]:
+    server = grpc.aio.server(interceptors=[interceptor or BackpressureInterceptor()])
     server.add_generic_rpc_handlers((Service(**handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        options = () if config is None else (("grpc.service_config", json.dumps(config)),)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
             yield channel
     finally:
         await server.stop(None)
@@ -81,14 +94,21 @@ async def test_a_full_pool_says_unavailable_and_how_long_to_wait(pools: Pools) -
 async def test_the_pushback_is_whole_milliseconds_rounded_up() -> None:
     async with serving(one=grpc.unary_unary_rpc_method_handler(refusing())) as channel:
         error = await failure(channel.unary_unary("/test/one")(b""))
-    assert dict(error.trailing_metadata()) == {PUSHBACK: "1235"}
+    trailing = dict(error.trailing_metadata())
+    assert trailing.keys() == {PUSHBACK, DETAILS}
+    assert trailing[PUSHBACK] == "1235"
+    status = status_pb2.Status.FromString(trailing[DETAILS])
+    info = error_details_pb2.RetryInfo()
+    assert status.details[0].Unpack(info)
+    assert (status.code, status.message) == (14, "pool 'feed' is full")
+    assert info.retry_delay.ToMilliseconds() == 1234
 
 
 async def test_without_advice_there_is_no_pushback() -> None:
     async with serving(one=grpc.unary_unary_rpc_method_handler(refusing(None))) as channel:
         error = await failure(channel.unary_unary("/test/one")(b""))
     assert error.code() is grpc.StatusCode.UNAVAILABLE
-    assert PUSHBACK not in dict(error.trailing_metadata())
+    assert dict(error.trailing_metadata()) == {}
 
 
 @pytest.mark.parametrize(("other", "code"), [(False, "UNAVAILABLE"), (True, "UNKNOWN")])
@@ -116,7 +136,8 @@ async def test_trailers_that_the_handler_had_set_are_kept() -> None:
 
     async with serving(one=grpc.unary_unary_rpc_method_handler(answer)) as channel:
         error = await failure(channel.unary_unary("/test/one")(b""))
-    assert dict(error.trailing_metadata()) == {"request-id": "7", PUSHBACK: "1235"}
+    trailing = dict(error.trailing_metadata())
+    assert (trailing["request-id"], trailing[PUSHBACK]) == ("7", "1235")
 
 
 async def test_methods_of_a_class_and_serializers_work() -> None:
@@ -153,32 +174,235 @@ async def test_other_failures_pass_as_they_are() -> None:
         assert error.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_streaming_and_synchronous_handlers_are_not_touched() -> None:
+async def test_synchronous_handlers_are_not_touched() -> None:
     def synchronous(request: bytes, context: Any) -> bytes:
         return b"sync " + request
 
-    async def streaming(request: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
-        yield b"1"
-        raise PoolExhausted("full", reason=RejectReason.THRESHOLD, retry_after_seconds=1.0)
+    handler = grpc.unary_unary_rpc_method_handler(synchronous)
 
-    async def collecting(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> bytes:
-        return b"".join([request async for request in requests])
+    async def continuation(_: object) -> grpc.RpcMethodHandler:
+        return handler
 
-    handlers = {
-        "synchronous": grpc.unary_unary_rpc_method_handler(synchronous),
-        "streaming": grpc.unary_stream_rpc_method_handler(streaming),
-        "collecting": grpc.stream_unary_rpc_method_handler(collecting),
-    }
-    interceptor = BackpressureInterceptor()
-    for handler in handlers.values():
+    class Details:
+        method = "/test/synchronous"
 
-        async def continuation(_: object, found: grpc.RpcMethodHandler = handler) -> grpc.RpcMethodHandler:
-            return found
-
-        assert await interceptor.intercept_service(continuation, None) is handler
-    async with serving(**handlers) as channel:
+    assert await BackpressureInterceptor().intercept_service(continuation, Details()) is handler
+    async with serving(synchronous=handler) as channel:
         assert await channel.unary_unary("/test/synchronous")(b"x") == b"sync x"
-        call = channel.unary_stream("/test/streaming")(b"")
-        assert await call.read() == b"1"
-        assert (await failure(call.read())).code() is grpc.StatusCode.UNKNOWN
-        assert await channel.stream_unary("/test/collecting")(iter([b"a", b"b"])) == b"ab"
+
+
+def full() -> PoolExhausted:
+    return PoolExhausted("full", reason=RejectReason.THRESHOLD, retry_after_seconds=0.5)
+
+
+async def unary_unary(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+    if request == b"full":
+        raise full()
+    return b"served"
+
+
+async def unary_stream(request: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+    if request == b"full":
+        raise full()
+    yield b"served"
+    if request == b"later":
+        raise full()
+
+
+async def written(request: bytes, context: grpc.aio.ServicerContext) -> None:
+    if request == b"full":
+        raise full()
+    await context.write(b"served")
+    if request == b"later":
+        raise full()
+
+
+async def stream_unary(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> bytes:
+    return [await unary_unary(request, context) async for request in requests][-1]
+
+
+async def stream_stream(
+    requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext
+) -> AsyncIterator[bytes]:
+    async for request in requests:
+        async for message in unary_stream(request, context):
+            yield message
+
+
+class Called:
+    async def __call__(self, request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        return await unary_unary(request, context)
+
+
+KINDS = {
+    "unary_unary": ("unary_unary", unary_unary),
+    "unary_stream": ("unary_stream", unary_stream),
+    "written": ("unary_stream", written),
+    "stream_unary": ("stream_unary", stream_unary),
+    "stream_stream": ("stream_stream", stream_stream),
+    "partial": ("unary_unary", functools.partial(unary_unary)),
+    "called": ("unary_unary", Called()),
+}
+
+
+async def messages(channel: grpc.aio.Channel, kind: str, *requests: bytes) -> list[bytes]:
+    """What the server answers on a call of that kind; the first request alone where it takes one."""
+    call = getattr(channel, kind)("/test/one")
+    given = list(requests) if kind.startswith("stream") else requests[0]
+    if kind.endswith("unary"):
+        return [await call(iter(given) if isinstance(given, list) else given)]
+    return [message async for message in call(iter(given) if isinstance(given, list) else given)]
+
+
+@pytest.mark.parametrize("name", KINDS)
+async def test_every_kind_of_call_is_served_and_refused_before_any_message(name: str) -> None:
+    kind, behavior = KINDS[name]
+    handler = getattr(grpc, f"{kind}_rpc_method_handler")(behavior)
+    async with serving(one=handler) as channel:
+        assert await messages(channel, kind, b"x") == [b"served"]
+        error = await failure(messages(channel, kind, b"full"))
+        assert await messages(channel, kind, b"x") == [b"served"]
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert dict(error.trailing_metadata())[PUSHBACK] == "500"
+
+
+@pytest.mark.parametrize("name", ["unary_stream", "written", "stream_stream"])
+async def test_a_refusal_in_the_middle_of_a_stream_ends_it_with_the_same_words(name: str) -> None:
+    kind, behavior = KINDS[name]
+    async with serving(one=getattr(grpc, f"{kind}_rpc_method_handler")(behavior)) as channel:
+        call = getattr(channel, kind)("/test/one")(iter([b"later"]) if kind == "stream_stream" else b"later")
+        assert await call.read() == b"served"
+        error = await failure(call.read())
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert dict(error.trailing_metadata())[PUSHBACK] == "500"
+
+
+async def test_the_status_is_a_setting() -> None:
+    interceptor = BackpressureInterceptor(status=grpc.StatusCode.RESOURCE_EXHAUSTED)
+    async with serving(interceptor, one=grpc.unary_unary_rpc_method_handler(unary_unary)) as channel:
+        error = await failure(channel.unary_unary("/test/one")(b"full"))
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert status_pb2.Status.FromString(dict(error.trailing_metadata())[DETAILS]).code == 8
+
+
+def edge(size: int = 1, **options: Any) -> Gate:
+    gate = Gate.threshold(0.999, **options)
+    gate.bind(size, name="grpc", registry=CollectorRegistry())
+    return gate
+
+
+@pytest.mark.parametrize("name", KINDS)
+async def test_a_full_edge_refuses_every_kind_of_call_and_gives_each_permit_back(name: str) -> None:
+    kind, behavior = KINDS[name]
+    gate = edge()
+    handler = getattr(grpc, f"{kind}_rpc_method_handler")(behavior)
+    async with serving(BackpressureInterceptor(gate=gate), one=handler) as channel:
+        async with gate.permit():
+            error = await failure(messages(channel, kind, b"x"))
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert await messages(channel, kind, b"x") == [b"served"]
+        await failure(messages(channel, kind, b"full"))
+        await eventually(lambda: gate.stats().inflight == 0)
+
+
+async def test_a_stream_that_goes_on_holds_no_permit_and_health_checks_need_none() -> None:
+    gate, leave = edge(), asyncio.Event()
+
+    async def stream(request: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+        yield b"one"
+        await leave.wait()
+        yield b"two"
+
+    interceptor = BackpressureInterceptor(gate=gate, exempt=["/test/health"])
+    handlers = {
+        "one": grpc.unary_stream_rpc_method_handler(stream),
+        "health": grpc.unary_unary_rpc_method_handler(unary_unary),
+    }
+    async with serving(interceptor, **handlers) as channel:
+        call = channel.unary_stream("/test/one")(b"")
+        assert await call.read() == b"one"
+        assert gate.stats().inflight == 0
+        async with gate.permit():
+            assert await channel.unary_unary("/test/health")(b"") == b"served"
+        leave.set()
+        assert await call.read() == b"two"
+
+
+@pytest.mark.parametrize("kind", ["unary_unary", "unary_stream"])
+async def test_a_client_that_goes_away_gives_its_permit_back(kind: str) -> None:
+    gate, entered = edge(), asyncio.Event()
+
+    async def wait(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        entered.set()
+        await asyncio.Event().wait()
+        return b""
+
+    async def wait_to_stream(request: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+        yield await wait(request, context)
+
+    behavior = wait if kind == "unary_unary" else wait_to_stream
+    handler = getattr(grpc, f"{kind}_rpc_method_handler")(behavior)
+    async with serving(BackpressureInterceptor(gate=gate), one=handler) as channel:
+        call = getattr(channel, kind)("/test/one")(b"")
+        if kind == "unary_stream":
+            reading = asyncio.ensure_future(call.read())
+        await asyncio.wait_for(entered.wait(), DEADLINE_SECONDS)
+        assert gate.stats().inflight == 1
+        call.cancel()
+        await eventually(lambda: gate.stats().inflight == 0)
+        if kind == "unary_stream":
+            with pytest.raises(asyncio.CancelledError):
+                await reading
+
+
+async def test_a_calls_deadline_is_known_to_the_gates_below_and_to_no_other_call() -> None:
+    seen: list[float | None] = []
+
+    async def answer(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        deadline_at = current_deadline()
+        seen.append(None if deadline_at is None else deadline_at - time.monotonic())
+        return b""
+
+    async with serving(one=grpc.unary_unary_rpc_method_handler(answer)) as channel:
+        call = channel.unary_unary("/test/one")
+        await call(b"", timeout=50)
+        await call(b"")
+    assert seen[0] is not None
+    assert 0 < seen[0] <= 51  # gRPC rounds it
+    assert seen[1] is None
+
+
+async def test_a_deadline_that_passes_in_line_at_the_edge_is_no_error_of_the_service() -> None:
+    gate = Gate.queue(target_seconds=60, interval_seconds=600)
+    gate.bind(1, registry=CollectorRegistry())
+    interceptor = BackpressureInterceptor(gate=gate)
+    async with serving(interceptor, one=grpc.unary_unary_rpc_method_handler(unary_unary)) as channel:
+        async with gate.permit():
+            error = await failure(channel.unary_unary("/test/one")(b"", timeout=0.1))
+        await eventually(lambda: gate.stats().waiting == 0)
+    assert error.code() in {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE}
+
+
+async def test_a_client_with_a_retry_policy_waits_as_long_as_it_is_told_and_is_served() -> None:
+    came: list[float] = []
+
+    async def answer(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        came.append(time.monotonic())
+        if len(came) <= 2:
+            raise PoolExhausted("full", reason=RejectReason.THRESHOLD, retry_after_seconds=0.3)
+        return b"served"
+
+    policy = {
+        "maxAttempts": 4,
+        "initialBackoff": "0.001s",
+        "maxBackoff": "0.001s",
+        "backoffMultiplier": 1,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    config = {"methodConfig": [{"name": [{}], "retryPolicy": policy}]}
+    handler = grpc.unary_unary_rpc_method_handler(answer)
+    async with serving(config=config, one=handler) as channel:
+        assert await channel.unary_unary("/test/one")(b"") == b"served"
+    first, second, third = came
+    assert second - first >= 0.29, "its own policy would have it wait for a millisecond"
+    assert third - second >= 0.29

@@ -1,0 +1,47 @@
+"""A refusal inside a GraphQL execution: an error that says when to come back, beside the data that succeeded.
+
+    schema = strawberry.Schema(Query, extensions=[BackpressureExtension])
+
+Refusals before the execution are `quickwins.backpressure.asgi`'s.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quickwins.backpressure.errors import refusal_in
+from quickwins.core.errors import needs_extra, retry_after_header
+
+with needs_extra("graphql"):
+    from strawberry.extensions import SchemaExtension
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from graphql import GraphQLError
+
+
+class BackpressureExtension(SchemaExtension):
+    """Gives the error of each refused field `extensions {code, reason, retryAfter}`, the latter in whole seconds.
+
+    All other errors, and what others have put into `extensions`, stay as they are. Each result of a subscription is
+    looked at by itself.
+    """
+
+    def on_operation(self) -> Iterator[None]:
+        """See `SchemaExtension`."""
+        yield
+        result = self.execution_context.result
+        errors = getattr(result, "errors", None) or self.execution_context.pre_execution_errors
+        for error in errors or ():
+            _explain(error)
+
+
+def _explain(error: GraphQLError) -> None:
+    refusal = None if error.original_error is None else refusal_in(error.original_error)
+    if refusal is None:
+        return
+    extensions = {"code": refusal.graphql_code, "reason": str(refusal.reason)}
+    if refusal.retry_after_seconds is not None:
+        extensions["retryAfter"] = int(retry_after_header(refusal.retry_after_seconds))  # type: ignore[assignment]
+    error.extensions = {**(error.extensions or {}), **extensions}
