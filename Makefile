@@ -42,8 +42,8 @@ format: $(STAMP) ## Format the code and apply the safe fixes
 	@$(BIN)/ruff format .
 
 bench: $(STAMP) ## Run the benchmarks; exit 3 when a target is missed
-	@$(BIN)/python -m benchmarks.flags.evaluation
-	@$(BIN)/python -m benchmarks.backpressure.overload
+	@missed=0; for one in flags.evaluation backpressure.cost backpressure.overload backpressure.shapes; do \
+	  echo "== benchmarks.$$one"; $(BIN)/python -m benchmarks.$$one || missed=3; done; exit $$missed
 
 docs: $(STAMP) ## Build the documentation into site/, warnings are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -1,52 +1,61 @@
-"""What a pool of ten gets done at three times its capacity: bare, behind a semaphore, and behind each gate.
+"""What a pool of ten gets done at 0.7, 3 and 10 times its capacity, behind our gates and behind what people use instead.
 
 An embedded PostgreSQL, statements of 20 ms, arrivals that wait for nobody, clients that give up after a second. Each
-round first measures capacity by closed-loop workers, one for each connection of the bare pool, and then gives the same
-arrivals to every contender in shuffled order. Goodput and the p99 of accepted requests are medians over the rounds.
+round first measures capacity by closed-loop workers, one for each connection, on each driver's bare pool, and then gives
+the same arrivals to every contender in shuffled order. Goodput is divided by the capacity of the contender's own driver;
+it and the p99 of what was served are medians over the rounds, with the spread beside them.
 
-python -m benchmarks.backpressure.overload
+python -m benchmarks.backpressure.overload [--rounds 3] [--seconds 3]
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import logging
 import os
 import statistics
 import sys
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Any
 
-import asyncpg
-from prometheus_client import CollectorRegistry
-
-from quickwins.backpressure import Gate, GatedPool
+from benchmarks.backpressure.contenders import (
+    ADAPTIVE,
+    BARE,
+    GATE_THRESHOLD,
+    LONG_QUEUE,
+    NAIVE,
+    POOL_SIZE,
+    PSYCOPG,
+    QUEUE,
+    SEMAPHORE,
+    THRESHOLD_LIMIT,
+    WITHOUT_LIMIT,
+    contenders,
+    outcome,
+)
 from quickwins.engines import PostgresServer
-from quickwins.rig import LoadReport, Outcome, closed_loop, open_loop, poisson_arrivals
+from quickwins.rig import LoadReport, Outcome, Target, closed_loop, exit_code, open_loop, poisson_arrivals
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-POOL_SIZE = 10
 SERVICE_SECONDS = 0.02
 TIMEOUT_SECONDS = 1.0
-OVERLOAD = 3.0
-LONG_LINE = 200
-ROUNDS = 3
-CAPACITY_SECONDS = 1.5
-BLOCK_SECONDS = 4.0
+TARGET_SECONDS = 0.05
+CAPACITY_SECONDS = 1.0
 SETTLE_SECONDS = 0.3
 STATEMENT = f"SELECT pg_sleep({SERVICE_SECONDS})"
 
+LOADS = {
+    0.7: (BARE, NAIVE, PSYCOPG, GATE_THRESHOLD, QUEUE, ADAPTIVE),
+    3.0: (BARE, SEMAPHORE, NAIVE, PSYCOPG, GATE_THRESHOLD, QUEUE, LONG_QUEUE, ADAPTIVE),
+    10.0: (NAIVE, PSYCOPG, GATE_THRESHOLD, QUEUE, ADAPTIVE),
+}
+"""Times capacity, and who is tried there: those without a bound need no second look at ten times."""
+
 
 @dataclass(slots=True)
-class Contender:
-    """One way to share the pool, and how it fared in each round."""
+class Fared:
+    """How one contender fared under one load, a value for each round."""
 
-    name: str
-    call: Callable[[int], Awaitable[object]]
     goodput: list[float] = field(default_factory=list)
     p99_seconds: list[float] = field(default_factory=list)
     counts: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
@@ -55,87 +64,119 @@ class Contender:
     def note(self, report: LoadReport, capacity: float) -> None:
         self.goodput.append(report.goodput_per_second / capacity)
         self.p99_seconds.append(report.outcomes[Outcome.OK].p99_seconds or float("nan"))
-        for outcome, latencies in report.outcomes.items():
-            self.counts[outcome] += latencies.count
+        for kind, latencies in report.outcomes.items():
+            self.counts[kind] += latencies.count
         self.late += report.generator_was_bottleneck
 
+    @property
+    def median(self) -> float:
+        return statistics.median(self.goodput)
 
-@asynccontextmanager
-async def contenders(dsn: str) -> AsyncIterator[list[Contender]]:
-    async with asyncpg.create_pool(dsn, min_size=POOL_SIZE, max_size=POOL_SIZE) as pool:
-        semaphore = asyncio.Semaphore(POOL_SIZE)
+    @property
+    def p99(self) -> float:
+        return statistics.median(self.p99_seconds)
 
-        def gated(gate: Gate) -> GatedPool:
-            return GatedPool(pool, gate=gate, registry=CollectorRegistry())
-
-        threshold, queue, long_queue = (
-            gated(gate) for gate in (Gate.threshold(), Gate.queue(), Gate.queue(queue_size=LONG_LINE))
+    def row(self, name: str) -> str:
+        spread = f"({min(self.goodput):.3f}-{max(self.goodput):.3f})"
+        late = f"  the generator was late in {self.late} rounds" if self.late else ""
+        return (
+            f"{name:<28} {self.median:.3f} {spread}  {self.p99 * 1_000:>8.0f} ms  "
+            f"{self.counts[Outcome.REJECTED]:>7}  {self.counts[Outcome.TIMED_OUT]:>9}  {self.counts[Outcome.FAILED]:>6}{late}"
         )
 
-        async def on_bare(_: int) -> object:
-            return await pool.execute(STATEMENT)
 
-        async def behind_a_semaphore(_: int) -> object:
-            await asyncio.wait_for(semaphore.acquire(), TIMEOUT_SECONDS)
-            try:
-                return await pool.execute(STATEMENT)
-            finally:
-                semaphore.release()
-
-        def behind(to: GatedPool) -> Callable[[int], Awaitable[Any]]:
-            return lambda _: to.execute(STATEMENT, timeout=TIMEOUT_SECONDS)
-
-        yield [
-            Contender("bare pool", on_bare),
-            Contender("semaphore + wait_for", behind_a_semaphore),
-            Contender("threshold 0.85", behind(threshold)),
-            Contender("queue", behind(queue)),
-            Contender(f"queue, {LONG_LINE} may wait", behind(long_queue)),
-        ]
-
-
-async def measured(dsn: str) -> list[Contender]:
+async def measured(dsn: str, rounds: int, seconds: float) -> dict[float, dict[str, Fared]]:
     rng = Random(1)
-    async with contenders(dsn) as all_of_them:
-        bare = all_of_them[0]
-        print("round  capacity/s")
-        for number in range(1, ROUNDS + 1):
-            closed = await closed_loop([lambda: bare.call(0)] * POOL_SIZE, duration_seconds=CAPACITY_SECONDS)
-            capacity = closed.per_second
-            print(f"{number:>5}  {capacity:>10.0f}")
-            arrivals = poisson_arrivals(
-                rate_per_second=OVERLOAD * capacity, duration_seconds=BLOCK_SECONDS, rng=rng
-            )
-            for contender in rng.sample(all_of_them, len(all_of_them)):
-                report = await open_loop(
-                    contender.call, arrivals, timeout_seconds=TIMEOUT_SECONDS, duration_seconds=BLOCK_SECONDS
+    found = {load: {name: Fared() for name in names} for load, names in LOADS.items()}
+    async with contenders(dsn, timeout_seconds=TIMEOUT_SECONDS) as everyone:
+        print("round  capacity/s of " + ", of ".join(WITHOUT_LIMIT))
+        for number in range(1, rounds + 1):
+            capacity = {}
+            for name in WITHOUT_LIMIT:
+                call = everyone[name].call
+                closed = await closed_loop(
+                    [lambda call=call: call(STATEMENT)] * POOL_SIZE,  # type: ignore[misc]  # a bound default
+                    duration_seconds=CAPACITY_SECONDS,
                 )
-                contender.note(report, capacity)
-                await asyncio.sleep(SETTLE_SECONDS)  # what was cancelled is cleaned up by the pool
-    return all_of_them
+                capacity[name] = closed.per_second
+            print(f"{number:>5}  " + "  ".join(f"{one:.0f}" for one in capacity.values()), flush=True)
+            for load, names in LOADS.items():
+                arrivals = poisson_arrivals(
+                    rate_per_second=load * capacity[BARE], duration_seconds=seconds, rng=rng
+                )
+                for name in rng.sample(names, len(names)):
+                    contender = everyone[name]
+                    report = await open_loop(
+                        lambda _, run=contender.call: run(STATEMENT),  # type: ignore[misc]  # a bound default
+                        arrivals,
+                        timeout_seconds=TIMEOUT_SECONDS,
+                        duration_seconds=seconds,
+                        classify=outcome,
+                    )
+                    found[load][name].note(report, capacity[contender.driver])
+                    await asyncio.sleep(SETTLE_SECONDS)  # what was cancelled is cleaned up by the pool
+    return found
+
+
+def targets(found: dict[float, dict[str, Fared]]) -> list[Target]:
+    """What our gates promise."""
+    calm, busy, flooded = found[0.7], found[3.0], found[10.0]
+    made = []
+    for name in (QUEUE, ADAPTIVE):
+        goodput = calm[name].median / calm[BARE].median
+        p99 = calm[name].p99 / calm[BARE].p99
+        made += [
+            Target(
+                f"0.7x: goodput of {name} over the bare pool's ≥ 0.99: {goodput:.3f}", met=goodput >= 0.99
+            ),
+            Target(f"0.7x: p99 of {name} over the bare pool's ≤ 1.05: {p99:.3f}", met=p99 <= 1.05),
+        ]
+    queue = busy[QUEUE]
+    bound = 2 * TARGET_SECONDS + SERVICE_SECONDS
+    share = busy[GATE_THRESHOLD].median * POOL_SIZE / THRESHOLD_LIMIT
+    made += [
+        Target(f"3x: goodput of {QUEUE} ≥ 0.98: {queue.median:.3f}", met=queue.median >= 0.98),
+        Target(
+            f"3x: p99 of {QUEUE} ≤ {bound * 1e3:.0f} ms: {queue.p99 * 1e3:.0f} ms", met=queue.p99 <= bound
+        ),
+        Target(f"3x: goodput of {GATE_THRESHOLD} by its permits ≥ 0.95: {share:.3f}", met=share >= 0.95),
+        Target(
+            f"10x: goodput of {QUEUE} ≥ 0.94: {flooded[QUEUE].median:.3f}", met=flooded[QUEUE].median >= 0.94
+        ),
+    ]
+    for name in (BARE, SEMAPHORE, NAIVE, PSYCOPG):
+        peer = busy[name]
+        beyond = min(peer.goodput) > max(queue.goodput)
+        made.append(
+            Target(f"3x: {name} not above {QUEUE} beyond the spread: {peer.median:.3f}", met=not beyond)
+        )
+    return made
 
 
 def main() -> int:
-    """Measure and print."""
+    """Measure, print, and say whether the targets were met."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.backpressure.overload",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="default: 3")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each load; default: 3")
+    options = parser.parse_args()
     logging.getLogger("quickwins").setLevel(logging.ERROR)  # refusals are what this is about
     print(f"load of the machine before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
     with PostgresServer.start() as server:
-        found = asyncio.run(measured(server.url))
-    print(
-        f"\nat {OVERLOAD:g} times capacity, clients give up after {TIMEOUT_SECONDS:g} s, "
-        f"{ROUNDS} rounds of {BLOCK_SECONDS:g} s"
-    )
-    print("contender             goodput/capacity       p99 of accepted  refused  timed out  failed")
-    for one in found:
-        print(
-            f"{one.name:<20}  {statistics.median(one.goodput):.3f} "
-            f"({min(one.goodput):.3f}-{max(one.goodput):.3f})  "
-            f"{statistics.median(one.p99_seconds) * 1_000:>12.0f} ms  {one.counts[Outcome.REJECTED]:>7}  "
-            f"{one.counts[Outcome.TIMED_OUT]:>9}  {one.counts[Outcome.FAILED]:>6}"
-            + (f"  the generator was late in {one.late} rounds" if one.late else "")
-        )
-    print(f"load of the machine after: {os.getloadavg()[0]:.2f}")
-    return 0
+        found = asyncio.run(measured(server.url, options.rounds, options.seconds))
+    for load, fared in found.items():
+        print(f"\n{load:g} times capacity, {options.rounds} rounds of {options.seconds:g} s")
+        print(f"{'':<28} goodput/capacity       p99 of served  refused  timed out  failed")
+        for name, one in fared.items():
+            print(one.row(name))
+    print(f"\nload of the machine after: {os.getloadavg()[0]:.2f}")
+    made = targets(found)
+    for target in made:
+        print(target)
+    return exit_code(made)
 
 
 if __name__ == "__main__":

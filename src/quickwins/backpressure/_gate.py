@@ -70,13 +70,12 @@ class GateCore:
         waiting: How many are in line.
         admitted: Permits given since the start.
         timed_out: Waiters whose deadline passed.
-        rejected: Refusals by reason.
         mean_hold_seconds: How long permits are held, smoothed; `None` before the first release.
     """
 
     __slots__ = (
         "_closed", "_learner", "_limits", "_lines", "_next_deadline", "_patience", "_protected", "_room", "_tenants", "admitted",
-        "inflight", "limit", "max_size", "mean_hold_seconds", "rejected", "rule", "timed_out", "waiting",
+        "inflight", "limit", "max_size", "mean_hold_seconds", "rule", "timed_out", "waiting",
     )  # fmt: skip
 
     def __init__(self, rule: Rule, max_size: int) -> None:
@@ -87,7 +86,6 @@ class GateCore:
         self.waiting = 0
         self.admitted = 0
         self.timed_out = 0
-        self.rejected: dict[RejectReason, int] = dict.fromkeys(RejectReason, 0)
         self.mean_hold_seconds: float | None = None
         self._closed = False
         self._tenants: Tenants | None = None
@@ -130,7 +128,6 @@ class GateCore:
             return ADMITTED
         answer = self._refusal_or_place(now, deadline_at, priority, tenant)
         if isinstance(answer, RejectReason):
-            self.rejected[answer] += 1
             return answer
         waiter = Waiter(now, deadline_at, priority, tenant)
         if answer is not None:
@@ -397,5 +394,3 @@ class GateCore:
         waiter.ended_at = now
         if verdict is Verdict.TIMED_OUT:
             self.timed_out += 1
-        elif isinstance(verdict, RejectReason):
-            self.rejected[verdict] += 1

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 SHOWN = 5
 """How many of the longest holders are shown."""
 
+NOTED = 0.25
+"""While fewer are known: what a hold must reach of the shortest of them to be noted. Noting all of them costs a fifth of
+what a permit does."""
+
 
 class Outcome(StrEnum):
     """How an acquisition ended."""
@@ -102,8 +106,8 @@ class Ledger:
         self._longest[key] = (seconds, permit)  # the permit keeps its code alive, and with it the key unique
         if len(self._longest) > SHOWN:
             del self._longest[min(self._longest, key=lambda site: self._longest[site][0])]
-        if len(self._longest) == SHOWN:
-            self.worth_noting_seconds = min(longest for longest, _ in self._longest.values())
+        shortest = min(longest for longest, _ in self._longest.values())
+        self.worth_noting_seconds = shortest if len(self._longest) == SHOWN else shortest * NOTED
 
     def first_of(self, task: asyncio.Task[object] | None) -> str:
         """Where `task` took the first permit it holds."""

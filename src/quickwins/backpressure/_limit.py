@@ -68,6 +68,9 @@ FAILED = 0.1
 FULL = 0.95
 """Mean inflight over limit from which on a block says something about the limit."""
 
+FULL_BLOCKS = 2
+"""Of those so many in a row before a probe: a busy moment of a pool that has enough is shorter."""
+
 _FIRST_REST, _LONGEST_REST = 8, 64
 _RESTING = -1
 _LOW = 2
@@ -82,9 +85,32 @@ class LimitLearner:
     """
 
     __slots__ = (
-        "_base", "_crowd", "_cycles", "_drops", "_ends", "_failing", "_held", "_lean", "_max", "_min", "_need", "_noise",
-        "_phase", "_reference", "_rest", "_rest_left", "_roots", "_settling", "_sides", "_spread", "_started_at",
-        "_stretch", "_stride", "limit", "why",
+        "_base",
+        "_crowd",
+        "_cycles",
+        "_drops",
+        "_ends",
+        "_failing",
+        "_held",
+        "_lean",
+        "_max",
+        "_min",
+        "_need",
+        "_noise",
+        "_phase",
+        "_reference",
+        "_rest",
+        "_rest_left",
+        "_roots",
+        "_run",
+        "_settling",
+        "_sides",
+        "_spread",
+        "_started_at",
+        "_stretch",
+        "_stride",
+        "limit",
+        "why",
     )  # fmt: skip
 
     def __init__(self, *, min_limit: int, max_limit: int) -> None:
@@ -102,6 +128,7 @@ class LimitLearner:
         self._roots = self._held = self._started_at = 0.0
         self._rest = self._rest_left = 1
         self._phase = _RESTING
+        self._run = 0  # full blocks since one that was not
         self._stride = COARSE
         self._forget()
         self._start(0.0)
@@ -175,11 +202,12 @@ class LimitLearner:
         )
         if self._phase == _RESTING:
             self._rest_left -= 1
+            self._run = self._run + 1 if full else 0
             changed = abs(hold - self._reference) > log(CHANGED) + 2 * sqrt(spread)
             self._reference = hold if changed else 0.75 * self._reference + 0.25 * hold
             if self.limit != self._base:  # left low by a probe that lost its load
                 self._go(self._base, now, inflight, "the probe is over")
-            elif full and (changed or self._rest_left <= 0) and self._min < self._max:
+            elif self._run >= FULL_BLOCKS and (changed or self._rest_left <= 0) and self._min < self._max:
                 self._probe(now, inflight)
             else:
                 self._start(now)

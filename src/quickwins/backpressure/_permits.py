@@ -58,8 +58,22 @@ class Gate:
     """
 
     __slots__ = (
-        "_clock", "_core", "_due", "_futures", "_name", "_quiet_until", "_reported", "_reporter",
-        "_retry_after_seconds", "_rng", "_rule", "_shared", "_tallies", "_timer", "ledger", "now",
+        "_clock",
+        "_core",
+        "_due",
+        "_futures",
+        "_name",
+        "_quiet_until",
+        "_random",
+        "_reported",
+        "_reporter",
+        "_retry_after_seconds",
+        "_rule",
+        "_shared",
+        "_tallies",
+        "_timer",
+        "ledger",
+        "now",
     )  # fmt: skip
 
     def __init__(self, rule: Rule) -> None:
@@ -206,7 +220,7 @@ class Gate:
         self._name = name
         self._retry_after_seconds = retry_after_seconds
         self._clock = SystemClock() if clock is None else clock
-        self._rng = Random() if rng is None else rng  # noqa: S311 -- jitter, not secrecy
+        self._random = (Random() if rng is None else rng).random  # noqa: S311 -- jitter, not secrecy
         self._reporter = Reporter(service=service, name=name, clock=self._clock)
         self.ledger = Ledger(self._core)
         self._tallies = Tallies(self.ledger, READINGS, registry=registry, service=service, name=name)
@@ -328,15 +342,16 @@ class Gate:
             if self._shared:
                 self._tallies.touch()
             return None
-        permit.counted = False
-        permit.waiter = None
-        if core.rule.shadow and answer is not RejectReason.CLOSED:
-            self._let_pass(permit, answer, now, task)
-            return None
-        if isinstance(answer, RejectReason):
+        if isinstance(answer, RejectReason) and (answer is RejectReason.CLOSED or not core.rule.shadow):
             ledger.refused_at_once[0] += 1
             self._report(answer, now)
-            raise self._rejection(answer, timeout_seconds)
+            raise self._rejection(core, answer, timeout_seconds)
+        permit.counted = False
+        permit.waiter = None
+        if core.rule.shadow:
+            self._let_pass(permit, answer, now, task)
+            return None
+        assert not isinstance(answer, RejectReason)
         self._futures[answer] = asyncio.get_running_loop().create_future()
         if answer.displaced is not None:
             self._tell((answer.displaced,))
@@ -365,7 +380,7 @@ class Gate:
         waited_seconds = waiter.ended_at - waiter.since
         if isinstance(waiter.verdict, RejectReason):
             self.ledger.acquired[Outcome.REJECTED].observe(waited_seconds)
-            raise self._rejection(waiter.verdict, timeout_seconds)
+            raise self._rejection(core, waiter.verdict, timeout_seconds)
         self.ledger.acquired[Outcome.TIMED_OUT].observe(waited_seconds)
         raise TimeoutError(f"no permit of pool {self._name!r} within the {timeout_seconds} s asked for")
 
@@ -418,7 +433,7 @@ class Gate:
     def closed_error(self) -> PoolExhausted:
         """Count and report a refusal after `close`, for who has not asked."""
         self._report(RejectReason.CLOSED, self.now())
-        return self._rejection(RejectReason.CLOSED, None)
+        return self._rejection(self.core, RejectReason.CLOSED, None)
 
     def _begin(self, permit: Permit) -> None:
         permit.counted = True
@@ -443,7 +458,7 @@ class Gate:
             f"this task holds a permit of pool {self._name!r} already, taken at {self.ledger.first_of(task)}, and no "
             "other may be had now: use that connection for both, or take both before either is needed",
             reason=RejectReason.NESTED,
-            retry_after_seconds=self._retry_after_seconds * (0.5 + self._rng.random()),
+            retry_after_seconds=self._retry_after_seconds * (0.5 + self._random()),
         )
 
     def _let_pass(
@@ -519,9 +534,9 @@ class Gate:
         self.core  # noqa: B018 -- raises
         raise AssertionError
 
-    def _rejection(self, reason: RejectReason, timeout_seconds: float | None) -> PoolExhausted:
-        core = self._core
-        assert core is not None
+    def _rejection(
+        self, core: GateCore, reason: RejectReason, timeout_seconds: float | None
+    ) -> PoolExhausted:
         facts = (
             self._name,
             core.inflight,
@@ -535,7 +550,7 @@ class Gate:
         error = PoolExhausted.__new__(PoolExhausted, facts)
         error.reason = reason
         error.retry_after_seconds = (
-            None if reason is RejectReason.CLOSED else self._retry_after_seconds * (0.5 + self._rng.random())
+            None if reason is RejectReason.CLOSED else self._retry_after_seconds * (0.5 + self._random())
         )
         return error
 

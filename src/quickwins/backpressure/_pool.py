@@ -11,17 +11,19 @@ from dataclasses import replace
 from sys import _getframe  # as for permits
 from typing import TYPE_CHECKING, Any
 
+from quickwins.backpressure._deadline import current_deadline
 from quickwins.backpressure._ledger import Outcome, outcome_of
 from quickwins.backpressure._permit import Permit
 from quickwins.backpressure._permits import Gate
 from quickwins.backpressure._rule import Priority
+from quickwins.backpressure.metrics import ACQUIRE_DURATION
 from quickwins.backpressure.settings import PoolSettings
 from quickwins.core.clock import Deadline, SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Generator
     from random import Random
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
     import asyncpg
     from prometheus_client import CollectorRegistry
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from quickwins.core.flags import Flag
 
 _DEFAULTS = PoolSettings()
+_AT_ONCE_SECONDS = (ACQUIRE_DURATION.buckets or (0.0,))[0]
 _NORMAL = Priority.NORMAL
 
 
@@ -86,7 +89,7 @@ class GatedPool:
             service=service,
             retry_after_seconds=settings.retry_after_seconds,
             registry=registry,
-            clock=self._clock,
+            clock=clock,
             rng=rng,
         )
         self._core = self._gate.core
@@ -112,7 +115,7 @@ class GatedPool:
             NestedAcquire: This task holds a connection already, and there is no permit for another one.
             TimeoutError: There was no permit, or no connection, in time.
         """
-        return Acquisition(self, timeout, Permit(self._gate, timeout, priority, tenant, _getframe(1)))
+        return Acquisition(self, self._gate, timeout, priority, tenant, _getframe(1))
 
     async def release(
         self, connection: asyncpg.pool.PoolConnectionProxy, *, timeout: float | None = None
@@ -124,33 +127,46 @@ class GatedPool:
         Raises:
             asyncpg.InterfaceError: The connection is another pool's.
         """
-        await self._release(connection, timeout)
-
-    async def _release(
-        self,
-        connection: asyncpg.pool.PoolConnectionProxy,
-        timeout: float | None,
-        error: BaseException | None = None,
-    ) -> None:
         held = self._held.pop(connection, None)
         if held is None:
             await self.pool.release(connection, timeout=timeout)
             return
+        await self._give_back(connection, held, timeout, lost=_is_lost(connection))
+
+    async def _give_back(
+        self,
+        connection: asyncpg.pool.PoolConnectionProxy,
+        held: tuple[Permit, float | None],
+        timeout: float | None,
+        *,
+        lost: bool,
+        cancelled: bool = False,
+    ) -> None:
         permit, reset_seconds = held
         # What tells when asyncpg has the connection back. A task of our own around its release would tell it too, and
         # costs as much as the whole gate.
         holder = getattr(connection, "_holder", None)
         in_use = getattr(holder, "_in_use", None)
-        sample = not isinstance(error, asyncio.CancelledError)
-        dropped = sample and (isinstance(error, (TimeoutError, ConnectionError)) or _is_lost(connection))
         try:
             await self.pool.release(connection, timeout=reset_seconds if timeout is None else timeout)
         finally:
             if in_use is None or in_use.done():
-                self._gate.leave(permit, sample=sample, dropped=dropped)
+                self._gate.leave(permit, sample=not cancelled, dropped=lost)
             else:  # we were cancelled; asyncpg's reset goes on behind its shield
                 self._resetting[in_use] = permit
                 in_use.add_done_callback(self._reset)
+
+    async def _leave(self, connection: asyncpg.pool.PoolConnectionProxy, error: BaseException | None) -> None:
+        """Give `connection` back that was used in a block which ended with `error`."""
+        held = self._held.pop(connection, None)
+        if held is None:  # released inside the block
+            await self.pool.release(connection)
+        elif error is None:
+            await self._give_back(connection, held, None, lost=False)
+        else:
+            cancelled = isinstance(error, asyncio.CancelledError)
+            lost = isinstance(error, (TimeoutError, ConnectionError)) or _is_lost(connection)
+            await self._give_back(connection, held, None, lost=lost and not cancelled, cancelled=cancelled)
 
     def _reset(self, in_use: asyncio.Future[None]) -> None:
         self._gate.leave(self._resetting.pop(in_use))
@@ -197,15 +213,11 @@ class GatedPool:
     def _gated(self) -> bool:
         return self._core.limit is not None and (self._flag is None or self._flag.active())
 
-    def _ask(
-        self, permit: Permit, timeout: float | None
-    ) -> Coroutine[Any, Any, asyncpg.pool.PoolConnectionProxy]:
-        return self._acquire(permit, timeout, gated=self._gated())
-
     async def _acquire(
         self, permit: Permit, timeout: float | None, *, gated: bool, shortcut: bool = False
     ) -> asyncpg.pool.PoolConnectionProxy:
         gate = self._gate
+        acquired = self._ledger.acquired[Outcome.ACQUIRED]
         now = gate.now()
         if not gated:
             permit.used = True
@@ -217,13 +229,21 @@ class GatedPool:
             gate.count(permit)
             self._held[connection] = (permit, None)
         else:
-            asked_seconds, timeout = timeout, gate.bounded(timeout, now)
+            asked_seconds = timeout
+            if current_deadline() is not None:
+                timeout = gate.bounded(timeout, now)
             waiter = gate.ask(permit, now, timeout)
             if waiter is not None:
                 await gate.wait(permit, waiter, timeout)
             try:
-                if timeout is None:
-                    connection = await self._connected(permit, self.pool.acquire())
+                if timeout is None:  # `_connected`, without another coroutine
+                    try:
+                        connection = await self.pool.acquire()
+                    except BaseException:
+                        gate.leave(permit, sample=False)
+                        raise
+                    permit.since = gate.now()
+                    self._held[connection] = (permit, None)
                 else:
                     connection = await self._connected_within(
                         permit, now, timeout, asked_seconds, shortcut=shortcut, waited=waiter is not None
@@ -231,7 +251,12 @@ class GatedPool:
             except BaseException as error:
                 self._ledger.acquired[outcome_of(error)].observe(gate.now() - now)
                 raise
-        self._ledger.acquired[Outcome.ACQUIRED].observe(permit.since - now)
+        seconds = permit.since - now
+        if seconds < _AT_ONCE_SECONDS:  # what `observe` finds out by a search
+            acquired.counts[0] += 1
+            acquired.total += seconds
+        else:
+            acquired.observe(seconds)
         return connection
 
     async def _connected_within(
@@ -354,44 +379,53 @@ class GatedPool:
             raise
         finally:
             try:
-                await self._release(connection, None, error)
+                await self._leave(connection, error)
             finally:
                 error = None  # no cycle through this frame
 
 
-class Acquisition:
+class Acquisition(Permit):
     """What `GatedPool.acquire` returns: await it, or enter it with `async with`, once."""
 
-    __slots__ = ("_connection", "_permit", "_pool", "_timeout_seconds", "_used")
+    __slots__ = ("_begun", "_connection", "_pool")
 
-    def __init__(self, pool: GatedPool, timeout_seconds: float | None, permit: Permit) -> None:
+    def __init__(
+        self,
+        pool: GatedPool,
+        gate: Gate,
+        timeout_seconds: float | None,
+        priority: Priority,
+        tenant: str | None,
+        frame: FrameType,
+    ) -> None:
+        super().__init__(gate, timeout_seconds, priority, tenant, frame)
         self._pool = pool
-        self._timeout_seconds = timeout_seconds
-        self._permit = permit
-        self._used = False
+        self._begun = False
         self._connection: asyncpg.pool.PoolConnectionProxy | None = None
 
     def __await__(self) -> Generator[Any, None, asyncpg.pool.PoolConnectionProxy]:
-        self._used = True
+        self._begun = True
         return self._acquire().__await__()
 
     async def __aenter__(self) -> asyncpg.pool.PoolConnectionProxy:
-        if self._used:
+        if self._begun:
             from asyncpg import InterfaceError
 
             raise InterfaceError("a connection is already acquired")
         self._connection = await self._acquire()
-        self._used = True
+        self._begun = True
         return self._connection
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         connection, self._connection = self._connection, None
-        await self._pool._release(connection, None, error)  # noqa: SLF001 -- the same room
+        assert connection is not None
+        await self._pool._leave(connection, error)  # noqa: SLF001 -- the same room
 
     def _acquire(self) -> Coroutine[Any, Any, asyncpg.pool.PoolConnectionProxy]:
-        return self._pool._ask(self._permit, self._timeout_seconds)  # noqa: SLF001 -- the same room
+        pool = self._pool
+        return pool._acquire(self, self._timeout_seconds, gated=pool._gated())  # noqa: SLF001 -- the same room
 
 
 def _is_lost(connection: asyncpg.pool.PoolConnectionProxy) -> bool:

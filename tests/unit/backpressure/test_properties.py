@@ -45,7 +45,6 @@ class AnyGate(RuleBasedStateMachine):
         self.in_line: dict[Waiter, None] = {}  # in order of coming: a set would have a new one each time
         self.held: list[Tenant | None] = []
         self.ungated = self.admitted = self.released = self.timed_out = 0
-        self.rejected: Counter[RejectReason] = Counter()
 
     @initialize(size=st.integers(1, 12), rule=RULES)
     def begin(self, size: int, rule: Rule) -> None:
@@ -68,7 +67,6 @@ class AnyGate(RuleBasedStateMachine):
                 self.timed_out += 1
             else:
                 assert isinstance(waiter.verdict, RejectReason)
-                self.rejected[waiter.verdict] += 1
 
     def check_order(self, admitted: Waiter) -> None:
         line = self.core._lines[admitted.priority]
@@ -104,7 +102,6 @@ class AnyGate(RuleBasedStateMachine):
             assert isinstance(answer, RejectReason)
             assert was_closed == (answer is RejectReason.CLOSED)
             assert was_closed or not free or answer is RejectReason.TENANT
-            self.rejected[answer] += 1
 
     @rule()
     def come_ungated(self) -> None:
@@ -166,7 +163,6 @@ class AnyGate(RuleBasedStateMachine):
         core = self.core
         assert core.waiting == len(self.in_line) == sum(len(line) for line in core._lines)
         assert set(self.in_line) == {waiter for line in core._lines for waiter in line}
-        assert {reason: n for reason, n in core.rejected.items() if n} == dict(+self.rejected)
         assert core.timed_out == self.timed_out
 
     @invariant()
