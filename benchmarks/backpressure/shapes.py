@@ -1,0 +1,237 @@
+"""Loads that change: a step, a ramp, a spike, a square wave, statements of two lengths, and clients that retry.
+
+An embedded PostgreSQL, a pool of ten, arrivals at random with a rate that follows the shape, the same for the bare pool
+and for the queue gate, one after the other in shuffled order. Rates are multiples of what closed-loop workers reach on the
+bare pool at the start. The last shape is the one that does not end by itself: each client tries four times, and gives each
+try a second, so that a burst of two seconds leaves a bare pool with nothing but work that nobody waits for any more.
+
+python -m benchmarks.backpressure.shapes
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import Random
+
+from benchmarks.backpressure.contenders import (
+    BARE,
+    LONG_QUEUE,
+    POOL_SIZE,
+    QUEUE,
+    Contender,
+    contenders,
+    outcome,
+)
+from quickwins.backpressure import PoolExhausted
+from quickwins.engines import PostgresServer
+from quickwins.rig import LoadReport, Outcome, Target, closed_loop, exit_code, open_loop
+
+SERVICE_SECONDS = 0.02
+STATEMENT = f"SELECT pg_sleep({SERVICE_SECONDS})"
+TIMEOUT_SECONDS = 1.0
+TARGET_SECONDS = 0.05
+INTERVAL_SECONDS = 0.5
+TRIES = 4
+CAPACITY_SECONDS = 1.0
+SETTLE_SECONDS = 0.5
+BURST_ENDS, CALM_SECONDS = 4.0, 10.0
+
+Rate = Callable[[float], float]
+Call = Callable[[int], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A load over time.
+
+    Attributes:
+        name: For the table.
+        seconds: How long.
+        rate: Arrivals by the time, in multiples of capacity.
+        peak: The most that `rate` says.
+        names: Who is tried.
+    """
+
+    name: str
+    seconds: float
+    rate: Rate
+    peak: float
+    names: tuple[str, ...] = (BARE, QUEUE)
+
+
+STEP = Shape("step: 0.5, then 2, then 0.5", 6.0, lambda t: 2.0 if 2 <= t < 4 else 0.5, 2.0)
+RAMP = Shape("ramp: 0.2 to 2.5", 5.0, lambda t: 0.2 + 2.3 * t / 5, 2.5)
+SPIKE = Shape(
+    "spike: 0.6, with 1.5 for 200 ms",
+    4.0,
+    lambda t: 1.5 if 1.0 <= t < 1.2 else 0.6,
+    1.5,
+    (BARE, QUEUE, LONG_QUEUE),
+)
+SQUARE = Shape("square wave: 0.3 and 2, half a second each", 6.0, lambda t: 2.0 if t % 1 >= 0.5 else 0.3, 2.0)
+RETRIES = Shape(
+    "retrying clients: 0.7, with 3 for 2 s",
+    BURST_ENDS + 2 * INTERVAL_SECONDS + CALM_SECONDS,
+    lambda t: 3.0 if BURST_ENDS - 2 <= t < BURST_ENDS else 0.7,
+    3.0,
+)
+BIMODAL = Shape("2 ms, and 2 s for one in a hundred: 1.5", 6.0, lambda _: 1.5, 1.5)
+
+
+def arrivals_of(shape: Shape, capacity: float, rng: Random) -> list[float]:
+    """Poisson arrivals whose rate follows the shape, by thinning (Lewis and Shedler 1979)."""
+    found: list[float] = []
+    now = 0.0
+    while True:
+        now += rng.expovariate(shape.peak * capacity)
+        if now >= shape.seconds:
+            return found
+        if rng.random() * shape.peak < shape.rate(now):
+            found.append(now)
+
+
+def once(contender: Contender) -> Call:
+    return lambda _: contender.call(STATEMENT)
+
+
+def retrying(contender: Contender) -> Call:
+    """Tries again at once, as clients do that were written in a hurry."""
+
+    async def call(_: int) -> object:
+        for _ in range(TRIES - 1):
+            try:
+                return await asyncio.wait_for(contender.call(STATEMENT), TIMEOUT_SECONDS)
+            except (TimeoutError, PoolExhausted):
+                pass
+        return await asyncio.wait_for(contender.call(STATEMENT), TIMEOUT_SECONDS)
+
+    return call
+
+
+def of_two_lengths(contender: Contender) -> Call:
+    rng = Random(3)
+    lengths = [2.0 if rng.random() < 0.01 else 0.002 for _ in range(100_000)]
+    return lambda index: contender.call(f"SELECT pg_sleep({lengths[index]})")
+
+
+async def capacity_of(call: Call) -> float:
+    closed = await closed_loop([lambda: call(0)] * POOL_SIZE, duration_seconds=CAPACITY_SECONDS)
+    return closed.per_second
+
+
+def row(name: str, report: LoadReport) -> str:
+    counts = {kind: latencies.count for kind, latencies in report.outcomes.items()}
+    p99 = report.outcomes[Outcome.OK].p99_seconds or float("nan")
+    late = "  the generator was late" if report.generator_was_bottleneck else ""
+    return (
+        f"{name:<28} {counts[Outcome.OK] / report.offered:>8.1%} of {report.offered:>5}  {p99 * 1e3:>7.0f} ms  "
+        f"{counts[Outcome.REJECTED]:>7}  {counts[Outcome.TIMED_OUT]:>9}{late}"
+    )
+
+
+async def measured(dsn: str) -> list[Target]:
+    rng = Random(1)
+    made: list[Target] = []
+    async with contenders(dsn, timeout_seconds=TIMEOUT_SECONDS) as everyone:
+        capacity = await capacity_of(once(everyone[BARE]))
+        print(f"capacity: {capacity:.0f}/s")
+
+        async def tried(
+            shape: Shape, how: Callable[[Contender], Call], times: float, timeout_seconds: float
+        ) -> dict[str, LoadReport]:
+            arrivals = arrivals_of(shape, times, rng)
+            reports = {}
+            for name in rng.sample(shape.names, len(shape.names)):
+                watching = asyncio.ensure_future(watched(everyone[name])) if shape is RETRIES else None
+                reports[name] = await open_loop(
+                    how(everyone[name]),
+                    arrivals,
+                    timeout_seconds=timeout_seconds,
+                    duration_seconds=shape.seconds,
+                    classify=outcome,
+                )
+                if watching is not None:
+                    refused_late[name] = await watching
+                await asyncio.sleep(SETTLE_SECONDS)
+            print(f"\n{shape.name}\n{'':<28} answered in time  p99 of them  refused  timed out")
+            for name in shape.names:
+                print(row(name, reports[name]), flush=True)
+            return reports
+
+        refused_late: dict[str, int] = {}
+
+        async def watched(contender: Contender) -> int:
+            """Refusals, later than two intervals after the burst."""
+            if contender.gated is None:
+                return 0
+            await asyncio.sleep(BURST_ENDS + 2 * INTERVAL_SECONDS)
+            before = sum(contender.gated.stats().rejected.values())
+            await asyncio.sleep(CALM_SECONDS)
+            return sum(contender.gated.stats().rejected.values()) - before
+
+        for shape in (STEP, RAMP, SQUARE):
+            reports = await tried(shape, once, capacity, TIMEOUT_SECONDS)
+            p99 = reports[QUEUE].outcomes[Outcome.OK].p99_seconds or float("inf")
+            bound = 2 * TARGET_SECONDS + SERVICE_SECONDS
+            made.append(
+                Target(
+                    f"{shape.name}: p99 of {QUEUE} ≤ {bound * 1e3:.0f} ms: {p99 * 1e3:.0f} ms",
+                    met=p99 <= bound,
+                )
+            )
+
+        reports = await tried(SPIKE, once, capacity, TIMEOUT_SECONDS)
+        report = reports[LONG_QUEUE]
+        share = report.outcomes[Outcome.REJECTED].count / report.offered
+        made.append(Target(f"{SPIKE.name}: {LONG_QUEUE} refuses ≤ 1 %: {share:.2%}", met=share <= 0.01))
+
+        # By the mean of both lengths.
+        times = capacity * SERVICE_SECONDS / (0.99 * 0.002 + 0.01 * 2)
+        reports = await tried(BIMODAL, of_two_lengths, times, 5.0)
+        ours, bare = (reports[name].outcomes[Outcome.OK].count for name in (QUEUE, BARE))
+        made.append(
+            Target(f"{BIMODAL.name}: {QUEUE} over bare: {ours / bare:.2f} ≥ 0.5", met=ours >= 0.5 * bare)
+        )
+
+        reports = await tried(RETRIES, retrying, capacity, TRIES * TIMEOUT_SECONDS + 1)
+        back = BURST_ENDS + 2 * INTERVAL_SECONDS
+        shares = {}
+        for name, report in reports.items():
+            after = [one for one in report.timeline if back <= one.start_seconds < report.duration_seconds]
+            shares[name] = sum(one.ok for one in after) / sum(one.offered for one in after)
+            print(f"{name}: {shares[name]:.1%} answered in the {CALM_SECONDS:g} s after two intervals")
+        late = refused_late[QUEUE]
+        made += [
+            Target(
+                f"{RETRIES.name}: {QUEUE} is back within two intervals: {shares[QUEUE]:.3f}",
+                met=shares[QUEUE] >= 0.98,
+            ),
+            Target(
+                f"{RETRIES.name}: {QUEUE} then refuses nothing for {CALM_SECONDS:g} s: {late}", met=late == 0
+            ),
+            Target(
+                f"{RETRIES.name}: the bare pool stays collapsed: {shares[BARE]:.3f}", met=shares[BARE] <= 0.9
+            ),
+        ]
+    return made
+
+
+def main() -> int:
+    """Measure, print, and say whether the targets were met."""
+    logging.getLogger("quickwins").setLevel(logging.ERROR)  # refusals are what this is about
+    print(f"load of the machine before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
+    with PostgresServer.start() as server:
+        made = asyncio.run(measured(server.url))
+    print()
+    for target in made:
+        print(target)
+    return exit_code(made)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
