@@ -276,14 +276,14 @@ class GateCore:
                 self._limits = self.rule.limits(self.limit, self.max_size)
 
     def _over_share(self, tenant: Tenant) -> bool:
-        """Whether, where nobody may wait, a tenant with its share must leave what is free to the others.
+        """Whether, where nobody may wait, a tenant that has its share must leave what is free to the others.
 
         A permit is kept for each other active tenant, up to half of them: trunk reservation, as telephony has it.
         """
         if self._tenants is None or self._room:
             return False
         active, limit = len(self._tenants), self._limits[_NORMAL]
-        if (tenant.inflight + 1) * active <= limit:
+        if tenant.inflight * active < limit:
             return False
         return limit - self.inflight <= min(active - 1, limit // 2)
 

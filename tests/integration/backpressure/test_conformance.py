@@ -1,4 +1,4 @@
-"""One table of cases over the bare pool and over a gated pool: off, at threshold 1.0, on, and with a queue.
+"""One table of cases over the bare pool and over a gated pool: off, at threshold 1.0, and behind each gate.
 
 Off is off: what asyncpg's pool answers, raises and leaves behind, ours does too. Where the gate makes a difference
 while it is on, the case says which.
@@ -19,7 +19,14 @@ import pytest
 import pytest_asyncio
 from asyncpg.pool import PoolConnectionProxy
 
-from quickwins.backpressure import BackpressureSettings, GatedPool, PoolExhausted, RejectReason
+from quickwins.backpressure import (
+    BackpressureSettings,
+    Gate,
+    GatedPool,
+    Nested,
+    PoolExhausted,
+    RejectReason,
+)
 from quickwins.core.flags import Flag, Flags, MemorySource
 from tests.integration.backpressure.conftest import Pools, all_is_back, asleep, gated_over, patient, sleeping
 from tests.integration.backpressure.stepping import DEADLINE_SECONDS, eventually
@@ -33,11 +40,12 @@ class Over(StrEnum):
     ONE = "threshold 1.0"
     ON = "gate on"
     QUEUE = "queue gate"
+    ADAPTIVE = "adaptive gate"
 
     @property
     def gates(self) -> bool:
         """Whether a gate is asked."""
-        return self in {Over.ON, Over.QUEUE}
+        return self in {Over.ON, Over.QUEUE, Over.ADAPTIVE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,9 @@ def made(over: Over, registry: Any) -> Callable[[asyncpg.Pool], Subject]:
             return Subject(over, pool, pool)
         if over is Over.QUEUE:
             return Subject(over, gated_over(pool, gate=patient(), registry=registry), pool)
+        if over is Over.ADAPTIVE:
+            gate = Gate.adaptive(target_seconds=60, interval_seconds=600, queue_size=100, nested=Nested.ALLOW)
+            return Subject(over, gated_over(pool, gate=gate, registry=registry), pool)
         threshold = 1.0 if over is Over.ONE else 0.999
         gated = gated_over(pool, threshold, flag=flag(registry, on=over is not Over.OFF), registry=registry)
         return Subject(over, gated, pool)
