@@ -1,0 +1,142 @@
+"""What the adaptive gate learns on a real server: statements that get slower and recover, and statements behind one lock.
+
+An embedded PostgreSQL, a pool of ten, three times as many arrivals as it can serve, clients that give up after a second.
+
+- *Slower*: statements of 10 ms, then 50 ms, then 10 ms, that don't disturb each other. The best fixed limit is the whole
+  pool in each phase; the mean limit, ten windows after each change, must be within a fifth of it.
+- *One lock*: each statement holds the same advisory lock for 4 ms, so that more than one at a time get nothing more done,
+  and only wait inside the database, holding a connection each. Compared with the queue gate on pools of other sizes.
+
+python -m benchmarks.backpressure.learning
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import statistics
+import sys
+from random import Random
+
+import asyncpg
+from prometheus_client import CollectorRegistry
+
+from quickwins.backpressure import Gate, GatedPool
+from quickwins.backpressure._limit import BLOCK
+from quickwins.engines import PostgresServer
+from quickwins.rig import LoadReport, Outcome, Target, closed_loop, exit_code, open_loop, poisson_arrivals
+
+POOL_SIZE = 10
+FIXED = (2, 4, 10)
+TIMEOUT_SECONDS = 1.0
+PHASE_SECONDS = {0.01: 8.0, 0.05: 16.0}
+WINDOW_ROUNDS = 4 * BLOCK + 3
+"""Rounds of service in one probe: four blocks, and three times waiting for those in flight."""
+LOCKED = "SELECT pg_advisory_xact_lock(7), pg_sleep(0.004)"
+LOCKED_SECONDS = 8.0
+SAMPLE_SECONDS = 0.02
+
+
+def gated(pool: asyncpg.Pool, gate: Gate) -> GatedPool:
+    return GatedPool(pool, gate=gate, registry=CollectorRegistry())
+
+
+async def overloaded(
+    to: GatedPool, statement: str, seconds: float, rate: float, rng: Random
+) -> tuple[LoadReport, list[tuple[float, int]]]:
+    """The report, and the limit over time."""
+    limits: list[tuple[float, int]] = []
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+
+    async def watch() -> None:
+        while True:
+            limits.append((loop.time() - started, to.stats().limit or POOL_SIZE))
+            await asyncio.sleep(SAMPLE_SECONDS)
+
+    watching = asyncio.ensure_future(watch())
+    try:
+        report = await open_loop(
+            lambda _: to.execute(statement, timeout=TIMEOUT_SECONDS),
+            poisson_arrivals(rate_per_second=rate, duration_seconds=seconds, rng=rng),
+            timeout_seconds=TIMEOUT_SECONDS,
+            duration_seconds=seconds,
+        )
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    return report, limits
+
+
+async def slower(dsn: str) -> list[Target]:
+    made = []
+    rng = Random(1)
+    async with asyncpg.create_pool(dsn, min_size=POOL_SIZE, max_size=POOL_SIZE) as pool:
+        to = gated(pool, Gate.adaptive(target_seconds=0.1))
+        print("statements  served/s  mean limit after ten windows  why")
+        for service_seconds in (0.01, 0.05, 0.01):
+            statement = f"SELECT pg_sleep({service_seconds})"
+            capacity = POOL_SIZE / service_seconds
+            seconds = PHASE_SECONDS[service_seconds]
+            report, limits = await overloaded(to, statement, seconds, 3 * capacity, rng)
+            settled = 10 * WINDOW_ROUNDS * service_seconds
+            mean = statistics.fmean(limit for at, limit in limits if at >= settled)
+            print(
+                f"{service_seconds * 1e3:>7.0f} ms  {report.goodput_per_second:>8.0f}  {mean:>28.1f}  {to.stats().why}",
+                flush=True,
+            )
+            claim = f"{service_seconds * 1e3:.0f} ms: mean limit within a fifth of {POOL_SIZE}: {mean:.1f}"
+            made.append(Target(claim, met=mean >= 0.8 * POOL_SIZE))
+    return made
+
+
+async def one_lock(dsn: str) -> list[Target]:
+    found: dict[str, tuple[float, float, float]] = {}
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=1) as single:
+        closed = await closed_loop([lambda: single.execute(LOCKED)], duration_seconds=1.0)
+    rate = 3 * closed.per_second
+    for name, size, gate in (
+        *((f"queue, pool of {size}", size, Gate.queue()) for size in FIXED),
+        ("adaptive, pool of 10", POOL_SIZE, Gate.adaptive()),
+    ):
+        async with asyncpg.create_pool(dsn, min_size=size, max_size=size) as pool:
+            report, limits = await overloaded(gated(pool, gate), LOCKED, LOCKED_SECONDS, rate, Random(2))
+            mean = statistics.fmean(limit for at, limit in limits if at >= LOCKED_SECONDS / 2)
+            p99 = report.outcomes[Outcome.OK].p99_seconds or float("nan")
+            found[name] = (report.goodput_per_second, p99, mean)
+    print("\none lock                served/s  p99 of served  mean limit in the second half")
+    for name, (goodput, p99, mean) in found.items():
+        print(f"{name:<22}  {goodput:>8.0f}  {p99 * 1e3:>10.0f} ms  {mean:>10.1f}")
+    best = max(goodput for name, (goodput, _, _) in found.items() if name.startswith("queue"))
+    ours = found["adaptive, pool of 10"]
+    return [
+        Target(
+            f"one lock: served over the best fixed size ≥ 0.9: {ours[0] / best:.2f}",
+            met=ours[0] >= 0.9 * best,
+        ),
+        Target(
+            f"one lock: the limit comes down, to half the pool or less: {ours[2]:.1f}",
+            met=ours[2] <= POOL_SIZE / 2,
+        ),
+    ]
+
+
+async def measured(dsn: str) -> list[Target]:
+    return [*await slower(dsn), *await one_lock(dsn)]
+
+
+def main() -> int:
+    """Measure, print, and say whether the targets were met."""
+    logging.getLogger("quickwins").setLevel(logging.ERROR)
+    print(f"load of the machine before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
+    with PostgresServer.start() as server:
+        made = asyncio.run(measured(server.url))
+    print()
+    for target in made:
+        print(target)
+    return exit_code(made)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
