@@ -18,12 +18,12 @@ from quickwins.backpressure._deadline import current_deadline
 from quickwins.backpressure._gate import GateCore
 from quickwins.backpressure._ledger import READINGS, Ledger, Outcome, outcome_of
 from quickwins.backpressure._permit import Permit
+from quickwins.backpressure._refusals import Refusals
 from quickwins.backpressure._rule import ADMITTED, GateKind, Nested, Priority, RejectReason, Rule
-from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
 from quickwins.backpressure.stats import PoolStats
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
-from quickwins.core.events import POOL_REJECTED, QUIET_SECONDS, Reporter
+from quickwins.core.events import Reporter
 from quickwins.core.tallies import Tallies
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from quickwins.backpressure._line import Waiter
     from quickwins.backpressure._rule import GateOptions
+    from quickwins.backpressure.errors import PoolExhausted
     from quickwins.core.clock import Clock
 
 _TIMER_STEP_SECONDS = 0.001
@@ -58,21 +59,7 @@ class Gate:
     """
 
     __slots__ = (
-        "_clock",
-        "_core",
-        "_due",
-        "_futures",
-        "_name",
-        "_quiet_until",
-        "_random",
-        "_reported",
-        "_reporter",
-        "_retry_after_seconds",
-        "_rule",
-        "_shared",
-        "_tallies",
-        "_timer",
-        "ledger",
+        "_clock", "_core", "_due", "_futures", "_name", "_refusals", "_rule", "_shared", "_tallies", "_timer", "ledger",
         "now",
     )  # fmt: skip
 
@@ -83,8 +70,6 @@ class Gate:
         self._futures: dict[Waiter, asyncio.Future[None]] = {}  # those in line, bounded as the line is
         self._timer: asyncio.TimerHandle | None = None
         self._due = math.inf  # when the timer rings, on our clock
-        self._quiet_until = dict.fromkeys(RejectReason, -math.inf)
-        self._reported = dict.fromkeys(RejectReason, 0)
         self.now: Callable[[], float] = self._unbound
         self.ledger: Ledger
 
@@ -218,11 +203,15 @@ class Gate:
             raise ConfigError("this gate is bound to a pool already; make one gate for each pool")
         self._core = GateCore(self._rule, max_size)
         self._name = name
-        self._retry_after_seconds = retry_after_seconds
         self._clock = SystemClock() if clock is None else clock
-        self._random = (Random() if rng is None else rng).random  # noqa: S311 -- jitter, not secrecy
-        self._reporter = Reporter(service=service, name=name, clock=self._clock)
         self.ledger = Ledger(self._core)
+        self._refusals = Refusals(
+            self.ledger,
+            Reporter(service=service, name=name, clock=self._clock),
+            name=name,
+            retry_after_seconds=retry_after_seconds,
+            rng=Random() if rng is None else rng,  # noqa: S311 -- jitter, not secrecy
+        )
         self._tallies = Tallies(self.ledger, READINGS, registry=registry, service=service, name=name)
         self._shared = self._tallies.multiprocess
         # The system's own function, not our method that calls it: both ends of each use read the clock.
@@ -294,7 +283,7 @@ class Gate:
 
     def reconfigure(self, rule: Rule, *, retry_after_seconds: float) -> None:
         """Follow another rule; permits in use stay in use, and who waits goes on waiting."""
-        self._retry_after_seconds = retry_after_seconds
+        self._refusals.retry_after_seconds = retry_after_seconds
         self._tell(self.core.reconfigure(rule, self.now()))
         self._arm()
         self._changed()
@@ -344,8 +333,10 @@ class Gate:
             return None
         if isinstance(answer, RejectReason) and (answer is RejectReason.CLOSED or not core.rule.shadow):
             ledger.refused_at_once[0] += 1
-            self._report(answer, now)
-            raise self._rejection(core, answer, timeout_seconds)
+            self._refusals.note(answer, now)
+            if self._shared:
+                self._tallies.touch()
+            raise self._refusals.error(answer, timeout_seconds)
         permit.counted = False
         permit.waiter = None
         if core.rule.shadow:
@@ -380,7 +371,7 @@ class Gate:
         waited_seconds = waiter.ended_at - waiter.since
         if isinstance(waiter.verdict, RejectReason):
             self.ledger.acquired[Outcome.REJECTED].observe(waited_seconds)
-            raise self._rejection(core, waiter.verdict, timeout_seconds)
+            raise self._refusals.error(waiter.verdict, timeout_seconds)
         self.ledger.acquired[Outcome.TIMED_OUT].observe(waited_seconds)
         raise TimeoutError(f"no permit of pool {self._name!r} within the {timeout_seconds} s asked for")
 
@@ -432,8 +423,9 @@ class Gate:
 
     def closed_error(self) -> PoolExhausted:
         """Count and report a refusal after `close`, for who has not asked."""
-        self._report(RejectReason.CLOSED, self.now())
-        return self._rejection(self.core, RejectReason.CLOSED, None)
+        self._refusals.note(RejectReason.CLOSED, self.now())
+        self._changed()
+        return self._refusals.error(RejectReason.CLOSED, None)
 
     def _begin(self, permit: Permit) -> None:
         permit.counted = True
@@ -453,13 +445,9 @@ class Gate:
         if core.rule.shadow:
             self.ledger.shadow_rejected[RejectReason.NESTED] += 1
             return
-        self._report(RejectReason.NESTED, self.now())
-        raise NestedAcquire(
-            f"this task holds a permit of pool {self._name!r} already, taken at {self.ledger.first_of(task)}, and no "
-            "other may be had now: use that connection for both, or take both before either is needed",
-            reason=RejectReason.NESTED,
-            retry_after_seconds=self._retry_after_seconds * (0.5 + self._random()),
-        )
+        self._refusals.note(RejectReason.NESTED, self.now())
+        self._changed()
+        raise self._refusals.nested(task)
 
     def _let_pass(
         self, permit: Permit, answer: RejectReason | Waiter, now: float, task: asyncio.Task[object] | None
@@ -484,7 +472,7 @@ class Gate:
                 if future is None:  # nobody waits: it went on, in shadow mode
                     self.ledger.shadow_rejected[waiter.verdict] += 1
                 else:
-                    self._report(waiter.verdict, waiter.ended_at)
+                    self._refusals.note(waiter.verdict, waiter.ended_at)
             # Gone or done: its task was cancelled and has not run since. It will, and then gives back what it got.
             if future is not None and not future.done():
                 future.set_result(None)
@@ -514,45 +502,10 @@ class Gate:
         if self._shared:
             self._tallies.touch()
 
-    def _report(self, reason: RejectReason, now: float) -> None:
-        """Count a refusal, and write one record a second for each reason."""
-        rejected = self.ledger.rejected
-        count = rejected[reason] = rejected[reason] + 1
-        if now >= self._quiet_until[reason]:
-            self._quiet_until[reason] = now + QUIET_SECONDS
-            count -= self._reported[reason]
-            self._reported[reason] = rejected[reason]
-            core = self.core
-            self._reporter.report(
-                POOL_REJECTED, reason=reason, count=count, limit=core.limit, inflight=core.inflight
-            )
-        if self._shared:
-            self._tallies.touch()
-
     def _unbound(self) -> float:
         """What the clock of an unbound gate says: that it is unbound."""
         self.core  # noqa: B018 -- raises
         raise AssertionError
-
-    def _rejection(
-        self, core: GateCore, reason: RejectReason, timeout_seconds: float | None
-    ) -> PoolExhausted:
-        facts = (
-            self._name,
-            core.inflight,
-            core.max_size,
-            core.limit,
-            core.waiting,
-            core.rule.target_seconds,
-            timeout_seconds,
-        )
-        # What `PoolExhausted(facts, reason=...)` would do, for a third of the price.
-        error = PoolExhausted.__new__(PoolExhausted, facts)
-        error.reason = reason
-        error.retry_after_seconds = (
-            None if reason is RejectReason.CLOSED else self._retry_after_seconds * (0.5 + self._random())
-        )
-        return error
 
 
 def _made(gate: Gate, size: int | None, name: str) -> Gate:

@@ -1,0 +1,89 @@
+"""A gate's refusals: counted, reported once a second for each reason, and put into an error."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from quickwins.backpressure._rule import RejectReason
+from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
+from quickwins.core.events import POOL_REJECTED, QUIET_SECONDS, Reporter
+
+if TYPE_CHECKING:
+    import asyncio
+    from random import Random
+
+    from quickwins.backpressure._ledger import Ledger
+
+
+class Refusals:
+    """Of one gate.
+
+    Attributes:
+        retry_after_seconds: What the refused are told to wait, on average.
+    """
+
+    __slots__ = (
+        "_core",
+        "_ledger",
+        "_name",
+        "_quiet_until",
+        "_random",
+        "_reported",
+        "_reporter",
+        "retry_after_seconds",
+    )
+
+    def __init__(
+        self, ledger: Ledger, reporter: Reporter, *, name: str, retry_after_seconds: float, rng: Random
+    ) -> None:
+        self._ledger = ledger
+        self._core = ledger.core
+        self._reporter = reporter
+        self._name = name
+        self._random = rng.random
+        self.retry_after_seconds = retry_after_seconds
+        self._quiet_until = dict.fromkeys(RejectReason, -math.inf)
+        self._reported = dict.fromkeys(RejectReason, 0)
+
+    def note(self, reason: RejectReason, now: float) -> None:
+        """Count a refusal, and write one record a second for each reason."""
+        rejected = self._ledger.rejected
+        count = rejected[reason] = rejected[reason] + 1
+        if now >= self._quiet_until[reason]:
+            self._quiet_until[reason] = now + QUIET_SECONDS
+            count -= self._reported[reason]
+            self._reported[reason] = rejected[reason]
+            core = self._core
+            self._reporter.report(
+                POOL_REJECTED, reason=reason, count=count, limit=core.limit, inflight=core.inflight
+            )
+
+    def error(self, reason: RejectReason, timeout_seconds: float | None) -> PoolExhausted:
+        """What a refused caller gets, who had `timeout_seconds`."""
+        core = self._core
+        facts = (
+            self._name,
+            core.inflight,
+            core.max_size,
+            core.limit,
+            core.waiting,
+            core.rule.target_seconds,
+            timeout_seconds,
+        )
+        # What `PoolExhausted(facts, reason=...)` would do, for a third of the price.
+        error = PoolExhausted.__new__(PoolExhausted, facts)
+        error.reason = reason
+        error.retry_after_seconds = (
+            None if reason is RejectReason.CLOSED else self.retry_after_seconds * (0.5 + self._random())
+        )
+        return error
+
+    def nested(self, task: asyncio.Task[object] | None) -> NestedAcquire:
+        """What `task` gets, which holds a permit already."""
+        return NestedAcquire(
+            f"this task holds a permit of pool {self._name!r} already, taken at {self._ledger.first_of(task)}, and no "
+            "other may be had now: use that connection for both, or take both before either is needed",
+            reason=RejectReason.NESTED,
+            retry_after_seconds=self.retry_after_seconds * (0.5 + self._random()),
+        )
