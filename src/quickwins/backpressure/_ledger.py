@@ -27,6 +27,8 @@ what a permit does."""
 class Outcome(StrEnum):
     """How an acquisition ended."""
 
+    __hash__ = str.__hash__  # as for `RejectReason`
+
     ACQUIRED = "acquired"
     REJECTED = "rejected"
     TIMED_OUT = "timed_out"

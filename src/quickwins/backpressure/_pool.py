@@ -95,6 +95,7 @@ class GatedPool:
         self._core = self._gate.core
         self._flag = flag
         self._ledger = self._gate.ledger
+        self._acquired = self._ledger.acquired[Outcome.ACQUIRED]
         self._held: dict[asyncpg.pool.PoolConnectionProxy, tuple[Permit, float | None]] = {}
         self._resetting: dict[asyncio.Future[None], Permit] = {}  # whose caller was cancelled meanwhile
 
@@ -156,17 +157,19 @@ class GatedPool:
                 self._resetting[in_use] = permit
                 in_use.add_done_callback(self._reset)
 
-    async def _leave(self, connection: asyncpg.pool.PoolConnectionProxy, error: BaseException | None) -> None:
+    def _leave(
+        self, connection: asyncpg.pool.PoolConnectionProxy, error: BaseException | None
+    ) -> Awaitable[None]:
         """Give `connection` back that was used in a block which ended with `error`."""
         held = self._held.pop(connection, None)
         if held is None:  # released inside the block
-            await self.pool.release(connection)
-        elif error is None:
-            await self._give_back(connection, held, None, lost=False)
-        else:
-            cancelled = isinstance(error, asyncio.CancelledError)
-            lost = isinstance(error, (TimeoutError, ConnectionError)) or _is_lost(connection)
-            await self._give_back(connection, held, None, lost=lost and not cancelled, cancelled=cancelled)
+            released: Awaitable[None] = self.pool.release(connection)
+            return released
+        if error is None:
+            return self._give_back(connection, held, None, lost=False)
+        cancelled = isinstance(error, asyncio.CancelledError)
+        lost = isinstance(error, (TimeoutError, ConnectionError)) or _is_lost(connection)
+        return self._give_back(connection, held, None, lost=lost and not cancelled, cancelled=cancelled)
 
     def _reset(self, in_use: asyncio.Future[None]) -> None:
         self._gate.leave(self._resetting.pop(in_use))
@@ -217,7 +220,7 @@ class GatedPool:
         self, permit: Permit, timeout: float | None, *, gated: bool, shortcut: bool = False
     ) -> asyncpg.pool.PoolConnectionProxy:
         gate = self._gate
-        acquired = self._ledger.acquired[Outcome.ACQUIRED]
+        acquired = self._acquired
         now = gate.now()
         if not gated:
             permit.used = True
