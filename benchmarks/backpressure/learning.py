@@ -25,7 +25,16 @@ from prometheus_client import CollectorRegistry
 from quickwins.backpressure import Gate, GatedPool
 from quickwins.backpressure._limit import BLOCK
 from quickwins.engines import PostgresServer
-from quickwins.rig import LoadReport, Outcome, Target, closed_loop, exit_code, open_loop, poisson_arrivals
+from quickwins.rig import (
+    LoadReport,
+    Outcome,
+    Target,
+    closed_loop,
+    exit_code,
+    fine_loop,
+    open_loop,
+    poisson_arrivals,
+)
 
 POOL_SIZE = 10
 FIXED = (2, 4, 10)
@@ -130,8 +139,8 @@ def main() -> int:
     """Measure, print, and say whether the targets were met."""
     logging.getLogger("quickwins").setLevel(logging.ERROR)
     print(f"load of the machine before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
-    with PostgresServer.start() as server:
-        made = asyncio.run(measured(server.url))
+    with PostgresServer.start() as server, asyncio.Runner(loop_factory=fine_loop) as loop:
+        made = loop.run(measured(server.url))
     print()
     for target in made:
         print(target)

@@ -35,7 +35,16 @@ from benchmarks.backpressure.contenders import (
     outcome,
 )
 from quickwins.engines import PostgresServer
-from quickwins.rig import LoadReport, Outcome, Target, closed_loop, exit_code, open_loop, poisson_arrivals
+from quickwins.rig import (
+    LoadReport,
+    Outcome,
+    Target,
+    closed_loop,
+    exit_code,
+    fine_loop,
+    open_loop,
+    poisson_arrivals,
+)
 
 SERVICE_SECONDS = 0.02
 TIMEOUT_SECONDS = 1.0
@@ -165,8 +174,8 @@ def main() -> int:
     options = parser.parse_args()
     logging.getLogger("quickwins").setLevel(logging.ERROR)  # refusals are what this is about
     print(f"load of the machine before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
-    with PostgresServer.start() as server:
-        found = asyncio.run(measured(server.url, options.rounds, options.seconds))
+    with PostgresServer.start() as server, asyncio.Runner(loop_factory=fine_loop) as loop:
+        found = loop.run(measured(server.url, options.rounds, options.seconds))
     for load, fared in found.items():
         print(f"\n{load:g} times capacity, {options.rounds} rounds of {options.seconds:g} s")
         print(f"{'':<28} goodput/capacity       p99 of served  refused  timed out  failed")

@@ -29,7 +29,7 @@ from benchmarks.backpressure.contenders import (
 )
 from quickwins.backpressure import PoolExhausted
 from quickwins.engines import PostgresServer
-from quickwins.rig import LoadReport, Outcome, Target, closed_loop, exit_code, open_loop
+from quickwins.rig import LoadReport, Outcome, Target, closed_loop, exit_code, fine_loop, open_loop
 
 SERVICE_SECONDS = 0.02
 STATEMENT = f"SELECT pg_sleep({SERVICE_SECONDS})"
@@ -225,8 +225,8 @@ def main() -> int:
     """Measure, print, and say whether the targets were met."""
     logging.getLogger("quickwins").setLevel(logging.ERROR)  # refusals are what this is about
     print(f"load of the machine before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
-    with PostgresServer.start() as server:
-        made = asyncio.run(measured(server.url))
+    with PostgresServer.start() as server, asyncio.Runner(loop_factory=fine_loop) as loop:
+        made = loop.run(measured(server.url))
     print()
     for target in made:
         print(target)

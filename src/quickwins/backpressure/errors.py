@@ -30,6 +30,8 @@ class PoolExhausted(Rejected):
     their words are put together when somebody reads them.
     """
 
+    __slots__ = ("reason", "retry_after_seconds")  # spares each refusal a dictionary
+
     def __init__(
         self,
         message: str,  # noqa: ARG002 -- `BaseException.__new__` has taken it

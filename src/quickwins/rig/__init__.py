@@ -12,6 +12,7 @@ extra `rig`. Nothing here is used by a feature at run time, so there is nothing 
 from quickwins.rig.arrivals import ZipfKeys, poisson_arrivals, uniform_arrivals
 from quickwins.rig.latency import LatencySummary
 from quickwins.rig.load import Throughput, closed_loop, open_loop
+from quickwins.rig.loop import fine_loop
 from quickwins.rig.proxy import TcpProxy
 from quickwins.rig.ratio import Comparison, Ratio, Target, exit_code, paired_ratios, paired_ratios_async
 from quickwins.rig.report import Bucket, LoadReport, Outcome, classify
@@ -36,6 +37,7 @@ __all__ = [
     "classify",
     "closed_loop",
     "exit_code",
+    "fine_loop",
     "open_loop",
     "paired_ratios",
     "paired_ratios_async",
