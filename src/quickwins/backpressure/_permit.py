@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quickwins.backpressure._deadline import current_deadline
 from quickwins.backpressure._ledger import Outcome
@@ -31,10 +31,11 @@ class Permit:
         outer: Another one that the same task took before.
         counted: Whether the core counts it as one in use.
         waiter: In shadow mode: its place in the line that it did not wait in.
+        connection: Of a pool's: what it was given for, `None` before and after.
     """
 
     __slots__ = (
-        "_code", "_gate", "_instruction", "_timeout_seconds", "counted", "outer", "priority", "since", "task",
+        "_code", "_gate", "_instruction", "_timeout_seconds", "connection", "counted", "outer", "priority", "since", "task",
         "tenant", "tenant_key", "used", "waiter",
     )  # fmt: skip
 
@@ -45,6 +46,7 @@ class Permit:
     outer: Permit | None
     tenant: Tenant | None
     waiter: Waiter | None
+    connection: Any
 
     def __init__(
         self,

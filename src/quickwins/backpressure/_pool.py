@@ -230,6 +230,7 @@ class GatedPool:
                 self._ledger.acquired[outcome_of(error)].observe(gate.now() - now)
                 raise
             gate.count(permit)
+            permit.connection = connection
             self._held[connection] = (permit, None)
         else:
             asked_seconds = timeout
@@ -246,6 +247,7 @@ class GatedPool:
                         gate.leave(permit, sample=False)
                         raise
                     permit.since = gate.now()
+                    permit.connection = connection
                     self._held[connection] = (permit, None)
                 else:
                     connection = await self._connected_within(
@@ -303,6 +305,7 @@ class GatedPool:
             self._gate.leave(permit, sample=False)
             raise
         permit.since = self._gate.now()  # connecting is no part of what statements take
+        permit.connection = connection
         self._held[connection] = (permit, reset_seconds)
         return connection
 
@@ -390,7 +393,7 @@ class GatedPool:
 class Acquisition(Permit):
     """What `GatedPool.acquire` returns: await it, or enter it with `async with`, once."""
 
-    __slots__ = ("_begun", "_connection", "_pool")
+    __slots__ = ("_begun", "_pool")
 
     def __init__(
         self,
@@ -404,27 +407,27 @@ class Acquisition(Permit):
         super().__init__(gate, timeout_seconds, priority, tenant, frame)
         self._pool = pool
         self._begun = False
-        self._connection: asyncpg.pool.PoolConnectionProxy | None = None
+        self.connection: asyncpg.pool.PoolConnectionProxy | None = None
 
     def __await__(self) -> Generator[Any, None, asyncpg.pool.PoolConnectionProxy]:
         self._begun = True
         return self._acquire().__await__()
 
-    async def __aenter__(self) -> asyncpg.pool.PoolConnectionProxy:
-        if self._begun:
+    # Not `async def`: each would put one more coroutine around those that do the work.
+
+    def __aenter__(self) -> Coroutine[Any, Any, asyncpg.pool.PoolConnectionProxy]:
+        if self._begun or self.connection is not None:
             from asyncpg import InterfaceError
 
             raise InterfaceError("a connection is already acquired")
-        self._connection = await self._acquire()
-        self._begun = True
-        return self._connection
+        return self._acquire()
 
-    async def __aexit__(
+    def __aexit__(  # type: ignore[override]
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        connection, self._connection = self._connection, None
-        assert connection is not None
-        await self._pool._leave(connection, error)  # noqa: SLF001 -- the same room
+    ) -> Awaitable[None]:
+        connection, self.connection = self.connection, None
+        self._begun = True
+        return self._pool._leave(connection, error)  # noqa: SLF001 -- the same room
 
     def _acquire(self) -> Coroutine[Any, Any, asyncpg.pool.PoolConnectionProxy]:
         pool = self._pool
