@@ -82,6 +82,7 @@ class GateCore:
         if max_size < 1:
             raise ConfigError(f"a pool of {max_size} connections cannot be gated")
         self.max_size = max_size
+        self.limit: int | None = None
         self.inflight = 0
         self.waiting = 0
         self.admitted = 0
@@ -172,8 +173,13 @@ class GateCore:
             tenant: Who had it.
             dropped: Whether what it was for timed out or lost its connection: a sign of too many.
         """
-        if self._learner is not None and held_seconds is not None:
-            self._learn(now, held_seconds, dropped=dropped)
+        learner = self._learner
+        if learner is not None and held_seconds is not None:
+            inflight = self.inflight
+            if learner.drop(now, inflight) if dropped else learner.sample(now, held_seconds, inflight):
+                self.limit = learner.limit
+                if not self._closed:
+                    self._limits = self.rule.limits(self.limit, self.max_size)
         self.inflight -= 1
         if tenant is not None:
             tenant.inflight -= 1
@@ -263,17 +269,6 @@ class GateCore:
         self._protected = math.ceil(rule.floor * self._room)
         if self._tenants is None or self._tenants.capacity != rule.tenants:
             self._tenants = Tenants(rule.tenants) if rule.tenants else None
-
-    def _learn(self, now: float, held_seconds: float, *, dropped: bool) -> None:
-        learner = self._learner
-        assert learner is not None
-        changed = (
-            learner.drop(now, self.inflight) if dropped else learner.sample(now, held_seconds, self.inflight)
-        )
-        if changed:
-            self.limit = learner.limit
-            if not self._closed:
-                self._limits = self.rule.limits(self.limit, self.max_size)
 
     def _over_share(self, tenant: Tenant) -> bool:
         """Whether, where nobody may wait, a tenant that has its share must leave what is free to the others.

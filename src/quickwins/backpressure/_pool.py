@@ -23,7 +23,7 @@ from quickwins.core.clock import Deadline, SystemClock
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Generator
     from random import Random
-    from types import FrameType, TracebackType
+    from types import TracebackType
 
     import asyncpg
     from prometheus_client import CollectorRegistry
@@ -116,7 +116,11 @@ class GatedPool:
             NestedAcquire: This task holds a connection already, and there is no permit for another one.
             TimeoutError: There was no permit, or no connection, in time.
         """
-        return Acquisition(self, self._gate, timeout, priority, tenant, _getframe(1))
+        acquisition = Acquisition(self._gate, timeout, priority, tenant, _getframe(1))
+        acquisition.pool = self  # not by a constructor of its own: that would be two calls more
+        acquisition.begun = False
+        acquisition.connection = None
+        return acquisition
 
     async def release(
         self, connection: asyncpg.pool.PoolConnectionProxy, *, timeout: float | None = None
@@ -217,9 +221,11 @@ class GatedPool:
         return self._core.limit is not None and (self._flag is None or self._flag.active())
 
     async def _acquire(
-        self, permit: Permit, timeout: float | None, *, gated: bool, shortcut: bool = False
+        self, permit: Permit, timeout: float | None, *, gated: bool | None = None, shortcut: bool = False
     ) -> asyncpg.pool.PoolConnectionProxy:
         gate = self._gate
+        if gated is None:  # `_gated`, without the call
+            gated = self._core.limit is not None and (self._flag is None or self._flag.active())
         acquired = self._acquired
         now = gate.now()
         if not gated:
@@ -393,45 +399,30 @@ class GatedPool:
 class Acquisition(Permit):
     """What `GatedPool.acquire` returns: await it, or enter it with `async with`, once."""
 
-    __slots__ = ("_begun", "_pool")
+    __slots__ = ("begun", "pool")
 
-    def __init__(
-        self,
-        pool: GatedPool,
-        gate: Gate,
-        timeout_seconds: float | None,
-        priority: Priority,
-        tenant: str | None,
-        frame: FrameType,
-    ) -> None:
-        super().__init__(gate, timeout_seconds, priority, tenant, frame)
-        self._pool = pool
-        self._begun = False
-        self.connection: asyncpg.pool.PoolConnectionProxy | None = None
+    pool: GatedPool
+    begun: bool
 
     def __await__(self) -> Generator[Any, None, asyncpg.pool.PoolConnectionProxy]:
-        self._begun = True
-        return self._acquire().__await__()
+        self.begun = True
+        return self.pool._acquire(self, self._timeout_seconds).__await__()  # noqa: SLF001 -- the same room
 
     # Not `async def`: each would put one more coroutine around those that do the work.
 
     def __aenter__(self) -> Coroutine[Any, Any, asyncpg.pool.PoolConnectionProxy]:
-        if self._begun or self.connection is not None:
+        if self.begun or self.connection is not None:
             from asyncpg import InterfaceError
 
             raise InterfaceError("a connection is already acquired")
-        return self._acquire()
+        return self.pool._acquire(self, self._timeout_seconds)  # noqa: SLF001 -- the same room
 
     def __aexit__(  # type: ignore[override]
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> Awaitable[None]:
         connection, self.connection = self.connection, None
-        self._begun = True
-        return self._pool._leave(connection, error)  # noqa: SLF001 -- the same room
-
-    def _acquire(self) -> Coroutine[Any, Any, asyncpg.pool.PoolConnectionProxy]:
-        pool = self._pool
-        return pool._acquire(self, self._timeout_seconds, gated=pool._gated())  # noqa: SLF001 -- the same room
+        self.begun = True
+        return self.pool._leave(connection, error)  # noqa: SLF001 -- the same room
 
 
 def _is_lost(connection: asyncpg.pool.PoolConnectionProxy) -> bool:
