@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quickwins.cli import demo, doctor, flags
+from quickwins.cli import demo, doctor, flags, suppressions
 from quickwins.cli.exit_codes import ExitCode
 from quickwins.cli.output import note
 from quickwins.core.errors import ConfigError, QuickWinsError
@@ -43,6 +43,7 @@ def build_app(*, pretty: bool) -> typer.Typer:
     app.callback()(_root)
     app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
     app.add_typer(flags.build_app(), name="flags")
+    app.add_typer(suppressions.build_app(), name="suppressions")
     app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
     return app
 

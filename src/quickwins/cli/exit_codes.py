@@ -22,5 +22,7 @@ class ExitCode(IntEnum):
     """Failed; nothing is left behind."""
     FAILED_DEBRIS = 6
     """Failed; something is left behind, and the message says what."""
+    STALE = 7
+    """Nothing new was found, and a list names what is gone: bring the list up to date."""
     INTERRUPTED = 130
     """Ctrl-C."""

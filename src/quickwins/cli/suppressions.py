@@ -1,0 +1,247 @@
+"""`quickwins suppressions`: audit a code base, hold it to its baseline, and decide on exceptions."""
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from quickwins.cli.exit_codes import ExitCode
+from quickwins.cli.output import note
+from quickwins.core.clock import SystemClock
+from quickwins.core.errors import ConfigError
+from quickwins.suppressions import Allowance, AuditConfig, Baseline, Format, Report, Rule, audit, rendered
+from quickwins.suppressions.revisions import base_baseline
+from quickwins.suppressions.settings import allowed_text, nearest_pyproject
+
+PathsArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="PATHS", help="Files and folders. Default: this folder.", show_default=False),
+]
+BaselineOption = Annotated[
+    Path,
+    typer.Option("--baseline", metavar="FILE", help="The list of what was there before."),
+]
+FormatOption = Annotated[
+    Format,
+    typer.Option(
+        "--format", help="For people, for programs, for code scanning, or annotations of a GitHub workflow."
+    ),
+]
+PyprojectOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--pyproject",
+        metavar="FILE",
+        help="Where [tool.quickwins.suppressions] stands; its folder is what paths start from. Default: the nearest "
+        "pyproject.toml at or above this folder.",
+        show_default=False,
+    ),
+]
+DEFAULT_BASELINE = Path("suppressions.baseline")
+
+
+def build_app() -> typer.Typer:
+    """The group `suppressions`."""
+    app = typer.Typer(
+        help="Find every suppressed warning, and let their number only shrink.",
+        epilog="Example: quickwins suppressions audit src tests",
+        no_args_is_help=True,
+    )
+    app.command("audit", epilog="Example: quickwins suppressions audit src tests --format sarif")(audit_paths)
+    app.command("check", epilog="Example: quickwins suppressions check --base origin/main src tests")(check)
+    app.command(
+        "allow",
+        epilog="Example: quickwins suppressions allow SUP010 src/app.py::main --reason 'shutting down' --expires 2027-06-30",
+    )(allow)
+    baseline = typer.Typer(help="Write the list, or take from it what is gone.", no_args_is_help=True)
+    baseline.command("create", epilog="Example: quickwins suppressions baseline create src tests")(create)
+    baseline.command("update", epilog="Example: quickwins suppressions baseline update src tests")(update)
+    app.add_typer(baseline, name="baseline")
+    return app
+
+
+def audit_paths(
+    paths: PathsArgument = None,
+    form: FormatOption = Format.TEXT,
+    pyproject: PyprojectOption = None,
+) -> None:
+    """Find every suppression.
+
+    Looks into Python files, the configuration of linters, type checkers, pytest and coverage, and command lines in
+    shell scripts, Dockerfiles, CI files and Makefiles. Nothing is imported or run. Ends with 0 when there are none, and
+    with 3 otherwise.
+    """
+    report = _audited(paths, pyproject)
+    sys.stdout.write(rendered(report.findings, form))
+    _say(report)
+    _say_unused(report)
+    if report.findings:
+        raise typer.Exit(ExitCode.FINDING)
+
+
+def check(
+    paths: PathsArgument = None,
+    baseline: BaselineOption = DEFAULT_BASELINE,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REVISION",
+            help="Also compare with the baseline where this work left REVISION: a list edited by hand does not help.",
+        ),
+    ] = None,
+    form: FormatOption = Format.TEXT,
+    pyproject: PyprojectOption = None,
+) -> None:
+    """Fail when there is a suppression that the baseline does not know, or one less.
+
+    Ends with 0 when nothing has changed, 3 when a suppression is new or a file cannot be read, 7 when nothing is new
+    but the baseline or an allowance names what is gone. Reformatted, moved and renamed code changes nothing.
+    """
+    known = Baseline.load(baseline)
+    before = None
+    if base is not None:
+        before = base_baseline(base, baseline)
+        if before is None:
+            note(f"{base} has no {baseline} yet: compared with the one here only")
+    report = _audited(paths, pyproject)
+    verdict = known.compare(report, base=before)
+    sys.stdout.write(rendered(verdict.new, form))
+    for identity in verdict.stale:
+        note(f"gone: {identity.rule} {identity.path} {identity.scope}".rstrip())
+    if verdict.moved:
+        note(
+            f"{len(verdict.moved)} moved or renamed; `quickwins suppressions baseline update` writes them down"
+        )
+    _say_unused(report)
+    _say(report)
+    if verdict.new:
+        note(f"{len(verdict.new)} new: remove each, or give it a reason and a date")
+        raise typer.Exit(ExitCode.FINDING)
+    if verdict.stale or report.unused:
+        note("run `quickwins suppressions baseline update`, and lower or remove allowances that are not used")
+        raise typer.Exit(ExitCode.STALE)
+
+
+def create(
+    paths: PathsArgument = None,
+    baseline: BaselineOption = DEFAULT_BASELINE,
+    pyproject: PyprojectOption = None,
+) -> None:
+    """Write the first list: all that is there now.
+
+    Refuses where there is a list already: it may only shrink.
+    """
+    report = _audited(paths, pyproject)
+    try:
+        with baseline.open("x", encoding="utf-8") as file:
+            file.write(Baseline.of(report).text())
+    except FileExistsError as error:
+        raise ConfigError(
+            f"{baseline} exists; `quickwins suppressions baseline update` takes from it what is gone"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"{baseline}: {error.strerror}") from error
+    note(f"{baseline}: {len(report.findings)} written")
+    _unreadable(report)
+
+
+def update(
+    paths: PathsArgument = None,
+    baseline: BaselineOption = DEFAULT_BASELINE,
+    pyproject: PyprojectOption = None,
+) -> None:
+    """Take from the list what is gone, and follow what has moved.
+
+    Adds nothing: a new suppression stays new.
+    """
+    known = Baseline.load(baseline)
+    report = _audited(paths, pyproject)
+    updated = known.updated(report)
+    verdict = known.compare(report)
+    baseline.write_text(updated.text(), encoding="utf-8")
+    note(
+        f"{baseline}: {len(verdict.stale)} removed, {len(verdict.moved)} moved, {len(updated.known)} left"
+        + (f"; {len(verdict.new)} are new and were not added" if verdict.new else "")
+    )
+    _unreadable(report)
+
+
+def allow(
+    rule: Annotated[str, typer.Argument(help="Its number, e.g. SUP010.", show_default=False)],
+    path: Annotated[
+        str,
+        typer.Argument(
+            help="The file as findings name it, and after `::` the function, class or table.",
+            show_default=False,
+        ),
+    ],
+    reason: Annotated[str, typer.Option(help="Why, for whoever reads it in a year.", show_default=False)],
+    expires: Annotated[
+        datetime,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="The last day on which it holds.",
+            show_default=False,
+        ),
+    ],
+    at_most: Annotated[int, typer.Option(min=1, help="How many findings it covers.")] = 1,
+    pyproject: PyprojectOption = None,
+) -> None:
+    """Decide that something may stay, with a reason and a date.
+
+    Writes it into [tool.quickwins.suppressions] of pyproject.toml; one for the same rule and place is replaced.
+    """
+    file = pyproject or nearest_pyproject()
+    if file is None:
+        raise ConfigError("there is no pyproject.toml at or above this folder; name it with --pyproject")
+    where, _, scope = path.partition("::")
+    try:
+        allowance = Allowance.model_validate(
+            {
+                "rule": rule.upper(),
+                "path": where,
+                "scope": scope,
+                "reason": reason,
+                "until": expires.date(),
+                "at_most": at_most,
+            }
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{first['loc'][0] if first['loc'] else 'rule'}: {first['msg']}") from error
+    if allowance.until < datetime.fromtimestamp(SystemClock().wall(), UTC).date():
+        raise ConfigError(f"--expires {allowance.until} has passed")
+    if not (file.resolve().parent / where).exists():
+        raise ConfigError(f"{where}: no such file below {file.resolve().parent}")
+    try:
+        text = file.read_text(encoding="utf-8")
+        file.write_text(allowed_text(text, allowance), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from error
+    note(f"{file}: {allowance} allowed until {allowance.until}")
+
+
+def _audited(paths: Sequence[Path] | None, pyproject: Path | None) -> Report:
+    return audit(paths or [Path()], AuditConfig.load(pyproject))
+
+
+def _say(report: Report) -> None:
+    allowed = f", {len(report.allowed)} allowed" if report.allowed else ""
+    note(f"{report.files} files, {len(report.findings)} suppressions{allowed}")
+
+
+def _say_unused(report: Report) -> None:
+    for unused in report.unused:
+        note(f"allowance not used: {unused}")
+
+
+def _unreadable(report: Report) -> None:
+    bad = [one for one in report.findings if one.rule is Rule.UNPARSEABLE]
+    sys.stdout.write(rendered(bad, Format.TEXT))
+    if bad:
+        raise typer.Exit(ExitCode.FINDING)

@@ -1,0 +1,35 @@
+"""No silenced warnings: an audit of every suppression, a ratchet, and a bridge from Python's warnings to logs and metrics.
+
+    quickwins suppressions audit src tests
+    quickwins suppressions baseline create --baseline suppressions.baseline src tests
+    quickwins suppressions check --baseline suppressions.baseline --base origin/main src tests
+
+What is in a code base may stay while it is on the list; the list can only get shorter. At run time `bridge.install()`
+counts and logs the warnings of a service, those included that a filter would have hidden. To turn it off: `enabled =
+false` in `[suppressions]`, or `bridge.uninstall()`; the gate is a command, and does nothing where it is not run.
+"""
+
+from quickwins.suppressions.audit import audit, scan_text
+from quickwins.suppressions.baseline import Baseline, Verdict
+from quickwins.suppressions.errors import BaselineError, GitError
+from quickwins.suppressions.formats import Format, rendered
+from quickwins.suppressions.report import Finding, Identity, Report
+from quickwins.suppressions.scan.rules import Rule
+from quickwins.suppressions.settings import Allowance, AuditConfig
+
+__all__ = [
+    "Allowance",
+    "AuditConfig",
+    "Baseline",
+    "BaselineError",
+    "Finding",
+    "Format",
+    "GitError",
+    "Identity",
+    "Report",
+    "Rule",
+    "Verdict",
+    "audit",
+    "rendered",
+    "scan_text",
+]

@@ -1,0 +1,292 @@
+"""Reads files and folders, and puts together what is found in them. Nothing that is read is imported or run."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from quickwins.core.clock import SystemClock
+from quickwins.core.errors import ConfigError
+from quickwins.suppressions.report import Finding, Identity, Report
+from quickwins.suppressions.scan import commands, config_files, directives, lexer, statements
+from quickwins.suppressions.scan.places import Places, fingerprint
+from quickwins.suppressions.scan.rules import Rule
+from quickwins.suppressions.settings import EXCLUDED, MAX_FILE_BYTES, Allowance, AuditConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from quickwins.core.clock import Clock
+
+_PYTHON = (".py", ".pyi", ".pyw")
+_PYTHON_SHEBANG = re.compile(rb"#![^\n]*\bpython")
+
+
+@dataclass(slots=True)
+class _Raw:
+    """A finding before its number among those alike is known."""
+
+    rule: Rule
+    scope: str
+    digest: str
+    line: int
+    column: int
+    what: str
+
+
+@dataclass(slots=True)
+class _Collected:
+    findings: list[Finding] = field(default_factory=list)
+    names: dict[str, frozenset[str]] = field(default_factory=dict)
+    paths: set[str] = field(default_factory=set)
+    size_bytes: int = 0
+
+
+def audit(
+    paths: Iterable[str | os.PathLike[str]], config: AuditConfig | None = None, *, clock: Clock | None = None
+) -> Report:
+    """Find every suppression in files and folders.
+
+    Args:
+        paths: Files, whatever their name, and folders, in which Python files, configurations of known tools, and files
+            with command lines are looked at. Links to folders are not followed.
+        config: What to leave out and what is allowed; the defaults when `None`.
+        clock: For today's date, in UTC.
+
+    Raises:
+        ConfigError: A path does not exist.
+    """
+    config = AuditConfig() if config is None else config
+    today = datetime.fromtimestamp((SystemClock() if clock is None else clock).wall(), UTC).date()
+    collected = _Collected()
+    root = config.root.resolve()
+    for file in sorted(set(_files(paths, root, config.exclude))):
+        _read(file, _relative(file, root), collected, today)
+    return _report(collected, config, today)
+
+
+def scan_text(path: str, text: str, *, today: date) -> Report:
+    """What is in one file, given its name and text; no file is touched.
+
+    Raises:
+        Nothing: text that cannot be read is a finding.
+    """
+    collected = _Collected()
+    _scan(path, text.encode("utf-8", "surrogatepass"), collected, today)
+    return _report(collected, AuditConfig(), today)
+
+
+def _files(paths: Iterable[str | os.PathLike[str]], root: Path, exclude: tuple[str, ...]) -> Iterator[str]:
+    names = {*EXCLUDED, *(one for one in exclude if "/" not in one.strip("/"))}
+    places = {str(root / one.strip("/")) for one in exclude}
+    for path in paths:
+        start = os.path.abspath(path)  # noqa: PTH100 -- as text: a Path for each file costs more than reading it
+        if os.path.isfile(start):  # noqa: PTH113 -- likewise
+            yield start
+            continue
+        if not os.path.isdir(start):  # noqa: PTH112 -- likewise
+            raise ConfigError(f"{os.fspath(path)}: no such file or folder")
+        for folder, folders, files in os.walk(start):
+            folders[:] = [
+                one
+                for one in folders
+                if one not in names and f"{folder}/{one}" not in places and not one.endswith(".egg-info")
+            ]
+            for file in files:
+                full = f"{folder}/{file}"
+                if full not in places and file not in names and (_is_known(file) or _is_script(full, file)):
+                    yield full
+
+
+def _is_known(name: str) -> bool:
+    return name.endswith(_PYTHON) or name in config_files.NAMES or commands.is_command_file(name)
+
+
+def _is_script(path: str, name: str) -> bool:
+    """Whether a file without a suffix begins with `#!` and runs something."""
+    if "." in name.lstrip("."):
+        return False
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 -- as above
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
+
+
+def _relative(file: str, root: Path) -> str:
+    prefix = f"{root}{os.sep}"
+    return (file.removeprefix(prefix) if file.startswith(prefix) else os.path.relpath(file, root)).replace(
+        os.sep, "/"
+    )
+
+
+def _read(file: str, path: str, into: _Collected, today: date) -> None:
+    into.paths.add(path)
+    try:
+        with open(file, "rb") as opened:  # noqa: PTH123 -- as above
+            data = opened.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        _add(into, path, [_unparseable(lexer.Unparseable(str(error.strerror)))])
+    else:
+        _scan(path, data, into, today)
+
+
+def _scan(path: str, data: bytes, into: _Collected, today: date) -> None:
+    into.paths.add(path)
+    into.size_bytes += len(data)
+    name = path.rsplit("/", 1)[-1]
+    try:
+        if len(data) > MAX_FILE_BYTES:
+            raise lexer.Unparseable(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")  # noqa: TRY301 -- one handler for all
+        if name.endswith(_PYTHON) or _PYTHON_SHEBANG.match(data):
+            found, names = _python(lexer.decoded(data), today)
+            if found:
+                into.names[path] = names
+        else:
+            text = lexer.decoded(data)
+            if name in config_files.NAMES:
+                found = _configured(name, text, today)
+            else:
+                found = [
+                    _Raw(Rule.COMMAND_LINE, "", fingerprint(line), number, 1, line[:100])
+                    for number, line in commands.command_lines(text)
+                ]
+    except lexer.Unparseable as error:
+        found = [_unparseable(error)]
+    _add(into, path, found)
+
+
+def _python(text: str, today: date) -> tuple[list[_Raw], frozenset[str]]:
+    source = lexer.lexed(text)
+    places = Places(source)
+    at: list[tuple[int, Rule, str]] = []
+    comments = [text[start:end] for start, end in source.comments]
+    low = "".join(comments).lower()
+    words = [word for word in directives.WORDS if word in low]
+    for (start, _), comment in zip(source.comments, comments, strict=True) if words else ():
+        low = comment.lower()
+        for word in words:
+            if word in low:
+                at += [(start, rule, what) for rule, what in _in_comment(comment, today)]
+                break
+    line = commands.shebang(text)
+    if line is not None:
+        at.append((0, Rule.COMMAND_LINE, line[:100]))
+    at += [(offset, rule, what) for rule, offset, what in statements.statements(source, places)]
+    at.sort(key=lambda one: one[0])
+    found = [
+        _Raw(
+            rule,
+            ".".join(name for _, name in places.scopes(offset)),
+            places.statement(offset),
+            places.line(offset),
+            places.column(offset),
+            what,
+        )
+        for offset, rule, what in at
+    ]
+    return found, places.names if found else frozenset()
+
+
+def _in_comment(comment: str, today: date) -> Iterator[tuple[Rule, str]]:
+    for directive in directives.directives(comment):
+        if not directive.may_have_reason:
+            yield directive.rule, directive.what
+            continue
+        rule, addition = _judged(directive.rule, comment, today)
+        if rule is not None:
+            yield rule, directive.what + addition
+
+
+def _judged(rule: Rule, comment: str, today: date) -> tuple[Rule | None, str]:
+    """What remains of `rule` beside the reason in `comment`: itself, an expiry, or nothing."""
+    reason = directives.reason(comment)
+    if reason is None:
+        return rule, ""
+    if reason.until is None:
+        return rule, " (a reason without `until=YYYY-MM-DD`)"
+    if reason.until < today:
+        return Rule.EXPIRED, f" (until {reason.until})"
+    return None, ""
+
+
+def _configured(name: str, text: str, today: date) -> list[_Raw]:
+    lines = text.split("\n")
+    found = []
+    for entry in config_files.entries(name, text):
+        number = config_files.locate(lines, entry)
+        line = lines[number - 1]
+        _, mark, comment = line.partition("# --")
+        rule, addition = _judged(Rule.CONFIGURED, mark + comment, today)
+        if rule is not None:
+            what = f"{entry.where} = {entry.value}"[:100]
+            found.append(_Raw(rule, entry.where, fingerprint(entry.value), number, 1, what + addition))
+    return found
+
+
+def _unparseable(error: lexer.Unparseable) -> _Raw:
+    return _Raw(Rule.UNPARSEABLE, "", fingerprint(""), error.line, 1, str(error))
+
+
+def _add(into: _Collected, path: str, found: list[_Raw]) -> None:
+    alike: Counter[tuple[Rule, str, str]] = Counter()
+    for one in found:
+        key = (one.rule, one.scope, one.digest)
+        identity = Identity(path, one.rule.value, one.scope, one.digest, alike[key])
+        alike[key] += 1
+        into.findings.append(Finding(identity, one.line, one.column, one.what))
+
+
+def _report(collected: _Collected, config: AuditConfig, today: date) -> Report:
+    findings = collected.findings
+    uncovered = [one for one in findings if one.rule is Rule.NO_COVER]
+    if len(uncovered) <= config.no_cover_quota:
+        findings = [one for one in findings if one.rule is not Rule.NO_COVER]
+    findings, allowed, unused, expired = _allow(findings, config.allow, today)
+    findings = sorted(findings + expired, key=lambda one: (one.path, one.line, one.column, one.identity.rule))
+    return Report(
+        tuple(findings),
+        tuple(allowed),
+        tuple(unused),
+        len(collected.paths),
+        collected.size_bytes,
+        collected.names,
+        frozenset(collected.paths),
+    )
+
+
+def _allow(
+    findings: list[Finding], allowances: tuple[Allowance, ...], today: date
+) -> tuple[list[Finding], list[Finding], list[str], list[Finding]]:
+    """What remains, what is allowed, which allowances cover nothing, and a finding for each that has expired."""
+    left = list(findings)
+    allowed: list[Finding] = []
+    unused: list[str] = []
+    expired: list[Finding] = []
+    for allowance in allowances:
+        key = str(allowance)
+        if allowance.until < today:
+            identity = Identity(
+                "pyproject.toml", Rule.EXPIRED.value, key, fingerprint(allowance.reason), len(expired)
+            )
+            expired.append(Finding(identity, 1, 1, f"allowance of {key} (until {allowance.until})"))
+            continue
+        covered = [
+            one
+            for one in left
+            if one.rule is allowance.rule
+            and one.path == allowance.path
+            and (not allowance.scope or one.identity.scope == allowance.scope)
+        ]
+        if len(covered) < allowance.at_most:
+            unused.append(f"{key}: allows {allowance.at_most}, {len(covered)} found")
+        covered = covered[: allowance.at_most]
+        allowed += covered
+        taken = {id(one) for one in covered}
+        left = [one for one in left if id(one) not in taken]
+    return left, allowed, unused, expired

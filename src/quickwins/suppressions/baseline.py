@@ -1,0 +1,161 @@
+"""The ratchet: what is known may stay, what is new fails, and what is gone must leave the list.
+
+Rule: every finding must be in the baseline, and in the baseline of the base revision if there is one, so that neither a
+new suppression nor a hand-edited list gets through. An identity that is missing is matched once more, one to one:
+
+    moved file        same rule, scope, statement; the old file is gone
+    renamed scope     same rule, file, statement; a function or class of the old scope is gone from the file
+
+Anything else is new on one side and stale on the other: fixing one suppression does not pay for another.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quickwins.suppressions.errors import BaselineError
+from quickwins.suppressions.report import Finding, Identity, Report
+from quickwins.suppressions.scan.rules import RULE_SET, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_HEAD = "# quickwins suppressions baseline: one line for each, sorted; `quickwins suppressions baseline update` removes what is gone"
+_FIELDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a comparison says.
+
+    Attributes:
+        new: Findings that no baseline knows.
+        stale: Identities that are in the baseline and no longer found.
+        moved: Where each went that was found elsewhere: the old identity and the new one.
+    """
+
+    new: tuple[Finding, ...]
+    stale: tuple[Identity, ...]
+    moved: tuple[tuple[Identity, Identity], ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is new or stale."""
+        return not self.new and not self.stale
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The suppressions that were there before.
+
+    Attributes:
+        known: Their identities.
+    """
+
+    known: frozenset[Identity] = frozenset()
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Baseline:
+        """Read it from a file.
+
+        Raises:
+            BaselineError: The file is missing, or has a line that is none.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BaselineError(
+                f"{os.fspath(path)}: {getattr(error, 'strerror', None) or error}; "
+                "`quickwins suppressions baseline create` writes a first one"
+            ) from error
+        return cls.parse(text, where=os.fspath(path))
+
+    @classmethod
+    def parse(cls, text: str, *, where: str) -> Baseline:
+        """Read it from `text`; the same line twice, as a union merge may leave it, is one.
+
+        Raises:
+            BaselineError: A line is none; `where` is named with its number.
+        """
+        known = set()
+        for number, line in enumerate(text.split("\n"), start=1):
+            if not line.strip() or line.startswith("# "):
+                continue
+            parts = line.split("\t")
+            if len(parts) != _FIELDS or not parts[4].isascii() or not parts[4].isdigit():
+                hint = " (a merge left its marks)" if line[:7] in {"<" * 7, "=" * 7, ">" * 7, "|" * 7} else ""
+                raise BaselineError(f"{where}:{number}: not a line of a baseline{hint}: {line[:80]!r}")
+            path, rule, scope, digest, ordinal = parts
+            if rule not in {one.value for one in Rule} or rule == Rule.UNPARSEABLE.value:
+                raise BaselineError(f"{where}:{number}: {rule!r} is no rule that a baseline may have")
+            if digest.split(":")[0] != str(RULE_SET):
+                raise BaselineError(
+                    f"{where}:{number}: made with rule set {digest.split(':')[0]!r}, this is {RULE_SET}; "
+                    "delete the file and create it again"
+                )
+            known.add(Identity(path, rule, "" if scope == "-" else scope, digest, int(ordinal)))
+        return cls(frozenset(known))
+
+    @classmethod
+    def of(cls, report: Report) -> Baseline:
+        """All that `report` has found, but files that cannot be read."""
+        return cls(frozenset(one.identity for one in report.findings if one.rule is not Rule.UNPARSEABLE))
+
+    def text(self) -> str:
+        """The file's content: sorted lines without totals, so that two branches can be merged line by line."""
+        return "".join(f"{line}\n" for line in (_HEAD, *sorted(map(str, self.known))))
+
+    def compare(self, report: Report, *, base: Baseline | None = None) -> Verdict:
+        """Whether `report` has nothing that is new, and this baseline nothing that is gone.
+
+        Args:
+            report: Of the code as it is.
+            base: The baseline of the revision that this work starts from: nothing may be new to it either.
+        """
+        findings = {one.identity: one for one in report.findings}
+        unknown, stale, moved = self._differences(findings, report)
+        if base is not None:
+            unknown |= base._differences(findings, report)[0]  # noqa: SLF001 -- another of the same class
+        new = tuple(one for one in report.findings if one.identity in unknown)
+        return Verdict(new, tuple(sorted(stale)), tuple(sorted(moved)))
+
+    def updated(self, report: Report) -> Baseline:
+        """This baseline without what is gone, and with what has moved in its new place; nothing is added."""
+        findings = {one.identity: one for one in report.findings}
+        _, stale, moved = self._differences(findings, report)
+        gone = {*stale, *(old for old, _ in moved)}
+        return Baseline((self.known - gone) | {new for _, new in moved})
+
+    def _differences(
+        self, findings: dict[Identity, Finding], report: Report
+    ) -> tuple[set[Identity], set[Identity], list[tuple[Identity, Identity]]]:
+        unknown = {one for one in findings if one not in self.known}
+        stale = {one for one in self.known if one not in findings}
+        moved: list[tuple[Identity, Identity]] = []
+        for old in sorted(stale):
+            new = _successor(old, unknown, report)
+            if new is not None:
+                moved.append((old, new))
+                unknown.discard(new)
+                stale.discard(old)
+        return unknown, stale, moved
+
+
+def _successor(old: Identity, unknown: Iterable[Identity], report: Report) -> Identity | None:
+    """Where `old` has gone, if that can be told from a new one."""
+    file_is_gone = old.path not in report.paths
+    names = report.names.get(old.path, frozenset())
+    scope_is_gone = any(part not in names for part in old.scope.split(".") if part)
+    alike = (
+        one for one in unknown if (one.rule, one.digest, one.ordinal) == (old.rule, old.digest, old.ordinal)
+    )
+    for one in sorted(alike):
+        if one.path == old.path:
+            if scope_is_gone and one.scope != old.scope:
+                return one
+        elif file_is_gone and one.scope == old.scope:
+            return one
+    return None

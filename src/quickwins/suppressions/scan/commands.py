@@ -1,0 +1,58 @@
+"""Command lines and environments that turn Python's warnings off: shell, Dockerfiles, CI, Makefiles, first lines."""
+
+from __future__ import annotations
+
+import re
+
+SUFFIXES = {".yml", ".yaml", ".sh", ".bash", ".mk", ".env", ".dockerfile", ".service", ".just"}
+NAMES = {
+    "dockerfile",
+    "containerfile",
+    "makefile",
+    "gnumakefile",
+    "justfile",
+    "procfile",
+    ".env",
+    ".envrc",
+    "jenkinsfile",
+}
+
+_IGNORE = r"i(?:g(?:n(?:o(?:r(?:e)?)?)?)?)?(?!\w)"
+_VARIABLE = re.compile(rf"\bPYTHONWARNINGS\b[\"']?\s*[:=\s]\s*[\"']?(?:[^\s\"'#]*,)?{_IGNORE}")
+_OPTION = re.compile(
+    rf"(?<![\w-])-W\s*[\"',\s]*{_IGNORE}|(?<![\w-])-p\s*[\"',\s]*no:warnings\b|(?<![\w-])--disable-warnings\b"
+)
+
+
+def is_command_file(name: str) -> bool:
+    """Whether a file of this name holds command lines or an environment."""
+    low = name.lower()
+    return (
+        low in NAMES
+        or low.split(".")[0] in {"dockerfile", "containerfile"}
+        or any(map(low.endswith, SUFFIXES))
+    )
+
+
+def ignores_warnings(line: str) -> bool:
+    """Whether this command line or assignment makes Python ignore warnings."""
+    return _VARIABLE.search(line) is not None or _OPTION.search(line) is not None
+
+
+def command_lines(text: str) -> list[tuple[int, str]]:
+    """Number and text of each line that turns warnings off; lines that are comments do nothing."""
+    return [
+        (number, line.strip())
+        for number, line in enumerate(text.splitlines(), start=1)
+        if ("PYTHONWARNINGS" in line or "-W" in line or "warnings" in line)
+        and not line.lstrip().startswith("#")
+        and ignores_warnings(line.split(" #")[0])
+    ]
+
+
+def shebang(text: str) -> str | None:
+    """The first line, if it runs Python with its warnings off."""
+    if not text.startswith("#!"):
+        return None
+    line = text.partition("\n")[0]
+    return line if ignores_warnings(line) else None

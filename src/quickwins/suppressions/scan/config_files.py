@@ -1,0 +1,198 @@
+"""What configuration files tell tools to overlook: pyproject.toml, INI files and pyrightconfig.json."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from quickwins.suppressions.scan.commands import ignores_warnings
+from quickwins.suppressions.scan.lexer import Unparseable
+from quickwins.suppressions.scan.statements import is_broad
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+INI_NAMES = {
+    "setup.cfg", "tox.ini", "pytest.ini", ".pytest.ini", "mypy.ini", ".mypy.ini", ".flake8", ".coveragerc", ".pylintrc", "pylintrc",
+    ".bandit",
+}  # fmt: skip
+TOML_NAMES = {"pyproject.toml", "ruff.toml", ".ruff.toml", "pytest.toml", ".pytest.toml", "suppressions.toml"}
+JSON_NAMES = {"pyrightconfig.json"}
+NAMES = INI_NAMES | TOML_NAMES | JSON_NAMES
+
+_RUFF = {"ignore", "extend-ignore"}
+_RUFF_PER_FILE = {"per-file-ignores", "extend-per-file-ignores"}
+_MYPY_SWITCHES = {"ignore_errors", "ignore_missing_imports"}
+_ON = {"true", "1", "yes", "on"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing a configuration ignores.
+
+    Attributes:
+        where: The dotted name of the table and key.
+        value: What is ignored.
+    """
+
+    where: str
+    value: str
+
+
+def entries(name: str, text: str) -> list[Entry]:
+    """All of them in the file called `name`.
+
+    Raises:
+        Unparseable: It is not what its name says.
+    """
+    try:
+        if name in TOML_NAMES:
+            return list(_toml(name, tomllib.loads(text)))
+        if name in JSON_NAMES:
+            return list(_pyright("pyright", json.loads(re.sub(r"(?m)^\s*//.*$", "", text))))
+        return list(_ini(name, text))
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError, configparser.Error) as error:
+        raise Unparseable(
+            f"it cannot be read: {str(error).splitlines()[0]}", getattr(error, "lineno", 1)
+        ) from error
+
+
+def locate(lines: list[str], entry: Entry) -> int:
+    """The line of `entry`, from 1: where its value stands after its key, or else its key."""
+    key = entry.where.rsplit(".", 1)[-1]
+    seen_key = 0
+    value = entry.value.strip()
+    for number, line in enumerate(lines, start=1):
+        if not seen_key and re.search(rf"(?<![\w-]){re.escape(key)}(?![\w-])", line):
+            seen_key = number
+        if seen_key and value and value in line.replace('\\"', '"').replace("\\\\", "\\"):
+            return number
+    return seen_key or 1
+
+
+def _toml(name: str, document: dict[str, Any]) -> Iterator[Entry]:
+    if name in {"ruff.toml", ".ruff.toml"}:
+        yield from _ruff("ruff", document)
+        return
+    tool = _table(document, "tool") if name == "pyproject.toml" else document
+    yield from _ruff("tool.ruff", _table(tool, "ruff"))
+    yield from _mypy("tool.mypy", _table(tool, "mypy"))
+    yield from _pytest("tool.pytest.ini_options", _table(tool, "pytest", "ini_options"))
+    yield from _pytest("tool.pytest", _table(tool, "pytest"))
+    yield from _coverage("tool.coverage", _table(tool, "coverage"))
+    for section in ("messages control", "messages_control", "MESSAGES CONTROL", "main", "MASTER"):
+        table = _table(tool, "pylint", section)
+        yield from _each(f"tool.pylint.{section}.disable", table.get("disable"))
+    yield from _flake8("tool.flake8", _table(tool, "flake8"))
+    yield from _each("tool.bandit.skips", _table(tool, "bandit").get("skips"))
+    yield from _pyright("tool.pyright", _table(tool, "pyright"))
+
+
+def _ini(name: str, text: str) -> Iterator[Entry]:
+    parser = configparser.RawConfigParser(strict=False, allow_no_value=True, inline_comment_prefixes=None)
+    parser.read_string(text)
+    for section in parser.sections():
+        table = {key: value or "" for key, value in parser.items(section)}
+        yield from _ini_section(name, section, table)
+        for key in ("commands", "setenv", "set_env"):
+            for line in _list(table.get(key), separators="\n"):
+                if ignores_warnings(line):
+                    yield Entry(f"{section}.{key}", line)
+
+
+def _ini_section(name: str, section: str, table: dict[str, str]) -> Iterator[Entry]:
+    low = section.lower()
+    if low in {"pytest", "tool:pytest"}:
+        yield from _pytest(section, table)
+    elif low == "mypy" or low.startswith("mypy-"):
+        yield from _mypy(section, table)
+    elif low in {"flake8", "pycodestyle", "pydocstyle"}:
+        yield from _flake8(section, table)
+    elif low.startswith("coverage:") or name == ".coveragerc":
+        part = low.removeprefix("coverage:")
+        yield from _coverage(section.rsplit(":", 1)[0], {part: table})
+    elif "disable" in table and (name.endswith("pylintrc") or low.startswith(("pylint", "messages"))):
+        yield from _each(f"{section}.disable", table["disable"])
+    elif low == "bandit":
+        yield from _each(f"{section}.skips", table.get("skips"))
+
+
+def _ruff(where: str, table: dict[str, Any]) -> Iterator[Entry]:
+    for part, one in ((where, table), (f"{where}.lint", _table(table, "lint"))):
+        for key in _RUFF:
+            yield from _each(f"{part}.{key}", one.get(key))
+        for key in _RUFF_PER_FILE:
+            for pattern, codes in _table(one, key).items():
+                for code in _list(codes):
+                    yield Entry(f"{part}.{key}.{pattern}", code)
+
+
+def _mypy(where: str, table: dict[str, Any]) -> Iterator[Entry]:
+    for key, value in table.items():
+        if key in _MYPY_SWITCHES and str(value).lower() in _ON:
+            yield Entry(f"{where}.{key}", "true")
+        elif key == "disable_error_code":
+            yield from _each(f"{where}.{key}", value)
+        elif key == "follow_imports" and str(value) == "skip":
+            yield Entry(f"{where}.{key}", "skip")
+    overrides = table.get("overrides")
+    for one in overrides if isinstance(overrides, list) else ():
+        modules = _list(one.get("module"))
+        for entry in _mypy(f"{where}.overrides", one):
+            for module in modules:
+                yield Entry(
+                    f"{entry.where}.{module}" if entry.value in {"true", "skip"} else entry.where, module
+                )
+
+
+def _pytest(where: str, table: dict[str, Any]) -> Iterator[Entry]:
+    for spec in _list(table.get("filterwarnings"), separators="\n"):
+        if is_broad(spec) or spec.split(":")[0].strip() == "ignore":
+            yield Entry(f"{where}.filterwarnings", spec)
+    options = table.get("addopts")
+    shown = " ".join(options) if isinstance(options, list) else str(options or "")
+    if ignores_warnings(shown) or "--disable-warnings" in shown:
+        yield Entry(f"{where}.addopts", shown.strip())
+
+
+def _coverage(where: str, table: dict[str, Any]) -> Iterator[Entry]:
+    for key in ("exclude_lines", "exclude_also"):
+        yield from _each(f"{where}.report.{key}", _table(table, "report").get(key), separators="\n")
+    for part in ("run", "report"):
+        yield from _each(f"{where}.{part}.omit", _table(table, part).get("omit"), separators="\n,")
+
+
+def _flake8(where: str, table: dict[str, Any]) -> Iterator[Entry]:
+    for key in ("ignore", "extend-ignore", "extend_ignore", "per-file-ignores", "per_file_ignores"):
+        yield from _each(f"{where}.{key}", table.get(key), separators="\n" if "per" in key else "\n, ")
+
+
+def _pyright(where: str, table: dict[str, Any]) -> Iterator[Entry]:
+    yield from _each(f"{where}.ignore", table.get("ignore"))
+    for key, value in table.items():
+        if key.startswith("report") and value in (False, "none"):
+            yield Entry(f"{where}.{key}", str(value).lower())
+
+
+def _each(where: str, values: object, *, separators: str = "\n,") -> Iterator[Entry]:
+    for value in _list(values, separators=separators):
+        yield Entry(where, value)
+
+
+def _list(values: object, *, separators: str = "\n,") -> list[str]:
+    if isinstance(values, str):
+        lines = (line for line in values.splitlines() if not line.lstrip().startswith("#"))
+        parts = re.split(f"[{separators}]", "\n".join(lines)) if separators else [values]
+        return [part.split(" #")[0].strip() for part in parts if part.split(" #")[0].strip()]
+    return [str(value) for value in values] if isinstance(values, list) else []
+
+
+def _table(table: dict[str, Any], *keys: str) -> dict[str, Any]:
+    for key in keys:
+        found = table.get(key)
+        table = found if isinstance(found, dict) else {}
+    return table

@@ -1,0 +1,152 @@
+"""What a comment tells a linter, type checker, coverage or scanner to overlook."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from quickwins.suppressions.scan.rules import Rule
+
+WORDS = (
+    "noqa",
+    "ruff",
+    "flake8",
+    "type:",
+    "pyright",
+    "ty:",
+    "mypy:",
+    "pylint",
+    "pragma",
+    "nosec",
+    "nosonar",
+    "pyre-",
+)
+"""In lower case: a file without any of them has no directive."""
+
+_REASON = re.compile(
+    r"(?:\#\s*|\s)--\s*(?P<reason>[^\s;].*?)\s*(?:;\s*until\s*=\s*(?P<until>\d{4}-\d\d-\d\d)\s*)?$"
+)
+_CODE = r"[A-Z]+[0-9]+"
+_NOQA = re.compile(r"\#\s*noqa(?![\w])(?P<rest>[^#]*)", re.IGNORECASE)
+_NOQA_CODES = re.compile(rf":\s*{_CODE}(?![a-z_-]*-)", re.IGNORECASE)
+_MEANT_CODES = re.compile(rf"\s*[:=(\[,;-]|\s+{_CODE}\b", re.IGNORECASE)
+_FILE_NOQA = re.compile(r"\#\s*(?:flake8|ruff)\s*[:=]\s*noqa\b", re.IGNORECASE)
+_RUFF = re.compile(
+    r"\#\s*ruff\s*:\s*(?P<kind>disable|ignore|file-ignore)\b(?!-)\s*(?:\[(?P<codes>[^\]]*)\])?", re.IGNORECASE
+)
+_TYPES = re.compile(
+    r"\#\s*(?:(?P<tool>type|pyright|ty)\s*:\s*ignore|pyre-(?:ignore|fixme))(?P<more>-all-errors)?(?![\w-])\s*(?:\[(?P<codes>[^\]]*)\])?"
+)
+_MYPY = re.compile(
+    r"\#\s*mypy\s*:(?P<options>[^#]*)",
+)
+_MYPY_OPTION = re.compile(
+    r"(?:^|,)\s*(?:ignore[-_]errors\s*(?:=\s*(?:true|1|yes|on)\s*)?(?=,|$|--)|disable[-_]error[-_]code\s*=)",
+    re.IGNORECASE,
+)
+_PYRIGHT_RULE = re.compile(r"\#\s*pyright\s*:[^#]*\breport\w+\s*=\s*(?:false|none)\b", re.IGNORECASE)
+_PYLINT = re.compile(
+    r"\#[^#]*?\bpylint\s*:\s*(?:(?P<file>skip-file)|(?:disable|disable-next|disable-msg)\s*=\s*(?P<names>[\w-]+(?:\s*,\s*[\w-]+)*))",
+    re.IGNORECASE,
+)
+_NO_COVER = re.compile(r"\#\s*pragma\s*:?\s*no\s*(?:cover|branch)\b", re.IGNORECASE)
+_NOSEC = re.compile(r"\#\s*nosec\b(?![-_])(?P<rest>[^#]*)", re.IGNORECASE)
+_NOSONAR = re.compile(r"\#\s*nosonar\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """One suppression in a comment.
+
+    Attributes:
+        rule: What is wrong with it; `None`: nothing but that it may lack a reason.
+        what: As it is written, in short.
+        may_have_reason: Whether a reason and a date make it acceptable.
+    """
+
+    rule: Rule
+    what: str
+    may_have_reason: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What a comment says after `--`.
+
+    Attributes:
+        until: The date after which it no longer counts; `None` when there is none, or no such day.
+    """
+
+    text: str
+    until: date | None
+
+
+def directives(comment: str) -> list[Directive]:
+    """All suppressions in one comment, which begins with `#`."""
+    found: list[Directive] = []
+    if _FILE_NOQA.search(comment):
+        found.append(Directive(Rule.WHOLE_FILE, "file-level noqa"))
+    found += [_noqa(match["rest"]) for match in _NOQA.finditer(comment)]
+    found += [_ruff(match) for match in _RUFF.finditer(comment)]
+    found += [_types(match) for match in _TYPES.finditer(comment)]
+    options = _MYPY.search(comment)
+    if (options and _MYPY_OPTION.search(options["options"])) or _PYRIGHT_RULE.search(comment):
+        found.append(Directive(Rule.WHOLE_FILE_TYPES, "file-level setting of a type checker"))
+    for match in _PYLINT.finditer(comment):
+        names = {name.strip().lower() for name in (match["names"] or "").split(",")}
+        if match["file"] or "all" in names:
+            found.append(Directive(Rule.PYLINT_ALL, "pylint off"))
+        else:
+            found.append(
+                Directive(Rule.UNREASONED, f"pylint: disable={match['names']}", may_have_reason=True)
+            )
+    if _NO_COVER.search(comment):
+        found.append(Directive(Rule.NO_COVER, "pragma: no cover", may_have_reason=True))
+    for match in _NOSEC.finditer(comment):
+        named = re.match(r"[:\s]*B\d+", match["rest"]) is not None
+        found.append(Directive(Rule.SCANNER, "nosec", may_have_reason=named))
+    if _NOSONAR.search(comment):
+        found.append(Directive(Rule.SCANNER, "NOSONAR", may_have_reason=True))
+    return found
+
+
+def reason(comment: str) -> Reason | None:
+    """What stands after `--` at the end of a comment; `None`: nothing does."""
+    found = _REASON.search(comment)
+    if found is None:
+        return None
+    try:
+        until = date.fromisoformat(found["until"]) if found["until"] else None
+    except ValueError:
+        until = None
+    return Reason(found["reason"], until)
+
+
+def _noqa(rest: str) -> Directive:
+    if _NOQA_CODES.match(rest):
+        return Directive(
+            Rule.UNREASONED, f"noqa{rest.split('--', maxsplit=1)[0].rstrip()}", may_have_reason=True
+        )
+    if _MEANT_CODES.match(rest) and not re.match(r"\s+--", rest):
+        return Directive(Rule.MALFORMED_NOQA, f"noqa{rest.rstrip()}")
+    return Directive(Rule.BARE_NOQA, "noqa")
+
+
+def _ruff(match: re.Match[str]) -> Directive:
+    kind = match["kind"].lower()
+    if kind == "file-ignore" or (kind == "disable" and not (match["codes"] or "").strip()):
+        return Directive(Rule.WHOLE_FILE, f"ruff: {kind}")
+    if not (match["codes"] or "").strip():
+        return Directive(Rule.BARE_NOQA, f"ruff: {kind}")
+    return Directive(Rule.UNREASONED, f"ruff: {kind}[{match['codes']}]", may_have_reason=True)
+
+
+def _types(match: re.Match[str]) -> Directive:
+    if match["more"]:
+        return Directive(Rule.WHOLE_FILE_TYPES, "pyre-ignore-all-errors")
+    name = f"{match['tool']}: ignore" if match["tool"] else "pyre-ignore"
+    codes = (match["codes"] or "").strip()
+    if not codes:
+        return Directive(Rule.BARE_TYPE_IGNORE, name)
+    return Directive(Rule.UNREASONED, f"{name}[{codes}]", may_have_reason=True)

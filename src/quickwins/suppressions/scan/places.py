@@ -1,0 +1,165 @@
+"""Where in a file something stands: its line, the function around it, and the statement it belongs to.
+
+Read off the masked text by indentation and brackets, for findings only: a syntax tree of every file would cost more than
+everything else together.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from quickwins.core.digest import digest
+from quickwins.suppressions.scan.lexer import balance, without_comments
+from quickwins.suppressions.scan.rules import RULE_SET
+
+if TYPE_CHECKING:
+    from quickwins.suppressions.scan.lexer import Lexed
+
+# Beginning with a plain character, these are searched several times faster than with `^`.
+_BLOCK = re.compile(r"\n([ \t]*+)(?:async[ \t]++)?(def|class)[ \t]++(\w++)")
+_INDENT = re.compile(r"[ \t]*+")
+_CODE_LINE = re.compile(r"\S")
+_DEDENT = [re.compile(rf"\n[ \t]{{0,{width}}}[^\s)\]}}]") for width in range(81)]
+
+
+class Places:
+    """Of one file. Ask in order of the offsets: `statement` goes on from where it was."""
+
+    def __init__(self, lexed: Lexed) -> None:
+        self._text = lexed.text
+        self._code = lexed.code
+        self._line_from = (0, 1)
+        self._depth_from = (0, 0)
+        self._ends: dict[int, int] = {}
+        self._span_of = (-1, (0, 0))
+
+    @cached_property
+    def _blocks(self) -> list[tuple[int, int, str, str]]:
+        """Offset, indentation, kind and name of each `def` and `class`."""
+        return [
+            (match.start(), len(match[1]), match[2], match[3])
+            for match in _BLOCK.finditer("\n" + self._code)  # so that offsets are those of the lines
+        ]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The functions and classes of the file, without what they are in."""
+        return frozenset(name for _, _, _, name in self._blocks)
+
+    def line(self, offset: int) -> int:
+        """The line of `offset`, from 1."""
+        last, line = self._line_from if self._line_from[0] <= offset else (0, 1)
+        line += self._text.count("\n", last, offset)
+        self._line_from = (offset, line)
+        return line
+
+    def column(self, offset: int) -> int:
+        """The column of `offset`, from 1."""
+        return offset - self._text.rfind("\n", 0, offset)
+
+    def scopes(self, offset: int) -> list[tuple[str, str]]:
+        """Kind and name of the blocks around `offset`, outermost first."""
+        blocks = self._blocks
+        start, _ = self.statement_span(offset)
+        width = self._indentation(start)
+        found = []
+        # The nearest block above that is indented less and has not ended; then what is around that one.
+        for index in range(_before(blocks, start) - 1, -1, -1):
+            _, indentation, kind, name = blocks[index]
+            if indentation < width and self._end(index) > start:
+                found.append((kind, name))
+                width = indentation
+                if not width:
+                    break
+        found.reverse()
+        return found
+
+    def statement_span(self, offset: int) -> tuple[int, int]:
+        """Where the logical line at `offset` begins and ends; that of the next code when there is none on its line."""
+        if self._span_of[0] != offset:
+            self._span_of = (offset, self._find_span(offset))
+        return self._span_of[1]
+
+    def _find_span(self, offset: int) -> tuple[int, int]:
+        code = self._code
+        start = code.rfind("\n", 0, offset) + 1
+        end = _line_end(code, offset)
+        if not code[start:end].strip():
+            following = _CODE_LINE.search(code, end)
+            if following is None or self._depth(following.start()):
+                return (start, end) if following is None else self._grown(start, end)
+            start = code.rfind("\n", 0, following.start()) + 1
+            end = _line_end(code, start)
+        return self._grown(start, end)
+
+    def statement(self, offset: int) -> str:
+        """A digest of the logical line at `offset` that outlives reformatting."""
+        start, end = self.statement_span(offset)
+        return fingerprint(self._text[start:end])
+
+    def _grown(self, start: int, end: int) -> tuple[int, int]:
+        code = self._code
+        depth = self._depth(start)
+        while start and (depth > 0 or code[:start].endswith("\\\n", max(0, start - 2))):
+            before = code.rfind("\n", 0, start - 1) + 1
+            depth -= balance(code, before, start)
+            start = before
+        depth = balance(code, start, end)
+        while end < len(code) and (depth > 0 or code[end - 1] == "\\"):
+            last, end = end, _line_end(code, end + 1)
+            depth += balance(code, last, end)
+        return start, end
+
+    def _depth(self, offset: int) -> int:
+        """How many brackets are open at `offset`."""
+        last, depth = self._depth_from if self._depth_from[0] <= offset else (0, 0)
+        number = _before(self._blocks, offset)
+        if number and self._blocks[number - 1][0] > last:  # no bracket is open around a `def`
+            last, depth = self._blocks[number - 1][0], 0
+        depth += balance(self._code, last, offset)
+        self._depth_from = (offset, depth)
+        return depth
+
+    def _indentation(self, start: int) -> int:
+        found = _INDENT.match(self._code, start)
+        assert found is not None
+        return len(found[0])
+
+    def _end(self, index: int) -> int:
+        """Where block number `index` ends: at the next line of code that is indented no more than its head."""
+        end = self._ends.get(index)
+        if end is None:
+            at, indentation, _, _ = self._blocks[index]
+            head_end = _line_end(self._code, at)
+            found = _DEDENT[min(indentation, len(_DEDENT) - 1)].search(self._code, head_end)
+            end = self._ends[index] = len(self._code) if found is None else found.start()
+        return end
+
+
+def fingerprint(statement: str) -> str:
+    """A digest of a statement without its layout, comments, round brackets and kind of quotes."""
+    if "#" in statement:
+        statement = without_comments(statement)
+    words = "".join(statement.replace("\\\n", "").split()).replace("'", '"')
+    for layout, plain in ((",)", ")"), (",]", "]"), (",}", "}"), ("(", ""), (")", "")):
+        words = words.replace(layout, plain)
+    return f"{RULE_SET}:{digest(words, size_bytes=8).hex()}"
+
+
+def _before(blocks: list[tuple[int, int, str, str]], offset: int) -> int:
+    """How many blocks begin before `offset`."""
+    low, high = 0, len(blocks)
+    while low < high:
+        middle = (low + high) // 2
+        if blocks[middle][0] < offset:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _line_end(code: str, offset: int) -> int:
+    end = code.find("\n", offset)
+    return len(code) if end < 0 else end

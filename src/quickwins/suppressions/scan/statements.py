@@ -1,0 +1,218 @@
+"""Statements that silence warnings or swallow exceptions, found in masked code and read as Python expressions."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from quickwins.suppressions.scan.lexer import balance
+from quickwins.suppressions.scan.rules import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from quickwins.suppressions.scan.lexer import Lexed
+    from quickwins.suppressions.scan.places import Places
+
+_EXCEPT = re.compile(
+    r"except(?!\w)\*?(?P<types>[^:]*+):\s*(?P<doc>\"+\s*;?\s*)?(?P<body>(?:pass|continue)(?!\w)|\.\.\.)[ \t;]*(?=\n|$)"
+)
+_CALLS = {
+    name: re.compile(name + r"\s*\(")
+    for name in (
+        "suppress",
+        "simplefilter",
+        "filterwarnings",
+        "catch_warnings",
+        "disable_warnings",
+        "captureWarnings",
+    )
+}
+"""Each begins with plain letters, which are found faster than an alternative of all."""
+
+_BEFORE = re.compile(r"(?:(?P<word>\w+)|(?P<other>\S))?\s*(?P<dot>\.)?\s*$")
+_BROAD = {"Exception", "BaseException"}
+_WITH = re.compile(r"(?:async\s+)?with\b")
+_MAIN = re.compile(r"if\b[^\n]*__name__")
+_ENVIRON = re.compile(
+    r"environ\s*(?:\[|\.\s*setdefault\s*\()\s*[\"']PYTHONWARNINGS[\"']\s*(?:\]\s*=|,)\s*[\"'][^\"'\n]*?(?<![\w.])i(?:gnore)?(?!\w)"
+)
+_LOG_SETUP = re.compile(r"\b(?:basicConfig|dictConfig|fileConfig|addHandler|structlog)\b")
+_PY_WARNINGS_OFF = re.compile(
+    r"getLogger\(\s*[\"']py\.warnings[\"']\s*\)\s*\.\s*(?:disabled\s*=\s*True|propagate\s*=\s*False"
+    r"|addHandler\(\s*(?:logging\.)?NullHandler|setLevel\(\s*(?:logging\.)?(?:ERROR|CRITICAL|FATAL))"
+)
+
+
+def statements(lexed: Lexed, places: Places) -> Iterator[tuple[Rule, int, str]]:
+    """Rule, offset and words for each."""
+    code, text = lexed.code, lexed.text
+    if "except" in code:
+        for match in _EXCEPT.finditer(code):
+            if _is_clause(code, match) and _catches_all(match["types"]):
+                caught = " ".join(match["types"].split()).split(" as ")[0]
+                yield Rule.SWALLOWED, match.start(), f"except {caught}: {match['body']}".replace(" :", ":")
+    some_warnings = "arnings" in code
+    for name, pattern in _CALLS.items():
+        if (some_warnings or "arnings" not in name) and name in code:
+            for match in pattern.finditer(code):
+                yield from _call(name, match, lexed, places)
+    if "environ" in code and "PYTHONWARNINGS" in text:
+        for match in _ENVIRON.finditer(text):
+            if code.startswith("environ", match.start()):
+                yield Rule.COMMAND_LINE, match.start(), "PYTHONWARNINGS set to ignore"
+
+
+def _is_clause(code: str, match: re.Match[str]) -> bool:
+    """Whether this is the whole of an `except` clause, and not part of a name or the head of a longer body."""
+    line_start = code.rfind("\n", 0, match.start()) + 1
+    if code[line_start : match.start()].strip():
+        return False
+    following = re.compile(r"\S").search(code, match.end())
+    if following is None:
+        return True
+    body = match.start("doc") if match["doc"] else match.start("body")
+    body_line = code.rfind("\n", 0, body) + 1
+    if body_line <= match.start():  # `except: pass` on one line
+        return True
+    column = following.start() - (code.rfind("\n", 0, following.start()) + 1)
+    return column < body - body_line
+
+
+def _catches_all(types: str) -> bool:
+    names = types.split(" as ", maxsplit=1)[0].strip().strip("()").split(",")
+    return names == [""] or any(name.split(".")[-1].strip() in _BROAD for name in names)
+
+
+def _call(name: str, match: re.Match[str], lexed: Lexed, places: Places) -> Iterator[tuple[Rule, int, str]]:
+    start = match.start()
+    on = _receiver(lexed.code, start)
+    arguments = _arguments(lexed, match.end() - 1)
+    if on is None or arguments is None:
+        return
+    if name == "suppress":
+        if on in {"", "contextlib"} and not _BROAD.isdisjoint(map(_last_name, arguments.args)):
+            yield Rule.SWALLOWED, start, "suppress(Exception)"
+    elif name == "captureWarnings":
+        if _first(arguments, "capture") is True and _goes_nowhere(lexed):
+            yield Rule.CAPTURED, start, "captureWarnings(True)"
+    elif name == "disable_warnings":
+        if on in {"", "?", "urllib3"}:
+            yield Rule.BROAD_FILTER, start, "urllib3.disable_warnings()"
+    elif name == "filterwarnings" and on == "mark":
+        yield from ((Rule.BROAD_FILTER, start, f'filterwarnings("{one}")') for one in _broad_specs(arguments))
+    else:
+        rule = _ignored(name, arguments, lexed.code, places, start)
+        if rule is not None:
+            yield rule, start, f'{name}("ignore")'
+
+
+def _receiver(code: str, start: int) -> str | None:
+    """What the name at `start` is looked up on: a name, `?` for an expression, "" for nothing; `None`: it is no call."""
+    if re.match(r"\w", code[max(0, start - 1) : start]):
+        return None
+    before = _BEFORE.search(code, max(0, start - 60), start)
+    assert before is not None
+    if before["dot"]:
+        return before["word"] or "?"
+    return None if before["word"] in {"def", "class"} else ""
+
+
+def _goes_nowhere(lexed: Lexed) -> bool:
+    """Whether nothing in this file takes what `captureWarnings` sends to the logger `py.warnings`."""
+    return _PY_WARNINGS_OFF.search(lexed.text) is not None or _LOG_SETUP.search(lexed.code) is None
+
+
+def _last_name(expression: ast.expr) -> str:
+    return ast.unparse(expression).rsplit(".", 1)[-1]
+
+
+def _broad_specs(call: ast.Call) -> list[str]:
+    given = [one.value for one in call.args if isinstance(one, ast.Constant)]
+    return [one for one in given if isinstance(one, str) and is_broad(one)]
+
+
+def _ignored(name: str, call: ast.Call, code: str, places: Places, at: int) -> Rule | None:
+    """Which rule a filter breaks, if it ignores something."""
+    if _first(call, "action") != "ignore":
+        return None
+    inside = name == "catch_warnings" or _inside_with(code, places, at)
+    if not inside and _runs_at_import(code, places, at):
+        return Rule.FILTER_AT_IMPORT
+    return None if _is_narrow(name, call, inside=inside) else Rule.BROAD_FILTER
+
+
+def is_broad(spec: str) -> bool:
+    """Whether a filter as pytest and `-W` take it, `action:message:category:module`, ignores more than it has to name."""
+    action, message, category, module, *_ = [part.strip() for part in spec.split(":")] + [""] * 4
+    if not action or not "ignore".startswith(action):
+        return False
+    return category in {"", "Warning"} or not (message or module)
+
+
+def _arguments(lexed: Lexed, opening: int) -> ast.Call | None:
+    """The call whose bracket opens at `opening`; `None` when it is no Python by itself."""
+    code = lexed.code
+    closing = opening
+    depth = 0
+    while True:
+        closing = code.find(")", closing + 1)
+        if closing < 0:
+            return None
+        depth = balance(code, opening, closing + 1)
+        if depth <= 0:
+            break
+    try:
+        made = ast.parse(f"call{lexed.text[opening : closing + 1]}", mode="eval").body
+    except SyntaxError:
+        return None
+    return made if isinstance(made, ast.Call) else None
+
+
+def _first(call: ast.Call, name: str) -> object:
+    """The constant given first, or by `name`."""
+    given = call.args[0] if call.args else next((one.value for one in call.keywords if one.arg == name), None)
+    return given.value if isinstance(given, ast.Constant) else None
+
+
+def _is_narrow(name: str, call: ast.Call, *, inside: bool) -> bool:
+    order = {
+        "filterwarnings": ("action", "message", "category", "module"),
+        "simplefilter": ("action", "category"),
+        "catch_warnings": (),
+    }[name]
+    given = dict(zip(order, call.args, strict=False)) | {
+        one.arg: one.value for one in call.keywords if one.arg
+    }
+    named = {key for key, value in given.items() if not (isinstance(value, ast.Constant) and not value.value)}
+    category = "category" in named and _last_name(given["category"]) != "Warning"
+    # A block around the call names the place as well as a module does.
+    return category and (inside or bool({"message", "module"} & named))
+
+
+def _inside_with(code: str, places: Places, offset: int) -> bool:
+    """Whether a `with catch_warnings()` is around `offset`."""
+    return any(_WITH.match(line) and "catch_warnings" in line for line in _heads(code, places, offset))
+
+
+def _runs_at_import(code: str, places: Places, offset: int) -> bool:
+    if any(kind == "def" for kind, _ in places.scopes(offset)):
+        return False
+    return not any(_MAIN.match(line) for line in _heads(code, places, offset))
+
+
+def _heads(code: str, places: Places, offset: int) -> Iterator[str]:
+    """The lines above that are indented less and less, up to the left margin: the heads of the blocks around."""
+    start, _ = places.statement_span(offset)
+    width = 0
+    while code[start + width : start + width + 1] in {" ", "\t"}:
+        width += 1
+    while width > 0 and start > 0:
+        end = start - 1
+        start = code.rfind("\n", 0, end) + 1
+        line = code[start:end]
+        bare = line.lstrip(" \t")
+        if bare and bare[0] not in ")]}" and len(line) - len(bare) < width:
+            width = len(line) - len(bare)
+            yield bare

@@ -1,0 +1,138 @@
+"""What an audit looks at and allows: `[tool.quickwins.suppressions]` in pyproject.toml."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from quickwins.core.errors import ConfigError, needs_extra
+from quickwins.suppressions.scan.rules import Rule
+
+if TYPE_CHECKING:
+    import os
+
+EXCLUDED = (
+    ".git", ".hg", ".svn", ".venv", "venv", ".tox", ".nox", "node_modules", "__pycache__", ".mypy_cache", ".ruff_cache",
+    ".pytest_cache", ".cache", ".eggs", "build", "dist", "site",
+)  # fmt: skip
+MAX_FILE_BYTES = 16 << 20
+_TABLE = "tool.quickwins.suppressions"
+
+
+class Allowance(BaseModel):
+    """A suppression that somebody has decided on, with a reason and a date.
+
+    Attributes:
+        rule: Which rule.
+        path: The file, from the root, as in findings.
+        scope: Only in this function, class or table; empty: anywhere in the file.
+        reason: Why, for whoever reads it in a year.
+        until: The last day on which it holds.
+        at_most: How many findings it covers; one more is one too many.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: Rule
+    path: str = Field(min_length=1)
+    scope: str = ""
+    reason: str = Field(min_length=1)
+    until: date
+    at_most: int = Field(default=1, ge=1)
+
+    @field_validator("rule")
+    @classmethod
+    def _not_itself(cls, rule: Rule) -> Rule:
+        if rule is Rule.UNPARSEABLE:
+            raise ValueError("a file that cannot be read cannot be allowed: correct or exclude it")
+        return rule
+
+    def __str__(self) -> str:
+        where = f"{self.path}::{self.scope}" if self.scope else self.path
+        return f"{self.rule} {where}"
+
+
+class AuditConfig(BaseModel):
+    """How to audit.
+
+    Attributes:
+        root: What paths in findings start from.
+        exclude: Names of folders, and paths from the root, that are not looked into.
+        no_cover_quota: How many lines may be excluded from coverage without a reason before each of them is a finding.
+        allow: What has been decided on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    root: Path = Field(default_factory=Path.cwd)
+    exclude: tuple[str, ...] = ()
+    no_cover_quota: int = Field(default=0, ge=0)
+    allow: tuple[Allowance, ...] = ()
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] | None = None) -> AuditConfig:
+        """Read it from a pyproject.toml: the given one, or the nearest one at or above this folder; none: the defaults.
+
+        Raises:
+            ConfigError: The file is missing or not valid; the message says what is wrong with which key.
+        """
+        found = nearest_pyproject() if path is None else Path(path)
+        if found is None:
+            return cls()
+        try:
+            document = tomllib.loads(found.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{found}: {error}") from error
+        table = document.get("tool", {}).get("quickwins", {}).get("suppressions", {})
+        if "root" in table:
+            raise ConfigError(f"{found}: {_TABLE}.root is the folder of this file; remove the key")
+        try:
+            return cls(root=found.resolve().parent, **table)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = re.sub(r"\.(\d+)", r"[\1]", ".".join(map(str, (_TABLE, *first["loc"]))))
+            raise ConfigError(f"{found}: {key}: {first['msg']}") from error
+
+
+def nearest_pyproject(start: Path | None = None) -> Path | None:
+    """The pyproject.toml in this folder, or in the nearest one above that has one."""
+    folder = (start or Path.cwd()).resolve()
+    return next(
+        (one / "pyproject.toml" for one in (folder, *folder.parents) if (one / "pyproject.toml").is_file()),
+        None,
+    )
+
+
+def allowed_text(text: str, allowance: Allowance) -> str:
+    """The text of a pyproject.toml with `allowance` in it, in place of one for the same rule and place.
+
+    Raises:
+        ConfigError: `text` is not TOML.
+        MissingExtraError: tomlkit is not installed.
+    """
+    with needs_extra("cli"):
+        import tomlkit
+        import tomlkit.exceptions
+    try:
+        document: Any = tomlkit.parse(text)
+    except tomlkit.exceptions.ParseError as error:
+        raise ConfigError(f"pyproject.toml: {error}") from error
+    table = document
+    for key in _TABLE.split("."):
+        table = table.setdefault(key, tomlkit.table(is_super_table=key != "suppressions"))
+    allow = table.setdefault("allow", tomlkit.aot())
+    entry = tomlkit.table()
+    for key, value in allowance.model_dump(exclude_defaults=True).items():
+        entry.add(key, value.value if isinstance(value, Rule) else value)
+    places = [(one["rule"], one["path"], one.get("scope", "")) for one in allow]
+    place = (allowance.rule.value, allowance.path, allowance.scope)
+    if place in places:
+        allow[places.index(place)] = entry
+    else:
+        allow.append(entry)
+    return tomlkit.dumps(document)

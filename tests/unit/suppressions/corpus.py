@@ -1,0 +1,350 @@
+"""Labelled code: what is a suppression, of which rule, and what only looks like one.
+
+All of it is in strings, so that this file itself has none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One text and the rules that must be found in it, in order."""
+
+    text: str
+    rules: tuple[str, ...] = ()
+    path: str = "module.py"
+
+
+_COMMENTS = {
+    "SUP001": [
+        "# noqa", "#noqa", "# NOQA", "# NoQA", "#  noqa", "# first this # noqa", "# noqa  -- because", "# noqa # later",
+        "# ruff: ignore", "# ruff: ignore[]", "## noqa", "# noqa because of the API",
+    ],
+    "SUP002": [
+        "# noqa F401", "# noqa : F401", "# noqa:", "# noqa: because", "# noqa=F401", "# noqa(F401)", "# noqa[F401]",
+        "# noqa-F401", "# noqa, F401", "# noqa; F401", "# noqa: ,", "# noqa: -- why", "# noqa:unused-import", "# noqa E501,W291",
+    ],
+    "SUP003": [
+        "# ruff: noqa", "# flake8: noqa", "# flake8: noqa: E501", "# ruff: noqa: F401", "#ruff:noqa", "# FLAKE8: NOQA",
+        "# ruff: file-ignore[F401]", "# ruff: disable", "# flake8=noqa", "# ruff: disable[]",
+        "# ruff: noqa: F401 -- generated; until=2030-01-01",
+    ],
+    "SUP004": [
+        "# type: ignore", "#type:ignore", "# type:  ignore", "# pyright: ignore", "# ty: ignore", "# type: ignore[]",
+        "# type: ignore # comment", "# pyre-ignore", "# pyre-fixme", "# type: ignore -- because", "# type: ignore [ ]",
+        "# x # type: ignore",
+    ],
+    "SUP005": [
+        "# mypy: ignore-errors", "# mypy: ignore_errors", "# mypy: ignore-errors=True", '# mypy: disable-error-code="attr-defined"',
+        "# mypy: allow-untyped-defs, ignore-errors", "# pyright: reportMissingImports=false", "# pyre-ignore-all-errors",
+        "# pyright: basic, reportUnknownMemberType=none",
+    ],
+    "SUP006": [
+        "# pylint: disable=all", "# pylint: skip-file", "# pylint:disable=all", "# pylint: disable=unused-import, all",
+        "# PYLINT: disable=ALL", "# pylint: disable-next=all",
+    ],
+    "SUP007": [
+        "# pragma: no cover", "# pragma no cover", "#pragma: no cover", "# pragma: no branch", "# PRAGMA: NO COVER",
+        "# pragma:no cover", "# pragma: no cover -- cannot happen",
+    ],
+    "SUP013": [
+        "# noqa: F401", "# noqa:F401", "# NOQA: E501, W291", "# noqa: E501 W291", "# noqa: F401 because", "# noqa: F401 -- because",
+        "# type: ignore[attr-defined]", "# type: ignore[a, b]", "# pyright: ignore[reportFoo]", "# ty: ignore[unresolved]",
+        "# pylint: disable=unused-import", "# pylint: disable=a,b", "# pylint: disable-next=a", "# ruff: ignore[F401]",
+        "# ruff: disable[F401]", "# noqa: S101 -- later; until=soon", "# noqa: S101 -- later; until=2026-02-30",
+        "# pyre-fixme[6]", "# noqa: S101 --", "# noqa: S101 until=2030-01-01", "# type: ignore [attr-defined]",
+        "# noqa: F401,", "# noqa:  F401",
+    ],
+    "SUP014": [
+        "# noqa: F401 -- because; until=2026-05-31", "# type: ignore[x]  # -- stubs; until=2020-01-01",
+        "# pylint: disable=x  # -- old; until=1999-12-31", "# pragma: no cover -- soon; until=2025-01-01",
+        "# nosec B101 -- asserts; until=2025-01-01",
+    ],
+    "SUP015": [
+        "# nosec", "#nosec", "# nosec B101", "# nosec: B101,B102", "# NOSONAR", "# nosonar", "# NOSONAR(python:S123)",
+        "# nosec because", "# nosec -- reviewed; until=2030-01-01",
+    ],
+}  # fmt: skip
+
+_FINE_COMMENTS = [
+    "# noqa: F401 -- re-exported; until=2030-01-01",
+    "# noqa: F401, E501 -- re-exported; until=2026-06-01",
+    "# NOQA: F401 -- a; b; until = 2030-01-01",
+    "# type: ignore[x]  # -- no stubs; until=2030-01-01",
+    "# pyright: ignore[reportFoo] -- no stubs; until=2030-01-01",
+    "# pylint: disable=x  # -- its names; until=2030-01-01",
+    "# ruff: disable[E501] -- a table; until=2030-01-01",
+    "# ruff: ignore[E501] -- a table; until=2030-01-01",
+    "# pragma: no cover -- only on Windows; until=2030-01-01",
+    "# nosec B101 -- reviewed; until=2030-01-01",
+    "# NOSONAR -- reviewed; until=2030-01-01",
+    "# noqa: S101 -- narrows; until=2030-01-01  ",
+    "# type: int",
+    "# type: (int) -> str",
+    "# type: ignored",
+    "# type: ignore-this",
+    "# see the docs of noqa",
+    "# noqability",
+    "# the noqa comment",
+    "# ruff: enable[E501]",
+    "# ruff: isort: skip",
+    "# isort: skip_file",
+    "# fmt: off",
+    "# pylint: enable=all",
+    "# mypy: strict",
+    "# mypy: ignore-errors=False",
+    "# pyright: strict",
+    "# pyright: reportFoo=true",
+    "# pyright: basic",
+    "# pragma: cover",
+    "# pragma: once",
+    "# no cover",
+    "# nosecret",
+    "# nosec-like",
+    "# the type: ignore of old",
+    "# pylint: load-plugins=x",
+    "# a pragma about cover",
+    "# flake8 noqa",
+    "# ruff noqa",
+    "# warnings.simplefilter('ignore')",
+    "# except: pass",
+    "# all types: ignore[x]",
+    "# mypy: disallow-any-generics",
+    "# ---- type ----",
+]
+
+_IN_STRINGS = [
+    'x = "# noqa"',
+    "x = '# type: ignore'",
+    'x = """\n# noqa\n# type: ignore\n"""',
+    "def f():\n    '''Use `# noqa` here.  # noqa'''\n",
+    'x = r"a\\\\"  # fine\ny = "# noqa"',
+    'x = "\\"# noqa"',
+    "x = 'it\\'s # noqa'",
+    'x = f"# noqa {1}"',
+    "x = b'# nosec'",
+    'x = ("a"\n     "# type: ignore")',
+    'x = """a "quoted" # noqa"""',
+    'x = """ends in a quote # noqa \\""""',
+    "x = rb'''# ruff: noqa'''",
+    'x = "a\\\n# noqa"',
+    'x = "except: pass"',
+    'x = """\ntry:\n    f()\nexcept: pass\n"""',
+    'x = """\nimport warnings\nwarnings.simplefilter("ignore")\n"""',
+    "x = 'suppress(Exception)'",
+    'x = """# mypy: ignore-errors\n# pylint: skip-file\n# flake8: noqa\n"""',
+    'x = "PYTHONWARNINGS=ignore"',
+    'def f():\n    """Example:\n\n        try:\n            g()\n        except Exception:\n            pass\n    """\n',
+    'x = "#" "# noqa"',
+    "x = {'# noqa': '# nosec'}",
+    'x = u"# noqa"',
+    'x = "\\\\"\ny = "# noqa"',
+    "x = ''''''\ny = '# noqa'",
+    'x = ""\ny = "" "# noqa"',
+]
+
+_TRY = "try:\n    f()\n"
+_WARN = "import warnings\n"
+_CODE = [
+    # swallowed exceptions
+    Case(_TRY + "except:\n    pass\n", ("SUP010",)),
+    Case(_TRY + "except Exception:\n    pass\n", ("SUP010",)),
+    Case(_TRY + "except Exception: pass\n", ("SUP010",)),
+    Case(_TRY + "except BaseException as error:\n    pass\n", ("SUP010",)),
+    Case(_TRY + "except (ValueError, Exception):\n    pass\n", ("SUP010",)),
+    Case(_TRY + "except (\n    ValueError,\n    Exception,\n):\n    pass\n", ("SUP010",)),
+    Case(_TRY + "except builtins.Exception:\n    pass\n", ("SUP010",)),
+    Case(_TRY + "except Exception:\n    # why not\n    pass\n", ("SUP010",)),
+    Case(_TRY + "except Exception:  # why not\n    pass  # really\n", ("SUP010",)),
+    Case(_TRY + "except Exception:\n    ...\n", ("SUP010",)),
+    Case(_TRY + 'except Exception:\n    "never mind"\n    pass\n', ("SUP010",)),
+    Case(_TRY + "except* Exception:\n    pass\n", ("SUP010",)),
+    Case("for x in y:\n    try:\n        f()\n    except Exception:\n        continue\n", ("SUP010",)),
+    Case("for x in y:\n    try:\n        f()\n    except:\n        continue\n    g()\n", ("SUP010",)),
+    Case(_TRY + "except Exception:\n    pass\nelse:\n    g()\n", ("SUP010",)),
+    Case(_TRY + "except Exception:\n\n\n    pass\n\n\nfinally:\n    g()\n", ("SUP010",)),
+    Case("def f():\n\ttry:\n\t\tg()\n\texcept Exception:\n\t\tpass\n\treturn 1\n", ("SUP010",)),
+    Case("try:\r\n    f()\r\nexcept Exception:\r\n    pass\r\n", ("SUP010",)),
+    Case(_TRY + "except Exception:\n    pass;\n", ("SUP010",)),
+    Case(_TRY + "except Exception:\n    pass", ("SUP010",)),
+    Case("from contextlib import suppress\nwith suppress(Exception):\n    f()\n", ("SUP010",)),
+    Case("with contextlib.suppress(ValueError, Exception):\n    f()\n", ("SUP010",)),
+    Case("with suppress(\n    BaseException,\n):\n    f()\n", ("SUP010",)),
+    Case(_TRY + "except ValueError:\n    pass\n"),
+    Case(_TRY + "except Exception:\n    log()\n"),
+    Case(_TRY + "except Exception:\n    pass\n    log()\n"),
+    Case(_TRY + "except Exception: pass; log()\n"),
+    Case(_TRY + "except Exception:\n    raise\n"),
+    Case(_TRY + "except Exception:\n    passed = 1\n"),
+    Case(_TRY + "except (KeyError, ValueError):\n    pass\n"),
+    Case(_TRY + "except MyException:\n    pass\n"),
+    Case(_TRY + "except ExceptionGroup:\n    pass\n"),
+    Case("exceptions: int\npass\n"),
+    Case("def except_all():\n    pass\n"),
+    Case("x = d['except']\n"),
+    Case("with suppress(ValueError):\n    f()\n"),
+    Case("def suppress(Exception):\n    f()\n"),
+    Case("log.suppress(Exception)\n"),
+    Case("class suppress(Exception):\n    x = 1\n"),
+    # warnings
+    Case(_WARN + "def f():\n    warnings.simplefilter('ignore')\n", ("SUP008",)),
+    Case(_WARN + "def f():\n    warnings.filterwarnings('ignore')\n", ("SUP008",)),
+    Case(_WARN + 'def f():\n    warnings.filterwarnings("ignore", category=Warning)\n', ("SUP008",)),
+    Case(
+        _WARN + 'def f():\n    warnings.filterwarnings("ignore", category=DeprecationWarning)\n', ("SUP008",)
+    ),
+    Case(_WARN + 'def f():\n    warnings.filterwarnings("ignore", message="old")\n', ("SUP008",)),
+    Case(_WARN + 'def f():\n    warnings.filterwarnings(action="ignore", module="x")\n', ("SUP008",)),
+    Case(_WARN + 'def f():\n    warnings.simplefilter("ignore", DeprecationWarning)\n', ("SUP008",)),
+    Case(_WARN + 'with warnings.catch_warnings():\n    warnings.simplefilter("ignore")\n', ("SUP008",)),
+    Case(_WARN + "def f():\n    with warnings.catch_warnings(action='ignore'):\n        g()\n", ("SUP008",)),
+    Case(
+        "from warnings import simplefilter\ndef f():\n    simplefilter(\n        'ignore',\n    )\n",
+        ("SUP008",),
+    ),
+    Case("@pytest.mark.filterwarnings('ignore')\ndef test(): ...\n", ("SUP008",)),
+    Case("@pytest.mark.filterwarnings('ignore::DeprecationWarning')\ndef test(): ...\n", ("SUP008",)),
+    Case("urllib3.disable_warnings()\n", ("SUP008",)),
+    Case("requests.packages.urllib3.disable_warnings(InsecureRequestWarning)\n", ("SUP008",)),
+    Case(_WARN + "warnings.simplefilter('ignore')\n", ("SUP009",)),
+    Case(_WARN + "warnings.filterwarnings('ignore', category=DeprecationWarning, module='x')\n", ("SUP009",)),
+    Case(_WARN + "if True:\n    warnings.simplefilter('ignore')\n", ("SUP009",)),
+    Case(_WARN + "class A:\n    warnings.simplefilter('ignore', UserWarning)\n", ("SUP009",)),
+    Case(
+        _WARN + "try:\n    import x\nexcept ImportError:\n    warnings.filterwarnings('ignore')\n",
+        ("SUP009",),
+    ),
+    Case(_WARN + "if __name__ == '__main__':\n    warnings.simplefilter('ignore')\n", ("SUP008",)),
+    Case(_WARN + "def f():\n    warnings.filterwarnings('ignore', 'old', DeprecationWarning)\n"),
+    Case(
+        _WARN + "def f():\n    warnings.filterwarnings('ignore', category=DeprecationWarning, module='x')\n"
+    ),
+    Case(
+        _WARN
+        + "def f():\n    with warnings.catch_warnings():\n        warnings.simplefilter('ignore', ResourceWarning)\n"
+    ),
+    Case(
+        _WARN
+        + "def f():\n    with warnings.catch_warnings(action='ignore', category=DeprecationWarning):\n        g()\n"
+    ),
+    Case(_WARN + "warnings.simplefilter('error')\n"),
+    Case(_WARN + "warnings.filterwarnings('always')\n"),
+    Case(_WARN + "warnings.simplefilter(action)\n"),
+    Case("@pytest.mark.filterwarnings('error')\ndef test(): ...\n"),
+    Case("@pytest.mark.filterwarnings('ignore:old:DeprecationWarning')\ndef test(): ...\n"),
+    Case("def simplefilter(action='ignore'):\n    return action\n"),
+    Case("my_simplefilter('ignore')\n"),
+    Case("os.environ['PYTHONWARNINGS'] = 'ignore'\n", ("SUP012",)),
+    Case("os.environ.setdefault('PYTHONWARNINGS', 'ignore::UserWarning')\n", ("SUP012",)),
+    Case("os.environ['PYTHONWARNINGS'] = 'error'\n"),
+    Case("print(os.environ['PYTHONWARNINGS'])\n"),
+    Case("logging.captureWarnings(True)\n", ("SUP016",)),
+    Case(
+        "logging.basicConfig()\nlogging.captureWarnings(True)\nlogging.getLogger('py.warnings').disabled = True\n",
+        ("SUP016",),
+    ),
+    Case("logging.captureWarnings(capture=True)\n", ("SUP016",)),
+    Case("logging.basicConfig(level=10)\nlogging.captureWarnings(True)\n"),
+    Case("logging.captureWarnings(False)\n"),
+    # several at once, places
+    Case("import x  # type: ignore  # noqa\n", ("SUP001", "SUP004")),
+    Case("import x  # type: ignore[x]  # noqa: F401 -- both; until=2030-01-01\n"),
+    Case("#!/usr/bin/python -W ignore\nx = 1\n", ("SUP012",)),
+    Case("#!/usr/bin/env -S python3 -Wi\nx = 1\n", ("SUP012",)),
+    Case("#!/usr/bin/python -W error\nx = 1\n"),
+    Case("\ufeffx = 1  # noqa\n", ("SUP001",)),
+    Case("# a\rx = 1  # noqa\r", ("SUP001",)),
+    Case("def f(:\n", ("SUP000",)),
+    Case('x = """never closed\n', ("SUP000",)),
+    Case("x = 'never closed\n", ("SUP000",)),
+    Case("x = 1\0  # noqa\n", ("SUP000",)),
+    Case("# coding: no-such-codec\nx = 1\n", ("SUP000",)),
+    Case("x = (1\n", ("SUP000",)),
+    Case(""),
+    Case("x = 1\n"),
+    # configuration
+    Case("[tool.ruff.lint]\nignore = [\n  'D203',\n  'E501',\n]\n", ("SUP011", "SUP011"), "pyproject.toml"),
+    Case("[tool.ruff]\nextend-ignore = ['D203']\n", ("SUP011",), "pyproject.toml"),
+    Case("[tool.ruff.lint.per-file-ignores]\n'tests/*' = ['S101']\n", ("SUP011",), "pyproject.toml"),
+    Case("[lint]\nignore = ['D203']\n", ("SUP011",), "ruff.toml"),
+    Case("[tool.mypy]\nignore_missing_imports = true\n", ("SUP011",), "pyproject.toml"),
+    Case("[tool.mypy]\nignore_errors = false\n", (), "pyproject.toml"),
+    Case(
+        "[[tool.mypy.overrides]]\nmodule = ['a.*', 'b']\nignore_errors = true\n",
+        ("SUP011", "SUP011"),
+        "pyproject.toml",
+    ),
+    Case("[tool.mypy]\ndisable_error_code = ['misc']\n", ("SUP011",), "pyproject.toml"),
+    Case(
+        "[tool.pytest.ini_options]\nfilterwarnings = ['error', 'ignore::DeprecationWarning']\n",
+        ("SUP011",),
+        "pyproject.toml",
+    ),
+    Case("[tool.pytest.ini_options]\naddopts = '-p no:warnings'\n", ("SUP011",), "pyproject.toml"),
+    Case("[tool.pytest.ini_options]\naddopts = ['-W', 'ignore']\n", ("SUP011",), "pyproject.toml"),
+    Case(
+        "[tool.coverage.report]\nexclude_also = ['raise NotImplementedError']\n",
+        ("SUP011",),
+        "pyproject.toml",
+    ),
+    Case("[tool.coverage.run]\nomit = ['x.py']\n", ("SUP011",), "pyproject.toml"),
+    Case("[tool.pylint.'messages control']\ndisable = ['all']\n", ("SUP011",), "pyproject.toml"),
+    Case("[tool.pyright]\nreportMissingImports = false\n", ("SUP011",), "pyproject.toml"),
+    Case("[tool.bandit]\nskips = ['B101']\n", ("SUP011",), "pyproject.toml"),
+    Case(
+        "[tool.ruff.lint]\nignore = [\n  'D203',  # -- the formatter's; until=2030-01-01\n]\n",
+        (),
+        "pyproject.toml",
+    ),
+    Case(
+        "[tool.ruff.lint]\nignore = [\n  'D203',  # -- the formatter's; until=2020-01-01\n]\n",
+        ("SUP014",),
+        "pyproject.toml",
+    ),
+    Case("[tool.ruff.lint]\nselect = ['ALL']\n", (), "pyproject.toml"),
+    Case("[tool.black]\nignore = ['x']\n", (), "pyproject.toml"),
+    Case("[tool.ruff\n", ("SUP000",), "pyproject.toml"),
+    Case("[flake8]\nignore = E501,W503\n", ("SUP011", "SUP011"), ".flake8"),
+    Case("[flake8]\nper-file-ignores =\n    a.py: E501\n", ("SUP011",), "setup.cfg"),
+    Case("[mypy]\nstrict = true\n[mypy-foo.*]\nignore_missing_imports = True\n", ("SUP011",), "mypy.ini"),
+    Case("[pytest]\nfilterwarnings =\n    error\n    ignore::UserWarning\n", ("SUP011",), "pytest.ini"),
+    Case("[tool:pytest]\naddopts = --disable-warnings -q\n", ("SUP011",), "setup.cfg"),
+    Case(
+        "[report]\nexclude_lines =\n    pragma: no cover\n    def __repr__\n",
+        ("SUP011", "SUP011"),
+        ".coveragerc",
+    ),
+    Case("[MESSAGES CONTROL]\ndisable=all\n", ("SUP011",), ".pylintrc"),
+    Case("[testenv]\nsetenv =\n    PYTHONWARNINGS = ignore\n", ("SUP011",), "tox.ini"),
+    Case("[testenv]\ncommands = pytest -q\n", (), "tox.ini"),
+    Case('{"reportMissingImports": "none"}', ("SUP011",), "pyrightconfig.json"),
+    # command lines
+    Case("FROM python\nENV PYTHONWARNINGS=ignore\n", ("SUP012",), "Dockerfile"),
+    Case("FROM python\nENV PYTHONWARNINGS ignore\n", ("SUP012",), "Dockerfile.web"),
+    Case('CMD ["python", "-W", "ignore", "app.py"]\n', ("SUP012",), "Dockerfile"),
+    Case("env:\n  PYTHONWARNINGS: ignore\n", ("SUP012",), ".github/workflows/ci.yml"),
+    Case("run: pytest -p no:warnings\n", ("SUP012",), "ci.yaml"),
+    Case("test:\n\tpython -Wignore -m pytest\n", ("SUP012",), "Makefile"),
+    Case("export PYTHONWARNINGS='default,ignore::UserWarning'\n", ("SUP012",), "run.sh"),
+    Case("PYTHONWARNINGS=error pytest\n", (), "run.sh"),
+    Case("# PYTHONWARNINGS=ignore\n", (), "run.sh"),
+    Case("gcc -Wall -W -Wextra\n", (), "Makefile"),
+    Case("pytest -W error\n", (), "Makefile"),
+    Case("PYTHONWARNINGS: default\n", (), "ci.yml"),
+]
+
+
+def cases() -> list[tuple[str, Case]]:
+    """All of them, with a name each."""
+    found = [
+        (f"{rule} {comment}", Case(f"x = 1  {comment}\n", (rule,)))
+        for rule, comments in _COMMENTS.items()
+        for comment in comments
+    ]
+    # A reason without a date is no reason yet, and an excluded line has a rule of its own.
+    found += [(f"fine {comment}", Case(f"x = 1  {comment}\n")) for comment in _FINE_COMMENTS]
+    found += [(f"in a string {number}", Case(text)) for number, text in enumerate(_IN_STRINGS)]
+    found += [(f"code {number}", case) for number, case in enumerate(_CODE)]
+    return found
