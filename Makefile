@@ -30,12 +30,13 @@ demo: $(STAMP) ## Run the feed service under a burst, before and after the gate;
 test: $(STAMP) ## Run the whole suite with coverage; ENGINES=embedded|containers|external|auto
 	@$(BIN)/python -m pytest --engines=$(ENGINES) --cov --cov-report=term --junitxml=.cache/tests-$(ENGINES).xml
 
-lint: $(STAMP) ## Check style, types, import arrows and generated files
+lint: $(STAMP) ## Check style, types, import arrows, generated files and suppressions
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	@$(BIN)/python docs/generate.py --check
+	@$(BIN)/quickwins suppressions check
 
 format: $(STAMP) ## Format the code and apply the safe fixes
 	@$(BIN)/ruff check --fix --exit-zero --quiet .

@@ -97,7 +97,7 @@ def test_every_public_name_is_reached_lazily_and_listed() -> None:
         assert getattr(quickwins, name).__name__ == name
         assert name in dir(quickwins)
     with pytest.raises(AttributeError, match="no attribute 'Nope'"):
-        quickwins.Nope  # noqa: B018 -- that it is not there is the test
+        quickwins.Nope  # noqa: B018 -- that it is not there is the test; until=2027-12-31
 
 
 def test_three_packages_are_required_and_every_pin_is_a_bare_version() -> None:

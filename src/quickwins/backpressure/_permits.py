@@ -210,7 +210,7 @@ class Gate:
             Reporter(service=service, name=name, clock=self._clock),
             name=name,
             retry_after_seconds=retry_after_seconds,
-            rng=Random() if rng is None else rng,  # noqa: S311 -- jitter, not secrecy
+            rng=Random() if rng is None else rng,  # noqa: S311 -- jitter, not secrecy; until=2027-12-31
         )
         self._tallies = Tallies(self.ledger, READINGS, registry=registry, service=service, name=name)
         self._shared = self._tallies.multiprocess
@@ -504,7 +504,7 @@ class Gate:
 
     def _unbound(self) -> float:
         """What the clock of an unbound gate says: that it is unbound."""
-        self.core  # noqa: B018 -- raises
+        self.core  # noqa: B018 -- raises; until=2027-12-31
         raise AssertionError
 
 

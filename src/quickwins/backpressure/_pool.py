@@ -406,7 +406,7 @@ class Acquisition(Permit):
 
     def __await__(self) -> Generator[Any, None, asyncpg.pool.PoolConnectionProxy]:
         self.begun = True
-        return self.pool._acquire(self, self._timeout_seconds).__await__()  # noqa: SLF001 -- the same room
+        return self.pool._acquire(self, self._timeout_seconds).__await__()  # noqa: SLF001 -- the same room; until=2027-12-31
 
     # Not `async def`: each would put one more coroutine around those that do the work.
 
@@ -415,14 +415,14 @@ class Acquisition(Permit):
             from asyncpg import InterfaceError
 
             raise InterfaceError("a connection is already acquired")
-        return self.pool._acquire(self, self._timeout_seconds)  # noqa: SLF001 -- the same room
+        return self.pool._acquire(self, self._timeout_seconds)  # noqa: SLF001 -- the same room; until=2027-12-31
 
-    def __aexit__(  # type: ignore[override]
+    def __aexit__(  # type: ignore[override]  # -- a pool's block ends by its release; until=2027-12-31
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> Awaitable[None]:
         connection, self.connection = self.connection, None
         self.begun = True
-        return self.pool._leave(connection, error)  # noqa: SLF001 -- the same room
+        return self.pool._leave(connection, error)  # noqa: SLF001 -- the same room; until=2027-12-31
 
 
 def _is_lost(connection: asyncpg.pool.PoolConnectionProxy) -> bool:

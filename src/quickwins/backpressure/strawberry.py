@@ -43,5 +43,5 @@ def _explain(error: GraphQLError) -> None:
         return
     extensions = {"code": refusal.graphql_code, "reason": str(refusal.reason)}
     if refusal.retry_after_seconds is not None:
-        extensions["retryAfter"] = int(retry_after_header(refusal.retry_after_seconds))  # type: ignore[assignment]
+        extensions["retryAfter"] = int(retry_after_header(refusal.retry_after_seconds))  # type: ignore[assignment]  # -- a number beside the code; until=2027-12-31
     error.extensions = {**(error.extensions or {}), **extensions}

@@ -33,7 +33,7 @@ def exposed_registry(registry: CollectorRegistry | None = None) -> CollectorRegi
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return REGISTRY if registry is None else registry
     together = CollectorRegistry()
-    MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # prometheus_client leaves it untyped
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # -- prometheus_client leaves it untyped; until=2027-12-31
     return together
 
 
@@ -166,7 +166,7 @@ def _cut(connection: socket.socket) -> None:
 
 
 class _QuietHandler(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name; until=2027-12-31
         """Say nothing: a scrape is not news."""
 
 

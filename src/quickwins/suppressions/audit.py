@@ -85,11 +85,11 @@ def _files(paths: Iterable[str | os.PathLike[str]], root: Path, exclude: tuple[s
     names = {*EXCLUDED, *(one for one in exclude if "/" not in one.strip("/"))}
     places = {str(root / one.strip("/")) for one in exclude}
     for path in paths:
-        start = os.path.abspath(path)  # noqa: PTH100 -- as text: a Path for each file costs more than reading it
-        if os.path.isfile(start):  # noqa: PTH113 -- likewise
+        start = os.path.abspath(path)  # noqa: PTH100 -- as text: a Path for each file costs more than reading it; until=2027-12-31
+        if os.path.isfile(start):  # noqa: PTH113 -- likewise; until=2027-12-31
             yield start
             continue
-        if not os.path.isdir(start):  # noqa: PTH112 -- likewise
+        if not os.path.isdir(start):  # noqa: PTH112 -- likewise; until=2027-12-31
             raise ConfigError(f"{os.fspath(path)}: no such file or folder")
         for folder, folders, files in os.walk(start):
             folders[:] = [
@@ -112,7 +112,7 @@ def _is_script(path: str, name: str) -> bool:
     if "." in name.lstrip("."):
         return False
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 -- as above
+        with open(path, "rb") as file:  # noqa: PTH123 -- as above; until=2027-12-31
             return file.read(2) == b"#!"
     except OSError:
         return False
@@ -128,7 +128,7 @@ def _relative(file: str, root: Path) -> str:
 def _read(file: str, path: str, into: _Collected, today: date) -> None:
     into.paths.add(path)
     try:
-        with open(file, "rb") as opened:  # noqa: PTH123 -- as above
+        with open(file, "rb") as opened:  # noqa: PTH123 -- as above; until=2027-12-31
             data = opened.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         _add(into, path, [_unparseable(lexer.Unparseable(str(error.strerror)))])
@@ -142,7 +142,7 @@ def _scan(path: str, data: bytes, into: _Collected, today: date) -> None:
     name = path.rsplit("/", 1)[-1]
     try:
         if len(data) > MAX_FILE_BYTES:
-            raise lexer.Unparseable(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")  # noqa: TRY301 -- one handler for all
+            raise lexer.Unparseable(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")  # noqa: TRY301 -- one handler for all; until=2027-12-31
         if name.endswith(_PYTHON) or _PYTHON_SHEBANG.match(data):
             found, names = _python(lexer.decoded(data), today)
             if found:

@@ -58,7 +58,7 @@ async def serving(app: Any) -> AsyncIterator[Get]:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             return await asyncio.to_thread(fetch, path, method, named)
 
-        get.port = port  # type: ignore[attr-defined]
+        get.port = port  # type: ignore[attr-defined]  # -- set by the test itself; until=2027-12-31
         try:
             await eventually(lambda: server.started)
             yield get
@@ -215,7 +215,7 @@ async def test_a_response_that_goes_on_holds_no_permit() -> None:
         return StreamingResponse(parts(), media_type="text/event-stream")
 
     async with serving(starlette(Route("/events", events), Route("/", ok), gate=gate)) as get:
-        reader, writer = await asyncio.open_connection("127.0.0.1", get.port)  # type: ignore[attr-defined]
+        reader, writer = await asyncio.open_connection("127.0.0.1", get.port)  # type: ignore[attr-defined]  # -- set by the test itself; until=2027-12-31
         writer.write(b"GET /events HTTP/1.1\r\nhost: x\r\n\r\n")
         await asyncio.wait_for(reader.readuntil(b"one"), DEADLINE_SECONDS)
         assert gate.stats().inflight == 0
@@ -236,7 +236,7 @@ async def test_a_client_that_goes_away_gives_its_permit_back() -> None:
         raise ConnectionResetError
 
     async with serving(starlette(Route("/", wait_for_the_end), gate=gate)) as get:
-        _, writer = await asyncio.open_connection("127.0.0.1", get.port)  # type: ignore[attr-defined]
+        _, writer = await asyncio.open_connection("127.0.0.1", get.port)  # type: ignore[attr-defined]  # -- set by the test itself; until=2027-12-31
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         await asyncio.wait_for(entered.wait(), DEADLINE_SECONDS)
         assert gate.stats().inflight == 1
@@ -269,7 +269,7 @@ async def test_websockets_and_lifespan_pass_a_full_edge_untouched() -> None:
 
     async with gate.permit():
         for kind in ("websocket", "lifespan"):
-            await BackpressureMiddleware(app, gate=gate)({"type": kind}, send, send)  # type: ignore[arg-type]
+            await BackpressureMiddleware(app, gate=gate)({"type": kind}, send, send)  # type: ignore[arg-type]  # -- a stand-in; until=2027-12-31
     assert seen == [("websocket", send), ("lifespan", send)]
 
 
@@ -383,5 +383,5 @@ async def test_while_its_flag_is_off_the_edge_is_open() -> None:
 
     gate = edge_gate()
     async with gate.permit():
-        middleware = BackpressureMiddleware(app, gate=gate, flag=Off())  # type: ignore[arg-type]
+        middleware = BackpressureMiddleware(app, gate=gate, flag=Off())  # type: ignore[arg-type]  # -- a stand-in; until=2027-12-31
         assert (await asyncio.ensure_future(call(middleware, {})))[0]["status"] == 200

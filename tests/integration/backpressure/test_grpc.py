@@ -25,7 +25,7 @@ from tests.integration.backpressure.stepping import DEADLINE_SECONDS, eventually
 Unary = Callable[[bytes, grpc.aio.ServicerContext], Any]
 
 
-class Service(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no types
+class Service(grpc.GenericRpcHandler):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
     """Answers `/test/<method>` for the handlers it is given, with bytes in and out."""
 
     def __init__(self, **handlers: grpc.RpcMethodHandler) -> None:
@@ -132,7 +132,7 @@ async def test_a_handler_that_fans_out_is_refused_when_all_its_failures_are_refu
 async def test_trailers_that_the_handler_had_set_are_kept() -> None:
     async def answer(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
         context.set_trailing_metadata((("request-id", "7"),))
-        return await refusing()(request, context)  # type: ignore[no-any-return]
+        return await refusing()(request, context)  # type: ignore[no-any-return]  # -- as grpc has it; until=2027-12-31
 
     async with serving(one=grpc.unary_unary_rpc_method_handler(answer)) as channel:
         error = await failure(channel.unary_unary("/test/one")(b""))

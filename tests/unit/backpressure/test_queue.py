@@ -301,7 +301,7 @@ def test_a_reservation_takes_what_is_free_and_nothing_else() -> None:
 @pytest.mark.parametrize("value", [0.0, -1.0, math.inf, math.nan])
 def test_a_time_that_is_none_is_named(field: str, value: float) -> None:
     with pytest.raises(ConfigError, match=f"{field} must be finite and above 0"):
-        Rule(GateKind.QUEUE, **{field: value})  # type: ignore[arg-type]  # the field is one of two floats
+        Rule(GateKind.QUEUE, **{field: value})  # type: ignore[arg-type]  # -- the field is one of two floats; until=2027-12-31
 
 
 def test_a_line_of_less_than_nobody_is_named() -> None:

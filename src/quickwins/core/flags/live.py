@@ -177,7 +177,7 @@ class Flags:
             return self._expire()
         try:
             new = self._build(version=self.snapshot.version + 1)
-        except Exception as error:  # noqa: BLE001 -- whatever a text makes our code do, the next kill must be seen
+        except Exception as error:  # noqa: BLE001 -- whatever a text makes our code do, the next kill must be seen; until=2027-12-31
             self._refused = tokens
             self._failed(error)
             kills = error.kills if isinstance(error, SourceError) else frozenset()
@@ -260,7 +260,7 @@ class Flags:
         for subscriber in self._subscribers:
             try:
                 subscriber(new)
-            except Exception as error:  # noqa: BLE001 -- one feature's bug must not keep the others from a kill
+            except Exception as error:  # noqa: BLE001 -- one feature's bug must not keep the others from a kill; until=2027-12-31
                 self._reporter.report(
                     FLAG_SUBSCRIBER_FAILED,
                     subscriber=repr(type(subscriber).__name__),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PIN: ContextVar[pinned | None] = ContextVar("quickwins_pin", default=None)
 
 
-class pinned:  # noqa: N801 -- used as a context manager, like a function
+class pinned:  # noqa: N801 -- used as a context manager, like a function; until=2027-12-31
     """Within this block every flag answers from one snapshot, for one key.
 
     The snapshot is taken when the first flag is asked. Tasks started inside the block inherit the pin; those that

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from quickwins.demo.result import DemoResult, FlipResult, PhaseResult
     from quickwins.rig import Outcome
 
-NONE = "–"  # noqa: RUF001 -- a dash that is seen in a table
+NONE = "–"  # noqa: RUF001 -- a dash that is seen in a table; until=2027-12-31
 
 _NOTICEABLE_SHARE = 0.15
 
@@ -18,7 +18,7 @@ def milliseconds(seconds: float | None) -> str:
     if seconds is None:
         return NONE
     value = seconds * 1000
-    return f"{value:.1f} ms" if value < 10 else f"{value:.0f} ms"  # noqa: PLR2004 -- two figures at least
+    return f"{value:.1f} ms" if value < 10 else f"{value:.0f} ms"  # noqa: PLR2004 -- two figures at least; until=2027-12-31
 
 
 def percent(share: float) -> str:

@@ -104,7 +104,7 @@ class Post:
 class Query:
     """What can be asked."""
 
-    @strawberry.field(description="The newest posts of everybody the user follows.")  # type: ignore[untyped-decorator]  # as strawberry types it
+    @strawberry.field(description="The newest posts of everybody the user follows.")  # type: ignore[untyped-decorator]  # -- as strawberry types it; until=2027-12-31
     async def feed(
         self,
         info: strawberry.Info[dict[str, Any], None],

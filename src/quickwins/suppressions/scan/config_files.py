@@ -37,10 +37,12 @@ class Entry:
     Attributes:
         where: The dotted name of the table and key.
         value: What is ignored.
+        key: What stands before the value in the file; empty: the last part of `where`.
     """
 
     where: str
     value: str
+    key: str = ""
 
 
 def entries(name: str, text: str) -> list[Entry]:
@@ -63,15 +65,15 @@ def entries(name: str, text: str) -> list[Entry]:
 
 def locate(lines: list[str], entry: Entry) -> int:
     """The line of `entry`, from 1: where its value stands after its key, or else its key."""
-    key = entry.where.rsplit(".", 1)[-1]
-    seen_key = 0
+    key = entry.key or entry.where.rsplit(".", 1)[-1]
+    begins = re.compile(rf"(?<![\w-]){re.escape(key)}(?![\w-])")
     value = entry.value.strip()
-    for number, line in enumerate(lines, start=1):
-        if not seen_key and re.search(rf"(?<![\w-]){re.escape(key)}(?![\w-])", line):
-            seen_key = number
-        if seen_key and value and value in line.replace('\\"', '"').replace("\\\\", "\\"):
-            return number
-    return seen_key or 1
+    key_at = next((number for number, line in enumerate(lines, start=1) if begins.search(line)), 1)
+    for shown in (f'"{value}"', f"'{value}'", value):
+        for number, line in enumerate(lines[key_at - 1 :], start=key_at):
+            if shown in line.replace('\\"', '"').replace("\\\\", "\\"):
+                return number
+    return key_at
 
 
 def _toml(name: str, document: dict[str, Any]) -> Iterator[Entry]:
@@ -128,7 +130,7 @@ def _ruff(where: str, table: dict[str, Any]) -> Iterator[Entry]:
         for key in _RUFF_PER_FILE:
             for pattern, codes in _table(one, key).items():
                 for code in _list(codes):
-                    yield Entry(f"{part}.{key}.{pattern}", code)
+                    yield Entry(f"{part}.{key}.{pattern}", code, pattern)
 
 
 def _mypy(where: str, table: dict[str, Any]) -> Iterator[Entry]:
@@ -145,7 +147,9 @@ def _mypy(where: str, table: dict[str, Any]) -> Iterator[Entry]:
         for entry in _mypy(f"{where}.overrides", one):
             for module in modules:
                 yield Entry(
-                    f"{entry.where}.{module}" if entry.value in {"true", "skip"} else entry.where, module
+                    f"{entry.where}.{module}",
+                    entry.value if entry.value not in {"true", "skip"} else module,
+                    "module",
                 )
 
 
