@@ -17,6 +17,7 @@ from quickwins.core.errors import ConfigError
 from quickwins.core.events import CONFIG_UNUSED, Reporter
 from quickwins.core.flags import EnvironmentSource, FileSource, Flags, FlagsSettings
 from quickwins.core.metrics_endpoint import MetricsServer, metrics_app
+from quickwins.suppressions import SuppressionsSettings, bridge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +48,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "flags": FlagsSettings,
     "metrics": MetricsSettings,
     "backpressure": BackpressureSettings,
+    "suppressions": SuppressionsSettings,
 }
 """Every section of `quickwins.toml` and its model; one line for each feature."""
 
@@ -84,6 +86,8 @@ class QuickWins:
         self._registry = registry
         self._clock = SystemClock() if clock is None else clock
         self._pools: list[GatedPool] = []
+        self._entered = False
+        self._bridge: bridge.Bridge | None = None
         flags.subscribe(self._reconfigure)
 
     @classmethod
@@ -171,6 +175,8 @@ class QuickWins:
         configured = self.settings.section("backpressure", BackpressureSettings).names
         for name in configured.keys() - names:
             Reporter(service=self.settings.service).report(CONFIG_UNUSED, key=f"backpressure.names.{name}")
+        self._entered = True
+        self._bridge_warnings(self.flags.snapshot)
         return self
 
     async def __aexit__(
@@ -178,6 +184,8 @@ class QuickWins:
     ) -> None:
         """Close what was made here, and stop to follow the configuration."""
         pools, self._pools = self._pools, []
+        self._entered = False
+        self._unbridge_warnings()
         try:
             # Together: their graces must not add up beyond what the process is given to end.
             ended = await asyncio.gather(*(pool.close() for pool in pools), return_exceptions=True)
@@ -191,6 +199,26 @@ class QuickWins:
         settings = snapshot.settings.section("backpressure", BackpressureSettings)
         for pool in self._pools:
             pool.reconfigure(settings.for_name(pool.name))
+        self._bridge_warnings(snapshot)
+
+    def _bridge_warnings(self, snapshot: Snapshot) -> None:
+        """Have the bridge while the flag is on, and nothing at all while it is off."""
+        wanted = self._entered and snapshot.flags["suppressions"].on
+        if not wanted:
+            self._unbridge_warnings()
+        elif self._bridge is None:
+            settings = snapshot.settings.section("suppressions", SuppressionsSettings)
+            self._bridge = bridge.install(
+                service=snapshot.settings.service,
+                registry=self._registry,
+                clock=self._clock,
+                first_party=settings.first_party,
+            )
+
+    def _unbridge_warnings(self) -> None:
+        if self._bridge is not None:
+            self._bridge = None
+            bridge.uninstall()
 
 
 def read_settings(sources: list[Source]) -> Settings:

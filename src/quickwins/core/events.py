@@ -48,6 +48,9 @@ FLAG_SOURCE_RECOVERED = Event("flag.source_recovered", logging.INFO, ("source",)
 FLAG_SUBSCRIBER_FAILED = Event("flag.subscriber_failed", logging.ERROR, ("subscriber", "error"))
 CONFIG_UNUSED = Event("config.unused", logging.WARNING, ("key",))
 AUDIT_FAILED = Event("audit.failed", logging.WARNING, ("reason",))
+PYTHON_WARNING = Event(
+    "python.warning", logging.WARNING, ("kind", "category", "file", "line", "count", "hidden_by")
+)
 POOL_REJECTED = Event("pool.rejected", logging.WARNING, ("reason", "limit", "inflight", "count"))
 
 

@@ -9,13 +9,19 @@ counts and logs the warnings of a service, those included that a filter would ha
 false` in `[suppressions]`, or `bridge.uninstall()`; the gate is a command, and does nothing where it is not run.
 """
 
-from quickwins.suppressions.audit import audit, scan_text
-from quickwins.suppressions.baseline import Baseline, Verdict
-from quickwins.suppressions.errors import BaselineError, GitError
-from quickwins.suppressions.formats import Format, rendered
-from quickwins.suppressions.report import Finding, Identity, Report
-from quickwins.suppressions.scan.rules import Rule
-from quickwins.suppressions.settings import Allowance, AuditConfig
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from quickwins.suppressions._audit import audit, scan_text
+    from quickwins.suppressions.baseline import Baseline, Verdict
+    from quickwins.suppressions.errors import BaselineError, GitError
+    from quickwins.suppressions.formats import Format, rendered
+    from quickwins.suppressions.report import Finding, Identity, Report
+    from quickwins.suppressions.scan.rules import Rule
+    from quickwins.suppressions.settings import Allowance, AuditConfig, SuppressionsSettings
 
 __all__ = [
     "Allowance",
@@ -28,8 +34,38 @@ __all__ = [
     "Identity",
     "Report",
     "Rule",
+    "SuppressionsSettings",
     "Verdict",
     "audit",
     "rendered",
     "scan_text",
 ]
+
+# Fetched at their first use: pytest loads our plugin in every run, and should load nothing else of ours.
+_HOMES = {
+    "Allowance": "settings",
+    "AuditConfig": "settings",
+    "Baseline": "baseline",
+    "BaselineError": "errors",
+    "Finding": "report",
+    "Format": "formats",
+    "GitError": "errors",
+    "Identity": "report",
+    "Report": "report",
+    "Rule": "scan.rules",
+    "SuppressionsSettings": "settings",
+    "Verdict": "baseline",
+    "audit": "_audit",
+    "rendered": "formats",
+    "scan_text": "_audit",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""What an audit looks at and allows: `[tool.quickwins.suppressions]` in pyproject.toml."""
+"""What an audit allows, in pyproject.toml; and the section `[suppressions]` of quickwins.toml, for the bridge."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from quickwins.core.errors import ConfigError, needs_extra
+from quickwins.core.flags import FlagSettings
 from quickwins.suppressions.scan.rules import Rule
 
 if TYPE_CHECKING:
@@ -22,6 +23,16 @@ EXCLUDED = (
 )  # fmt: skip
 MAX_FILE_BYTES = 16 << 20
 _TABLE = "tool.quickwins.suppressions"
+
+
+class SuppressionsSettings(FlagSettings):
+    """The section `[suppressions]`: the bridge from Python's warnings to events and a metric."""
+
+    first_party: tuple[str, ...] = Field(
+        default=(),
+        description="Folders of the service's own code, for the label origin. Empty: all but Python's own and what is "
+        "installed. Read at the start.",
+    )
 
 
 class Allowance(BaseModel):

@@ -1,0 +1,59 @@
+"""What Python's warning filters say of a warning, asked as Python itself asks them."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def verdict(
+    filters: Sequence[Any], but: object, text: str, category: type[Warning], filename: str, line: int
+) -> Any:
+    """The first of `filters`, `but` left out, that is meant for this warning; `None`: Python's default holds."""
+    module: str | None = None
+    for one in list(filters):
+        if one is but:
+            continue
+        _, message, of, modules, at = one
+        if not issubclass(category, of) or (at and at != line):
+            continue
+        if message is not None and not _fits(message, text):
+            continue
+        if modules is not None:
+            module = _module(filename) if module is None else module
+            if not _fits(modules, module):
+                continue
+        return one
+    return None
+
+
+def forget_cached_decisions() -> None:
+    """Make Python look at the filters again; entering this is the public way to say so."""
+    with warnings.catch_warnings():
+        pass
+
+
+def caller() -> str:
+    """Where the function of `warnings` was called that has called ours."""
+    frame = sys._getframe(2)  # noqa: SLF001 -- what `inspect` uses, without its cost; until=2027-12-31
+    while frame.f_back is not None and frame.f_code.co_filename == warnings.__file__:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _module(filename: str) -> str:
+    """The name of the module that warns, which is on the stack; or what Python makes of a file's name."""
+    frame = sys._getframe(1)  # noqa: SLF001 -- as above; until=2027-12-31
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if frame.f_code.co_filename == filename:
+            return str(frame.f_globals.get("__name__", "<unknown>"))
+    return filename.removesuffix(".py")
+
+
+def _fits(pattern: Any, text: str) -> bool:
+    return bool(pattern == text if isinstance(pattern, str) else pattern.match(text))
