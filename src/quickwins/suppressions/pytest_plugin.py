@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from _pytest.terminal import TerminalReporter
 
-_PLUGIN = "quickwins-warning-budget"
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Know the option and the setting."""
@@ -33,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Count only where there is a budget."""
     given = [*config.getini("warning_budget"), *config.getoption("--warning-budget")]
     if given:
-        config.pluginmanager.register(_Counting(dict(map(_parsed, given))), _PLUGIN)
+        config.pluginmanager.register(_Counting(dict(map(_parsed, given))))
 
 
 class _Counting:

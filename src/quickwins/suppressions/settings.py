@@ -146,4 +146,5 @@ def allowed_text(text: str, allowance: Allowance) -> str:
         allow[places.index(place)] = entry
     else:
         allow.append(entry)
-    return tomlkit.dumps(document)
+    entry.add(tomlkit.nl())
+    return tomlkit.dumps(document).rstrip("\n") + "\n"
