@@ -20,9 +20,8 @@ import sys
 import threading
 import warnings
 from collections import OrderedDict, deque
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
@@ -34,9 +33,9 @@ from quickwins.suppressions._origins import origin
 from quickwins.suppressions.metrics import FILTERS, WARNINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from prometheus_client import CollectorRegistry
+    from prometheus_client import CollectorRegistry, Counter
 
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
@@ -94,9 +93,8 @@ class _Filters(Protocol):
     def __call__(self, *args: Any, **options: Any) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """One thing that has come by."""
+class _Seen(NamedTuple):
+    """One thing that has come by; a tuple, since each warning makes and looks up one."""
 
     kind: str
     category: str
@@ -140,7 +138,7 @@ class Bridge:
         self._places: OrderedDict[_Seen, list[float]] = OrderedDict()
         self._hidden: OrderedDict[_Seen, int] = OrderedDict()
         self._once: OrderedDict[object, None] = OrderedDict()
-        self._origins: dict[str, tuple[str, str]] = {}
+        self._counters: dict[tuple[str, str], Counter] = {}
         self._sites: OrderedDict[int, tuple[object, str]] = OrderedDict()
         self._budgets: list[Budget] = []
         # Never equal by identity to one that somebody else adds.
@@ -300,23 +298,17 @@ class Bridge:
         self._pending.append((seen, category))
         if getattr(self._thread, "busy", False):
             return  # whoever is busy in this thread takes it along
-        with self._busy():
+        self._thread.busy = True
+        try:
             while self._pending:
                 try:
                     one, its_category = self._pending.popleft()
                 except IndexError:  # another thread was faster
                     break
                 count = self._noted(one, its_category)
-                origin, package = self._origin(one.file)
-                self._metrics.counter(WARNINGS, category=one.category, origin=origin, package=package).inc()
+                self._counter(one).inc()
                 if count:
                     self._report(one, count)
-
-    @contextmanager
-    def _busy(self) -> Iterator[None]:
-        self._thread.busy = True
-        try:
-            yield
         finally:
             self._thread.busy = False
 
@@ -387,12 +379,14 @@ class Bridge:
                 self._once.popitem(last=False)
         return not known
 
-    def _origin(self, file: str) -> tuple[str, str]:
-        found = self._origins.get(file)
+    def _counter(self, seen: _Seen) -> Counter:
+        key = (seen.category, seen.file)
+        found = self._counters.get(key)
         if found is None:
-            found = origin(file, self._first_party)
-            if len(self._origins) < MAX_PLACES:
-                self._origins[file] = found
+            whose, package = origin(seen.file, self._first_party)
+            found = self._metrics.counter(WARNINGS, category=seen.category, origin=whose, package=package)
+            if len(self._counters) < MAX_PLACES:
+                self._counters[key] = found
         return found
 
 

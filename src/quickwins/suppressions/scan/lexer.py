@@ -15,14 +15,12 @@ import tokenize
 import warnings
 from dataclasses import dataclass
 
+# Three beginnings, each of one character, so that what is in between is skipped by a search for those.
 _LEXEME = re.compile(
     r"""
     \#[^\n]*+
-    | \"""(?:[^"\\]++ | \\. | "(?!""))*+\"""
-    | '''(?:[^'\\]++ | \\. | '(?!''))*+'''
-    | "(?:[^"\\\n]++ | \\.)*+"
-    | '(?:[^'\\\n]++ | \\.)*+'
-    | ["']
+    | "(?: ""(?:[^"\\]++ | \\. | "(?!""))*+\"""  |  (?:[^"\\\n]++ | \\.)*+" )?
+    | '(?: ''(?:[^'\\]++ | \\. | '(?!''))*+'''  |  (?:[^'\\\n]++ | \\.)*+' )?
     """,
     re.VERBOSE | re.DOTALL,
 )

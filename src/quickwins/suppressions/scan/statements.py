@@ -48,11 +48,13 @@ _PY_WARNINGS_OFF = re.compile(
 def statements(lexed: Lexed, places: Places) -> Iterator[tuple[Rule, int, str]]:
     """Rule, offset and words for each."""
     code, text = lexed.code, lexed.text
-    if "except" in code:
-        for match in _EXCEPT.finditer(code):
-            if _is_clause(code, match) and _catches_all(match["types"]):
-                caught = " ".join(match["types"].split()).split(" as ")[0]
-                yield Rule.SWALLOWED, match.start(), f"except {caught}: {match['body']}".replace(" :", ":")
+    at = code.find("except")  # several times faster than the search of `re`
+    while at >= 0:
+        match = _EXCEPT.match(code, at)
+        if match is not None and _is_clause(code, match) and _catches_all(match["types"]):
+            caught = " ".join(match["types"].split()).split(" as ")[0]
+            yield Rule.SWALLOWED, at, f"except {caught}: {match['body']}".replace(" :", ":")
+        at = code.find("except", at + 1)
     some_warnings = "arnings" in code
     for name, pattern in _CALLS.items():
         if (some_warnings or "arnings" not in name) and name in code:
