@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from quickwins.core.clock import Clock
 
 _PYTHON = (".py", ".pyi", ".pyw")
+MAX_WORDS = 200
 _PYTHON_SHEBANG = re.compile(rb"#![^\n]*\bpython")
 
 
@@ -174,22 +175,19 @@ def _python(text: str, today: date) -> tuple[list[_Raw], frozenset[str]]:
             if word in low:
                 at += [(start, rule, what) for rule, what in _in_comment(comment, today)]
                 break
-    line = commands.shebang(text)
-    if line is not None:
-        at.append((0, Rule.COMMAND_LINE, line[:100]))
+    first = commands.shebang(text)
+    if first is not None:
+        at.append((0, Rule.COMMAND_LINE, first))
     at += [(offset, rule, what) for rule, offset, what in statements.statements(source, places)]
     at.sort(key=lambda one: one[0])
-    found = [
-        _Raw(
-            rule,
-            ".".join(name for _, name in places.scopes(offset)),
-            places.statement(offset),
-            places.line(offset),
-            places.column(offset),
-            what,
-        )
-        for offset, rule, what in at
-    ]
+    found: list[_Raw] = []
+    last, scope, statement, line, column = -1, "", "", 1, 1
+    for offset, rule, what in at:
+        if offset != last:  # a comment may have many
+            last = offset
+            scope = ".".join(name for _, name in places.scopes(offset))
+            statement, line, column = places.statement(offset), places.line(offset), places.column(offset)
+        found.append(_Raw(rule, scope, statement, line, column, what[:MAX_WORDS]))
     return found, places.names if found else frozenset()
 
 

@@ -24,19 +24,21 @@ WORDS = (
 )
 """In lower case: a file without any of them has no directive."""
 
-_REASON = re.compile(
-    r"(?:\#\s*|\s)--\s*(?P<reason>[^\s;].*?)\s*(?:;\s*until\s*=\s*(?P<until>\d{4}-\d\d-\d\d)\s*)?$"
-)
+# Each pattern stops at the next `#`, so that the cost of a comment grows with its length and not faster.
+_REASON = re.compile(r"(?:\#\s*|\s)--\s*(?=[^\s;])")
+_UNTIL = re.compile(r";\s*until\s*=\s*(\d{4}-\d\d-\d\d)\s*$")
+_UNTIL_LENGTH = 64
 _CODE = r"[A-Z]+[0-9]+"
 _NOQA = re.compile(r"\#\s*noqa(?![\w])(?P<rest>[^#]*)", re.IGNORECASE)
 _NOQA_CODES = re.compile(rf":\s*{_CODE}(?![a-z_-]*-)", re.IGNORECASE)
 _MEANT_CODES = re.compile(rf"\s*[:=(\[,;-]|\s+{_CODE}\b", re.IGNORECASE)
 _FILE_NOQA = re.compile(r"\#\s*(?:flake8|ruff)\s*[:=]\s*noqa\b", re.IGNORECASE)
 _RUFF = re.compile(
-    r"\#\s*ruff\s*:\s*(?P<kind>disable|ignore|file-ignore)\b(?!-)\s*(?:\[(?P<codes>[^\]]*)\])?", re.IGNORECASE
+    r"\#\s*ruff\s*:\s*(?P<kind>disable|ignore|file-ignore)\b(?!-)\s*(?:\[(?P<codes>[^\]#]*+)\])?",
+    re.IGNORECASE,
 )
 _TYPES = re.compile(
-    r"\#\s*(?:(?P<tool>type|pyright|ty)\s*:\s*ignore|pyre-(?:ignore|fixme))(?P<more>-all-errors)?(?![\w-])\s*(?:\[(?P<codes>[^\]]*)\])?"
+    r"\#\s*(?:(?P<tool>type|pyright|ty)\s*:\s*ignore|pyre-(?:ignore|fixme))(?P<more>-all-errors)?(?![\w-])\s*(?:\[(?P<codes>[^\]#]*+)\])?"
 )
 _MYPY = re.compile(
     r"\#\s*mypy\s*:(?P<options>[^#]*)",
@@ -113,14 +115,17 @@ def directives(comment: str) -> list[Directive]:
 
 def reason(comment: str) -> Reason | None:
     """What stands after `--` at the end of a comment; `None`: nothing does."""
-    found = _REASON.search(comment)
-    if found is None:
+    begin = _REASON.search(comment)
+    if begin is None:
         return None
+    end = _UNTIL.search(comment, max(begin.end(), len(comment) - _UNTIL_LENGTH))
+    if end is None:
+        return Reason(comment[begin.end() :].strip(), None)
     try:
-        until = date.fromisoformat(found["until"]) if found["until"] else None
+        until = date.fromisoformat(end[1])
     except ValueError:
         until = None
-    return Reason(found["reason"], until)
+    return Reason(comment[begin.end() : end.start()].strip(), until)
 
 
 def _noqa(rest: str) -> Directive:

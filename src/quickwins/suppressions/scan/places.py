@@ -132,9 +132,11 @@ class Places:
         end = self._ends.get(index)
         if end is None:
             at, indentation, _, _ = self._blocks[index]
-            head_end = _line_end(self._code, at)
-            found = _DEDENT[min(indentation, len(_DEDENT) - 1)].search(self._code, head_end)
-            end = self._ends[index] = len(self._code) if found is None else found.start()
+            code, dedent = self._code, _DEDENT[min(indentation, len(_DEDENT) - 1)]
+            found = dedent.search(code, _line_end(code, at))
+            while found is not None and balance(code, at, found.start()) > 0:  # inside brackets anything goes
+                found = dedent.search(code, found.end())
+            end = self._ends[index] = len(code) if found is None else found.start()
         return end
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from quickwins.suppressions.scan.places import Places
 
 _EXCEPT = re.compile(
-    r"except(?!\w)\*?(?P<types>[^:]*+):\s*(?P<doc>\"+\s*;?\s*)?(?P<body>(?:pass|continue)(?!\w)|\.\.\.)[ \t;]*(?=\n|$)"
+    r"except(?!\w)\*?(?P<types>[^:]{0,2000}+):\s*(?P<doc>\"+\s*;?\s*)?(?P<body>(?:pass|continue)(?!\w)|\.\.\.)[ \t;]*(?=\n|$)"
 )
 _CALLS = {
     name: re.compile(name + r"\s*\(")
@@ -32,6 +32,9 @@ _CALLS = {
 """Each begins with plain letters, which are found faster than an alternative of all."""
 
 _BEFORE = re.compile(r"(?:(?P<word>\w+)|(?P<other>\S))?\s*(?P<dot>\.)?\s*$")
+_LONGEST_CALL = 10_000
+"""Characters; so that nested ones cost no more than their length times this."""
+
 _BROAD = {"Exception", "BaseException"}
 _WITH = re.compile(r"(?:async\s+)?with\b")
 _MAIN = re.compile(r"if\b[^\n]*__name__")
@@ -156,18 +159,15 @@ def is_broad(spec: str) -> bool:
 def _arguments(lexed: Lexed, opening: int) -> ast.Call | None:
     """The call whose bracket opens at `opening`; `None` when it is no Python by itself."""
     code = lexed.code
-    closing = opening
-    depth = 0
-    while True:
-        closing = code.find(")", closing + 1)
+    closing, depth = opening, 1
+    while depth > 0:
+        last, closing = closing + 1, code.find(")", closing + 1, opening + _LONGEST_CALL)
         if closing < 0:
             return None
-        depth = balance(code, opening, closing + 1)
-        if depth <= 0:
-            break
+        depth += balance(code, last, closing + 1)
     try:
         made = ast.parse(f"call{lexed.text[opening : closing + 1]}", mode="eval").body
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return made if isinstance(made, ast.Call) else None
 
