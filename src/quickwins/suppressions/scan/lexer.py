@@ -14,6 +14,10 @@ import sys
 import tokenize
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Three beginnings, each of one character, so that what is in between is skipped by a search for those.
 _LEXEME = re.compile(
@@ -24,6 +28,7 @@ _LEXEME = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_SPAN = re.Match.span
 _NESTS_QUOTES = sys.version_info >= (3, 12)
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _BOM = b"\xef\xbb\xbf"
@@ -70,7 +75,7 @@ def decoded(data: bytes) -> str:
                 break
     try:
         text = data.decode(encoding)
-    except (LookupError, UnicodeDecodeError) as error:
+    except (LookupError, ValueError) as error:
         raise Unparseable(f"it is not {encoding} text: {error}") from error
     if "\0" in text:
         raise Unparseable("it has a null character", text.count("\n", 0, text.index("\0")) + 1)
@@ -83,11 +88,12 @@ def lexed(text: str) -> Lexed:
     Raises:
         Unparseable: It is not Python.
     """
-    spans = [match.span() for match in _LEXEME.finditer(text)]
-    result = _masked(text, spans)
-    if _may_be_wrong(result, spans):
+    result, doubtful = _masked(text, map(_SPAN, _LEXEME.finditer(text)))
+    if doubtful or any(
+        result.code.count(one) != result.code.count(other) for one, other in ("()", "[]", "{}")
+    ):
         _parse(text)
-        result = _masked(text, _tokenized(text))
+        result, _ = _masked(text, _tokenized(text))
     return result
 
 
@@ -103,10 +109,12 @@ def balance(code: str, start: int, end: int) -> int:
     return count("(") + count("[") + count("{") - count(")") - count("]") - count("}")
 
 
-def _masked(text: str, spans: list[tuple[int, int]]) -> Lexed:
-    pieces = []
+def _masked(text: str, spans: Iterable[tuple[int, int]]) -> tuple[Lexed, bool]:
+    """The file with these comments and strings, and whether one of them is doubtful."""
+    pieces: list[str] = []
     comments = []
     last = 0
+    doubtful = False
     for span in spans:
         start, end = span
         pieces.append(text[last:start])
@@ -115,23 +123,19 @@ def _masked(text: str, spans: list[tuple[int, int]]) -> Lexed:
             pieces.append(" " * (end - start))
         else:
             pieces.append('"' * (end - start))
+            if end - start == 1 or (_NESTS_QUOTES and _may_nest(text, start, end)):
+                doubtful = True  # a quote without its partner, or one that is not where it seems to be
         last = end
     pieces.append(text[last:])
-    return Lexed(text, "".join(pieces), tuple(comments))
+    return Lexed(text, "".join(pieces), tuple(comments)), doubtful
 
 
-def _may_be_wrong(found: Lexed, spans: list[tuple[int, int]]) -> bool:
-    code, text = found.code, found.text
-    if any(code.count(one) != code.count(other) for one, other in ("()", "[]", "{}")):
-        return True
-    for start, end in spans:
-        if end - start == 1 and text[start] != "#":
-            return True  # a quote without its partner
-        if _NESTS_QUOTES and "{" in text[start:end] and _is_f_string(text, start):
-            body = text[start:end].replace("{{", "").replace("}}", "")
-            if body.count("{") != body.count("}") or ("#" in body and "\n" in body):
-                return True
-    return False
+def _may_nest(text: str, start: int, end: int) -> bool:
+    """Whether the string is an f-string that may have been cut at quotes, or has comments, of its expressions."""
+    if text.find("{", start, end) < 0 or not _is_f_string(text, start):
+        return False
+    body = text[start:end].replace("{{", "").replace("}}", "")
+    return body.count("{") != body.count("}") or ("#" in body and "\n" in body)
 
 
 def _is_f_string(text: str, quote: int) -> bool:

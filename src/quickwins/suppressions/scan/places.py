@@ -7,6 +7,7 @@ everything else together.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,10 @@ class Places:
             for match in _BLOCK.finditer("\n" + self._code)  # so that offsets are those of the lines
         ]
 
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [block[0] for block in self._blocks]
+
     @property
     def names(self) -> frozenset[str]:
         """The functions and classes of the file, without what they are in."""
@@ -66,7 +71,7 @@ class Places:
         width = self._indentation(start)
         found = []
         # The nearest block above that is indented less and has not ended; then what is around that one.
-        for index in range(_before(blocks, start) - 1, -1, -1):
+        for index in range(bisect_left(self._starts, start) - 1, -1, -1):
             _, indentation, kind, name = blocks[index]
             if indentation < width and self._end(index) > start:
                 found.append((kind, name))
@@ -115,12 +120,16 @@ class Places:
     def _depth(self, offset: int) -> int:
         """How many brackets are open at `offset`."""
         last, depth = self._depth_from if self._depth_from[0] <= offset else (0, 0)
-        number = _before(self._blocks, offset)
+        number = bisect_left(self._starts, offset)
         if number and self._blocks[number - 1][0] > last:  # no bracket is open around a `def`
             last, depth = self._blocks[number - 1][0], 0
         depth += balance(self._code, last, offset)
         self._depth_from = (offset, depth)
         return depth
+
+    def _is_inside(self, offset: int) -> bool:
+        """Whether brackets are open at `offset`, which has a block before it: none are where that begins."""
+        return balance(self._code, self._blocks[bisect_left(self._starts, offset) - 1][0], offset) > 0
 
     def _indentation(self, start: int) -> int:
         found = _INDENT.match(self._code, start)
@@ -134,7 +143,7 @@ class Places:
             at, indentation, _, _ = self._blocks[index]
             code, dedent = self._code, _DEDENT[min(indentation, len(_DEDENT) - 1)]
             found = dedent.search(code, _line_end(code, at))
-            while found is not None and balance(code, at, found.start()) > 0:  # inside brackets anything goes
+            while found is not None and self._is_inside(found.start()):  # of brackets, where anything goes
                 found = dedent.search(code, found.end())
             end = self._ends[index] = len(code) if found is None else found.start()
         return end
@@ -148,18 +157,6 @@ def fingerprint(statement: str) -> str:
     for layout, plain in ((",)", ")"), (",]", "]"), (",}", "}"), ("(", ""), (")", "")):
         words = words.replace(layout, plain)
     return f"{RULE_SET}:{digest(words, size_bytes=8).hex()}"
-
-
-def _before(blocks: list[tuple[int, int, str, str]], offset: int) -> int:
-    """How many blocks begin before `offset`."""
-    low, high = 0, len(blocks)
-    while low < high:
-        middle = (low + high) // 2
-        if blocks[middle][0] < offset:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 def _line_end(code: str, offset: int) -> int:
