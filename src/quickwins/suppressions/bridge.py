@@ -47,6 +47,9 @@ QUIET_SECONDS = 60.0
 MAX_PLACES = 1_024
 """Places remembered for that; the one quiet for longest makes room, its count is reported then."""
 
+MAX_AT_ONCE = 100
+"""Warnings counted by one that comes by: those that counting causes may cause others."""
+
 _PYTHON_ITSELF = "Python's defaults"
 
 
@@ -300,10 +303,10 @@ class Bridge:
             return  # whoever is busy in this thread takes it along
         self._thread.busy = True
         try:
-            while self._pending:
+            for _ in range(MAX_AT_ONCE):
                 try:
                     one, its_category = self._pending.popleft()
-                except IndexError:  # another thread was faster
+                except IndexError:
                     break
                 count = self._noted(one, its_category)
                 self._counter(one).inc()

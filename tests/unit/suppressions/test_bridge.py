@@ -324,6 +324,27 @@ def test_a_warning_raised_while_one_is_reported_is_counted_and_nothing_hangs(
     assert counted(registry, "UserWarning") >= 1
 
 
+def test_a_warning_raised_while_one_is_counted_waits_for_nobody(registry: CollectorRegistry) -> None:
+    """As the garbage collector may raise one anywhere."""
+
+    class Noisy(type):
+        def __subclasscheck__(cls, other: type) -> bool:
+            warnings.warn("from within", UserWarning, stacklevel=1)
+            return False
+
+    class NoisyWarning(UserWarning, metaclass=Noisy):
+        pass
+
+    installed(registry)
+    bridge.budget(NoisyWarning, 0)
+    thread = threading.Thread(target=old, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert counted(registry) == 1
+    assert 1 <= counted(registry, "UserWarning") <= bridge.MAX_AT_ONCE
+
+
 def test_threads_that_warn_at_once_are_all_counted(
     registry: CollectorRegistry, records: list[dict[str, Any]]
 ) -> None:
