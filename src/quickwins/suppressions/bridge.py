@@ -19,91 +19,30 @@ import os
 import sys
 import threading
 import warnings
-from collections import OrderedDict, deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Protocol
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
-from quickwins.core.events import PYTHON_WARNING, Reporter
-from quickwins.core.metrics import Metrics
 from quickwins.core.tallies import Reading, Tallies
+from quickwins.suppressions._counts import MAX_PLACES, Budget, Counts, Hidden, Seen
 from quickwins.suppressions._filters import caller, forget_cached_decisions, verdict
-from quickwins.suppressions._origins import origin
-from quickwins.suppressions.metrics import FILTERS, WARNINGS
+from quickwins.suppressions.metrics import FILTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from prometheus_client import CollectorRegistry, Counter
+    from prometheus_client import CollectorRegistry
 
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
     from quickwins.suppressions.report import Finding, Report
 
-QUIET_SECONDS = 60.0
-"""One event for each place and category at most this often; the next one has the count since."""
-
-MAX_PLACES = 1_024
-"""Places remembered for that; the one quiet for longest makes room, its count is reported then."""
-
-MAX_AT_ONCE = 100
-"""Warnings counted by one that comes by: those that counting causes may cause others."""
-
 _PYTHON_ITSELF = "Python's defaults"
-
-
-@dataclass(frozen=True, slots=True)
-class Hidden:
-    """Warnings that a filter would have kept from everybody.
-
-    Attributes:
-        site: Where the filter was installed, `file:line`; "Python's defaults" for those from before the bridge.
-        category: The warning's class.
-        file: Where it was raised.
-        line: Likewise.
-        count: How often.
-    """
-
-    site: str
-    category: str
-    file: str
-    line: int
-    count: int
-
-
-@dataclass(slots=True)
-class Budget:
-    """How many warnings of a category there may be.
-
-    Attributes:
-        category: With its subclasses.
-        limit: So many are fine.
-        count: So many were there since it was set.
-    """
-
-    category: type[Warning]
-    limit: int
-    count: int = 0
-
-    @property
-    def exceeded(self) -> bool:
-        """Whether there were more."""
-        return self.count > self.limit
 
 
 class _Filters(Protocol):
     def __call__(self, *args: Any, **options: Any) -> None: ...
-
-
-class _Seen(NamedTuple):
-    """One thing that has come by; a tuple, since each warning makes and looks up one."""
-
-    kind: str
-    category: str
-    file: str
-    line: int
-    hidden_by: str
 
 
 class Bridge:
@@ -124,9 +63,13 @@ class Bridge:
     ) -> None:
         """Use `install` instead."""
         self._flag = flag
-        self._clock = SystemClock() if clock is None else clock
-        self._reporter = Reporter(service=service, name=name, clock=self._clock)
-        self._metrics = Metrics(registry=registry, service=service, name=name)
+        self._counts = Counts(
+            service=service,
+            name=name,
+            registry=registry,
+            clock=SystemClock() if clock is None else clock,
+            first_party=tuple(os.path.join(os.path.abspath(one), "") for one in first_party),  # noqa: PTH100, PTH118 -- compared as text; until=2027-12-31
+        )
         self._tallies = Tallies(
             self,
             (Reading(FILTERS, lambda bridge: {(): bridge.ignoring}),),
@@ -134,16 +77,8 @@ class Bridge:
             service=service,
             name=name,
         )
-        self._first_party = tuple(os.path.join(os.path.abspath(one), "") for one in first_party)  # noqa: PTH100, PTH118 -- compared as text; until=2027-12-31
-        self._lock = threading.Lock()
-        self._thread = threading.local()
-        self._pending: deque[tuple[_Seen, type[BaseException]]] = deque(maxlen=MAX_PLACES)
-        self._places: OrderedDict[_Seen, list[float]] = OrderedDict()
-        self._hidden: OrderedDict[_Seen, int] = OrderedDict()
         self._once: OrderedDict[object, None] = OrderedDict()
-        self._counters: dict[tuple[str, str], Counter] = {}
         self._sites: OrderedDict[int, tuple[object, str]] = OrderedDict()
-        self._budgets: list[Budget] = []
         # Never equal by identity to one that somebody else adds.
         self._all = ("always", None, Warning, None, 0)
         self._was: dict[str, Any] = {}
@@ -156,12 +91,19 @@ class Bridge:
 
     def hidden(self) -> list[Hidden]:
         """What filters would have kept from everybody, most frequent first; the newest places, if there are many."""
-        with self._lock:
-            found = [
-                Hidden(one.hidden_by, one.category, one.file, one.line, count)
-                for one, count in self._hidden.items()
-            ]
-        return sorted(found, key=lambda one: -one.count)
+        return self._counts.hidden()
+
+    def budget(self, category: type[Warning], limit: int) -> Budget:
+        """Count the warnings of `category` from now on; what is returned knows whether there were more than `limit`.
+
+        Raises:
+            ConfigError: `limit` is below 0, or `category` no class of warnings.
+        """
+        return self._counts.budget(category, limit)
+
+    def flush(self) -> None:
+        """Report what was counted and is not yet reported."""
+        self._counts.flush()
 
     def join(self, report: Report) -> list[tuple[Finding, Hidden]]:
         """Which suppression in the code has hidden which warning of this process."""
@@ -171,30 +113,6 @@ class Bridge:
             for finding in report.findings
             if _same_place(one.site, finding)
         ]
-
-    def budget(self, category: type[Warning], limit: int) -> Budget:
-        """Count the warnings of `category` from now on; what is returned knows whether there were more than `limit`.
-
-        Raises:
-            ConfigError: `limit` is below 0, or `category` no class of warnings.
-        """
-        if limit < 0 or not _is_warning(category):
-            raise ConfigError(
-                f"a budget takes a class of warnings and a number from 0, not {category!r} and {limit!r}"
-            )
-        budget = Budget(category, limit)
-        with self._lock:
-            self._budgets.append(budget)
-        return budget
-
-    def flush(self) -> None:
-        """Report what was counted and is not yet reported."""
-        with self._lock:
-            due = [(seen, int(state[1])) for seen, state in self._places.items() if state[1]]
-            for state in self._places.values():
-                state[1] = 0
-        for seen, count in due:
-            self._report(seen, count)
 
     # Installation.
 
@@ -243,7 +161,7 @@ class Bridge:
                 return
             added = next((one for one in warnings.filters if not any(one is other for other in before)), None)
             if added is not None:
-                with self._lock:
+                with self._counts.alone():
                     self._sites[id(added)] = (added, caller())  # the filter itself too: ids are used again
                     if len(self._sites) > MAX_PLACES:
                         self._sites.popitem(last=False)
@@ -267,8 +185,8 @@ class Bridge:
     ) -> None:
         action, by = self._decision(message, category, filename, lineno)
         if _current is self and (self._flag is None or self._flag.state.on):
-            self._count(
-                _Seen("warning", category.__name__, filename, lineno, by if action == "ignore" else ""),
+            self._counts.count(
+                Seen("warning", category.__name__, filename, lineno, by if action == "ignore" else ""),
                 category,
             )
         elif action not in {"ignore", "error"} and self._shows(
@@ -294,64 +212,7 @@ class Bridge:
         while trace is not None:
             file, line = trace.tb_frame.f_code.co_filename, trace.tb_lineno
             trace = trace.tb_next
-        self._count(_Seen(kind, category.__name__, file, line, ""), category)
-
-    def _count(self, seen: _Seen, category: type[BaseException]) -> None:
-        """Count `seen` and report it if it is time; also when that itself causes a warning, in any thread."""
-        self._pending.append((seen, category))
-        if getattr(self._thread, "busy", False):
-            return  # whoever is busy in this thread takes it along
-        self._thread.busy = True
-        try:
-            for _ in range(MAX_AT_ONCE):
-                try:
-                    one, its_category = self._pending.popleft()
-                except IndexError:
-                    break
-                count = self._noted(one, its_category)
-                self._counter(one).inc()
-                if count:
-                    self._report(one, count)
-        finally:
-            self._thread.busy = False
-
-    def _noted(self, seen: _Seen, category: type[BaseException]) -> int:
-        """How many to report now; 0: nothing yet."""
-        now = self._clock.monotonic()
-        evicted = None
-        with self._lock:
-            for budget in self._budgets:
-                if issubclass(category, budget.category):
-                    budget.count += 1
-            if seen.hidden_by:
-                self._hidden[seen] = self._hidden.get(seen, 0) + 1
-                self._hidden.move_to_end(seen)
-                if len(self._hidden) > MAX_PLACES:
-                    self._hidden.popitem(last=False)
-            state = self._places.get(seen)
-            if state is None:
-                state = self._places[seen] = [now, 0]
-                if len(self._places) > MAX_PLACES:
-                    evicted = self._places.popitem(last=False)
-            state[1] += 1
-            count = 0
-            if now >= state[0]:
-                count, state[0], state[1] = int(state[1]), now + QUIET_SECONDS, 0
-                self._places.move_to_end(seen)
-        if evicted is not None and evicted[1][1]:
-            self._report(evicted[0], int(evicted[1][1]))
-        return count
-
-    def _report(self, seen: _Seen, count: int) -> None:
-        self._reporter.report(
-            PYTHON_WARNING,
-            kind=seen.kind,
-            category=seen.category,
-            file=seen.file,
-            line=seen.line,
-            count=count,
-            hidden_by=seen.hidden_by,
-        )
+        self._counts.count(Seen(kind, category.__name__, file, line, ""), category)
 
     # What the other filters say.
 
@@ -375,22 +236,12 @@ class Bridge:
         key = {"once": (text, category), "module": (text, category, filename)}.get(
             action, (text, category, filename, lineno)
         )
-        with self._lock:
+        with self._counts.alone():
             known = key in self._once
             self._once[key] = None
             if len(self._once) > MAX_PLACES:
                 self._once.popitem(last=False)
         return not known
-
-    def _counter(self, seen: _Seen) -> Counter:
-        key = (seen.category, seen.file)
-        found = self._counters.get(key)
-        if found is None:
-            whose, package = origin(seen.file, self._first_party)
-            found = self._metrics.counter(WARNINGS, category=seen.category, origin=whose, package=package)
-            if len(self._counters) < MAX_PLACES:
-                self._counters[key] = found
-        return found
 
 
 _current: Bridge | None = None
@@ -453,10 +304,6 @@ def budget(category: type[Warning], limit: int) -> Budget:
     if _current is None:
         raise ConfigError("no bridge is installed: bridge.install() first")
     return _current.budget(category, limit)
-
-
-def _is_warning(category: object) -> bool:
-    return isinstance(category, type) and issubclass(category, Warning)
 
 
 def _same_place(where: str, finding: Finding) -> bool:
