@@ -1,4 +1,4 @@
-"""A burst under clients that retry: the bare pool stays down after it, a gated one is back. On a pool of two, for seconds."""
+"""A burst under clients that retry: the bare pool stays down after it, a gated one is back. On a pool of four, for seconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.integration.backpressure.conftest import Pools, all_is_back, gated_ov
 
 pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio, pytest.mark.no_cover]
 
-SIZE, SERVICE_SECONDS, PATIENCE_SECONDS, TRIES = 2, 0.02, 0.2, 5
+SIZE, SERVICE_SECONDS, PATIENCE_SECONDS, TRIES = 4, 0.06, 0.2, 5
 CAPACITY = SIZE / SERVICE_SECONDS
 BURST = (0.5, 1.5)
 WATCHED_FROM, END = 2.5, 4.5
@@ -24,7 +24,7 @@ def arrivals() -> list[float]:
     rng, now, found = Random(1), 0.0, []
     while now < END:
         found.append(now)
-        now += rng.expovariate(CAPACITY * (4.0 if BURST[0] <= now < BURST[1] else 0.6))
+        now += rng.expovariate(CAPACITY * (4.0 if BURST[0] <= now < BURST[1] else 0.7))
     return found
 
 
