@@ -66,6 +66,12 @@ def test_f_strings_that_contain_their_own_quotes_are_followed(text: str) -> None
     assert [one.rule.value for one in scan_text("x.py", text, today=TODAY).findings] == ["SUP001"]
 
 
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="PEP 701 is Python 3.12's")
+def test_what_looks_like_a_comment_within_an_f_string_is_none() -> None:
+    text = 'x = f"{a["b"]}"\ny = f"# noqa {1}# noqa"\nz = f"{1}# noqa"\n'
+    assert scan_text("x.py", text, today=TODAY).findings == ()
+
+
 @pytest.mark.parametrize(
     ("text", "scope"),
     [

@@ -93,7 +93,10 @@ def lexed(text: str) -> Lexed:
         result.code.count(one) != result.code.count(other) for one, other in ("()", "[]", "{}")
     ):
         _parse(text)
-        result, _ = _masked(text, _tokenized(text))
+        tokens = _tokenized(text)
+        # The middle of an f-string may begin with what begins a comment.
+        strings = frozenset(start for start, _, is_comment in tokens if not is_comment)
+        result, _ = _masked(text, ((start, end) for start, end, _ in tokens), strings)
     return result
 
 
@@ -109,8 +112,16 @@ def balance(code: str, start: int, end: int) -> int:
     return count("(") + count("[") + count("{") - count(")") - count("]") - count("}")
 
 
-def _masked(text: str, spans: Iterable[tuple[int, int]]) -> tuple[Lexed, bool]:
-    """The file with these comments and strings, and whether one of them is doubtful."""
+def _masked(
+    text: str, spans: Iterable[tuple[int, int]], strings: frozenset[int] = frozenset()
+) -> tuple[Lexed, bool]:
+    """The file with these comments and strings, and whether one of them is doubtful.
+
+    Args:
+        text: Of the file.
+        spans: Where each begins and ends; what begins with `#` is a comment.
+        strings: Where some begin that are none nevertheless.
+    """
     pieces: list[str] = []
     comments = []
     last = 0
@@ -118,7 +129,7 @@ def _masked(text: str, spans: Iterable[tuple[int, int]]) -> tuple[Lexed, bool]:
     for span in spans:
         start, end = span
         pieces.append(text[last:start])
-        if text[start] == "#":
+        if text[start] == "#" and start not in strings:
             comments.append(span)
             pieces.append(" " * (end - start))
         else:
@@ -155,7 +166,8 @@ def _parse(text: str) -> None:
             raise Unparseable(f"Python cannot parse it: {error}") from error
 
 
-def _tokenized(text: str) -> list[tuple[int, int]]:
+def _tokenized(text: str) -> list[tuple[int, int, bool]]:
+    """Where each comment and string begins and ends, and whether it is a comment."""
     starts = [0, 0]  # rows count from 1
     for line in text.split("\n"):
         starts.append(starts[-1] + len(line) + 1)
@@ -167,7 +179,11 @@ def _tokenized(text: str) -> list[tuple[int, int]]:
     }
     try:
         return [
-            (starts[token.start[0]] + token.start[1], starts[token.end[0]] + token.end[1])
+            (
+                starts[token.start[0]] + token.start[1],
+                starts[token.end[0]] + token.end[1],
+                token.type == tokenize.COMMENT,
+            )
             for token in tokenize.generate_tokens(io.StringIO(text).readline)
             if token.type in kinds and token.start != token.end
         ]
