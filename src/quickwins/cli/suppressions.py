@@ -108,6 +108,7 @@ def check(
         if before is None:
             note(f"{base} has no {baseline} yet: compared with the one here only")
     report = _audited(paths, pyproject)
+    _same_paths(known, report, pyproject)
     verdict = known.compare(report, base=before)
     sys.stdout.write(rendered(verdict.new, form))
     for identity in verdict.stale:
@@ -160,6 +161,7 @@ def update(
     """
     known = Baseline.load(baseline)
     report = _audited(paths, pyproject)
+    _same_paths(known, report, pyproject)
     updated = known.updated(report)
     verdict = known.compare(report)
     baseline.write_text(updated.text(), encoding="utf-8")
@@ -228,6 +230,21 @@ def allow(
 
 def _audited(paths: Sequence[Path] | None, pyproject: Path | None) -> Report:
     return audit(paths or [Path()], AuditConfig.load(pyproject))
+
+
+def _same_paths(known: Baseline, report: Report, pyproject: Path | None) -> None:
+    """Refuse to call gone what was not looked at.
+
+    Raises:
+        ConfigError: A file of the baseline is there, and not among those that were read.
+    """
+    root = AuditConfig.load(pyproject).root
+    unseen = {one.path for one in known.known} - report.paths
+    there = sorted(path for path in unseen if (root / path).exists())
+    if there:
+        raise ConfigError(
+            f"the baseline has {there[0]}, which was not looked at; name the same paths as when it was created"
+        )
 
 
 def _say(report: Report) -> None:

@@ -15,7 +15,13 @@ from quickwins.suppressions.report import Finding, Identity, Report
 from quickwins.suppressions.scan import commands, config_files, directives, lexer, statements
 from quickwins.suppressions.scan.places import Places, fingerprint
 from quickwins.suppressions.scan.rules import Rule
-from quickwins.suppressions.settings import EXCLUDED, MAX_FILE_BYTES, Allowance, AuditConfig
+from quickwins.suppressions.settings import (
+    EXCLUDED,
+    EXCLUDED_AT_ROOT,
+    MAX_FILE_BYTES,
+    Allowance,
+    AuditConfig,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,7 +90,7 @@ def scan_text(path: str, text: str, *, today: date) -> Report:
 
 def _files(paths: Iterable[str | os.PathLike[str]], root: Path, exclude: tuple[str, ...]) -> Iterator[str]:
     names = {*EXCLUDED, *(one for one in exclude if "/" not in one.strip("/"))}
-    places = {str(root / one.strip("/")) for one in exclude}
+    places = {str(root / one.strip("/")) for one in (*exclude, *EXCLUDED_AT_ROOT)}
     for path in paths:
         start = os.path.abspath(path)  # noqa: PTH100 -- as text: a Path for each file costs more than reading it; until=2027-12-31
         if os.path.isfile(start):  # noqa: PTH113 -- likewise; until=2027-12-31
@@ -100,7 +106,7 @@ def _files(paths: Iterable[str | os.PathLike[str]], root: Path, exclude: tuple[s
             ]
             for file in files:
                 full = f"{folder}/{file}"
-                if full not in places and file not in names and (_is_known(file) or _is_script(full, file)):
+                if full not in places and file not in exclude and (_is_known(file) or _is_script(full, file)):
                     yield full
 
 

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 
 EXCLUDED = (
     ".git", ".hg", ".svn", ".venv", "venv", ".tox", ".nox", "node_modules", "__pycache__", ".mypy_cache", ".ruff_cache",
-    ".pytest_cache", ".cache", ".eggs", "build", "dist", "site",
+    ".pytest_cache", ".cache", ".eggs",
 )  # fmt: skip
+"""Folders that are not looked into, wherever they are."""
+
+EXCLUDED_AT_ROOT = ("build", "dist", "site")
+"""Likewise, directly in the root: elsewhere such a name may be a package's."""
+
 MAX_FILE_BYTES = 16 << 20
 _TABLE = "tool.quickwins.suppressions"
 

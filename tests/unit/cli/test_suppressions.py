@@ -182,6 +182,32 @@ def test_outside_of_a_repository_a_base_is_refused(quickwins: Call, app: Path) -
     assert "no git repository" in answer.err
 
 
+@pytest.mark.parametrize("command", [("check",), ("baseline", "update")])
+def test_what_was_not_looked_at_is_not_gone(
+    quickwins: Call, app: Path, folder: Path, command: tuple[str, ...]
+) -> None:
+    (folder / "lib").mkdir()
+    (folder / "lib" / "x.py").write_text("x = 1  # noqa\n")
+    quickwins("suppressions", "baseline", "create", "src", "lib")
+    before = (folder / "suppressions.baseline").read_text()
+    answer = quickwins("suppressions", *command, "src")
+    assert answer.code == 2
+    assert "lib/x.py, which was not looked at" in answer.err
+    assert (folder / "suppressions.baseline").read_text() == before
+
+
+def test_folders_that_are_built_are_left_out_at_the_root_only(
+    quickwins: Call, app: Path, folder: Path
+) -> None:
+    for place in ("build", "src/build"):
+        (folder / place).mkdir()
+        (folder / place / "x.py").write_text("x = 1  # noqa\n")
+    (folder / "src" / "dist").write_text("#!/bin/sh\npython -W ignore app.py\n")
+    (folder / "src" / "app.py").write_text("x = 1\n")
+    answer = quickwins("suppressions", "audit")
+    assert [line.split(":")[0] for line in answer.out.splitlines()] == ["src/build/x.py", "src/dist"]
+
+
 ALLOW = (
     "suppressions",
     "allow",
