@@ -81,6 +81,7 @@ class Bridge:
         self._sites: OrderedDict[int, tuple[object, str]] = OrderedDict()
         # Never equal by identity to one that somebody else adds.
         self._all = ("always", None, Warning, None, 0)
+        self._outermost: Any = warnings.filters
         self._was: dict[str, Any] = {}
         self._mine: dict[str, Any] = {}
 
@@ -135,7 +136,10 @@ class Bridge:
             # Who has put something around ours goes on calling it; it then only passes on.
             if getattr(module, name) is self._mine[name]:
                 setattr(module, name, self._was[name])
-        warnings.filters[:] = [one for one in warnings.filters if one is not self._all]  # type: ignore[index]  # -- a list, as its module has it; until=2027-12-31
+        current: Any = warnings.filters
+        # Both: we may be inside a `catch_warnings()` that puts the list back which it found.
+        for filters in (self._outermost, current):
+            filters[:] = [one for one in filters if one is not self._all]
         forget_cached_decisions()
         self.flush()
         self._tallies.flush()

@@ -233,6 +233,16 @@ def test_uninstalling_puts_everything_back(registry: CollectorRegistry) -> None:
     assert bridge.installed() is None
 
 
+def test_uninstalled_inside_catch_warnings_it_does_not_come_back_with_the_filters(
+    registry: CollectorRegistry,
+) -> None:
+    before = list(warnings.filters)
+    installed(registry)
+    with warnings.catch_warnings():
+        bridge.uninstall()
+    assert list(warnings.filters) == before
+
+
 def test_a_hook_that_somebody_put_around_ours_stays_and_works(
     registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
