@@ -75,7 +75,7 @@ def audit_paths(
     shell scripts, Dockerfiles, CI files and Makefiles. Nothing is imported or run. Ends with 0 when there are none, and
     with 3 otherwise.
     """
-    report = _audited(paths, pyproject)
+    report = _audited(paths, AuditConfig.load(pyproject))
     sys.stdout.write(rendered(report.findings, form))
     _say(report)
     _say_unused(report)
@@ -107,8 +107,9 @@ def check(
         before = base_baseline(base, baseline)
         if before is None:
             note(f"{base} has no {baseline} yet: compared with the one here only")
-    report = _audited(paths, pyproject)
-    _same_paths(known, report, pyproject)
+    config = AuditConfig.load(pyproject)
+    report = _audited(paths, config)
+    _same_paths(known, report, config)
     verdict = known.compare(report, base=before)
     sys.stdout.write(rendered(verdict.new, form))
     for identity in verdict.stale:
@@ -136,7 +137,7 @@ def create(
 
     Refuses where there is a list already: it may only shrink.
     """
-    report = _audited(paths, pyproject)
+    report = _audited(paths, AuditConfig.load(pyproject))
     try:
         with baseline.open("x", encoding="utf-8") as file:
             file.write(Baseline.of(report).text())
@@ -160,8 +161,9 @@ def update(
     Adds nothing: a new suppression stays new.
     """
     known = Baseline.load(baseline)
-    report = _audited(paths, pyproject)
-    _same_paths(known, report, pyproject)
+    config = AuditConfig.load(pyproject)
+    report = _audited(paths, config)
+    _same_paths(known, report, config)
     updated = known.updated(report)
     verdict = known.compare(report)
     baseline.write_text(updated.text(), encoding="utf-8")
@@ -228,19 +230,18 @@ def allow(
     note(f"{file}: {allowance} allowed until {allowance.until}")
 
 
-def _audited(paths: Sequence[Path] | None, pyproject: Path | None) -> Report:
-    return audit(paths or [Path()], AuditConfig.load(pyproject))
+def _audited(paths: Sequence[Path] | None, config: AuditConfig) -> Report:
+    return audit(paths or [Path()], config)
 
 
-def _same_paths(known: Baseline, report: Report, pyproject: Path | None) -> None:
+def _same_paths(known: Baseline, report: Report, config: AuditConfig) -> None:
     """Refuse to call gone what was not looked at.
 
     Raises:
         ConfigError: A file of the baseline is there, and not among those that were read.
     """
-    root = AuditConfig.load(pyproject).root
     unseen = {one.path for one in known.known} - report.paths
-    there = sorted(path for path in unseen if (root / path).exists())
+    there = sorted(path for path in unseen if (config.root / path).exists())
     if there:
         raise ConfigError(
             f"the baseline has {there[0]}, which was not looked at; name the same paths as when it was created"

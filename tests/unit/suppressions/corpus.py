@@ -343,7 +343,6 @@ def cases() -> list[tuple[str, Case]]:
         for rule, comments in _COMMENTS.items()
         for comment in comments
     ]
-    # A reason without a date is no reason yet, and an excluded line has a rule of its own.
     found += [(f"fine {comment}", Case(f"x = 1  {comment}\n")) for comment in _FINE_COMMENTS]
     found += [(f"in a string {number}", Case(text)) for number, text in enumerate(_IN_STRINGS)]
     found += [(f"code {number}", case) for number, case in enumerate(_CODE)]

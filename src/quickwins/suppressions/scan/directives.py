@@ -62,7 +62,7 @@ class Directive:
     """One suppression in a comment.
 
     Attributes:
-        rule: What is wrong with it; `None`: nothing but that it may lack a reason.
+        rule: What is wrong with it; `UNREASONED` where only a reason may be missing.
         what: As it is written, in short.
         may_have_reason: Whether a reason and a date make it acceptable.
     """

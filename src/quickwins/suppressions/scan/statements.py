@@ -35,6 +35,7 @@ _BEFORE = re.compile(r"(?:(?P<word>\w+)|(?P<other>\S))?\s*(?P<dot>\.)?\s*$")
 _LONGEST_CALL = 10_000
 """Characters; so that nested ones cost no more than their length times this."""
 
+_CODE = re.compile(r"\S")
 _BROAD = {"Exception", "BaseException"}
 _WITH = re.compile(r"(?:async\s+)?with\b")
 _MAIN = re.compile(r"if\b[^\n]*__name__")
@@ -74,7 +75,7 @@ def _is_clause(code: str, match: re.Match[str]) -> bool:
     line_start = code.rfind("\n", 0, match.start()) + 1
     if code[line_start : match.start()].strip():
         return False
-    following = re.compile(r"\S").search(code, match.end())
+    following = _CODE.search(code, match.end())
     if following is None:
         return True
     body = match.start("doc") if match["doc"] else match.start("body")
