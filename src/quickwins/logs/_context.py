@@ -1,0 +1,124 @@
+"""What the lines of a request have in common: one immutable object in one context variable, put back by token.
+
+One variable, since merging all variables of a context costs microseconds a line and reading one costs nanoseconds.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, copy_context
+from functools import wraps
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextvars import Token
+    from types import TracebackType
+    from typing import Self
+
+    from quickwins.logs._trace import Trace
+
+MAX_FIELDS = 64
+"""How many fields a context holds; what comes after them is left out."""
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class Context:
+    """What is bound, and what belongs to the request. Never changed; `with_` makes another.
+
+    Attributes:
+        fields: On each line, under their names; a line's own field of the same name wins.
+        trace: Where this work stands in a distributed trace; `None` outside one.
+        canonical: What the request's one line will say in the end (`annotate`); `None` outside a request.
+        rendered: What the renderer of lines has made of `fields`, for it alone; made at the first line.
+    """
+
+    __slots__ = ("canonical", "fields", "rendered", "trace")
+
+    def __init__(
+        self,
+        fields: Mapping[str, object],
+        *,
+        trace: Trace | None = None,
+        canonical: dict[str, object] | None = None,
+    ) -> None:
+        self.fields = fields
+        self.trace = trace
+        self.canonical = canonical
+        self.rendered: object = None
+
+    def with_(
+        self,
+        fields: Mapping[str, object],
+        *,
+        trace: Trace | None = None,
+        canonical: dict[str, object] | None = None,
+    ) -> Context:
+        """This one with `fields` over its own, and with `trace` and `canonical` where they are given."""
+        merged = {**self.fields, **fields}
+        if len(merged) > MAX_FIELDS:
+            merged = dict(list(merged.items())[:MAX_FIELDS])
+        return Context(
+            merged,
+            trace=self.trace if trace is None else trace,
+            canonical=self.canonical if canonical is None else canonical,
+        )
+
+
+EMPTY = Context(MappingProxyType({}))
+CONTEXT: ContextVar[Context] = ContextVar("quickwins_log_context", default=EMPTY)
+
+
+class bound:  # noqa: N801 -- used as a context manager, like a function; until=2027-12-31
+    """Within this block each line carries `fields`. Tasks that are started inside inherit them.
+
+    Values are looked at, and redacted, at the first line. At most `MAX_FIELDS` fields are kept. Enter an object once.
+    """
+
+    __slots__ = ("_context", "_fields", "_token")
+
+    def __init__(self, **fields: object) -> None:
+        self._fields = fields
+        self._token: Token[Context] | None = None
+
+    def __enter__(self) -> Self:
+        self._token = CONTEXT.set(CONTEXT.get().with_(self._fields))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        token, self._token = self._token, None
+        if token is not None:
+            CONTEXT.reset(token)
+
+
+def annotate(**fields: object) -> None:
+    """Say something on the request's one line, the one that its middleware writes at the end; nothing outside a request.
+
+    At most `MAX_FIELDS` names; what comes after them is left out.
+    """
+    canonical = CONTEXT.get().canonical
+    if canonical is None:
+        return
+    for name, value in fields.items():
+        if name in canonical or len(canonical) < MAX_FIELDS:
+            canonical[name] = value
+
+
+def in_context(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """`function` as it would run here, for threads and executors: they start with an empty context.
+
+    Example:
+        await loop.run_in_executor(None, in_context(work), argument)
+    """
+    context = copy_context()
+
+    @wraps(function)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        # A copy for each call: one context cannot be entered by two threads at once.
+        return context.copy().run(function, *args, **kwargs)
+
+    return run
