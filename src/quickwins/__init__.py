@@ -9,8 +9,9 @@ Importing this package imports nothing else: the names below are fetched at thei
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
     from quickwins.core.errors import ConfigError, QuickWinsError, Rejected
@@ -19,20 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["ConfigError", "QuickWins", "QuickWinsError", "Rejected", "pinned"]
 
-_HOMES = {
-    "ConfigError": "quickwins.core.errors",
-    "QuickWins": "quickwins.facade",
-    "QuickWinsError": "quickwins.core.errors",
-    "Rejected": "quickwins.core.errors",
-    "pinned": "quickwins.core.flags",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "ConfigError": "core.errors",
+        "QuickWins": "facade",
+        "QuickWinsError": "core.errors",
+        "Rejected": "core.errors",
+        "pinned": "core.flags",
+    },
+)

@@ -10,7 +10,9 @@ happened to a page. Everything is stopped and removed at the end.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
     from quickwins.demo.options import DemoOptions
@@ -21,19 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["DemoOptions", "DemoResult", "render_table", "run_demo", "write_page"]
 
-_WHERE = {
-    "DemoOptions": "options",
-    "DemoResult": "result",
-    "render_table": "report.table",
-    "run_demo": "run",
-    "write_page": "report.page",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import on first use (PEP 562): the package alone needs none of the extra `demo`."""
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "DemoOptions": "options",
+        "DemoResult": "result",
+        "render_table": "report.table",
+        "run_demo": "run",
+        "write_page": "report.page",
+    },
+)

@@ -11,8 +11,9 @@ false` in `[suppressions]`, or `bridge.uninstall()`; the gate is a command, and 
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
     from quickwins.suppressions._audit import audit, scan_text
@@ -41,31 +42,24 @@ __all__ = [
     "scan_text",
 ]
 
-# Fetched at their first use: pytest loads our plugin in every run, and should load nothing else of ours.
-_HOMES = {
-    "Allowance": "settings",
-    "AuditConfig": "settings",
-    "Baseline": "baseline",
-    "BaselineError": "errors",
-    "Finding": "report",
-    "Format": "formats",
-    "GitError": "errors",
-    "Identity": "report",
-    "Report": "report",
-    "Rule": "scan.rules",
-    "SuppressionsSettings": "settings",
-    "Verdict": "baseline",
-    "audit": "_audit",
-    "rendered": "formats",
-    "scan_text": "_audit",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+# pytest loads our plugin in every run, and should load nothing else of ours.
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "Allowance": "settings",
+        "AuditConfig": "settings",
+        "Baseline": "baseline",
+        "BaselineError": "errors",
+        "Finding": "report",
+        "Format": "formats",
+        "GitError": "errors",
+        "Identity": "report",
+        "Report": "report",
+        "Rule": "scan.rules",
+        "SuppressionsSettings": "settings",
+        "Verdict": "baseline",
+        "audit": "_audit",
+        "rendered": "formats",
+        "scan_text": "_audit",
+    },
+)
