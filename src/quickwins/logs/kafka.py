@@ -1,0 +1,102 @@
+"""Traces and correlation ids over Kafka, in the headers of messages, with any client.
+
+    await producer.send(topic, value, headers=inject())
+
+    async for message in consumer:
+        with extract(message.headers, topic=message.topic):
+            await handle(message)                       # its lines carry the trace of who sent it
+
+Keys and values are never looked at.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from quickwins.logs._arrival import NAMES, begin, departing, pick
+from quickwins.logs._context import CONTEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from contextvars import Token
+    from types import TracebackType
+    from typing import Self
+
+    from quickwins.logs._context import Context
+    from quickwins.logs._trace import Bits
+
+
+def inject(headers: Iterable[tuple[str, bytes]] | None = ()) -> list[tuple[str, bytes]]:
+    """`headers` with `traceparent`, `tracestate` and `x-correlation-id` of where this is called; a new list.
+
+    They replace those that are there already: several would say nothing. Outside a trace nothing is added or replaced.
+    """
+    kept = list(headers or ())
+    ours = departing(CONTEXT.get())
+    if not ours:
+        return kept
+    return [pair for pair in kept if pair[0] not in NAMES] + [(name, value.encode()) for name, value in ours]
+
+
+class extract:  # noqa: N801 -- used as a context manager, like a function; until=2027-12-31
+    """Within this block each line carries the trace of a message, its correlation id, and where it came from.
+
+    Enter an object once.
+    """
+
+    __slots__ = ("_headers", "_rng", "_token", "_topic", "_trusted")
+
+    def __init__(
+        self,
+        headers: Sequence[tuple[str, bytes]] | None,
+        *,
+        topic: str = "",
+        trusted: bool = True,
+        rng: Bits | None = None,
+    ) -> None:
+        """Look at the headers of a message; whatever they are, nothing is raised.
+
+        Args:
+            headers: As the client gives them. What is no pair of a string and bytes is skipped.
+            topic: Where the message was, on each line as `messaging.destination.name`; empty: not said.
+            trusted: Whether its trace is continued, as it is among services of one owner. Otherwise a new trace begins,
+                and the message's is on each line as `link.trace_id` and `link.span_id`.
+            rng: For new ids; the module `random` when `None`.
+        """
+        self._headers = headers
+        self._topic = topic
+        self._trusted = trusted
+        self._rng: Bits = random if rng is None else rng
+        self._token: Token[Context] | None = None
+
+    def __enter__(self) -> Self:
+        outer = CONTEXT.get()
+        found = pick(_readable(self._headers), NAMES)
+        context = begin(outer, found, trusted=self._trusted, rng=self._rng, canonical=None)
+        if self._topic:
+            context = context.with_({"messaging.destination.name": self._topic})
+        self._token = CONTEXT.set(context)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        token, self._token = self._token, None
+        if token is not None:
+            CONTEXT.reset(token)
+
+
+def _readable(headers: object) -> list[tuple[str, bytes | str]]:
+    """Those of `headers` that can be headers. Clients differ in what they leave in a header without a value."""
+    if not isinstance(headers, Sequence):
+        return []
+    return [
+        (pair[0], pair[1])
+        for pair in headers
+        if isinstance(pair, (list, tuple))
+        and len(pair) == 2  # noqa: PLR2004 -- a pair; until=2027-12-31
+        and isinstance(pair[0], str)
+        and isinstance(pair[1], (bytes, str))
+    ]
