@@ -3,9 +3,10 @@
 The rule: what was begun is continued, never repeated, so that no half line is followed by another one. Only in another
 file, after a rotation, the line that was cut is written again, whole.
 
-A pipe is asked before each write whether it has room, and is given at most PIPE_BUF bytes (4,096 on Linux), which POSIX
-writes in one piece: neither can a reader that stalls hold us inside `write` for ever, nor do the lines of processes that
-share the pipe mix. O_NONBLOCK would do the first more simply, but it belongs to everybody who has the pipe open.
+A pipe is given at most PIPE_BUF bytes at once (4,096 on Linux), which POSIX writes in one piece, so that the lines of
+processes that share it do not mix. O_NONBLOCK would keep a reader that stalls from holding us inside `write`, but it
+belongs to everybody who has the pipe open. Linux can do it for one write (RWF_NOWAIT, for pipes since 6.4); elsewhere the
+pipe is asked before each one whether it has room, which is as good unless somebody else fills it in between.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ LOOK_SECONDS = 1.0
 FULL_SECONDS = 0.01
 FIRST_BACKOFF_SECONDS = 0.1
 LAST_BACKOFF_SECONDS = 30.0
+
+_NOWAIT = hasattr(os, "pwritev") and hasattr(os, "RWF_NOWAIT")
+_NO_NOWAIT = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
 class Sent(Enum):
@@ -78,6 +82,7 @@ class Outlet:
         "_identity",
         "_last_error",
         "_look_at",
+        "_nowait",
         "_path",
         "_poll",
         "_regular",
@@ -113,6 +118,7 @@ class Outlet:
         self._torn = False
         self._identity: tuple[int, int] | None = None
         self._regular = False
+        self._nowait = False
         self._look_at = 0.0
         self._stale = True
         self._failures = 0
@@ -144,10 +150,11 @@ class Outlet:
         try:
             self._look()
             while self._at < len(self._data):
-                if not self._regular and not self._has_room(wait_seconds):
+                written = self._write(self._data[self._at :] if self._at else self._data, wait_seconds)
+                if written is None:
                     self.stalled = True
                     return Sent.STALLED
-                self._at += os.write(self._fd, self._data[self._at :] if self._at else self._data)
+                self._at += written
         except BlockingIOError:  # somebody else has set O_NONBLOCK, and others took the room that there was
             self.stalled = True
             self.due = self._clock.monotonic() + FULL_SECONDS
@@ -226,6 +233,7 @@ class Outlet:
     def _begin_anew(self, found: os.stat_result) -> None:
         self._identity = found.st_dev, found.st_ino
         self._regular = stat.S_ISREG(found.st_mode)
+        self._nowait = _NOWAIT
         self.batch_bytes = FILE_BATCH_BYTES if self._regular else STREAM_BATCH_BYTES
         self._at = self._data.rfind(b"\n", 0, self._at) + 1
         if self._regular and found.st_size and self._path is not None:
@@ -233,6 +241,25 @@ class Outlet:
         if self._torn:
             self._data = self._data[: self._at] + b"\n" + self._data[self._at :]
             self._torn = False
+
+    def _write(self, data: bytes, wait_seconds: float) -> int | None:
+        """How much of `data` was written; `None`: there was no room."""
+        if self._regular:
+            return os.write(self._fd, data)
+        if self._nowait:
+            try:
+                return os.pwritev(self._fd, (data,), -1, os.RWF_NOWAIT)
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                if error.errno not in _NO_NOWAIT:
+                    raise
+                self._nowait = False
+        if not self._has_room(wait_seconds):
+            return None
+        if self._nowait:
+            return os.pwritev(self._fd, (data,), -1, os.RWF_NOWAIT)
+        return os.write(self._fd, data)
 
     def _has_room(self, wait_seconds: float) -> bool:
         if self._poll is None:

@@ -167,8 +167,9 @@ class LineQueue:
     def abandon(self, written: int = 0) -> None:
         """Give up all that was admitted, `written` lines of the chunk excepted. Nobody may consume meanwhile."""
         with self._lock:
-            self.lost += self.accepted - self.written_lines - written
-            self.written_lines += written
+            self.written_lines += min(written, self._chunk_lines)
+            self.size = self.size - self._chunk_cost
+            self.lost += self.accepted - self.settled
             while self.take(NEVER):
                 self.size = self.size - self._chunk_cost
             self._chunk_cost = self._chunk_lines = self._chunk_bytes = 0
@@ -208,34 +209,37 @@ class LineQueue:
         """
         parts: list[bytes] = []
         size = cost = 0
-        popleft = self._lines.popleft
+        popleft, seq = self._lines.popleft, self.seq
         with self._lock:  # against `accepted`, which must not miss what is on its way
+            if self._held is not None:
+                (line, cost), self._held = self._held, None
+                parts.append(line)
+                size = len(line)
             while size < limit_bytes:
-                if self._held is not None:
-                    (line, charged), self._held = self._held, None
+                try:
+                    item = popleft()
+                except IndexError:
+                    break
+                self._taken += 1
+                if isinstance(item, bytes):
+                    seq += 1
+                    line, charged = b'%b,"seq":%d}\n' % (item, seq), len(item) + CHARGE
                 else:
-                    try:
-                        item = popleft()
-                    except IndexError:
-                        break
-                    line, charged = self._finish(item)
-                    self._taken += 1
+                    bare, missed = item
+                    seq += missed + 1
+                    line, charged = (
+                        b'%b,"log.dropped":%d,"seq":%d}\n' % (bare, missed, seq),
+                        len(bare) + CHARGE,
+                    )
                 if parts and size + len(line) > limit_bytes:
                     self._held = line, charged
                     break
                 parts.append(line)
                 size += len(line)
                 cost += charged
+            self.seq = seq
             self._chunk_cost, self._chunk_lines, self._chunk_bytes = cost, len(parts), size
         return b"".join(parts)
-
-    def _finish(self, item: bytes | tuple[bytes, int]) -> tuple[bytes, int]:
-        if isinstance(item, bytes):
-            self.seq = seq = self.seq + 1
-            return b'%b,"seq":%d}\n' % (item, seq), len(item) + CHARGE
-        line, missed = item
-        self.seq = seq = self.seq + missed + 1
-        return b'%b,"log.dropped":%d,"seq":%d}\n' % (line, missed, seq), len(line) + CHARGE
 
     def done(self) -> None:
         """The chunk that was taken last is written."""

@@ -1,18 +1,11 @@
-"""Where lines go, without ever holding up who logs: a bounded queue, and a thread of its own that empties it.
-
-A thread that finds the queue empty sleeps until a line wakes it, and then waits a little for more: a busy service
-pays for a few writes a second, whatever it logs. Warnings and errors, and 64 KiB, end that wait at once.
-"""
+"""Where lines go without holding up who logs: a bounded queue in memory, and a writer that empties it into one place."""
 
 from __future__ import annotations
 
 import atexit
-import contextlib
-import math
 import os
 import sys
 import threading
-import time
 import weakref
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
-from quickwins.logs._outlet import Outage, Outlet, Sent
-from quickwins.logs._queue import NEVER, WARN, DropReason, LineQueue
+from quickwins.logs._outlet import Outage, Outlet
+from quickwins.logs._queue import DropReason
+from quickwins.logs._writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,12 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DropReason", "Outage", "Sink", "SinkState", "SinkStats"]
 
-LINGER_BYTES = 64 << 10
-POLL_SECONDS = 0.1
-"""How long it takes at most until a writer whose reader stalls sees that it is to end."""
 EXIT_SECONDS = 2.0
-
-_ATOMIC = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 class SinkState(StrEnum):
@@ -92,24 +81,12 @@ class Sink:
 
     __slots__ = (
         "__weakref__",
-        "_clock",
-        "_closing",
         "_finalizer",
         "_hooked",
-        "_inline",
         "_lifecycle",
-        "_linger_seconds",
         "_outlet",
-        "_progress",
-        "_queue",
-        "_recovered",
         "_running",
-        "_thread",
-        "_until",
-        "_urgent",
-        "_waiters",
-        "_wake",
-        "_writing",
+        "_writer",
         "put",
     )
 
@@ -121,7 +98,7 @@ class Sink:
         *,
         max_bytes: int = 8 << 20,
         inline: bool = False,
-        linger_seconds: float = 0.02,
+        linger_seconds: float = 0.1,
         clock: Clock | None = None,
     ) -> None:
         """Make a sink; `stdout`, `stderr`, `file` and `descriptor` read better.
@@ -131,7 +108,8 @@ class Sink:
             max_bytes: What the queue holds, in memory; a quarter of it is for warnings and errors. At least 4,096.
             inline: Write in the thread that logs, without a queue while all is well and without waiting when it isn't:
                 what finds no room stays queued until the next line, `flush` or `close`.
-            linger_seconds: How long a line waits for more; 0: not at all.
+            linger_seconds: How long a line below WARN waits for more, from 0 (not at all) to 1. To wake a thread costs as
+                much as some ten lines; a process that is killed loses what waits.
             clock: For back-off and deadlines.
 
         Raises:
@@ -141,29 +119,15 @@ class Sink:
             raise ConfigError(f"a sink's max_bytes must be at least 4096, not {max_bytes}")
         if not 0 <= linger_seconds <= 1:
             raise ConfigError(f"a sink's linger_seconds must be from 0 to 1, not {linger_seconds}")
-        self._clock = SystemClock() if clock is None else clock
-        self._inline = inline
-        self._linger_seconds = linger_seconds
-        self._outlet = Outlet(target, self._clock)
-        self._queue = LineQueue(max_bytes, max_bytes // 4, self._rouse)
-        self._recovered: Callable[[Outage], bytes] | None = None
+        clock = SystemClock() if clock is None else clock
+        self._outlet = Outlet(target, clock)
+        self._writer = Writer(
+            self._outlet, max_bytes=max_bytes, linger_seconds=linger_seconds, inline=inline, clock=clock
+        )
+        self.put = self._writer.put
         self._running = False
         self._hooked = False
-        self.put = self._queue.put if _ATOMIC else self._queue.put_locked
-        self._renew()
-
-    def _renew(self) -> None:
-        """Make all that threads share anew: at the beginning, and in the child of a fork, where they are gone."""
         self._lifecycle = threading.RLock()
-        self._progress = threading.Condition()
-        self._waiters = 0
-        self._closing = threading.Event()
-        self._until = math.inf
-        self._urgent = False
-        self._wake = threading.Lock()
-        self._wake.acquire()
-        self._writing = threading.Lock()
-        self._thread: threading.Thread | None = None
         self._finalizer: Any = None
 
     @classmethod
@@ -172,7 +136,7 @@ class Sink:
         *,
         max_bytes: int = 8 << 20,
         inline: bool = False,
-        linger_seconds: float = 0.02,
+        linger_seconds: float = 0.1,
         clock: Clock | None = None,
     ) -> Self:
         """Descriptor 1, by its number: who points it elsewhere later takes the log along. For the rest see `Sink`."""
@@ -184,7 +148,7 @@ class Sink:
         *,
         max_bytes: int = 8 << 20,
         inline: bool = False,
-        linger_seconds: float = 0.02,
+        linger_seconds: float = 0.1,
         clock: Clock | None = None,
     ) -> Self:
         """Descriptor 2, as `stdout`."""
@@ -197,7 +161,7 @@ class Sink:
         *,
         max_bytes: int = 8 << 20,
         inline: bool = False,
-        linger_seconds: float = 0.02,
+        linger_seconds: float = 0.1,
         clock: Clock | None = None,
     ) -> Self:
         """An open descriptor, which the sink never closes."""
@@ -210,7 +174,7 @@ class Sink:
         *,
         max_bytes: int = 8 << 20,
         inline: bool = False,
-        linger_seconds: float = 0.02,
+        linger_seconds: float = 0.1,
         clock: Clock | None = None,
     ) -> Self:
         """A file, appended to, made if it isn't there (mode 0640), and opened again within a second of its being rotated.
@@ -233,36 +197,22 @@ class Sink:
                 errors, from what there is to say. Called in the writer thread. `None`: there is no such line.
         """
         with self._lifecycle:
-            self._recovered = recovered
+            self._writer.recovered = recovered
             if self._running:
                 return
             self._running = True
-            self._closing.clear()
-            self._until = math.inf
+            self._writer.resume()
             if not self._hooked:
                 self._hooked = True
                 ref = weakref.ref(self)
                 os.register_at_fork(after_in_child=lambda: _in_child(ref))
             atexit.register(self._at_exit)
             self._finalize_with_multiprocessing()
-            self._queue.open()
+            self._writer.queue.open()
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until every line taken before this call is written, for `timeout_seconds` at most; whether it is."""
-        deadline = self._clock.monotonic() + timeout_seconds
-        target = self._queue.accepted
-        if self._queue.settled >= target:
-            return True
-        if self._inline:
-            return self._write_here(deadline)
-        with self._progress:
-            self._waiters += 1
-            try:
-                self._rouse(WARN)
-                self._progress.wait_for(lambda: self._queue.settled >= target, max(0.0, timeout_seconds))
-            finally:
-                self._waiters -= 1
-        return self._queue.settled >= target
+        return self._writer.flush(timeout_seconds)
 
     def close(self, timeout_seconds: float = 2.0) -> None:
         """Take no more lines, write what is queued for `timeout_seconds` at most, and end the thread. Twice is once.
@@ -274,17 +224,16 @@ class Sink:
             if not self._running:
                 return
             self._running = False
-            self._queue.close()
+            self._writer.queue.close()
             atexit.unregister(self._at_exit)
             if self._finalizer is not None:
                 self._finalizer.cancel()
                 self._finalizer = None
-            if self._stop(timeout_seconds):
-                self._give_up()
+            self._writer.stop(timeout_seconds, give_up=True)
 
     def stats(self) -> SinkStats:
         """What has become of the lines so far."""
-        queue, outlet = self._queue, self._outlet
+        queue, outlet = self._writer.queue, self._outlet
         if not self._running:
             state = SinkState.CLOSED
         elif outlet.failing:
@@ -301,153 +250,11 @@ class Sink:
             errors=outlet.errors,
         )
 
-    # The writer, which is whoever holds `_writing`.
-
-    def _rouse(self, severity: int) -> None:
-        """See that what is queued gets written. Called in `put`: by any thread, in signal handlers, in finalizers."""
-        if self._inline:
-            self._write_here(-math.inf)
-            return
-        queue = self._queue
-        # First this and then the release: the writer sets them again when it has been woken.
-        if severity >= WARN or queue.size >= LINGER_BYTES:
-            self._urgent = True
-            queue.wake_severity = queue.wake_bytes = NEVER
-        else:
-            queue.wake_severity, queue.wake_bytes = WARN, LINGER_BYTES
-        if self._thread is None:
-            self._begin()
-        else:
-            self._release()
-
-    def _release(self) -> None:
-        with contextlib.suppress(RuntimeError):  # it has been woken already
-            self._wake.release()
-
-    def _begin(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="quickwins-log-sink", daemon=True)
-        try:
-            self._thread.start()
-        except RuntimeError:  # no more threads can be had, or the interpreter is about to end
-            self._thread = None
-            self._become_inline()
-
-    def _become_inline(self) -> None:
-        self._inline = True
-        self._queue.wake_severity = 0
-        self._write_here(-math.inf)
-
-    def _run(self) -> None:
-        queue = self._queue
-        with self._writing:
-            before = -math.inf
-            while not self._closing.is_set():
-                self._wake.acquire(
-                    blocking=not self._urgent, timeout=-1 if self._urgent else self._linger_seconds
-                )
-                self._urgent = False
-                queue.wake_severity, queue.wake_bytes = WARN, LINGER_BYTES
-                now = self._clock.monotonic()
-                if queue.waiting or self._outlet.busy:
-                    self._drain(None)
-                    # With lines in every other linger, to sleep on costs less than to be woken.
-                    rest, before = now - before < 2 * self._linger_seconds, now
-                    if rest:
-                        continue
-                queue.wake_severity = 0
-                if not queue.waiting and not self._closing.is_set():
-                    self._wake.acquire()
-            self._drain(None)
-            if not self._running:
-                self._give_up()
-        # `start` may have been called since this one was told to end.
-        self._thread = None
-        queue.wake_severity = 0
-        if self._running and queue.waiting and not self._closing.is_set():
-            self._rouse(WARN)
-
-    def _write_here(self, until: float) -> bool:
-        """Write what is queued in this thread, until the monotonic second `until`; whether nothing is left."""
-        while self._queue.waiting or self._outlet.busy:
-            left = until - self._clock.monotonic()
-            # Whoever holds it looks for more lines before letting go: nobody needs to wait here for being written.
-            if not (
-                self._writing.acquire(timeout=left) if left > 0 else self._writing.acquire(blocking=False)
-            ):
-                return False
-            try:
-                if not self._drain(until):
-                    return False
-            finally:
-                self._writing.release()
-        return True
-
-    def _drain(self, until: float | None) -> bool:
-        """Write what is queued, until `until`, or as long as `close` allows; whether nothing is left."""
-        queue, outlet, clock = self._queue, self._outlet, self._clock
-        while True:
-            try:
-                if not outlet.busy:
-                    outlet.load(queue.take(outlet.batch_bytes))
-                    if not outlet.busy:
-                        return True
-                left = (self._until if until is None else until) - clock.monotonic()
-                sent = outlet.push(max(0.0, min(left, POLL_SECONDS)))
-            except Exception as error:  # noqa: BLE001 -- whatever it is, lines must not be lost to it for ever; until=2027-12-31
-                outlet.failed(type(error).__name__)
-                sent = Sent.FAILED
-            if sent is Sent.DONE:
-                self._account()
-                continue
-            pause = outlet.due - clock.monotonic() if sent is Sent.FAILED else 0.0
-            if left <= pause:
-                return False
-            if pause > 0:
-                self._pause(pause)
-
-    def _pause(self, seconds: float) -> None:
-        if self._closing.is_set():
-            time.sleep(seconds)
-        else:
-            self._closing.wait(seconds)
-
-    def _account(self) -> None:
-        self._queue.done()
-        outage, self._outlet.outage = self._outlet.outage, None
-        if outage is not None and self._recovered is not None:
-            try:
-                self.put(self._recovered(outage), WARN)
-            except Exception:  # noqa: BLE001 -- of others, and in the way of every line; until=2027-12-31
-                self._outlet.errors += 1
-        if self._waiters:
-            with self._progress:
-                self._progress.notify_all()
-
-    # The end.
-
-    def _stop(self, timeout_seconds: float) -> bool:
-        """End the writer thread when all is written, or after the time-out; whether nobody writes any more."""
-        thread = self._thread
-        self._until = self._clock.monotonic() + timeout_seconds
-        self._outlet.hurry()
-        self._closing.set()
-        if thread is None:
-            self._write_here(self._until)
-        elif thread is not threading.current_thread():
-            self._release()
-            thread.join(timeout_seconds + 2 * POLL_SECONDS)
-        return not self._writing.locked()
-
-    def _give_up(self) -> None:
-        """Count what is not written as lost. Only when nobody writes."""
-        self._queue.abandon(self._outlet.abandon())
-        self._outlet.close()
-
     def _at_exit(self) -> None:
         """Write what is queued; what others log at exit after us is written where it is logged."""
         with self._lifecycle:
-            if self._running and self._stop(EXIT_SECONDS):
-                self._become_inline()
+            if self._running and self._writer.stop(EXIT_SECONDS, give_up=False):
+                self._writer.become_inline()
 
     # Forks.
 
@@ -460,9 +267,9 @@ class Sink:
             self._finalizer = Finalize(None, self._at_exit, exitpriority=-100)
 
     def _after_fork(self) -> None:
-        self._renew()
-        self._queue.reset()
-        self._outlet.reset()
+        self._lifecycle = threading.RLock()
+        self._finalizer = None
+        self._writer.renew()
         util = sys.modules.get("multiprocessing.util")
         if self._running and util is not None:
             # Not at once: a child forgets its parent's hooks before it calls this.
