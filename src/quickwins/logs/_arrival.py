@@ -9,7 +9,6 @@ Fields are therefore inherited from a context that belongs to no request, such a
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from quickwins.logs._context import MAX_FIELDS, Context
@@ -30,12 +29,10 @@ TRACEPARENT = "traceparent"
 TRACESTATE = "tracestate"
 CORRELATION = "x-correlation-id"
 
-NAMES: Mapping[str, int] = MappingProxyType({TRACEPARENT: 0, TRACESTATE: 1, CORRELATION: 2})
+NAMES = {TRACEPARENT: 0, TRACESTATE: 1, CORRELATION: 2}
 """The headers that are read, in lower case, and their places among what is found."""
 
-NAMES_IN_BYTES: Mapping[bytes, int] = MappingProxyType(
-    {name.encode(): place for name, place in NAMES.items()}
-)
+NAMES_IN_BYTES = {name.encode(): place for name, place in NAMES.items()}
 
 Found: TypeAlias = "tuple[bytes | str | None, bytes | str | None, bytes | str | None]"
 
@@ -87,9 +84,7 @@ def begin(
     if caller is None:
         trace = new_trace(rng)
     elif trusted:
-        trace = caller.child(rng)
-        if tracestate:
-            trace = trace._replace(tracestate=parse_tracestate(tracestate))
+        trace = caller.child(rng, parse_tracestate(tracestate) if tracestate else "")
     else:
         trace = new_trace(rng)
     known = None if correlation is None else parse_correlation(correlation, trusted=trusted)

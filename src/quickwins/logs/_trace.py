@@ -32,18 +32,21 @@ SAMPLED = 0x01
 RANDOM = 0x02
 """The trace id is random, so that whoever samples by its bytes may."""
 
-_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?", re.DOTALL)
-_LENGTH_OF_00 = 55
-_MEMBER = re.compile(r"([a-z0-9][a-z0-9_\-*/@]{0,255})=[ -+\--<>-~]{0,255}[!-+\--<>-~]")
+_TRACEPARENT = re.compile(
+    r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL
+).fullmatch
+_CURRENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-(0[0-3])").fullmatch
+_FLAGS = {"00": 0, "01": 1, "02": 2, "03": 3}
+_MEMBER = re.compile(r"([a-z0-9][a-z0-9_\-*/@]{0,255})=[ -+\--<>-~]{0,255}[!-+\--<>-~]").fullmatch
 _NO_TRACE = "0" * 32
 _NO_SPAN = "0" * 16
 # Sixteen to nineteen decimal digits are hexadecimal, too, and look like the number of a card.
 _PUBLIC = re.compile(
-    r"(?![0-9]{16,19}\Z)[0-9A-Fa-f]{16,64}"
-    r"|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+    r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"
+    r"|(?![0-9]{16,19}\Z)[0-9A-Fa-f]{16,64}"
     r"|([0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25})"
-)
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+).fullmatch
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 
 
 class Bits(Protocol):
@@ -74,25 +77,24 @@ class Trace(NamedTuple):
         """The header that says so, in version 00."""
         return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
 
-    def child(self, rng: Bits) -> Trace:
-        """A new span of the same trace."""
-        return Trace(self.trace_id, _span_id(rng), self.flags, self.tracestate)
+    def child(self, rng: Bits, tracestate: str = "") -> Trace:
+        """A new span of the same trace, with that `tracestate`, or its own."""
+        while True:
+            span_id = rng.getrandbits(64).to_bytes(8).hex()
+            if span_id != _NO_SPAN:
+                return _new(Trace, (self[0], span_id, self[2], tracestate or self[3]))
+
+
+_new = tuple.__new__  # half of what the constructor of a named tuple takes
 
 
 def new_trace(rng: Bits) -> Trace:
     """The first span of a new trace."""
     while True:
-        digits = f"{rng.getrandbits(192):048x}"
+        digits = rng.getrandbits(192).to_bytes(24).hex()
         trace_id, span_id = digits[:32], digits[32:]
         if trace_id != _NO_TRACE and span_id != _NO_SPAN:
-            return Trace(trace_id, span_id, SAMPLED | RANDOM)
-
-
-def _span_id(rng: Bits) -> str:
-    while True:
-        span_id = f"{rng.getrandbits(64):016x}"
-        if span_id != _NO_SPAN:
-            return span_id
+            return _new(Trace, (trace_id, span_id, SAMPLED | RANDOM, ""))
 
 
 def parse_traceparent(value: bytes | str) -> Trace | None:
@@ -102,20 +104,20 @@ def parse_traceparent(value: bytes | str) -> Trace | None:
     """
     if len(value) > MAX_TRACEPARENT:
         return None
-    text = (value if isinstance(value, str) else value.decode("latin-1")).strip(" \t")
-    found = _TRACEPARENT.fullmatch(text)
+    text = value if isinstance(value, str) else value.decode("latin-1")
+    found = _CURRENT(text)
+    if found is not None:
+        trace_id, span_id, flags = found.groups()
+        return _new(Trace, (trace_id, span_id, _FLAGS[flags], ""))
+    found = _TRACEPARENT(text.strip(" \t"))
     if found is None:
         return None
-    version, trace_id, span_id, flags = found.groups()
-    if version == "00":
-        if len(text) != _LENGTH_OF_00:
-            return None
-        known = SAMPLED | RANDOM
-    elif version == "ff":
-        return None
-    else:
+    version, trace_id, span_id, flags, rest = found.groups()
+    if version != "00":
         known = SAMPLED
-    if trace_id == _NO_TRACE or span_id == _NO_SPAN:
+    elif rest is None:
+        known = SAMPLED | RANDOM
+    else:
         return None
     return Trace(trace_id, span_id, int(flags, 16) & known)
 
@@ -136,7 +138,7 @@ def parse_tracestate(value: bytes | str) -> str:
         member = part.strip(" \t")
         if not member:
             continue
-        found = _MEMBER.fullmatch(member)
+        found = _MEMBER(member)
         if found is None:
             return ""
         members.setdefault(found[1], member)
@@ -154,9 +156,9 @@ def parse_correlation(value: object, *, trusted: bool) -> str | None:
     if not isinstance(value, (str, bytes)) or not 0 < len(value) <= MAX_CORRELATION:
         return None
     text = value if isinstance(value, str) else value.decode("latin-1")
-    found = _PUBLIC.fullmatch(text)
+    found = _PUBLIC(text)
     if found is not None:
         return text.upper() if found.lastindex else text.lower()
-    if trusted and _TOKEN.fullmatch(text) is not None:
+    if trusted and _TOKEN(text) is not None:
         return text
     return None
