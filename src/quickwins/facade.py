@@ -17,6 +17,7 @@ from quickwins.core.errors import ConfigError
 from quickwins.core.events import CONFIG_UNUSED, Reporter
 from quickwins.core.flags import EnvironmentSource, FileSource, Flags, FlagsSettings
 from quickwins.core.metrics_endpoint import MetricsServer, metrics_app
+from quickwins.logs.settings import LogsSettings
 from quickwins.suppressions import SuppressionsSettings, bridge
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag, Snapshot, Source
     from quickwins.core.metrics_endpoint import ASGIApp
+    from quickwins.logs import Pipeline, Redaction, Sampling, Sink
 
 DEFAULT_PATH = "quickwins.toml"
 
@@ -48,6 +50,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "flags": FlagsSettings,
     "metrics": MetricsSettings,
     "backpressure": BackpressureSettings,
+    "logs": LogsSettings,
     "suppressions": SuppressionsSettings,
 }
 """Every section of `quickwins.toml` and its model; one line for each feature."""
@@ -88,6 +91,7 @@ class QuickWins:
         self._pools: list[GatedPool] = []
         self._entered = False
         self._bridge: bridge.Bridge | None = None
+        self._logging: Pipeline | None = None
         flags.subscribe(self._reconfigure)
 
     @classmethod
@@ -176,6 +180,7 @@ class QuickWins:
         for name in configured.keys() - names:
             Reporter(service=self.settings.service).report(CONFIG_UNUSED, key=f"backpressure.names.{name}")
         self._entered = True
+        self._structure_logs(self.flags.snapshot)
         self._bridge_warnings(self.flags.snapshot)
         return self
 
@@ -191,6 +196,9 @@ class QuickWins:
             ended = await asyncio.gather(*(pool.close() for pool in pools), return_exceptions=True)
         finally:
             await self.flags.__aexit__(kind, error, trace)
+            if self._logging is not None:  # last: what the others say at their end is still written
+                self._logging.close()
+                self._logging = None
         failures = [one for one in ended if isinstance(one, BaseException)]
         if failures:
             raise BaseExceptionGroup("closing the pools", failures)
@@ -199,7 +207,29 @@ class QuickWins:
         settings = snapshot.settings.section("backpressure", BackpressureSettings)
         for pool in self._pools:
             pool.reconfigure(settings.for_name(pool.name))
+        self._structure_logs(snapshot)
         self._bridge_warnings(snapshot)
+
+    def _structure_logs(self, snapshot: Snapshot) -> None:
+        """Have logging configured from the first time on that its flag is on; it follows the flag by itself."""
+        settings = snapshot.settings.section("logs", LogsSettings)
+        if self._logging is not None:
+            self._logging.reconfigure(
+                level=settings.level, redaction=_redaction(settings), sampling=_sampling(settings)
+            )
+        elif self._entered and snapshot.flags["logs"].on:
+            from quickwins.logs import configure_logging
+
+            self._logging = configure_logging(
+                service=snapshot.settings.service,
+                level=settings.level,
+                sink=_sink(settings),
+                redaction=_redaction(settings),
+                sampling=_sampling(settings),
+                flag=self.flag("logs"),
+                registry=self._registry,
+                clock=self._clock,
+            )
 
     def _bridge_warnings(self, snapshot: Snapshot) -> None:
         """Have the bridge while the flag is on, and nothing at all while it is off."""
@@ -219,6 +249,32 @@ class QuickWins:
         if self._bridge is not None:
             self._bridge = None
             bridge.uninstall()
+
+
+def _sink(settings: LogsSettings) -> Sink:
+    from quickwins.logs import Sink
+
+    match settings.output:
+        case "stdout":
+            return Sink.stdout(max_bytes=settings.queue_max_bytes)
+        case "stderr":
+            return Sink.stderr(max_bytes=settings.queue_max_bytes)
+        case path:
+            return Sink.file(path, max_bytes=settings.queue_max_bytes)
+
+
+def _redaction(settings: LogsSettings) -> Redaction:
+    from quickwins.logs import Redaction
+
+    return Redaction.strict(
+        keys=settings.redact_keys, safe_keys=settings.safe_keys, pseudonym_key=settings.pseudonym_key
+    )
+
+
+def _sampling(settings: LogsSettings) -> Sampling:
+    from quickwins.logs import Sampling
+
+    return Sampling(first=settings.sample_first, every=settings.sample_every, slow_ms=settings.slow_ms)
 
 
 def read_settings(sources: list[Source]) -> Settings:

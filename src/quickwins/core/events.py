@@ -53,6 +53,20 @@ PYTHON_WARNING = Event(
 )
 POOL_REJECTED = Event("pool.rejected", logging.WARNING, ("reason", "limit", "inflight", "count"))
 
+# Facts that services report themselves, and features to come (`quickwins.logs.events` has a function for each).
+AUTH_FAILURE = Event("auth.failure", logging.WARNING, ("mechanism", "reason"))
+AUTH_DENIED = Event("auth.denied", logging.WARNING, ("action", "resource", "reason"))
+RATE_LIMITED = Event("rate.limited", logging.WARNING, ("scope", "limit", "window_seconds"))
+QUERY_SLOW = Event("query.slow", logging.WARNING, ("db.query.summary", "duration_ms"))
+CACHE_ACCESS = Event("cache.access", logging.INFO, ("cache", "hit"))
+DUPLICATE_SKIPPED = Event("duplicate.skipped", logging.INFO, ("messaging.destination.name", "count"))
+CONNECTION_SWITCHED = Event("connection.switched", logging.WARNING, ("member", "reason"))
+
+
+def declared() -> tuple[Event, ...]:
+    """Every event declared here."""
+    return tuple(one for one in globals().values() if isinstance(one, Event))
+
 
 class Reporter:
     """Reports events of one instance. Thread-safe."""

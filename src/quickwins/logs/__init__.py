@@ -3,7 +3,56 @@
     configure_logging(service="feed")
     log = get_logger()
     with bound(tenant="t1"):
-        log.info("cache.access", hit=True)
+        log.info("cache.access", cache="feed", hit=True)
 
-To turn it off: `enabled = false` in `[logs]`; what the application logged with before is back at once.
+To turn it off: `enabled = false` in `[logs]`, or `close()` what `configure_logging` returned; what the application logged
+with before is back at once.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quickwins.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from quickwins.logs._context import annotate, bound, in_context
+    from quickwins.logs._logger import Logger, get_logger
+    from quickwins.logs._pipeline import Pipeline, configure_logging
+    from quickwins.logs._sampling import Sampling
+    from quickwins.logs.redaction import Redaction, Rule
+    from quickwins.logs.settings import LogsSettings
+    from quickwins.logs.sink import Sink
+
+__all__ = [
+    "Logger",
+    "LogsSettings",
+    "Pipeline",
+    "Redaction",
+    "Rule",
+    "Sampling",
+    "Sink",
+    "annotate",
+    "bound",
+    "configure_logging",
+    "get_logger",
+    "in_context",
+]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "Logger": "_logger",
+        "LogsSettings": "settings",
+        "Pipeline": "_pipeline",
+        "Redaction": "redaction",
+        "Rule": "redaction",
+        "Sampling": "_sampling",
+        "Sink": "sink",
+        "annotate": "_context",
+        "bound": "_context",
+        "configure_logging": "_pipeline",
+        "get_logger": "_logger",
+        "in_context": "_context",
+    },
+)

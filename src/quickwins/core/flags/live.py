@@ -90,6 +90,10 @@ class Flag:
         state = self.state if pin is None else pin.snapshot(self._flags).flags[self.feature]
         return state.admits(key)
 
+    def subscribe(self, subscriber: Callable[[], None]) -> None:
+        """Call `subscriber` after each change of any flag or setting, on the polling loop. It must not block."""
+        self._flags.subscribe(lambda _: subscriber())
+
 
 class Flags:
     """The snapshot of one process, kept fresh from its sources.

@@ -1,0 +1,41 @@
+"""The five severities, as OpenTelemetry's log data model numbers and names them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One severity.
+
+    Attributes:
+        name: As settings and metrics write it.
+        number: As `logging` counts.
+        severity: OpenTelemetry's number for it (log data model, `SeverityNumber`).
+        text: As a line shows it.
+        index: Its place in `LEVELS`.
+    """
+
+    name: str
+    number: int
+    severity: int
+    text: str
+    index: int
+
+
+DEBUG = Level("debug", logging.DEBUG, 5, "DEBUG", 0)
+INFO = Level("info", logging.INFO, 9, "INFO", 1)
+WARNING = Level("warning", logging.WARNING, 13, "WARN", 2)
+ERROR = Level("error", logging.ERROR, 17, "ERROR", 3)
+CRITICAL = Level("critical", logging.CRITICAL, 21, "FATAL", 4)
+LEVELS = (DEBUG, INFO, WARNING, ERROR, CRITICAL)
+
+
+def level_of(number: int) -> Level:
+    """The level that a number of `logging` belongs to: the highest that is not above it, `DEBUG` below all."""
+    for level in reversed(LEVELS):
+        if number >= level.number:
+            return level
+    return DEBUG

@@ -1,0 +1,347 @@
+"""The way of a record from a call to a descriptor, and the one place that is process-wide."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from quickwins.core import events
+from quickwins.core.clock import SystemClock
+from quickwins.core.errors import ConfigError
+from quickwins.core.tallies import Reading, Tallies
+from quickwins.logs import _logger
+from quickwins.logs._context import CONTEXT, EMPTY
+from quickwins.logs._levels import LEVELS, WARNING, level_of
+from quickwins.logs._line import Renderer
+from quickwins.logs._logger import StructlogLogger
+from quickwins.logs._records import message, said
+from quickwins.logs._sampling import Sampler, Sampling
+from quickwins.logs._scan import Scanner
+from quickwins.logs._stdlib import Takeover
+from quickwins.logs._values import Walk
+from quickwins.logs.metrics import DROPPED, RECORDS, REDACTIONS, SECONDS, SINK_ERRORS
+from quickwins.logs.redaction import Redaction
+from quickwins.logs.sink import Sink
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from prometheus_client import CollectorRegistry
+
+    from quickwins.core.clock import Clock
+    from quickwins.core.flags import Flag
+    from quickwins.logs._context import Context
+    from quickwins.logs._levels import Level
+    from quickwins.logs.sink import Outage
+
+_MEASURED = 64
+"""One call in so many is timed."""
+
+CLOSE_SECONDS = 2.0
+"""How long the end of a process waits for a slow reader."""
+
+
+class Pipeline:
+    """One configured logging: renders, samples, counts, and hands lines to its sink. Made by `configure_logging`.
+
+    Any thread. `close` it, or use it as `with`; `configure_logging` again closes it too.
+
+    Attributes:
+        threshold: The lowest level that is written, as `logging` counts.
+        sink: Where lines go.
+    """
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        level: str,
+        sink: Sink,
+        redaction: Redaction,
+        sampling: Sampling | None,
+        flag: Flag | None,
+        registry: CollectorRegistry | None,
+        clock: Clock,
+        strict: bool,
+    ) -> None:
+        """Use `configure_logging` instead."""
+        self.sink = sink
+        self._service = service
+        self._strict = strict
+        self._clock = clock
+        self._flag = flag
+        self._closed = False
+        self._records = [0] * len(LEVELS)
+        self._sampled = 0
+        self._calls = 0
+        self._seconds = 0.0
+        self._redaction: Redaction | None = None
+        self._redacted: dict[str, int] = {}
+        self._takeover = Takeover(self._receive)
+        self._structlog_was: dict[str, Any] | None = None
+        self.reconfigure(level=level, redaction=redaction, sampling=sampling)
+        self._tallies = Tallies(
+            self,
+            (
+                Reading(RECORDS, lambda one: {(level.name,): one._records[level.index] for level in LEVELS}),  # noqa: SLF001 -- of this class; until=2027-12-31
+                Reading(DROPPED, Pipeline._dropped),
+                Reading(REDACTIONS, Pipeline._redactions),
+                Reading(SINK_ERRORS, lambda one: {(): one.sink.stats().errors}),
+                Reading(SECONDS, lambda one: {(): one._seconds * _MEASURED}),  # noqa: SLF001 -- of this class; until=2027-12-31
+            ),
+            registry=registry,
+            service=service,
+        )
+
+    def reconfigure(
+        self, *, level: str, redaction: Redaction | None = None, sampling: Sampling | None = None
+    ) -> None:
+        """Take new settings, live.
+
+        Args:
+            level: The lowest that is written: debug, info, warning, error or critical.
+            redaction: What is not shown; `None`: as before.
+            sampling: What is left out; `None`: nothing.
+
+        Raises:
+            ConfigError: There is no such level.
+        """
+        found = next((one for one in LEVELS if one.name == level), None)
+        if found is None:
+            raise ConfigError(
+                f"level={level!r} is not allowed: one of {', '.join(one.name for one in LEVELS)}"
+            )
+        self.threshold = found.number
+        self._sampler = None if sampling is None or sampling.every == 1 else Sampler(sampling)
+        if redaction is not None and redaction != self._redaction:
+            if self._redaction is not None:
+                self._redacted = {rule: int(count) for (rule,), count in self._redactions().items()}
+            self._redaction = redaction
+            self._scanner = Scanner(redaction)
+            self._renderer = Renderer(
+                self._scanner,
+                service=self._service,
+                declared={one.name: one.fields for one in events.declared()},
+                strict=self._strict,
+                wall_ns=time.time_ns if isinstance(self._clock, SystemClock) else self._wall_ns,
+            )
+        if _logger.current is self:
+            self._takeover.install(self.threshold)
+
+    # On the way.
+
+    def emit(self, level: Level, event: str, fields: dict[str, object], context: Context) -> None:
+        """Make a line and hand it on. The level has been looked at already; `fields` may be changed."""
+        self._calls = calls = self._calls + 1
+        started = 0.0 if calls % _MEASURED else time.perf_counter()
+        extra: Mapping[str, object] | None = None
+        if self._sampler is not None:
+            rate = self._sampler.rate(level, event, fields, int(self._clock.monotonic()))
+            if rate == 0:
+                self._sampled += 1
+                return
+            if rate > 1:
+                extra = {"log.sample_rate": rate}
+        # Threads don't interfere: between reading and storing a list's item the interpreter changes no thread.
+        self._records[level.index] += 1
+        self.sink.put(self._renderer.line(level, event, fields, context, extra), level.severity)
+        if started:
+            self._seconds += time.perf_counter() - started
+
+    def _receive(self, record: logging.LogRecord) -> None:
+        """A record of the standard library."""
+        if record.levelno < self.threshold:
+            return
+        try:
+            event, fields = said(record, self._shown)
+        except Exception as broken:  # noqa: BLE001 -- a log call never raises, whatever a record holds; until=2027-12-31
+            event, fields = "log.failed", {"logger": record.name, "kind": type(broken).__name__}
+        try:
+            self.emit(level_of(record.levelno), event, fields, CONTEXT.get())
+        except ConfigError:  # strict mode is for what is logged with our logger
+            if self._strict:
+                raise
+
+    def _shown(self, value: object) -> object:
+        return Walk(self._scanner).value(value)
+
+    def interpolated(self, event: object, args: tuple[object, ...]) -> str:
+        """`event` with `args` in it, as far as they may be shown."""
+        record = logging.LogRecord("", 0, "", 0, event, args, None)
+        return message(record, self._shown)
+
+    def _recovered(self, outage: Outage) -> bytes:
+        fields: dict[str, object] = {
+            "errors": outage.errors,
+            "seconds": round(outage.seconds, 3),
+            "error": outage.error,
+        }
+        return self._renderer.line(WARNING, "log.sink_recovered", fields, EMPTY)
+
+    def _wall_ns(self) -> int:
+        return int(self._clock.wall() * 1e9)
+
+    # Counts.
+
+    def _dropped(self) -> dict[tuple[str, ...], float]:
+        dropped = self.sink.stats().dropped
+        return {**{(str(reason),): count for reason, count in dropped.items()}, ("sampled",): self._sampled}
+
+    def _redactions(self) -> dict[tuple[str, ...], float]:
+        counts = dict(self._redacted)
+        for rule, count in list(self._renderer.redacted.items()):
+            counts[str(rule)] = counts.get(str(rule), 0) + count
+        return {(rule,): count for rule, count in counts.items()}
+
+    # On and off.
+
+    def start(self) -> None:
+        """Take over, now or as soon as the flag is on."""
+        if self._flag is None:
+            self._on()
+        else:
+            self._flag.subscribe(self._follow)
+            self._follow()
+
+    def adopt(self) -> None:
+        """Take over what other libraries have set up since, as servers do when they start."""
+        if _logger.current is self:
+            self._takeover.install(self.threshold)
+
+    def close(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
+        """Give the application's logging back, and write what waits. Idempotent.
+
+        Args:
+            timeout_seconds: How long a slow reader is waited for.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self._off()
+        self.sink.close(timeout_seconds)
+        self._tallies.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _follow(self) -> None:
+        assert self._flag is not None
+        if self._flag.state.on and not self._closed:
+            self._on()
+        else:
+            self._off()
+
+    def _on(self) -> None:
+        if _logger.current is self:
+            return
+        if _logger.current is not None:
+            _logger.current._off()  # noqa: SLF001 -- of this class; until=2027-12-31
+        self.sink.start(self._recovered)
+        self._structlog_was = _configure_structlog()
+        self._takeover.install(self.threshold)
+        _logger.current = self
+
+    def _off(self) -> None:
+        if _logger.current is not self:
+            return
+        _logger.current = None
+        self._takeover.uninstall()
+        _restore_structlog(self._structlog_was)
+        self.sink.flush(CLOSE_SECONDS)
+
+
+def configure_logging(
+    *,
+    service: str = "",
+    level: str = "info",
+    sink: Sink | None = None,
+    redaction: Redaction | None = None,
+    sampling: Sampling | None = None,
+    flag: Flag | None = None,
+    registry: CollectorRegistry | None = None,
+    clock: Clock | None = None,
+    strict: bool = False,
+) -> Pipeline:
+    """Have the whole process log structured lines: our loggers, structlog's, and the standard library's.
+
+    Args:
+        service: The service's name, on each line and series.
+        level: The lowest that is written: debug, info, warning, error or critical.
+        sink: Where lines go; standard output when `None`.
+        redaction: What is not shown; `Redaction.strict()` when `None`.
+        sampling: What is left out of frequent events; `None`: nothing.
+        flag: Followed live, for the process as a whole: while it is off, what the application logged with before is in its
+            place. `None`: always on.
+        registry: For the series; the default registry when `None`.
+        clock: For timestamps and sampling.
+        strict: Whether an undeclared field of a declared event raises `ConfigError`: for tests.
+
+    Returns:
+        What to `close()` at the end; ending the process does it as well. Configuring again closes the one before.
+
+    Raises:
+        ConfigError: There is no such level.
+    """
+    before = _logger.current
+    pipeline = Pipeline(
+        service=service,
+        level=level,
+        sink=Sink.stdout() if sink is None else sink,
+        redaction=Redaction.strict() if redaction is None else redaction,
+        sampling=sampling,
+        flag=flag,
+        registry=registry,
+        clock=SystemClock() if clock is None else clock,
+        strict=strict,
+    )
+    if before is not None:
+        before.close()
+    pipeline.start()
+    return pipeline
+
+
+def adopt() -> None:
+    """Take over what other libraries have set up since logging was configured; nothing where it is not."""
+    if _logger.current is not None:
+        _logger.current.adopt()
+
+
+def _configure_structlog() -> dict[str, Any]:
+    """Have structlog's loggers be ours, and return what they were."""
+    import structlog
+
+    was = {"configured": structlog.is_configured(), **structlog.get_config()}
+    structlog.configure(
+        processors=[],
+        wrapper_class=_wrapped,  # type: ignore[arg-type]  # -- called as the class is; until=2027-12-31
+        logger_factory=_named,
+        cache_logger_on_first_use=False,
+    )
+    return was
+
+
+def _restore_structlog(was: dict[str, Any] | None) -> None:
+    structlog: Any = sys.modules["structlog"]
+    if was is None or not was.pop("configured"):
+        structlog.reset_defaults()
+    else:
+        structlog.configure(**was)
+
+
+def _named(*args: object) -> str:
+    return args[0] if args and isinstance(args[0], str) else ""
+
+
+def _wrapped(logger: str, processors: object, context: Mapping[str, object]) -> StructlogLogger:
+    """What structlog makes its loggers with."""
+    del processors
+    return StructlogLogger(logger, context)

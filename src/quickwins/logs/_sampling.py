@@ -1,0 +1,90 @@
+"""Which records of a frequent event are kept: the first of each second, then every so manieth. Pure.
+
+The rule, first match wins:
+
+1. warnings, errors and whatever is slow    -> kept
+2. the first `first` of this event this second  -> kept
+3. every `every`th after them               -> kept, and the line says `log.sample_rate`
+4. else                                     -> left out, and counted
+
+The trap: a rate can only be multiplied back where it was recorded; so the first ones, kept whole, carry none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from quickwins.core.errors import ConfigError
+from quickwins.logs._levels import WARNING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from quickwins.logs._levels import Level
+
+MAX_EVENTS = 1_000
+"""How many events are counted apart in a second; those that come later share one count."""
+
+_REST = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How much of a frequent event to keep.
+
+    Attributes:
+        first: How many records of an event are kept each second, at least 0.
+        every: After those, one of so many, at least 1, which is all: the off value.
+        slow_ms: A record whose `duration_ms` is at least this is always kept.
+    """
+
+    first: int = 100
+    every: int = 10
+    slow_ms: float = 1_000.0
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense.
+
+        Raises:
+            ConfigError: A number is out of its bounds.
+        """
+        for name, least in (("first", 0), ("every", 1), ("slow_ms", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= least:
+                raise ConfigError(f"Sampling: {name}={value!r} is not allowed: a number from {least} on")
+
+
+class Sampler:
+    """Counts the events of the current second. Threads may share it; their counts may be off by a few."""
+
+    __slots__ = ("_second", "_seen", "sampling")
+
+    def __init__(self, sampling: Sampling) -> None:
+        self.sampling = sampling
+        self._second = -1
+        self._seen: dict[str, int] = {}
+
+    def rate(self, level: Level, event: str, fields: Mapping[str, object], second: int) -> int:
+        """How many records the one at hand stands for: 0 is to be left out, 1 stands for itself alone.
+
+        Args:
+            level: Of the record.
+            event: Its event.
+            fields: What it says.
+            second: The current one, on any clock.
+        """
+        if level.number >= WARNING.number:
+            return 1
+        duration = fields.get("duration_ms")
+        if type(duration) in {int, float} and duration >= self.sampling.slow_ms:  # type: ignore[operator]  # -- a number, as just seen; until=2027-12-31
+            return 1
+        if second != self._second:
+            self._second, self._seen = second, {}
+        seen = self._seen
+        key = event if type(event) is str and (event in seen or len(seen) < MAX_EVENTS) else _REST
+        count = seen[key] = seen.get(key, 0) + 1
+        past = count - self.sampling.first
+        if past <= 0:
+            return 1
+        return self.sampling.every if past % self.sampling.every == 0 else 0

@@ -1,0 +1,119 @@
+"""The standard facts as functions, so that their names and fields never drift; declared in `quickwins.core.events`.
+
+None of them takes a name, an address or a token: who it was is what the context's tenant or a pseudonym is for.
+"""
+
+from __future__ import annotations
+
+from quickwins.core import events
+from quickwins.logs._logger import get_logger
+
+_log = get_logger()
+
+
+def auth_failure(*, mechanism: str, reason: str) -> None:
+    """Somebody could not prove who he is.
+
+    Args:
+        mechanism: How he tried: `password`, `bearer`, `mtls`.
+        reason: Why not, of a few: `expired`, `unknown`, `mismatch`.
+    """
+    _log.warning(events.AUTH_FAILURE.name, mechanism=mechanism, reason=reason)
+
+
+def auth_denied(*, action: str, resource: str, reason: str) -> None:
+    """Somebody known may not do something.
+
+    Args:
+        action: What he wanted: `read`, `delete`.
+        resource: The kind of thing, not which one.
+        reason: Why not, of a few.
+    """
+    _log.warning(events.AUTH_DENIED.name, action=action, resource=resource, reason=reason)
+
+
+def rate_limited(*, scope: str, limit: int, window_seconds: float) -> None:
+    """A caller asked more often than he may.
+
+    Args:
+        scope: What is counted: `tenant`, `route`.
+        limit: How many are allowed in a window.
+        window_seconds: Its length.
+    """
+    _log.warning(events.RATE_LIMITED.name, scope=scope, limit=limit, window_seconds=window_seconds)
+
+
+def query_slow(*, summary: str, duration_ms: float) -> None:
+    """A query took long.
+
+    Args:
+        summary: Its kind and tables, such as `SELECT posts`; never its text or arguments.
+        duration_ms: How long.
+    """
+    _log.warning(events.QUERY_SLOW.name, **{"db.query.summary": summary, "duration_ms": duration_ms})
+
+
+def cache_access(*, cache: str, hit: bool) -> None:
+    """A cache was asked.
+
+    Args:
+        cache: Its name.
+        hit: Whether it knew.
+    """
+    _log.info(events.CACHE_ACCESS.name, cache=cache, hit=hit)
+
+
+def pool_rejected(*, reason: str, limit: int, inflight: int, count: int = 1) -> None:
+    """A pool's gate refused; `quickwins.backpressure` reports this itself.
+
+    Args:
+        reason: Which rule refused.
+        limit: Permits at that moment.
+        inflight: Permits in use.
+        count: How often since the last report.
+    """
+    _log.warning(events.POOL_REJECTED.name, reason=reason, limit=limit, inflight=inflight, count=count)
+
+
+def duplicate_skipped(*, destination: str, count: int = 1) -> None:
+    """A message had been processed before.
+
+    Args:
+        destination: The topic.
+        count: How many.
+    """
+    _log.info(events.DUPLICATE_SKIPPED.name, **{"messaging.destination.name": destination, "count": count})
+
+
+def connection_switched(*, member: str, reason: str) -> None:
+    """Calls go over another connection from now on.
+
+    Args:
+        member: Which one, by its name or number; not its address.
+        reason: Why: `failed`, `rotated`.
+    """
+    _log.warning(events.CONNECTION_SWITCHED.name, member=member, reason=reason)
+
+
+def python_warning(
+    *, kind: str, category: str, file: str, line: int, count: int = 1, hidden_by: str = ""
+) -> None:
+    """Python has warned; `quickwins.suppressions` reports this itself.
+
+    Args:
+        kind: `warning`, `unraisable` or `thread`.
+        category: The class's name.
+        file: Where.
+        line: Where.
+        count: How often since the last report.
+        hidden_by: Whose filter would have hidden it.
+    """
+    _log.warning(
+        events.PYTHON_WARNING.name,
+        kind=kind,
+        category=category,
+        file=file,
+        line=line,
+        count=count,
+        hidden_by=hidden_by,
+    )
