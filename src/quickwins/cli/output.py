@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -33,6 +34,18 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     for row in shown:
         table.add_row(*map(Text, row))
     Console().print(table)
+
+
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Like `print_table`, for many rows that end in a long cell: it wraps as the terminal likes and can be copied."""
+    shown = [[plain(cell) for cell in row] for row in (columns, *rows)]
+    if sys.stdout.isatty():
+        widths = [max(map(cell_len, column)) for column in zip(*(row[:-1] for row in shown), strict=True)]
+        for row in shown:
+            print(*map(set_cell_size, row[:-1], widths), row[-1], sep="  ")
+        return
+    for row in shown:
+        print("\t".join(row))
 
 
 def print_line(*cells: object) -> None:

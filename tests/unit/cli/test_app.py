@@ -24,6 +24,8 @@ COMMANDS = [
     ["demo"],
     ["doctor"],
     ["flags"],
+    ["logs"],
+    ["logs", "timeline"],
     *(["flags", one] for one in ("show", "set", "kill", "revive", "watch", "history", "simulate")),
 ]
 
@@ -37,7 +39,9 @@ def test_every_command_explains_itself_with_an_example(command: list[str], prett
     assert "Example: quickwins " + " ".join(command) in answer.output
 
 
-@pytest.mark.parametrize("command", [one for one in COMMANDS if one not in ([], ["flags"])], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [one for one in COMMANDS if one not in ([], ["flags"], ["logs"])], ids=" ".join
+)
 def test_the_list_of_commands_is_not_cut_off(quickwins: Call, command: list[str]) -> None:
     listed = quickwins(*command[:-1], "--help").out
 

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from quickwins.cli.output import assignments, note, plain, print_table, printable, working
+from quickwins.cli.output import assignments, note, plain, print_rows, print_table, printable, working
 
 
 class Terminal(io.StringIO):
@@ -33,6 +33,20 @@ def test_a_terminal_gets_a_table_in_which_nothing_is_cut_off_or_taken_for_markup
     assert "[bold]x" in text
     assert text.count("y") == 100
     assert "\t" not in text
+
+
+def test_rows_at_a_terminal_stand_below_each_other_and_their_last_cell_is_in_one_piece(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = at_terminal(monkeypatch)
+    print_rows(("what", "value"), [("salt", "[bold]x"), ("\u65e5\u672c\u8a9e", "y" * 100), ("", "\x1b[2J")])
+
+    assert terminal.getvalue().splitlines() == [
+        "what    value",
+        "salt    [bold]x",
+        "\u65e5\u672c\u8a9e  " + "y" * 100,
+        "-       \\x1b[2J",
+    ]
 
 
 def test_a_terminal_sees_that_something_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
