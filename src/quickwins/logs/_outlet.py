@@ -152,10 +152,9 @@ class Outlet:
             while self._at < len(self._data):
                 written = self._write(self._data[self._at :] if self._at else self._data, wait_seconds)
                 if written is None:
-                    self.stalled = True
                     return Sent.STALLED
                 self._at += written
-        except BlockingIOError:  # somebody else has set O_NONBLOCK, and others took the room that there was
+        except BlockingIOError:  # others took the room that there was
             self.stalled = True
             self.due = self._clock.monotonic() + FULL_SECONDS
             return Sent.FAILED
@@ -191,7 +190,8 @@ class Outlet:
     def abandon(self) -> int:
         """Leave the chunk where it is; how many of its lines have been written whole."""
         written = self._data.count(b"\n", 0, self._at)
-        self._torn = self._at > 0 and self._data[self._at - 1] != ord("\n")
+        if self._at and self._data[self._at - 1] != ord("\n"):
+            self._torn, self._identity, self._look_at = True, None, 0.0  # the next line finds out where it is
         self._data, self._at = b"", 0
         return written
 
@@ -236,8 +236,8 @@ class Outlet:
         self._nowait = _NOWAIT
         self.batch_bytes = FILE_BATCH_BYTES if self._regular else STREAM_BATCH_BYTES
         self._at = self._data.rfind(b"\n", 0, self._at) + 1
-        if self._regular and found.st_size and self._path is not None:
-            self._torn = self._torn or _ends_torn(self._path)
+        if self._regular and self._path is not None:
+            self._torn = found.st_size > 0 and _ends_torn(self._path)
         if self._torn:
             self._data = self._data[: self._at] + b"\n" + self._data[self._at :]
             self._torn = False
@@ -266,6 +266,9 @@ class Outlet:
             self._poll = select.poll()
         self._poll.register(self._fd, select.POLLOUT)
         # An error or a hang-up counts as room: the write will tell which one it is.
+        if self._poll.poll(0):
+            return True
+        self.stalled = True
         return bool(self._poll.poll(wait_seconds * 1_000))
 
 
