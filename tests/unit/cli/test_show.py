@@ -30,6 +30,7 @@ def test_lists_each_flag_with_its_state_its_source_and_its_fields(quickwins: Cal
             "salt",
         ],
         ["backpressure", "10% (percent)", "quickwins.toml", "true", "10.0", "false", "-", "0.0", "-"],
+        ["logs", "0% (disabled)", "default", "false", "100.0", "false", "-", "0.0", "-"],
         ["suppressions", "0% (disabled)", "default", "false", "100.0", "false", "-", "0.0", "-"],
     ]
 
@@ -50,8 +51,8 @@ def test_of_one_feature_shows_every_setting_with_the_source_it_came_from(
 def test_json_is_one_document(quickwins: Call, config: Path) -> None:
     document = quickwins("flags", "show", "--json").document
 
-    flag, other = document["flags"]
-    assert other["feature"] == "suppressions"
+    flag, *others = document["flags"]
+    assert [one["feature"] for one in others] == ["logs", "suppressions"]
     assert document["service"] == "feed"
     assert (flag["feature"], flag["percent"], flag["why"], flag["source"]) == (
         "backpressure",
