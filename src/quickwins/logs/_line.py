@@ -179,6 +179,7 @@ class Renderer:
             stamp = self._second
             if stamp[0] != second:
                 stamp = self._stamp(second)
+            hits: list[Rule] = []
             if extra is None and head.plain and bound.plain and bound.names.isdisjoint(fields):
                 names, harmless = head.names, self._harmless
                 for name, value in fields.items():
@@ -186,8 +187,11 @@ class Renderer:
                         break
                     kind = type(value)
                     if kind is str:
-                        if value not in harmless and not self._learn(value):  # type: ignore[arg-type]  # -- a str, as just seen; until=2027-12-31
-                            break
+                        if value not in harmless:
+                            shown = self._shown(value, hits)  # type: ignore[arg-type]  # -- a str, as just seen; until=2027-12-31
+                            if shown is None:
+                                break
+                            fields[name] = shown
                     elif kind is int:
                         if not -LARGEST_PLAIN_INTEGER < value < LARGEST_PLAIN_INTEGER:  # type: ignore[operator]  # -- an int, as just seen; until=2027-12-31
                             break
@@ -205,11 +209,11 @@ class Renderer:
                     )
                     line = b"".join(parts if fields else parts[:5])
                     if len(line) <= MAX_LINE_BYTES:
-                        return line
+                        return b'%b,"log.redactions":%d' % (line, self._counted(hits)) if hits else line
             start = b"".join(
                 (stamp[1], _DIGITS[below // 1_000_000], _DIGITS[below // 1_000 % 1_000], head.text)
             )
-            return self._slow(start, head, event, fields, bound, extra)
+            return self._slow(start, head, event, fields, bound, extra, hits)
         except ConfigError:
             raise
         except Exception as broken:  # noqa: BLE001 -- a log call never raises, whatever the caller's objects do; until=2027-12-31
@@ -217,15 +221,21 @@ class Renderer:
 
     # The usual way.
 
-    def _learn(self, value: str) -> bool:
-        """Whether `value` may be written as it is, remembered if so."""
-        if UNSAFE.search(value) is not None or self._scanner.text(value, []) is not value:
-            return False
-        if len(value) <= MAX_STRING_LENGTH:
+    def _shown(self, value: str, hits: list[Rule]) -> str | None:
+        """What may be written of `value`; `None` where something in it must be escaped. Remembered where it is all."""
+        # Nothing that is unsafe is printable, and that is asked in a tenth of the time.
+        if not value.isprintable() and UNSAFE.search(value) is not None:
+            return None
+        shown = self._scanner.text(value, hits)
+        if shown is value and len(value) <= MAX_STRING_LENGTH:
             if len(self._harmless) >= MAX_STRINGS:
                 self._harmless.clear()
             self._harmless.add(value)
-        return True
+        return shown
+
+    def _learn(self, value: str) -> bool:
+        """Whether `value` may be written as it is, remembered if so."""
+        return self._shown(value, []) is value
 
     def _learn_name(self, head: _Head, event: str, name: str) -> bool:
         """Whether a field `name` may be written as it is, if its value may; remembered if so."""
@@ -257,7 +267,7 @@ class Renderer:
             {"severity_text": level.text, "severity_number": level.severity, "event.name": name}
         )
         known = self._declared.get(event) if type(event) is str else None
-        count = self._counted(walk)
+        count = self._counted(walk.hits)
         text = b'Z",' + text[1:-1] + b"," + self._service
         head = _Head(text, count == 0, count, known, self._names if known is None else set())
         heads = self._heads[level.index]
@@ -287,7 +297,7 @@ class Renderer:
                 {name: value for name, value in fields.items() if name not in own}, None
             )
             own |= rest
-            count = self._counted(walk)
+            count = self._counted(walk.hits)
             text = self._object(own)
         context.rendered = bound = _Bound(
             self,
@@ -320,14 +330,15 @@ class Renderer:
         fields: dict[str, object],
         bound: _Bound,
         extra: Mapping[str, object] | None,
+        hits: list[Rule],
     ) -> bytes:
         if self._strict and head.declared is not None:
             for name in fields:
                 self._learn_name(head, event, name)
         error = exception_in(fields.pop("exc_info"), sys.exception()) if "exc_info" in fields else None
-        walk = Walk(self._scanner)
+        walk = Walk(self._scanner, hits)
         own, attributes = self._sorted(walk.mapping(fields), head.declared)
-        redactions = head.redactions + self._counted(walk) + bound.redactions
+        redactions = head.redactions + self._counted(hits) + bound.redactions
         text = bound.text
         if not bound.names.isdisjoint(own):
             own, text = {**bound.fields, **own}, b""
@@ -360,11 +371,11 @@ class Renderer:
             (attributes if moved else own)[name] = value
         return own, attributes
 
-    def _counted(self, walk: Walk) -> int:
-        for rule in walk.hits:
+    def _counted(self, hits: list[Rule]) -> int:
+        for rule in hits:
             # Threads don't interfere: between reading and storing an item the interpreter changes no thread.
             self.redacted[rule] += 1
-        return len(walk.hits)
+        return len(hits)
 
     def _minimal(self, level: Level, event: object, broken: Exception) -> bytes:
         """What can always be said: when, how bad, and which error kept the rest from being said."""

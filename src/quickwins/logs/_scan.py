@@ -40,7 +40,7 @@ _SIGNS = re.compile(r"[@?=:+%#]")
 _DIGITS = re.compile(r"[0-9() .-]{12}")
 _LONG = re.compile(r"[A-Za-z0-9_.-]{16}")
 _KEYS = re.compile(
-    r"(?:A(?:KIA|SIA|ROA|IDA)[A-Z0-9]{12}|AIza[\w-]{20}|AGE-SECRET-KEY-1[A-Z0-9]{10}|EAA[A-Za-z0-9]{30}"
+    r"(?<![A-Za-z0-9])(?:A(?:KIA|SIA|ROA|IDA)[A-Z0-9]{12}|AIza[\w-]{20}|AGE-SECRET-KEY-1[A-Z0-9]{10}|EAA[A-Za-z0-9]{30}"
     r"|d(?:op_v1_|ckr_pat_)[\w-]{16}|doo_v1_[\w-]{16}|figd_[\w-]{16}|g(?:h[pousr]_|ithub_pat_|lpat-|lrt-|sk_)[\w-]{16}"
     r"|h(?:f_[A-Za-z0-9]{16}|vs\.[\w-]{16})|key-[0-9a-f]{16}|lin_api_[\w-]{16}|n(?:pm_|vapi-)[\w-]{16}"
     r"|p(?:ypi-|k_live_)[\w-]{16}|PMAK-[\w-]{16}|r(?:k_(?:live|test)_|8_)[\w-]{16}"
@@ -50,9 +50,8 @@ _KEYS = re.compile(
 _DOMAIN = re.compile(r"(?:@|%40)([^\W_][\w-]{0,62}+(?:\.[\w-]{1,63}+){1,8}+)")
 _LOCAL = re.compile(r"(?:[\w.!#$%&'*+/=^`{|}~-]|(?<=\")[^\"]{0,62}+\"|\")[\w.!#$%&'*+/=^`{|}~-]{0,63}+")
 _JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{4,}+(?:\.[A-Za-z0-9_-]*+){1,4}+")
-_SCHEME = re.compile(
-    r"(?i:\b(bearer|basic|digest|negotiate|token|apikey)[ \t]{1,3}+)([A-Za-z0-9._~+/=-]{8,}+)"
-)
+_SCHEME = re.compile(r"(?:bearer|basic|digest|negotiate|token|apikey)[ \t]{1,3}+([a-z0-9._~+/=-]{8,}+)")
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _TELLING = re.compile(r"[0-9=]|[a-z][A-Z]|.{32}")
 _BLOCK = re.compile(r"-----BEGIN [A-Z0-9 ]{1,64}+-----")
 _BLOCK_END = re.compile(r"-----END [A-Z0-9 ]{1,64}+-----")
@@ -73,18 +72,19 @@ _AMERICAN = re.compile(
     r"(?<![\w.-])(?:1[ .-])?(?:\([2-9]\d{2}\)[ .-]?|[2-9]\d{2}[ .-])[2-9]\d{2}[ .-]\d{4}(?![\w-]|\.\d)"
 )
 _CARD = re.compile(
-    r"(?<!\d)(?<!\d\.)(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|\d{4}([ -])\d{6}\2\d{4,5})(?!\d)"
+    r"(?<!\d)(?<!\d\.)(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|\d{4}([ -])\d{6}\2\d{4,5})(?!\d)",
+    re.ASCII,
 )
-_LENGTHS = (
-    (re.compile(r"4"), (13, 16, 19)),  # Visa
-    (re.compile(r"5[1-5]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)"), (16,)),  # Mastercard
-    (re.compile(r"3[47]"), (15,)),  # American Express
-    (re.compile(r"6(?:011|5|4[4-9])|62"), (16, 17, 18, 19)),  # Discover, UnionPay
-    (re.compile(r"35(?:2[89]|[3-8])"), (16, 17, 18, 19)),  # JCB
-    (re.compile(r"3(?:0[0-5]|[689])"), (14, 16, 19)),  # Diners Club
-    (re.compile(r"5[0678]|6[37]"), (16, 18, 19)),  # Maestro
+_ISSUED = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
+    r"|(?:5[1-5]|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d+(?<=^\d{16})"  # Mastercard
+    r"|3[47]\d{13}"  # American Express
+    r"|(?:6011|65|64[4-9]|62|35(?:2[89]|[3-8]))\d+(?<=^\d{16})\d{0,3}"  # Discover, UnionPay, JCB
+    r"|3(?:0[0-5]|[689])\d+(?<=^\d{14})(?:\d\d(?:\d{3})?)?"  # Diners Club
+    r"|(?:5[0678]|6[37])\d+(?<=^\d{16})(?:\d\d\d?)?",  # Maestro
+    re.ASCII,
 )
-_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 
 
 class Scanner:
@@ -173,7 +173,7 @@ class Scanner:
             _national(value, found)
             _cards(value, found)
         if _LONG.search(value) is not None:
-            _keys(value, found)
+            _add(_KEYS, Rule.API_KEY, value, found)
         if " " in value:
             _schemes(value, found)
             if "-----B" in value:
@@ -222,7 +222,7 @@ class Scanner:
     def _mark(self, rule: Rule, found: str) -> str:
         """What stands in its place: the rule's name, or a pseudonym for who can be followed."""
         if self._pseudonym_key is None or rule not in {Rule.EMAIL, Rule.PHONE}:
-            return f"[redacted:{rule}]"
+            return _MARKS[rule]
         if rule is Rule.EMAIL:
             same = found.strip().lower().replace("%40", "@")
         else:
@@ -232,12 +232,10 @@ class Scanner:
 
 def is_card(digits: str) -> bool:
     """Whether `digits` are a payment card's number, by issuer, length and check digit."""
-    if not any(len(digits) in lengths and issuer.match(digits) for issuer, lengths in _LENGTHS):
+    if _ISSUED.fullmatch(digits) is None:
         return False
-    total = 0
-    for place, digit in enumerate(map(int, reversed(digits))):
-        total += _DOUBLED[digit] if place % 2 else digit
-    return total % 10 == 0
+    plain = digits.encode()
+    return (sum(plain[::-2]) + sum(plain[-2::-2].translate(_DOUBLED)) - 48 * len(plain)) % 10 == 0
 
 
 def _begins(span: Span) -> int:
@@ -254,6 +252,7 @@ def _marked(value: str, start: int, end: int) -> bool:
     return _MARK.fullmatch(value, start, end) is not None
 
 
+_MARKS = {rule: f"[redacted:{rule}]" for rule in Rule}
 _MARK = re.compile(r"\[(?:redacted:[a-z_]+|(?:email|phone):[0-9a-f]{16})\]?")
 
 
@@ -308,18 +307,13 @@ def _cards(value: str, found: list[Span]) -> None:
 
 def _schemes(value: str, found: list[Span]) -> None:
     folded = value.lower()
-    if (
-        "bearer" in folded
-        or "basic" in folded
-        or "token" in folded
-        or "apikey" in folded
-        or "digest" in folded
-    ):
-        found.extend(
-            (*match.span(2), Rule.BEARER)
-            for match in _SCHEME.finditer(value)
-            if _TELLING.search(match[2]) is not None  # "bearer authentication" is a word
-        )
+    if len(folded) != len(value):  # some letters become two
+        folded = value.translate(_LOWER)
+    for match in _SCHEME.finditer(folded):
+        first, (start, end) = match.start(), match.span(1)
+        # "bearer authentication" is a word, and "forbearer" another.
+        if (first == 0 or not value[first - 1].isalnum()) and _TELLING.search(value, start, end) is not None:
+            found.append((start, end, Rule.BEARER))
 
 
 def _blocks(value: str, found: list[Span]) -> None:
@@ -328,10 +322,3 @@ def _blocks(value: str, found: list[Span]) -> None:
         end = _BLOCK_END.search(value, begin.end())
         at = len(value) if end is None else end.end()
         found.append((begin.start(), at, Rule.PEM))
-
-
-def _keys(value: str, found: list[Span]) -> None:
-    for match in _KEYS.finditer(value):
-        start, end = match.span()
-        if start == 0 or not value[start - 1].isalnum():
-            found.append((start, end, Rule.API_KEY))

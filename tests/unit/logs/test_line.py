@@ -420,6 +420,11 @@ def test_whatever_is_logged_is_one_valid_line(
     assert "log.error" not in told or told["log.error"].startswith("a line of")
 
 
+def test_nothing_unsafe_is_printable() -> None:
+    characters = map(chr, range(0x110000))
+    assert not [one for one in characters if one.isprintable() and UNSAFE.match(one)]
+
+
 def test_what_is_remembered_is_bounded() -> None:
     one = renderer()
     for number in range(3 * MAX_STRINGS):
