@@ -3,7 +3,7 @@
     from quickwins.logs.testing import canaries                       # a pytest fixture
 
     def test_nothing_leaks(canaries):
-        with canaries.watching(1, flush=flush):                       # standard output, as the operating system sees it
+        with canaries.watching(1, flush=lambda: pipeline.sink.flush(10)):   # standard output's descriptor
             client.post(canaries.path(), params=canaries.query(), headers=canaries.headers(), json=canaries.body())
 
 Without pytest: `Canaries()` is the same object.
@@ -197,18 +197,19 @@ class Canaries:
 
         Args:
             target: A descriptor, such as 1 for standard output, or a file's path.
-            flush: Called at the end, before looking: what writes in the background must have written by then.
+            flush: Called at the end, before looking: what writes in the background must have written by then, as
+                after `lambda: pipeline.sink.flush(10)`. That it gives back false is a failure.
             nothing_is_fine: Off, the default: a block that writes nothing proves nothing, and fails.
 
         Raises:
             LeakError: A secret was written.
-            AssertionError: Nothing was written at all.
+            AssertionError: Nothing was written at all, or not everything.
         """
         watched = Watched()
         with _redirected(target) if isinstance(target, int) else _followed(Path(target)) as read:
             yield watched
-            if flush is not None:
-                flush()
+            if flush is not None and flush() is False:
+                raise AssertionError(f"what waits for {target} was not written, so that nothing is shown")
             watched.data = read()
         if not watched.data and not nothing_is_fine:
             raise AssertionError(f"nothing was written to {target}, so that nothing is shown")

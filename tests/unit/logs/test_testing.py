@@ -224,6 +224,11 @@ def test_what_is_written_by_flushing_counts(log: Path) -> None:
         pass
 
 
+def test_what_cannot_be_flushed_shows_nothing(log: Path) -> None:
+    with pytest.raises(AssertionError, match="was not written"), ONE.watching(log, flush=lambda: False):
+        log.write_text("clean")
+
+
 def test_writing_nothing_shows_nothing(log: Path) -> None:
     with pytest.raises(AssertionError, match="nothing was written"), ONE.watching(log):
         pass
