@@ -1,0 +1,190 @@
+"""A context for each request of any ASGI service, and one line about it at its end.
+
+    app.add_middleware(LogMiddleware)                       # Starlette, FastAPI: the last one added, to be outermost
+    app = LogMiddleware(app, trusted=behind_our_gateway)    # whose callers' traces are continued
+
+Within a request every line carries `trace_id`, `span_id` and `correlation_id`; the correlation id goes back to the
+client in `x-correlation-id`. At the end comes `http.request`, also when the application failed, was cancelled, or the
+client went away, with what `annotate` had to say. A WebSocket has `websocket.session` instead.
+
+Neither line has a path, a query or a header in it: `http.route` is the route's template, or is absent.
+
+Sources: OpenTelemetry's semantic conventions for HTTP spans (names, `_OTHER`), W3C Trace Context.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from quickwins.core.clock import SystemClock
+from quickwins.logs import _logger
+from quickwins.logs._arrival import CORRELATION, NAMES_IN_BYTES, begin, pick
+from quickwins.logs._context import CONTEXT
+from quickwins.logs._route import Routes
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, MutableMapping
+
+    from quickwins.core.clock import Clock
+    from quickwins.core.flags import Flag
+    from quickwins.logs._trace import Bits
+
+    Scope = MutableMapping[str, Any]
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+EXEMPT = ("/health", "/healthz", "/livez", "/readyz", "/metrics")
+"""Paths that are asked every few seconds, and always say the same."""
+
+METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
+"""What `http.request.method` may say; any other is `_OTHER`, since a client may send what it likes."""
+
+_EVENTS = {"http": "http.request", "websocket": "websocket.session"}
+_STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+_FAILED = 500
+_GONE = frozenset({"ClientDisconnect", "ClientDisconnected"})  # what Starlette and uvicorn call it
+_CORRELATION = CORRELATION.encode()
+_T = TypeVar("_T")
+_log = _logger.get_logger()
+
+
+class LogMiddleware:
+    """Sets the context and writes the line. Pure ASGI: bodies, streams and other context variables pass untouched.
+
+    Put it outside of everything that answers for the application, so that it sees what the client gets.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        trusted: bool | Callable[[Scope], bool] = False,
+        flag: Flag | None = None,
+        route: Callable[[Scope], str | None] | None = None,
+        slow_seconds: float | None = 1.0,
+        exempt: Collection[str] = EXEMPT,
+        clock: Clock | None = None,
+        rng: Bits | None = None,
+    ) -> None:
+        """Put `app` behind it.
+
+        Args:
+            app: The service.
+            trusted: Whether a caller's trace is continued and its correlation ids may be any token; by request when
+                it is a function of the scope. From everybody else, the default, come a link and well-known forms of
+                ids only. Say yes where nobody but your own gateway can connect.
+            flag: While it is off, `app` is called as it is; `None`: always on.
+            route: Names a request's route, by its scope after the application has seen it; `None`: what Starlette,
+                FastAPI and others leave there. It must never give back what a client made up.
+            slow_seconds: A request that takes longer leaves a warning, which is never sampled out; `None`: none does.
+            exempt: Paths whose requests leave a line only when they fail or are slow.
+            clock: For durations.
+            rng: For new ids; the module `random` when `None`.
+        """
+        self._app = app
+        self._trusted = trusted
+        self._flag = flag
+        self._route = route
+        self._routes = Routes()
+        self._slow_seconds = float("inf") if slow_seconds is None else slow_seconds
+        self._exempt = frozenset(exempt)
+        self._monotonic = (SystemClock() if clock is None else clock).monotonic
+        self._rng: Bits = random if rng is None else rng
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        flag = self._flag
+        if (flag is not None and not flag.state.on) or scope["type"] not in _EVENTS:
+            if scope["type"] == "lifespan" and _logger.current is not None:
+                # Servers set their own logging up after the application was imported, and before this.
+                _logger.current.adopt()
+            await self._app(scope, receive, send)
+            return
+        began = self._monotonic()
+        trusted = self._trusted
+        if trusted is not True and trusted is not False:
+            trusted = _asked(trusted, scope) is True
+        canonical: dict[str, object] = {}
+        found = pick(scope["headers"], NAMES_IN_BYTES)
+        context = begin(CONTEXT.get(), found, trusted=trusted, rng=self._rng, canonical=canonical)
+        header = (_CORRELATION, str(context.fields["correlation_id"]).encode())
+        root = scope.get("root_path", "")
+        status: int | None = None
+
+        def sending(message: Message) -> Awaitable[None]:
+            # No coroutine of its own: one less for each part of a body.
+            nonlocal status
+            if message["type"] in _STARTS:
+                status = message.get("status")
+                kept = [pair for pair in message.get("headers") or () if pair[0] != _CORRELATION]
+                message = {**message, "headers": [*kept, header]}
+            return send(message)
+
+        token = CONTEXT.set(context)
+        try:
+            await self._app(scope, receive, sending)
+        except BaseException as raised:
+            self._write(scope, root, status, raised, canonical, self._monotonic() - began)
+            raise
+        else:
+            self._write(scope, root, status, None, canonical, self._monotonic() - began)
+        finally:
+            CONTEXT.reset(token)
+
+    def _write(
+        self,
+        scope: Scope,
+        root: str,
+        status: int | None,
+        error: BaseException | None,
+        annotated: dict[str, object],
+        seconds: float,
+    ) -> None:
+        event = _EVENTS[scope["type"]]
+        if error is None:
+            failed = status is not None and status >= _FAILED
+            warn = seconds >= self._slow_seconds and scope["type"] == "http"
+            if not failed and not warn and scope["path"] in self._exempt:
+                return
+        else:
+            failed = isinstance(error, Exception) and type(error).__name__ not in _GONE
+            warn = True
+            if failed and status is None and scope["type"] == "http":
+                status = _FAILED
+        fields = self._described(scope, root)
+        if status is not None:
+            fields["http.response.status_code"] = status
+        fields["duration_ms"] = int(seconds * 1e6) / 1e3  # a third of what `round` takes
+        if error is not None:
+            fields["error.type"] = type(error).__name__
+        if annotated:
+            fields = {**annotated, **fields}
+        if failed:
+            if error is not None:
+                fields["exc_info"] = error
+            _log.error(event, **fields)
+        elif warn:
+            _log.warning(event, **fields)
+        else:
+            _log.info(event, **fields)
+
+    def _described(self, scope: Scope, root: str) -> dict[str, object]:
+        fields: dict[str, object] = {}
+        if scope["type"] == "http":
+            method = scope["method"]
+            fields["http.request.method"] = method if method in METHODS else "_OTHER"
+        template = self._routes.template(scope, root) if self._route is None else _asked(self._route, scope)
+        if template is not None:
+            fields["http.route"] = template
+        return fields
+
+
+def _asked(question: Callable[[Scope], _T], scope: Scope) -> _T | None:
+    """The caller's answer; `None` when it fails, since a request must not fail for its log."""
+    try:
+        return question(scope)
+    except Exception:  # noqa: BLE001 -- whatever the function of a caller raises; until=2027-12-31
+        return None
