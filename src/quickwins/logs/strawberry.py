@@ -1,0 +1,191 @@
+"""GraphQL operations on the request's line, and an event for each error of one.
+
+    schema = strawberry.Schema(Query, extensions=[LogExtension])     # the last one: others may replace errors after it
+
+The line that `quickwins.logs.asgi` writes gets `graphql.operation.type` and, where the document gives the operation a
+name, `graphql.operation.name`. Each error leaves `graphql.error` with its type, and the fields that lead to it.
+
+Documents, variables, arguments, aliases and messages are never shown: clients write them, or programs about them.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from quickwins.core.errors import needs_extra
+from quickwins.logs._context import annotate
+from quickwins.logs._logger import get_logger
+
+with needs_extra("graphql"):
+    from graphql import (
+        FieldNode,
+        FragmentDefinitionNode,
+        FragmentSpreadNode,
+        GraphQLError,
+        InlineFragmentNode,
+        OperationDefinitionNode,
+    )
+    from strawberry.extensions import SchemaExtension
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from graphql import DocumentNode, SelectionSetNode
+    from strawberry.types import ExecutionContext
+    from strawberry.types.execution import StreamExecutionResult
+
+    from quickwins.core.flags import Flag
+
+MAX_ERRORS = 20
+"""Of one result that are told: a list of a thousand items may fail a thousand times."""
+
+_MAX_NODES = 1_000
+_NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,63}").fullmatch
+_log = get_logger()
+
+
+class LogExtension(SchemaExtension):
+    """Annotates operations and tells errors, with a loop or without; of subscriptions as each result is sent.
+
+    It keeps nothing of a request: Strawberry may share one between concurrent requests.
+    """
+
+    def __init__(
+        self, *, flag: Flag | None = None, execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Strawberry makes one for each request of the class it is given, or of `lambda: LogExtension(flag=flag)`.
+
+        Args:
+            flag: While it is off, nothing is said; `None`: always on.
+            execution_context: As older versions of Strawberry give it.
+        """
+        super().__init__(execution_context=execution_context)
+        self._flag = flag
+
+    def on_operation(self) -> Iterator[None]:
+        """See `SchemaExtension`."""
+        if self._flag is not None and not self._flag.state.on:
+            yield
+            return
+        running = _Running(self.execution_context)
+        token = _RUNNING.set(running)
+        try:
+            yield
+        finally:
+            _safely(running.end)
+            with suppress(ValueError):  # the rest of a subscription may be closed in another context
+                _RUNNING.reset(token)
+
+    def on_stream_result(self, result: StreamExecutionResult) -> Iterator[None]:
+        """See `SchemaExtension`."""
+        running = _RUNNING.get()
+        if running is not None:
+            _safely(running.tell, getattr(result, "errors", None))
+        yield
+
+
+class _Running:
+    """One operation. `execution_context` of a shared extension is another request's as soon as that begins."""
+
+    __slots__ = ("_execution", "_told")
+
+    def __init__(self, execution: ExecutionContext) -> None:
+        self._execution = execution
+        self._told: object = None
+
+    def end(self) -> None:
+        operation = self._operation()
+        if operation is not None:
+            named: dict[str, object] = {"graphql.operation.type": operation.operation.value}
+            if operation.name is not None and _NAME(operation.name.value):
+                named["graphql.operation.name"] = operation.name.value
+            annotate(**named)
+        execution = self._execution
+        self.tell(getattr(execution.result, "errors", None) or execution.pre_execution_errors)
+
+    def tell(self, errors: Sequence[GraphQLError] | None) -> None:
+        if not errors or errors is self._told:
+            return
+        self._told = errors  # the last result of a subscription is there at its end, too
+        for error in errors[:MAX_ERRORS]:
+            self._tell_one(error)
+
+    def _tell_one(self, error: GraphQLError) -> None:
+        cause = error.original_error
+        ours = cause is not None and not isinstance(cause, GraphQLError)
+        fields: dict[str, object] = {"error.type": type(cause if ours else error).__name__}
+        path = self._path(error.path or ())
+        if path:
+            fields["graphql.path"] = path
+        if ours:
+            fields["exc_info"] = cause
+            _log.error("graphql.error", **fields)
+        else:
+            _log.warning("graphql.error", **fields)
+
+    def _operation(self) -> OperationDefinitionNode | None:
+        """What is executed; `None` where the document has no such operation, or there is none."""
+        document, wanted = self._execution.graphql_document, self._execution.operation_name
+        for node in () if document is None else document.definitions:
+            if isinstance(node, OperationDefinitionNode) and (
+                wanted is None or (node.name is not None and node.name.value == wanted)
+            ):
+                return node
+        return None
+
+    def _path(self, path: Iterable[str | int]) -> str:
+        """The names of the fields on a path, which itself has the client's aliases; without the indexes of lists."""
+        document, operation = self._execution.graphql_document, self._operation()
+        if document is None or operation is None:
+            return ""
+        names: list[str] = []
+        selections: list[SelectionSetNode | None] = [operation.selection_set]
+        for key in path:
+            if isinstance(key, int):
+                continue
+            nodes = [node for node in _fields_of(selections, document) if _key_of(node) == key]
+            if not nodes:
+                break
+            names.append(nodes[0].name.value)
+            selections = [node.selection_set for node in nodes]
+        return ".".join(names)
+
+
+def _safely(say: Callable[..., None], *args: object) -> None:
+    try:
+        say(*args)
+    except Exception as failure:  # noqa: BLE001 -- an operation must not fail for its log; until=2027-12-31
+        _log.error("log.failed", exc_info=failure)
+
+
+_RUNNING: ContextVar[_Running | None] = ContextVar("quickwins_log_operation", default=None)
+
+
+def _key_of(field: FieldNode) -> str:
+    return field.name.value if field.alias is None else field.alias.value
+
+
+def _fields_of(selections: list[SelectionSetNode | None], document: DocumentNode) -> list[FieldNode]:
+    """The fields that are selected, through fragments; a bounded number, since a client wrote the document."""
+    fields: list[FieldNode] = []
+    left = [selection for selection in selections if selection is not None]
+    visited: set[str] = set()
+    for _ in range(_MAX_NODES):
+        if not left:
+            break
+        for node in left.pop().selections:
+            if isinstance(node, FieldNode):
+                fields.append(node)
+            elif isinstance(node, InlineFragmentNode):
+                left.append(node.selection_set)
+            elif isinstance(node, FragmentSpreadNode) and node.name.value not in visited:
+                visited.add(node.name.value)
+                left += [
+                    fragment.selection_set
+                    for fragment in document.definitions
+                    if isinstance(fragment, FragmentDefinitionNode) and fragment.name.value == node.name.value
+                ]
+    return fields
