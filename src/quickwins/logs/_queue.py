@@ -211,8 +211,9 @@ class LineQueue:
         size = cost = 0
         popleft, seq = self._lines.popleft, self.seq
         with self._lock:  # against `accepted`, which must not miss what is on its way
-            if self._held is not None:
-                (line, cost), self._held = self._held, None
+            held, self._held = self._held, None
+            if held is not None:
+                line, cost = held
                 parts.append(line)
                 size = len(line)
             while size < limit_bytes:
@@ -220,24 +221,24 @@ class LineQueue:
                     item = popleft()
                 except IndexError:
                     break
-                self._taken += 1
                 if isinstance(item, bytes):
                     seq += 1
-                    line, charged = b'%b,"seq":%d}\n' % (item, seq), len(item) + CHARGE
+                    line = b'%b,"seq":%d}\n' % (item, seq)
+                    charged = len(item) + CHARGE
                 else:
                     bare, missed = item
                     seq += missed + 1
-                    line, charged = (
-                        b'%b,"log.dropped":%d,"seq":%d}\n' % (bare, missed, seq),
-                        len(bare) + CHARGE,
-                    )
-                if parts and size + len(line) > limit_bytes:
+                    line = b'%b,"log.dropped":%d,"seq":%d}\n' % (bare, missed, seq)
+                    charged = len(bare) + CHARGE
+                size += len(line)
+                if size > limit_bytes and parts:
+                    size -= len(line)
                     self._held = line, charged
                     break
                 parts.append(line)
-                size += len(line)
                 cost += charged
             self.seq = seq
+            self._taken += len(parts) + (self._held is not None) - (held is not None)
             self._chunk_cost, self._chunk_lines, self._chunk_bytes = cost, len(parts), size
         return b"".join(parts)
 
