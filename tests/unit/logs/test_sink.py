@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,13 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 def writers() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("quickwins-log")]
+
+
+def wait_for(state: SinkState, sink: Sink) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while sink.stats().state is not state:
+        assert time.monotonic() < deadline
+        assert not sink.flush(0.01)
 
 
 @pytest.fixture
@@ -146,8 +154,7 @@ def test_an_outage_is_told_in_a_line_of_the_sinks_own(
 
     sink = started(recovered=recovered, inline=inline)
     sink.put(line(1), ERROR)
-    assert not sink.flush(0.3)
-    assert sink.stats().state is SinkState.FAILING
+    wait_for(SinkState.FAILING, sink)
     assert sink.stats().errors > 0
     target = path.with_name("target")
     swap = path.with_name("swap")
@@ -170,7 +177,7 @@ def test_what_the_maker_of_that_line_raises_stops_nothing(started: Callable[...,
     path.mkdir()
     sink = started(recovered=recovered)
     sink.put(line(1), ERROR)
-    assert not sink.flush(0.05)
+    wait_for(SinkState.FAILING, sink)
     path.rmdir()
     assert sink.flush(PATIENCE_SECONDS)
     assert lines_of(path) == [{"n": 1, "seq": 1}]
@@ -313,7 +320,7 @@ def test_a_line_of_a_maker_of_lines_that_closes_the_sink_is_written(path: Path) 
 
     sink.start(recovered)
     sink.put(line(1), ERROR)
-    assert not sink.flush(0.05)
+    wait_for(SinkState.FAILING, sink)
     path.unlink()
     assert sink.flush(PATIENCE_SECONDS)
     for thread in threading.enumerate():
