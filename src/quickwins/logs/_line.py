@@ -285,7 +285,7 @@ class Renderer:
             own = {"trace_id": trace.trace_id, "span_id": trace.span_id}
         attributes: dict[str, object] = {}
         count = 0
-        if self._harmless_in_context(context.fields):
+        if self._harmless_in_context(context.fields, own):
             own.update(context.fields)
             text = orjson.dumps(own)
         else:
@@ -310,13 +310,24 @@ class Renderer:
         )
         return bound
 
-    def _harmless_in_context(self, fields: Mapping[str, object]) -> bool:
+    def _harmless_in_context(self, fields: Mapping[str, object], trace: Mapping[str, object]) -> bool:
         names, harmless = self._names, self._harmless
         for name, value in fields.items():
-            # A job may have a correlation id of its own, without a trace.
-            if name != "correlation_id" and name not in names and not self._learn_name(self._free, "", name):
-                return False
-            if type(value) is not str or (value not in harmless and not self._learn(value)):
+            if name in trace:
+                if value != trace[name]:
+                    return False
+            # A job may have a correlation id of its own, without a trace; a request without one has its trace's.
+            elif name == "correlation_id" and value == trace.get("trace_id"):
+                continue
+            elif (
+                (
+                    name != "correlation_id"
+                    and name not in names
+                    and not self._learn_name(self._free, "", name)
+                )
+                or type(value) is not str
+                or (value not in harmless and not self._learn(value))
+            ):
                 return False
         return True
 

@@ -309,12 +309,6 @@ def configure_logging(
     return pipeline
 
 
-def adopt() -> None:
-    """Take over what other libraries have set up since logging was configured; nothing where it is not."""
-    if _logger.current is not None:
-        _logger.current.adopt()
-
-
 def _configure_structlog() -> dict[str, Any]:
     """Have structlog's loggers be ours, and return what they were."""
     import structlog

@@ -88,7 +88,9 @@ async def test_backends_take_turns_and_calls_carry_the_deadline(monkeypatch: pyt
                 raise rpc_error(grpc.StatusCode.DEADLINE_EXCEEDED)
             return feed_pb2.FeedResponse()
 
-    monkeypatch.setattr("quickwins.demo.service.gateway.grpc.aio.insecure_channel", str)
+    monkeypatch.setattr(
+        "quickwins.demo.service.gateway.grpc.aio.insecure_channel", lambda target, interceptors: target
+    )
     monkeypatch.setattr("quickwins.demo.service.gateway.feed_pb2_grpc.FeedServiceStub", Stub)
     clients = FeedClients(["a:1", "b:2"], timeout_seconds=0.7)
     await clients.feed(1, 10)

@@ -1,7 +1,7 @@
 """A feed backend: one process that answers `FeedService` from its own pool of database connections.
 
 Started by `processes.py` as `python -m quickwins.demo.service.backend`. What protects it is one line, `qw.pool(...)`, and one
-interceptor; both do nothing while the flag is off.
+interceptor; what it logs comes by another one. All do nothing while their flags are off.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ with needs_extra("demo"):
 
     from quickwins.backpressure.grpc import BackpressureInterceptor
     from quickwins.demo.protocol import feed_pb2, feed_pb2_grpc
+    from quickwins.logs.grpc import LogServerInterceptor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +100,12 @@ async def serve(
     async with QuickWins.load(config, env=os.environ, registry=registry) as qw:
         bare = await asyncpg.create_pool(database_url, min_size=pool_size, max_size=pool_size)
         gated = qw.pool(bare, name="feed")  # `qw` closes it
-        server = grpc.aio.server(interceptors=[BackpressureInterceptor()])
+        server = grpc.aio.server(
+            interceptors=[
+                LogServerInterceptor(trusted=True, flag=qw.flag("logs")),
+                BackpressureInterceptor(),
+            ]
+        )
         backend = FeedBackend(bare=bare, gated=gated, service_seconds=service_seconds)
         feed_pb2_grpc.add_FeedServiceServicer_to_server(backend, server)
         port = server.add_insecure_port("127.0.0.1:0")

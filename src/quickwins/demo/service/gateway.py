@@ -1,7 +1,8 @@
 """The gateway: GraphQL over HTTP in front, gRPC to the feed backends behind.
 
-Started by `processes.py` as `python -m quickwins.demo.service.gateway`. Plain good practice and nothing of ours: channels
-are kept open, backends take turns, every call carries a deadline, documents are parsed and validated once.
+Started by `processes.py` as `python -m quickwins.demo.service.gateway`. Plain good practice: channels are kept open,
+backends take turns, every call carries a deadline, documents are parsed and validated once. Of ours there is the logging,
+which does nothing while its flag is off.
 """
 
 from __future__ import annotations
@@ -9,15 +10,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import os
 import socket
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from prometheus_client import CollectorRegistry
+
 from quickwins.core.errors import Rejected, needs_extra
 from quickwins.demo.protocol.graphql import TIMED_OUT_CODE
 from quickwins.demo.service.ready import write_ready_file
+from quickwins.facade import QuickWins
 
 with needs_extra("demo"):
     import grpc.aio
@@ -30,6 +35,9 @@ with needs_extra("demo"):
     from strawberry.extensions import ParserCache, ValidationCache
 
     from quickwins.demo.protocol import feed_pb2, feed_pb2_grpc
+    from quickwins.logs.asgi import LogMiddleware
+    from quickwins.logs.grpc import LogClientInterceptor
+    from quickwins.logs.strawberry import LogExtension
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -38,6 +46,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.websockets import WebSocket
     from strawberry.types import ExecutionContext
+
+    from quickwins.core.flags import Flag
 
 PUSHBACK = "grpc-retry-pushback-ms"
 FAILED_CODE = "UPSTREAM_FAILED"
@@ -50,10 +60,17 @@ class FeedClients:
     Args:
         targets: `host:port` of each backend.
         timeout_seconds: The deadline that every call carries.
+        interceptors: What every call passes through.
     """
 
-    def __init__(self, targets: Sequence[str], *, timeout_seconds: float) -> None:
-        self._channels = [grpc.aio.insecure_channel(target) for target in targets]
+    def __init__(
+        self,
+        targets: Sequence[str],
+        *,
+        timeout_seconds: float,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+    ) -> None:
+        self._channels = [grpc.aio.insecure_channel(target, interceptors=interceptors) for target in targets]
         self._turns = itertools.cycle([feed_pb2_grpc.FeedServiceStub(channel) for channel in self._channels])
         self._timeout_seconds = timeout_seconds
 
@@ -147,53 +164,63 @@ class FeedGraphQL(GraphQL[dict[str, Any], None]):
         return {"request": request, "response": response, "clients": request.app.state.clients}
 
 
-def make_schema() -> FeedSchema:
-    """The schema, with documents parsed and validated once for all requests that send the same."""
-    return FeedSchema(query=Query, extensions=[ParserCache, ValidationCache])
+def make_schema(*, logs: Flag | bool = False) -> FeedSchema:
+    """The schema, with documents parsed and validated once for all requests that send the same.
+
+    Args:
+        logs: Whether operations are named on requests' lines: always, as the flag says, or never.
+    """
+    extensions: list[Any] = [ParserCache, ValidationCache]
+    if logs:
+        flag = None if isinstance(logs, bool) else logs
+        extensions.append(lambda: LogExtension(flag=flag))
+    return FeedSchema(query=Query, extensions=extensions)
 
 
-def make_app(targets: Sequence[str], *, timeout_seconds: float) -> Starlette:
-    """The gateway as an ASGI application, its GraphQL endpoint at `/graphql/`.
+def make_app(targets: Sequence[str], *, timeout_seconds: float, logs: Flag | bool = False) -> Starlette:
+    """The gateway as an ASGI application, its GraphQL endpoint at `/graphql/`; `LogMiddleware` goes around it.
 
     Args:
         targets: `host:port` of each backend.
         timeout_seconds: The deadline that every call to a backend carries.
+        logs: Whether operations are named on requests' lines, and traces go on to the backends: always, as the flag says,
+            or never.
     """
+    interceptors = [*LogClientInterceptor(flag=None if isinstance(logs, bool) else logs)] if logs else []
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.state.clients = FeedClients(targets, timeout_seconds=timeout_seconds)
+        app.state.clients = FeedClients(targets, timeout_seconds=timeout_seconds, interceptors=interceptors)
         try:
             yield
         finally:
             await app.state.clients.close()
 
-    return Starlette(
-        routes=[Mount("/graphql", FeedGraphQL(make_schema(), graphql_ide=None))], lifespan=lifespan
-    )
+    endpoint = FeedGraphQL(make_schema(logs=logs), graphql_ide=None)
+    return Starlette(routes=[Mount("/graphql", endpoint)], lifespan=lifespan)
 
 
-async def serve(*, backends: Sequence[str], timeout_seconds: float, ready_file: Path) -> None:
+async def serve(*, config: Path, backends: Sequence[str], timeout_seconds: float, ready_file: Path) -> None:
     """Serve on a free port of 127.0.0.1 until SIGTERM or SIGINT; write `ready_file` once it listens."""
     # asyncio switches Nagle's algorithm off only for sockets that say they are TCP, and what `accept` returns says
     # what its listener said. Without this each answer waits 40 ms for the client's delayed acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(2048)
-    config = uvicorn.Config(
-        make_app(backends, timeout_seconds=timeout_seconds),
-        access_log=False,
-        log_level="warning",
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
-    write_ready_file(ready_file, name="gateway", port=listener.getsockname()[1])
-    await server.serve(sockets=[listener])
+    async with QuickWins.load(config, env=os.environ, registry=CollectorRegistry()) as qw:
+        flag = qw.flag("logs")
+        app = LogMiddleware(make_app(backends, timeout_seconds=timeout_seconds, logs=flag), flag=flag)
+        server = uvicorn.Server(
+            uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=1)
+        )
+        write_ready_file(ready_file, name="gateway", port=listener.getsockname()[1])
+        await server.serve(sockets=[listener])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and serve."""
     parser = argparse.ArgumentParser(prog="python -m quickwins.demo.service.gateway", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--backends", nargs="+", required=True, metavar="HOST:PORT")
     parser.add_argument("--timeout-seconds", type=float, required=True)
     parser.add_argument("--ready-file", type=Path, required=True)

@@ -98,9 +98,7 @@ async def feed_service(settings: ServiceSettings, *, folder: Path) -> AsyncItera
             start(name, "backend", _backend_arguments(name, settings))
         backends = {name: await _ready(children[name], ready_file(folder, name)) for name in BACKENDS}
         targets = [f"127.0.0.1:{facts['port']}" for facts in backends.values()]
-        start(
-            GATEWAY, "gateway", ["--timeout-seconds", str(settings.timeout_seconds), "--backends", *targets]
-        )
+        start(GATEWAY, "gateway", _gateway_arguments(settings, targets))
         gateway = await _ready(children[GATEWAY], ready_file(folder, GATEWAY))
         await _answers(gateway["port"])
         try:
@@ -128,6 +126,14 @@ def _backend_arguments(name: str, settings: ServiceSettings) -> list[str]:
         *("--config", str(settings.config)),
         *("--pool-size", str(settings.pool_size)),
         *("--service-seconds", str(settings.service_seconds)),
+    ]
+
+
+def _gateway_arguments(settings: ServiceSettings, targets: list[str]) -> list[str]:
+    return [
+        *("--config", str(settings.config)),
+        *("--timeout-seconds", str(settings.timeout_seconds)),
+        *("--backends", *targets),
     ]
 
 

@@ -1,0 +1,146 @@
+"""What logging costs a request: the demo gateway's real query, with five lines and without, in CPU time of the gateway.
+
+Both ways stand in one process and are asked by turns, in short blocks whose order is drawn; a pair of blocks is one ratio.
+Lines go to standard output, a pipe, as in a container; backends and PostgreSQL are real.
+
+python -m benchmarks.logs.request
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from quickwins.demo.client import HttpClient
+from quickwins.demo.load import outcome_of, request_body
+from quickwins.demo.service.database import create_feed
+from quickwins.demo.service.processes import ServiceSettings, feed_service
+from quickwins.engines import PostgresServer
+from quickwins.rig import Outcome, Ratio, Target, exit_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAIRS = 240
+REQUESTS = 60
+AT_ONCE = 4
+ROWS = 2_000
+BOUND = 1.02
+WAYS = ("bare", "logged")
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+@contextmanager
+def gateway(targets: list[str]) -> Iterator[int]:
+    """The process under test, on a core of its own where there are two, and a reader of its lines; gives its port."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.logs.gateway", "--port", str(port), *targets]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE) as served,
+        subprocess.Popen(["cat"], stdin=served.stdout, stdout=subprocess.DEVNULL),
+    ):
+        if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
+            os.sched_setaffinity(served.pid, {0})
+            os.sched_setaffinity(0, {1})
+        try:
+            yield port
+        finally:
+            served.terminate()
+
+
+async def cpu(client: HttpClient) -> int:
+    """Nanoseconds of processor time that the gateway has used."""
+    return int((await client.request("GET", "/cpu")).body)
+
+
+async def block(client: HttpClient, way: str, rng: Random) -> float:
+    """Nanoseconds a request takes this way."""
+    users = [rng.randrange(1, ROWS // 10) for _ in range(REQUESTS)]
+    before = await cpu(client)
+
+    async def worker(mine: list[int]) -> None:
+        for user in mine:
+            answer = await client.request("POST", f"/{way}/graphql/", request_body(user))
+            assert outcome_of(answer) is Outcome.OK, answer
+
+    await asyncio.gather(*(worker(users[start::AT_ONCE]) for start in range(AT_ONCE)))
+    # The lines of a block belong to it: the writer waits 20 ms for more of them.
+    await asyncio.sleep(0.03)
+    return (await cpu(client) - before) / REQUESTS
+
+
+async def measure(port: int) -> tuple[list[float], list[float], float]:
+    """The ratios of the pairs, those of bare blocks to bare blocks, and what a bare request takes, in seconds."""
+    client, rng = HttpClient(port), Random(1)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            await client.request("GET", "/cpu")
+            break
+        except OSError:
+            assert time.monotonic() < deadline, "the gateway does not answer"
+            await asyncio.sleep(0.05)
+    for way in WAYS * 5:
+        await block(client, way, rng)
+    ratios, same, bare = [], [], []
+    for _ in range(PAIRS):
+        found: dict[str, float] = {}
+        for way in rng.sample((*WAYS, "bare again"), 3):
+            found[way] = await block(client, way.split()[0], rng)
+        ratios.append(found["logged"] / found["bare"])
+        same.append(found["bare again"] / found["bare"])
+        bare.append(found["bare"])
+    client.close()
+    return ratios, same, sorted(bare)[len(bare) // 2] / 1e9
+
+
+async def run() -> list[Target]:
+    with PostgresServer.start() as server, tempfile.TemporaryDirectory() as folder:
+        await create_feed(server.url, ROWS, lambda _: None)
+        config = Path(folder) / "quickwins.toml"
+        config.write_text('service = "feed"\n# quickwins: complete\n', encoding="utf-8")
+        settings = ServiceSettings(
+            config=config, database_url=server.url, pool_size=4, service_seconds=0.0, timeout_seconds=5.0
+        )
+        async with feed_service(settings, folder=Path(folder) / "feed") as service:
+            targets = [f"127.0.0.1:{one}" for one in service.backend_ports.values()]
+            with gateway(targets) as port:
+                ratios, same, seconds = await measure(port)
+    ratio, noise = Ratio.of("logged", ratios), Ratio.of("bare again", same)
+    print(f"a request without logging: {seconds * 1e6:,.0f} µs of the gateway's processor time")
+    for one in (ratio, noise):
+        print(f"{one.name:<12} {one.median:.4f}  [{one.low:.4f}, {one.high:.4f}], {one.rounds} pairs")
+    return [
+        Target(
+            f"five lines a request cost less than {BOUND - 1:.0%} of its CPU: 95 % bound {ratio.high - 1:.2%}",
+            met=ratio.high < BOUND,
+        )
+    ]
+
+
+def main() -> int:
+    """Measure, print, and say whether the target was met."""
+    targets = asyncio.run(run())
+    print()
+    for target in targets:
+        print(target)
+    return exit_code(targets)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
