@@ -122,7 +122,7 @@ class Canaries:
             "note": f"call me at {text(f'{place}.note', Shape.PHONE)}, or not",
             "payment": {
                 "number": text(f"{place}.payment.number", Shape.CARD),
-                "holder": text(f"{place}.payment.holder", Shape.OPAQUE),
+                "access_token": text(f"{place}.payment.access_token", Shape.OPAQUE),
             },
             "keys": [
                 text(f"{place}.keys", Shape.AWS),
@@ -144,7 +144,7 @@ class Canaries:
         return dict(self._query)
 
     def body(self) -> dict[str, Any]:
-        """A document for JSON."""
+        """A document for JSON. What has no shape in it has a name that says so: even logged it must not be shown."""
         return _copied(self._body)
 
     def variables(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import socket
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,9 @@ class Answer:
 class Client:
     """Every request has a connection of its own, in a thread of its own."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, threads: Executor) -> None:
         self.port = port
+        self._threads = threads
 
     async def request(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
@@ -44,7 +46,7 @@ class Client:
             finally:
                 connection.close()
 
-        return await asyncio.to_thread(fetch)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, fetch)
 
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
         return await self.request("GET", path, headers)
@@ -57,14 +59,14 @@ class Client:
 @asynccontextmanager
 async def serving(app: Any) -> AsyncIterator[Client]:
     """Serves `app` on a real socket."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(128) as threads:
         # Without a configuration of its own, whose levels would stay for whoever comes after this.
         config = uvicorn.Config(app, lifespan="off", log_config=None, log_level=None, ws="none")
         server = uvicorn.Server(config)
         task = asyncio.ensure_future(server.serve(sockets=[listener]))
         try:
             await eventually(lambda: server.started)
-            yield Client(listener.getsockname()[1])
+            yield Client(listener.getsockname()[1], threads)
         finally:
             server.should_exit = True
             await asyncio.wait_for(task, DEADLINE_SECONDS)
