@@ -36,11 +36,12 @@ def said(record: logging.LogRecord, shown: Callable[[object], object]) -> tuple[
         fields = dict(given)
         fields.pop("service", None)
     elif record.name == _ACCESS[0] and isinstance(record.args, tuple) and len(record.args) == _ACCESS[1]:
-        _, method, target, _, status = record.args  # whose address it was is nobody's business
+        _, method, _, _, status = (
+            record.args
+        )  # nobody's business: whose address it was, and what is in the path
         event = "http.access"
         fields = {
             "http.request.method": method,
-            "url.path": target.partition("?")[0] if isinstance(target, str) else shown(target),
             "http.response.status_code": status,
             "logger": record.name,
         }
