@@ -19,6 +19,9 @@ FEATURES = [
     "quickwins.facade",
     "quickwins.core.flags",
     "quickwins.cli",
+    "quickwins.logs.asgi",
+    "quickwins.logs.kafka",
+    "quickwins.logs.testing",
     "quickwins.logs.timeline",
 ]
 OPTIONAL = {
@@ -75,6 +78,8 @@ def test_a_package_works_without_any_optional_dependency(module: str) -> None:
     [
         ("import quickwins.backpressure.grpc", "backpressure"),
         ("import quickwins.core.flags.writer", "cli"),
+        ("import quickwins.logs.grpc", "grpc"),
+        ("import quickwins.logs.strawberry", "graphql"),
         ("from quickwins.rig import LatencySummary; LatencySummary.of([1.0])", "rig"),
         ("from quickwins.engines import PostgresServer; PostgresServer.start()", "engines"),
         ("from quickwins.engines import ValkeyServer; ValkeyServer.start()", "engines"),
