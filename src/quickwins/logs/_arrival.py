@@ -88,17 +88,14 @@ def begin(
     else:
         trace = new_trace(rng)
     known = None if correlation is None else parse_correlation(correlation, trusted=trusted)
-    fields: dict[str, object] = {
-        "trace_id": trace.trace_id,
-        "span_id": trace.span_id,
-        "correlation_id": known or trace.trace_id,
-    }
+    # The trace's own ids are on each line as `trace` has them. As fields they would be looked at for secrets.
+    fields: dict[str, object] = {"correlation_id": known or trace.trace_id}
     if caller is not None and not trusted:
         linked = fields if canonical is None else canonical
         linked["link.trace_id"] = caller.trace_id
         linked["link.span_id"] = caller.span_id
     if outer.fields and outer.canonical is None:
-        # First of all, so that whatever is left out, these are not.
+        # First of all, so that whatever is left out, this is not.
         fields = dict(list({**fields, **outer.fields, **fields}.items())[:MAX_FIELDS])
     return Context(fields, trace=trace, canonical=canonical)
 

@@ -15,11 +15,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, StreamingRespon
 from starlette.routing import Mount, Route
 
 from quickwins.logs import asgi
-from quickwins.logs._context import CONTEXT, annotate, bound, in_context
+from quickwins.logs._context import annotate, bound, in_context
 from quickwins.logs.asgi import LogMiddleware
 from tests.integration.logs.serving import serving
 from tests.integration.logs.waiting import DEADLINE_SECONDS, eventually
-from tests.unit.logs.recording import Lines
+from tests.unit.logs.recording import Lines, bound_here
 
 pytestmark = pytest.mark.asyncio
 
@@ -33,10 +33,6 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
     return made
 
 
-def fields() -> dict[str, object]:
-    return dict(CONTEXT.get().fields)
-
-
 def application(*routes: Any, **options: Any) -> Starlette:
     app = Starlette(routes=[*routes])
     app.add_middleware(LogMiddleware, **options)
@@ -46,8 +42,8 @@ def application(*routes: Any, **options: Any) -> Starlette:
 async def show(request: Request) -> JSONResponse:
     with bound(user=request.path_params.get("user")):
         annotate(shown=True)
-        in_thread = await asyncio.get_running_loop().run_in_executor(None, in_context(fields))
-        return JSONResponse({"here": fields(), "in_thread": in_thread})
+        in_thread = await asyncio.get_running_loop().run_in_executor(None, in_context(bound_here))
+        return JSONResponse({"here": bound_here(), "in_thread": in_thread})
 
 
 async def test_a_request_carries_its_trace_into_threads_and_back_to_the_client(lines: Lines) -> None:
@@ -74,13 +70,13 @@ async def test_a_hundred_requests_at_once_see_their_own_context_only(lines: Line
 
     async def wait(request: Request) -> JSONResponse:
         with bound(user=request.path_params["user"]):
-            before = fields()
+            before = bound_here()
             arrived.append(before)
             if len(arrived) == 100:
                 leave.set()
             await asyncio.wait_for(leave.wait(), DEADLINE_SECONDS)
             annotate(user=request.path_params["user"])
-            return JSONResponse([before, fields()])
+            return JSONResponse([before, bound_here()])
 
     async with serving(application(Route("/{user}", wait), trusted=True)) as client:
         answers = await asyncio.gather(
@@ -100,7 +96,7 @@ async def test_requests_on_one_connection_inherit_nothing_from_each_other_also_w
 ) -> None:
     async def leaves_something(scope: Any, receive: Any, send: Any) -> None:
         with bound(user=scope["path"]):
-            await PlainTextResponse(json.dumps(fields()))(scope, receive, send)
+            await PlainTextResponse(json.dumps(bound_here()))(scope, receive, send)
 
     request = b"GET /%s HTTP/1.1\r\nhost: x\r\n\r\n"
     async with serving(LogMiddleware(leaves_something)) as client:

@@ -18,6 +18,7 @@ from quickwins.logs.kafka import extract, inject
 from tests.integration.kafka.topics import create_topic
 from tests.integration.logs.serving import serving
 from tests.integration.logs.waiting import DEADLINE_SECONDS
+from tests.unit.logs.recording import bound_here
 
 if TYPE_CHECKING:
     from tests.engines import Target
@@ -36,7 +37,7 @@ async def test_an_event_is_handled_in_the_trace_of_the_request_that_caused_it(
     async with AIOKafkaProducer(bootstrap_servers=kafka.url) as producer:
 
         async def post(request: Request) -> PlainTextResponse:
-            caused.append(dict(CONTEXT.get().fields))
+            caused.append(bound_here())
             old = [("schema", b"7"), ("traceparent", b"old")]
             await producer.send_and_wait(first, b"value", headers=inject(old))
             return PlainTextResponse("ok")
@@ -64,7 +65,7 @@ async def test_an_event_is_handled_in_the_trace_of_the_request_that_caused_it(
             for consumer in (posts, posts, mails, mails):
                 message = await consumer.getone()
                 with extract(message.headers, topic=message.topic):
-                    handled.append((dict(CONTEXT.get().fields), message.headers))
+                    handled.append((bound_here(), message.headers))
                     if consumer is posts:
                         await producer.send_and_wait(second, b"value", headers=inject())
                 assert CONTEXT.get() is EMPTY

@@ -9,6 +9,14 @@ from typing import Any
 from quickwins.logs._context import CONTEXT
 
 
+def bound_here() -> dict[str, Any]:
+    """What each line says here: the trace's ids, and the fields that are bound."""
+    context = CONTEXT.get()
+    trace = context.trace
+    ids = {} if trace is None else {"trace_id": trace.trace_id, "span_id": trace.span_id}
+    return {**ids, **context.fields}
+
+
 @dataclass(frozen=True)
 class Line:
     """One call of a logger.
@@ -30,7 +38,7 @@ class Lines:
     level: int = logging.DEBUG
 
     def _add(self, level: str, event: str, fields: dict[str, Any]) -> None:
-        self.lines.append(Line(level, event, fields, dict(CONTEXT.get().fields)))
+        self.lines.append(Line(level, event, fields, bound_here()))
 
     def debug(self, event: str, /, **fields: Any) -> None:
         self._add("debug", event, fields)

@@ -61,7 +61,7 @@ def test_who_is_trusted_continues_the_trace_with_a_span_of_its_own() -> None:
     trace = trace_of(context)
     assert (trace.trace_id, trace.flags, trace.tracestate) == ("a" * 32, 1, "foo=1")
     assert trace.span_id != "b" * 16
-    assert context.fields == {"trace_id": "a" * 32, "span_id": trace.span_id, "correlation_id": "order-7"}
+    assert context.fields == {"correlation_id": "order-7"}
     assert context.canonical == {}
 
 
@@ -93,19 +93,18 @@ def test_a_tracestate_without_a_valid_traceparent_is_not_read() -> None:
 
 
 def test_fields_of_the_process_are_inherited_and_those_of_another_request_are_not() -> None:
-    process = Context({"region": "eu", "trace_id": "wrong"})
+    process = Context({"region": "eu", "correlation_id": "wrong"})
     context = arrived(trusted=False, outer=process)
-    assert context.fields["region"] == "eu"
-    assert context.fields["trace_id"] == trace_of(context).trace_id
+    assert context.fields == {"region": "eu", "correlation_id": trace_of(context).trace_id}
     other = Context({"tenant": "t1"}, canonical={})
     assert "tenant" not in arrived(trusted=False, outer=other).fields
 
 
-def test_a_full_context_leaves_the_trace_in() -> None:
+def test_a_full_context_leaves_the_correlation_id_in() -> None:
     full = Context({f"field{number}": number for number in range(MAX_FIELDS)})
     fields = arrived(trusted=False, outer=full).fields
     assert len(fields) == MAX_FIELDS
-    assert [*fields][:3] == ["trace_id", "span_id", "correlation_id"]
+    assert next(iter(fields)) == "correlation_id"
 
 
 def test_what_departs_arrives() -> None:
@@ -131,7 +130,7 @@ def test_outside_a_trace_nothing_departs() -> None:
 @given(headers, st.booleans())
 def test_any_headers_make_a_whole_context(pairs: list[tuple[bytes, bytes]], trusted: bool) -> None:
     context = arrived(*pairs, trusted=trusted)
-    assert [*context.fields] == ["trace_id", "span_id", "correlation_id"]
+    assert [*context.fields] == ["correlation_id"]
     assert parse_traceparent(trace_of(context).traceparent) is not None
     for name, value in departing(context):
         assert f"{name}{value}".isascii()
