@@ -313,21 +313,12 @@ class Renderer:
     def _harmless_in_context(self, fields: Mapping[str, object], trace: Mapping[str, object]) -> bool:
         names, harmless = self._names, self._harmless
         for name, value in fields.items():
-            if name in trace:
-                if value != trace[name]:
-                    return False
-            # A job may have a correlation id of its own, without a trace; a request without one has its trace's.
-            elif name == "correlation_id" and value == trace.get("trace_id"):
-                continue
-            elif (
-                (
-                    name != "correlation_id"
-                    and name not in names
-                    and not self._learn_name(self._free, "", name)
-                )
-                or type(value) is not str
-                or (value not in harmless and not self._learn(value))
-            ):
+            if name == "correlation_id":
+                if value == trace.get("trace_id"):  # as of a request that came without one
+                    continue
+            elif name not in names and not self._learn_name(self._free, "", name):
+                return False
+            if type(value) is not str or (value not in harmless and not self._learn(value)):
                 return False
         return True
 
