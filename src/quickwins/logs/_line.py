@@ -86,9 +86,9 @@ class _Head:
     names: set[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that alone would be half of what making one costs
 class _Bound:
-    """A context's fields, rendered.
+    """A context's fields, rendered; never changed.
 
     Attributes:
         by: Whose they are: another renderer may redact otherwise.
