@@ -7,7 +7,7 @@ Three ways, each the next one's fallback:
 3. Even that failed, because an object of the caller's broke: a line that says so.
 
 What costs is remembered: a head for each event, the names that are harmless, the fields of a context (`Context.rendered`),
-and which strings are harmless. All memories are bounded, and start again when they are full.
+and the scanner knows which strings are harmless. All memories are bounded, and start again when they are full.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ ENVELOPE = frozenset(
 ALWAYS_DECLARED = frozenset({"exc_info", "name", "service"})
 """What any event may say besides its declared fields: its exception, and what `Reporter` adds."""
 
-MAX_EVENTS, MAX_NAMES, MAX_STRINGS, MAX_STRING_LENGTH = 1_024, 1_024, 4_096, 256
+MAX_EVENTS, MAX_NAMES, MAX_NAME_LENGTH = 1_024, 1_024, 256
 MAX_EVENT_LENGTH = 1_024
 MAX_LINE_BYTES = 16_384
 """What a line holds at most before `log.dropped` and `seq`; a longer one keeps its envelope and says so."""
@@ -142,7 +142,6 @@ class Renderer:
         walk = Walk(scanner)
         self._service = self._object({"service.name": walk.value(service)})[1:-1]
         self._heads: tuple[dict[str, _Head], ...] = tuple({} for _ in LEVELS)
-        self._harmless: set[str] = set()
         self._names: set[str] = set()  # of all events that are not declared
         self._free = _Head(b"", True, 0, None, self._names)
         self._second: tuple[int, bytes] = (-1, b"")
@@ -181,13 +180,13 @@ class Renderer:
                 stamp = self._stamp(second)
             hits: list[Rule] = []
             if extra is None and head.plain and bound.plain and bound.names.isdisjoint(fields):
-                names, harmless = head.names, self._harmless
+                names, clean = head.names, self._scanner.clean
                 for name, value in fields.items():
                     if name not in names and not self._learn_name(head, event, name):
                         break
                     kind = type(value)
                     if kind is str:
-                        if value not in harmless:
+                        if value not in clean:
                             shown = self._shown(value, hits)  # type: ignore[arg-type]  # -- a str, as just seen; until=2027-12-31
                             if shown is None:
                                 break
@@ -222,19 +221,14 @@ class Renderer:
     # The usual way.
 
     def _shown(self, value: str, hits: list[Rule]) -> str | None:
-        """What may be written of `value`; `None` where something in it must be escaped. Remembered where it is all."""
+        """What may be written of `value`; `None` where something in it must be escaped."""
         # Nothing that is unsafe is printable, and that is asked in a tenth of the time.
         if not value.isprintable() and UNSAFE.search(value) is not None:
             return None
-        shown = self._scanner.text(value, hits)
-        if shown is value and len(value) <= MAX_STRING_LENGTH:
-            if len(self._harmless) >= MAX_STRINGS:
-                self._harmless.clear()
-            self._harmless.add(value)
-        return shown
+        return self._scanner.text(value, hits)
 
     def _learn(self, value: str) -> bool:
-        """Whether `value` may be written as it is, remembered if so."""
+        """Whether `value` may be written as it is."""
         return self._shown(value, []) is value
 
     def _learn_name(self, head: _Head, event: str, name: str) -> bool:
@@ -247,7 +241,7 @@ class Renderer:
             return False
         if name in ENVELOPE or name == "exc_info" or self._scanner.key(name) or not self._learn(name):
             return False
-        if len(name) <= MAX_STRING_LENGTH:
+        if len(name) <= MAX_NAME_LENGTH:
             if len(head.names) >= MAX_NAMES:
                 head.names.clear()
             head.names.add(name)
@@ -271,7 +265,7 @@ class Renderer:
         text = b'Z",' + text[1:-1] + b"," + self._service
         head = _Head(text, count == 0, count, known, self._names if known is None else set())
         heads = self._heads[level.index]
-        if type(event) is str and len(event) <= MAX_STRING_LENGTH and not walk.hits:
+        if type(event) is str and len(event) <= MAX_NAME_LENGTH and not walk.hits:
             if len(heads) >= MAX_EVENTS:
                 heads.clear()
             heads[event] = head
@@ -311,14 +305,14 @@ class Renderer:
         return bound
 
     def _harmless_in_context(self, fields: Mapping[str, object], trace: Mapping[str, object]) -> bool:
-        names, harmless = self._names, self._harmless
+        names, clean = self._names, self._scanner.clean
         for name, value in fields.items():
             if name == "correlation_id":
                 if value == trace.get("trace_id"):  # as of a request that came without one
                     continue
             elif name not in names and not self._learn_name(self._free, "", name):
                 return False
-            if type(value) is not str or (value not in harmless and not self._learn(value)):
+            if type(value) is not str or (value not in clean and not self._learn(value)):
                 return False
         return True
 

@@ -1,324 +1,393 @@
-"""Finds what must not be shown, in names, text and numbers. Pure; any thread.
+"""Looks at names, texts and integers, and leaves out what is private. Pure: no I/O, no clock, no logger.
 
-Every rule looks at the text as it was, and says where; what overlaps is one finding. So no rule sees another's marks, and
-none makes sense of half of what another found.
+Most texts are clean, and most of those are ones that were seen before. So there are three steps, each some times dearer
+than the one before it:
 
-Cost grows with the length and no faster, whatever the text: a rule runs only where one of its characters is; runs are taken
-whole (possessive quantifiers) and not begun in their middle (lookbehinds); what is repeated has a bound; after 64 findings, and
-after 4,096 characters, the rest is left out as a whole. `benchmarks/logs/redaction.py` shows it.
+1. `Scanner.clean` remembers clean texts; the caller asks it first.
+2. `Scanner.text` makes the text's shape (digits are 0, capitals A, punctuation one of four) in one pass of C and asks
+   that a few questions. Anything private has a shape that fails one of them; the tests hold it.
+3. `_patterns` looks closely, one rule after the other, each only where its characters are.
 
-Out of scope: what was made to look like something else (look-alike letters, invisible characters, encodings but one layer of
-per cent).
+What is found is replaced from left to right. Where spans overlap, all of what they cover goes.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from quickwins.core.digest import digest
-from quickwins.logs._names import Kind, kind_of
-from quickwins.logs.redaction import LOOKS, Rule, fold
+from quickwins.logs import _names
+from quickwins.logs._patterns import (
+    API_KEY_WORDS,
+    ZEROS,
+    Span,
+    api_key,
+    bare_phone,
+    card,
+    email,
+    iban,
+    is_card,
+    jwt,
+    pair,
+    pem,
+    phone,
+    query,
+    query_runs,
+    scheme,
+    url_credentials,
+)
+from quickwins.logs.redaction import Rule
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from quickwins.logs.redaction import Redaction
 
-    Span = tuple[int, int, Rule]
-
 MAX_LENGTH = 4_096
-"""Characters that are shown of a text at most."""
-OVERLAP = 512
-"""Characters after them that are looked at, for what begins before."""
-MAX_FINDINGS = 64
-MAX_NAMES = 4_096
-"""Names whose kind is remembered."""
-_SHORTEST = 6  # a@b.co
-_SHORTEST_CARD = 10**12
+"""Characters of a text that are looked at, and the most that are written of it, marks included."""
 
-# Each is cheaper than the rules that need what it finds.
-_SIGNS = re.compile(r"[@?=:+%#]")
-_DIGITS = re.compile(r"[0-9() .-]{12}")
-_LONG = re.compile(r"[A-Za-z0-9_.-]{16}")
-_KEYS = re.compile(
-    r"(?<![A-Za-z0-9])(?:A(?:KIA|SIA|ROA|IDA)[A-Z0-9]{12}|AIza[\w-]{20}|AGE-SECRET-KEY-1[A-Z0-9]{10}|EAA[A-Za-z0-9]{30}"
-    r"|d(?:op_v1_|ckr_pat_)[\w-]{16}|doo_v1_[\w-]{16}|figd_[\w-]{16}|g(?:h[pousr]_|ithub_pat_|lpat-|lrt-|sk_)[\w-]{16}"
-    r"|h(?:f_[A-Za-z0-9]{16}|vs\.[\w-]{16})|key-[0-9a-f]{16}|lin_api_[\w-]{16}|n(?:pm_|vapi-)[\w-]{16}"
-    r"|p(?:ypi-|k_live_)[\w-]{16}|PMAK-[\w-]{16}|r(?:k_(?:live|test)_|8_)[\w-]{16}"
-    r"|s(?:k_(?:live|test)_[\w-]{10}|k-[\w-]{16}|hpat_[\w-]{16}|hpss_[\w-]{16}|bp_[\w-]{16}|q0csp-[\w-]{16})|SG\.[\w-]{16}"
-    r"|SK[0-9a-f]{32}|tfp_[\w-]{16}|whsec_[\w-]{16}|x(?:ox[abeoprs]-|app-)[\w-]{10}|ya29\.[\w-]{16})[\w.-]*+"
+MAX_HITS = 64
+"""Private things of a text that are named; from the next one on the rest is left out whole."""
+
+MAX_CLEAN = 4_096
+MAX_CLEAN_LENGTH = 256
+"""How many clean texts are remembered, and how long one may be: a few megabytes at most."""
+
+_MIN_LENGTH = 6
+_MIN_RANDOM = 3
+_MIN_KEY_LENGTH = 15
+_MARK_ROOM = 64
+_ROUNDS = 4
+
+_NOTHING, _TEXT, _GAP, _DIGIT, _CAPITAL, _LOUD, _QUIET = 9, 9, 32, 48, 65, 64, 58
+_SHAPE = bytes(
+    _DIGIT if chr(code) in "0123456789"
+    else _CAPITAL if chr(code) in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    else _LOUD if chr(code) in "@=?%+"
+    else _QUIET if chr(code) in ":\"'"
+    else _GAP if chr(code) in " -.()/"
+    else _TEXT
+    for code in range(256)
+)  # fmt: skip
+"""White space is what is never private; gaps are what digits are grouped by."""
+
+_NO_KEY = bytes(32 if chr(code) in "0123456789abcdef-TZ:.,_/ " else 120 for code in range(256))
+"""White space is what UUIDs, digests, dates, addresses and figures are made of; each prefix of a key has more."""
+
+_WORDS = bytes(
+    ord(chr(code).lower()) if chr(code).isascii() and chr(code).isalnum() else _GAP for code in range(256)
 )
-_DOMAIN = re.compile(r"(?:@|%40)([^\W_][\w-]{0,62}+(?:\.[\w-]{1,63}+){1,8}+)")
-_LOCAL = re.compile(r"(?:[\w.!#$%&'*+/=^`{|}~-]|(?<=\")[^\"]{0,62}+\"|\")[\w.!#$%&'*+/=^`{|}~-]{0,63}+")
-_JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{4,}+(?:\.[A-Za-z0-9_-]*+){1,4}+")
-_SCHEME = re.compile(r"(?:bearer|basic|digest|negotiate|token|apikey)[ \t]{1,3}+([a-z0-9._~+/=-]{8,}+)")
-_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
-_TELLING = re.compile(r"[0-9=]|[a-z][A-Z]|.{32}")
-_BLOCK = re.compile(r"-----BEGIN [A-Z0-9 ]{1,64}+-----")
-_BLOCK_END = re.compile(r"-----END [A-Z0-9 ]{1,64}+-----")
-_CREDENTIALS = re.compile(r"://([^\s/?#\"'<>]{1,512})@")
-_QUERY = re.compile(
-    r"(?<=[^\s?])[?#](?=[^\s=?#]{0,256}+=)[^\s\"'<>]++|(?<![^\s\"'(])\?(?=[^\s=?#]{0,256}+=)[^\s\"'<>]++"
-)
-_QUERY_VALUE = re.compile(r"(?<=[=])([^&;#?\s]++)")
-_PAIR = re.compile(
-    r"(?<![\w.-])([A-Za-z_][\w.-]{2,63}+)(?:\\?[\"'])?[ \t]{0,2}(?:=>?|:(?![:/]))[ \t]{0,2}"
-    r"(?:\\?\"([^\"]*+)\"?|\\?'([^']*+)'?|([^\s,;&\"'}\])]++))"
-)
-_E164 = re.compile(
-    r"(?<![\w+])\+[1-9](?:[ .()/-]{0,2}\d){7,14}(?!\d)|(?i:tel:)\+?\d(?:[ .()/-]{0,2}\d){4,14}+"
-)
-_DIALLED = re.compile(r"(?<![\w.+-])00[1-9]\d{0,2}+[ /-](?:[ /-]?\d){6,12}(?!\d)")
-_AMERICAN = re.compile(
-    r"(?<![\w.-])(?:1[ .-])?(?:\([2-9]\d{2}\)[ .-]?|[2-9]\d{2}[ .-])[2-9]\d{2}[ .-]\d{4}(?![\w-]|\.\d)"
-)
-_CARD = re.compile(
-    r"(?<!\d)(?<!\d\.)(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|\d{4}([ -])\d{6}\2\d{4,5})(?!\d)",
-    re.ASCII,
-)
-_ISSUED = re.compile(
-    r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
-    r"|(?:5[1-5]|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d+(?<=^\d{16})"  # Mastercard
-    r"|3[47]\d{13}"  # American Express
-    r"|(?:6011|65|64[4-9]|62|35(?:2[89]|[3-8]))\d+(?<=^\d{16})\d{0,3}"  # Discover, UnionPay, JCB
-    r"|3(?:0[0-5]|[689])\d+(?<=^\d{14})(?:\d\d(?:\d{3})?)?"  # Diners Club
-    r"|(?:5[0678]|6[37])\d+(?<=^\d{16})(?:\d\d\d?)?",  # Maestro
-    re.ASCII,
-)
-_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
+_KEY_WORDS = frozenset(word.encode() for word in API_KEY_WORDS)
+_SUSPECT_WORDS = _KEY_WORDS | {b"bearer", b"basic", b"token", b"begin", b"end"}
+_ASIDE = re.compile(r"""[:"'](?:(?<=:)(?!//)(?!(?<=[0-9]:)[0-9])|(?<=["']),)""")
+"""A colon that may stand between a name and a value (not in a time, not before `//`), or a comma between strings."""
+
+_ESCAPE = re.compile(r"%(?!25|7[Ff])([2-7][0-9A-Fa-f])")
+_DIGITS = re.compile(r"[0-9]+")
+_SAFE_CUT = ' \t\r\n"{}<>'
+_TRAILING_NUMBER = re.compile(r"[0-9 ()+./\u00a0\u202f\u2010\u2011\u2013-]{1,48}\Z")
+_NEIGHBOURS = frozenset(" \t\r\n\"'<>(){},;&=:/?#@") | {""}
+
+_CARD, _EMAIL, _PHONE, _QUERY, _TOO_MANY = Rule.CARD, Rule.EMAIL, Rule.PHONE, Rule.QUERY, Rule.TOO_MANY
+_KEY, _TOO_LONG = Rule.KEY, Rule.TOO_LONG
+_ALL = frozenset(Rule)
 
 
 class Scanner:
-    """One service's rules, ready to use."""
+    """Applies a `Redaction`. One for a pipeline; any thread, without a lock.
+
+    Attributes:
+        clean: Texts known to have nothing private, and nothing that is not printable. Ask only whether one is in it.
+    """
+
+    __slots__ = ("_off", "_private", "_rules", "_secret", "clean", "key")
 
     def __init__(self, redaction: Redaction) -> None:
-        self._redaction = redaction
+        self.clean: dict[str, None] = {}
+        self._off = not redaction.rules
         self._rules = redaction.rules
-        self._pseudonym_key = redaction.pseudonym_key
-        self._kinds: dict[str, Kind] = {}
+        self._private = _names.namer(redaction.keys, redaction.safe_keys)
+        secret = redaction.pseudonym_key
+        self._secret = None if secret is None else secret.get_secret_value()
+        self.key = self._private if _KEY in redaction.rules else _never
+        """Whether the value of the field with this name must not be shown, whatever it is."""
 
-    def key(self, name: str) -> bool:
-        """Whether what stands under `name` is not shown, whatever it is."""
-        kind = self._kinds.get(name)
-        if kind is None:
-            kind = self._kind(name)
-        return kind is not Kind.PLAIN
-
-    def under(self, name: str, value: object, hits: list[Rule]) -> str:
-        """What is shown for `value` under a name that is a secret's; counted in `hits`."""
-        hits.append(Rule.KEY)
-        kind = self._kind(name)
-        if kind is Kind.SECRET or self._pseudonym_key is None or type(value) not in {str, int}:
-            return "[redacted:key]"
-        return self._mark(Rule.EMAIL if kind is Kind.EMAIL else Rule.PHONE, str(value))
+    def hidden(self, name: str, value: object, hits: list[Rule]) -> str:
+        """What stands in the place of `value` under a private name: a pseudonym where there may be one."""
+        if self._secret is not None and isinstance(value, str):
+            kind = _names.kind(name)
+            if kind == "email" and "@" in value:
+                hits.append(_EMAIL)
+                return self._pseudonym(_EMAIL, value)
+            if kind == "phone" and _DIGITS.search(value):
+                hits.append(_PHONE)
+                return self._pseudonym(_PHONE, value)
+        hits.append(_KEY)
+        return "[redacted:key]"
 
     def number(self, value: int, hits: list[Rule]) -> int | str:
-        """`value`, unless it is a payment card's number; counted in `hits`."""
-        if value >= _SHORTEST_CARD and Rule.CARD in self._rules and is_card(str(value)):
-            hits.append(Rule.CARD)
-            return "[redacted:card]"
-        return value
+        """`value`, unless it could be the number of a card. Not for booleans."""
+        if value < 10**12 or value >= 10**19 or _CARD not in self._rules or not is_card(str(value)):
+            return value
+        hits.append(_CARD)
+        return "[redacted:card]"
 
     def text(self, value: str, hits: list[Rule]) -> str:
-        """`value` without what must not be shown; the same object when there is nothing. Counted in `hits`."""
-        if len(value) < _SHORTEST or not self._rules:
+        """`value` without what is private in it; `value` itself when that is nothing. Never raises.
+
+        Args:
+            value: Any string, lone surrogates included.
+            hits: Gets a rule for each thing that was left out.
+        """
+        length = len(value)
+        if length < _MIN_LENGTH or self._off:
             return value
-        if len(value) > MAX_LENGTH:
-            return self._cut(value, hits)
-        spans = self._spans(value)
-        return self._replaced(value, spans, len(value), hits) if spans else value
+        if length > MAX_LENGTH or _is_suspect(value):
+            return self._redacted(value, hits)
+        self._remember(value)
+        return value
 
-    def _cut(self, value: str, hits: list[Rule]) -> str:
-        # What begins before the cut is found whole; words that the cut would halve are left out.
-        looked_at = value[: MAX_LENGTH + OVERLAP]
-        end = max(looked_at.rfind(" ", MAX_LENGTH - OVERLAP, MAX_LENGTH), MAX_LENGTH - OVERLAP)
-        shown = self._replaced(looked_at, self._spans(looked_at), end, hits)
-        hits.append(Rule.TOO_LONG)
-        return f"{shown}[{len(value) - end} more]"
+    def _remember(self, value: str) -> None:
+        if len(value) <= MAX_CLEAN_LENGTH and value.isprintable():
+            if len(self.clean) >= MAX_CLEAN:
+                self.clean.clear()
+            self.clean[value] = None
 
-    def _kind(self, name: str) -> Kind:
-        kind = self._kinds.get(name)
-        if kind is None:
-            folded = fold(name)
-            if folded in self._redaction.keys:
-                kind = Kind.SECRET
-            elif not self._redaction.known_keys or folded in self._redaction.safe_keys:
-                kind = Kind.PLAIN
-            else:
-                kind = kind_of(name[:256])
-            if len(self._kinds) >= MAX_NAMES:
-                self._kinds.clear()
-            if len(name) <= 256:  # noqa: PLR2004 -- as above; until=2027-12-31
-                self._kinds[name] = kind
-        return kind
-
-    def _spans(self, value: str) -> list[Span]:  # noqa: C901, PLR0912 -- a rule is called only where it may find something, and a table of them costs more; until=2027-12-31
-        """Where something is, in order of its beginning; overlapping ones put together."""
-        found: list[Span] = []
-        if _SIGNS.search(value) is not None:
-            if "@" in value or "%40" in value:
-                _emails(value, found)
-                if "://" in value:
-                    _credentials(value, found)
-            if "=" in value:
-                if "?" in value or "#" in value:
-                    _queries(value, found)
-                self._pairs(value, found)
-            elif ":" in value:
-                self._pairs(value, found)
-            if "+" in value or ":" in value:
-                _international(value, found)
-        if "eyJ" in value:
-            _add(_JWT, Rule.JWT, value, found)
-        if _DIGITS.search(value) is not None:
-            _national(value, found)
-            _cards(value, found)
-        if _LONG.search(value) is not None:
-            _add(_KEYS, Rule.API_KEY, value, found)
-        if " " in value:
-            _schemes(value, found)
-            if "-----B" in value:
-                _blocks(value, found)
-        if found and self._rules is not LOOKS:
-            found = [span for span in found if span[2] in self._rules]
-        if len(found) < 2:  # noqa: PLR2004 -- nothing to put in order; until=2027-12-31
-            return found
-        found.sort(key=_begins)
-        merged: list[Span] = []
-        for start, end, rule in found:
-            if merged and start < merged[-1][1]:
-                first, last, kept = merged[-1]
-                merged[-1] = (first, max(last, end), kept)
-            else:
-                merged.append((start, end, rule))
-        return merged
-
-    def _pairs(self, value: str, found: list[Span]) -> None:
-        for match in _PAIR.finditer(value):
-            if self.key(match[1]):
-                group = match.lastindex or 1
-                start, end = match.span(group)
-                if group == 4 and "auth" in match[1].lower():  # noqa: PLR2004 -- the one without quotes: a scheme, and what follows; until=2027-12-31
-                    end = _line_end(value, end)
-                if end > start and not _marked(value, start, end):
-                    found.append((start, end, Rule.PAIR))
-
-    def _replaced(self, value: str, spans: list[Span], limit: int, hits: list[Rule]) -> str:
-        parts: list[str] = []
-        at = 0
-        for number, (start, end, rule) in enumerate(spans):
-            if start >= limit:
+    def _redacted(self, value: str, hits: list[Rule]) -> str:
+        text, left_out = (value, 0) if len(value) <= MAX_LENGTH else _cut(value)
+        for _ in range(_ROUNDS):
+            spans = self._spans(text)
+            if not spans:
                 break
-            parts.append(value[at:start])
-            if number >= MAX_FINDINGS:
-                parts.append("[redacted:too_many]")
-                hits.append(Rule.TOO_MANY)
-                return "".join(parts)
-            parts.append(self._mark(rule, value[start:end]))
+            text, again = self._replaced(text, spans, hits)
+            if not again:
+                break
+        if text is value:
+            self._remember(value)
+            return value
+        if len(text) > MAX_LENGTH - (_MARK_ROOM if left_out else 0):
+            text, more = _cut(text)
+            left_out += more
+        if left_out:
+            hits.append(_TOO_LONG)
+            text = f"{text}[redacted:too_long:{left_out}]"
+        return text
+
+    def _spans(self, text: str) -> list[Span]:
+        """What is private in `text`: sorted, apart from each other, and not too many."""
+        spans = _found(text, self._private)
+        decoded, escapes = _decoded(text)
+        if escapes:
+            spans += [
+                Span(start + 2 * bisect_left(escapes, start), end + 2 * bisect_left(escapes, end), rule)
+                for start, end, rule in _found(decoded, self._private)
+            ]
+        if self._rules != _ALL:
+            spans = [span for span in spans if span.rule in self._rules or span.rule is _TOO_MANY]
+        return _merged(spans, len(text)) if len(spans) > 1 else spans
+
+    def _replaced(self, text: str, spans: list[Span], hits: list[Rule]) -> tuple[str, bool]:
+        """The text without its spans, and whether what is left must be looked at again.
+
+        It must where a text of parameters lost white space, and where a span has a neighbour that could be part of something private: next to the mark
+        they may look different.
+        """
+        pieces = []
+        at = 0
+        again = False
+        parameters = "&" in text
+        for start, end, rule in spans:
+            pieces.append(text[at:start])
+            if rule is _QUERY:
+                pieces.append("[redacted]")
+            elif self._secret is not None and (rule is _EMAIL or rule is _PHONE):
+                pieces.append(self._pseudonym(rule, text[start:end]))
+            else:
+                pieces.append(f"[redacted:{rule}]")
             hits.append(rule)
+            if not again:
+                again = (
+                    text[end : end + 1] not in _NEIGHBOURS
+                    or text[start - 1 : start] not in _NEIGHBOURS
+                    or (parameters and " " in text[start:end])
+                )
             at = end
-        parts.append(value[at:limit])
-        return "".join(parts)
+        pieces.append(text[at:])
+        return "".join(pieces), again
 
-    def _mark(self, rule: Rule, found: str) -> str:
-        """What stands in its place: the rule's name, or a pseudonym for who can be followed."""
-        if self._pseudonym_key is None or rule not in {Rule.EMAIL, Rule.PHONE}:
-            return _MARKS[rule]
-        if rule is Rule.EMAIL:
-            same = found.strip().lower().replace("%40", "@")
+    def _pseudonym(self, rule: Rule, value: str) -> str:
+        value = _decoded(value)[0]
+        if rule is _EMAIL:
+            value = value.strip().lower()
         else:
-            same = "".join(one for one in found if one.isdigit()).removeprefix("00")
-        return f"[{rule}:{digest(rule, same, key=self._pseudonym_key, size_bytes=8).hex()}]"
+            digits = "".join(_DIGITS.findall(value.replace("(0)", "")))
+            digits = digits.removeprefix("00")
+            value = f"1{digits}" if len(digits) == 10 and "+" not in value else digits  # noqa: PLR2004 -- North America without its 1; until=2027-12-31
+        return f"[{rule}:{digest(rule, value, key=self._secret or b'', size_bytes=8).hex()}]"
 
 
-def is_card(digits: str) -> bool:
-    """Whether `digits` are a payment card's number, by issuer, length and check digit."""
-    if _ISSUED.fullmatch(digits) is None:
-        return False
-    plain = digits.encode()
-    return (sum(plain[::-2]) + sum(plain[-2::-2].translate(_DOUBLED)) - 48 * len(plain)) % 10 == 0
+def _never(name: str) -> bool:  # noqa: ARG001 -- one signature for both; until=2027-12-31
+    return False
 
 
-def _begins(span: Span) -> int:
-    return span[0]
+def _is_suspect(value: str) -> bool:
+    """Whether `value` must be looked at closely. True for everything private, and for little else."""
+    try:
+        data = value.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return True
+    shape = data.translate(_SHAPE).decode("ascii")
+    if shape.isspace():
+        return False  # no digit, no capital, no punctuation that means something
+    if "@" in shape or (":" in shape and _ASIDE.search(value)):
+        return True
+    if len(shape.strip()) < _MIN_RANDOM or len(value) < _MIN_KEY_LENGTH:
+        words = value.lower()
+        if "bearer" in words or "basic" in words or "token" in words:
+            return True
+    elif not data.translate(_NO_KEY).isspace() and _may_have_token(data, value):
+        return True
+    return (
+        "0000000000" in shape
+        or "000 0000" in shape
+        or ("00" in value and "000 " in shape and ZEROS.search(value) is not None)
+    )
 
 
-def _line_end(value: str, start: int) -> int:
-    end = value.find("\n", start)
-    return len(value) if end < 0 else end
+def _may_have_token(data: bytes, value: str) -> bool:
+    """Whether there is a word that begins a key, a block or a credential."""
+    return (
+        not _SUSPECT_WORDS.isdisjoint(data.translate(_WORDS).split())
+        or "eyJ" in value
+        or _may_have_start(value)
+    )
 
 
-def _marked(value: str, start: int, end: int) -> bool:
-    """Whether there stands one of our marks, and nothing else."""
-    return _MARK.fullmatch(value, start, end) is not None
+def _may_have_start(value: str) -> bool:
+    return (
+        "SK" in value
+        or "AKIA" in value
+        or "ASIA" in value
+        or "AIza" in value
+        or "dapi" in value
+        or "ABIA" in value
+        or "ACCA" in value
+        or "ATATT3" in value
+    )
 
 
-_MARKS = {rule: f"[redacted:{rule}]" for rule in Rule}
-_MARK = re.compile(r"\[(?:redacted:[a-z_]+|(?:email|phone):[0-9a-f]{16})\]?")
+def _found(text: str, private: Callable[[str], bool]) -> list[Span]:
+    """All spans of all rules, the one that says most first among equals."""
+    data = text.encode("utf-8", "replace")
+    shape = data.translate(_SHAPE).decode("ascii")
+    colon = ":" in text
+    spans, urls = _addresses(text, colon=colon) if "@" in text else ([], [])
+    if "+" in text or colon:
+        spans += _some(phone(text))
+    if "0" in shape:
+        spans += _numbers(text, shape)
+    if len(shape.strip()) >= _MIN_RANDOM:
+        spans += _tokens(text, data)
+    lowered = text.lower()
+    if "bearer" in lowered or "basic" in lowered or "token" in lowered:
+        spans += _some(scheme(text))
+    spans += urls
+    equals = "=" in text
+    runs = query_runs(text) if "?" in text or (equals and ("#" in text or "&" in text)) else []
+    if runs:
+        spans += _some(query(text, runs))
+    if equals or _ASIDE.search(text):
+        spans += _some(pair(text, private, runs))
+    return _bounded(spans, len(text)) if len(spans) > MAX_HITS else spans
 
 
-# What each rule finds in a text that may hold it.
+def _some(found: Iterator[Span]) -> list[Span]:
+    """What one rule finds, up to the first thing that is too many."""
+    return list(islice(found, MAX_HITS + 1))
 
 
-def _add(pattern: re.Pattern[str], rule: Rule, value: str, found: list[Span]) -> None:
-    found.extend((*match.span(), rule) for match in pattern.finditer(value))
+def _addresses(text: str, *, colon: bool) -> tuple[list[Span], list[Span]]:
+    """E-mail addresses, and what stands before the `@` of URLs: `user:pass@host.example` in one is nobody's address."""
+    if not colon or "://" not in text:
+        return _some(email(text)), []
+    urls = _some(url_credentials(text))
+    return _some(
+        one for one in email(text) if not any(url.start <= one.start <= url.end for url in urls)
+    ), urls
 
 
-def _emails(value: str, found: list[Span]) -> None:
-    for match in _DOMAIN.finditer(value):
-        start = match.start()
-        local = _LOCAL.match(value[max(0, start - 64) : start][::-1])
-        if local is not None:
-            found.append((start - local.end(), match.end(), Rule.EMAIL))
+def _numbers(text: str, shape: str) -> list[Span]:
+    grouped = "000 0000" in shape
+    spans = _some(bare_phone(text)) if grouped or "00" in text else []
+    if grouped or "0000000000" in shape:
+        spans += _some(card(text))
+        if "A" in shape:
+            spans += _some(iban(text))
+    return spans
 
 
-def _credentials(value: str, found: list[Span]) -> None:
-    found.extend((*match.span(1), Rule.URL_CREDENTIALS) for match in _CREDENTIALS.finditer(value))
+def _tokens(text: str, data: bytes) -> list[Span]:
+    spans = _some(jwt(text)) if "eyJ" in text else []
+    if not _KEY_WORDS.isdisjoint(data.translate(_WORDS).split()) or _may_have_start(text):
+        spans += _some(api_key(text))
+    if "-----" in text:
+        spans += _some(pem(text))
+    return spans
 
 
-def _queries(value: str, found: list[Span]) -> None:
-    for query in _QUERY.finditer(value):
-        found.extend(
-            (*match.span(), Rule.QUERY)
-            for match in _QUERY_VALUE.finditer(value, *query.span())
-            if not _marked(value, *match.span())
-        )
+def _bounded(spans: list[Span], length: int) -> list[Span]:
+    """`spans`, with the rest of the text from where the first of the rules stopped looking."""
+    starts: dict[Rule, list[int]] = {}
+    for span in spans:
+        starts.setdefault(span.rule, []).append(span.start)
+    stopped = [max(some) for some in starts.values() if len(some) > MAX_HITS]
+    return [*spans, Span(min(stopped), length, _TOO_MANY)] if stopped else spans
 
 
-def _international(value: str, found: list[Span]) -> None:
-    _add(_E164, Rule.PHONE, value, found)
+def _merged(spans: list[Span], length: int) -> list[Span]:
+    spans.sort(key=_order)
+    merged: list[Span] = []
+    last = spans[0]
+    for span in spans[1:]:
+        if span.start >= last.end:
+            merged.append(last)
+            last = span
+        elif span.end > last.end:
+            last = Span(last.start, span.end, span.rule)
+    merged.append(last)
+    if len(merged) > MAX_HITS:
+        merged[MAX_HITS:] = [Span(merged[MAX_HITS].start, length, _TOO_MANY)]
+    return merged
 
 
-def _national(value: str, found: list[Span]) -> None:
-    _add(_DIALLED, Rule.PHONE, value, found)
-    _add(_AMERICAN, Rule.PHONE, value, found)
+def _order(span: Span) -> tuple[int, int]:
+    return span.start, -span.end
 
 
-def _cards(value: str, found: list[Span]) -> None:
-    for match in _CARD.finditer(value):
-        start, end = match.span()
-        separator = match[1] or match[2] or " "
-        if is_card(match[0].replace(separator, "")):
-            found.append((start, end, Rule.CARD))
-        else:  # a number that has nothing to do with it may follow
-            last = value.rfind(separator, start, end)
-            if last > 0 and is_card(value[start:last].replace(separator, "")):
-                found.append((start, last, Rule.CARD))
-
-
-def _schemes(value: str, found: list[Span]) -> None:
-    folded = value.lower()
-    if len(folded) != len(value):  # some letters become two
-        folded = value.translate(_LOWER)
-    for match in _SCHEME.finditer(folded):
-        first, (start, end) = match.start(), match.span(1)
-        # "bearer authentication" is a word, and "forbearer" another.
-        if (first == 0 or not value[first - 1].isalnum()) and _TELLING.search(value, start, end) is not None:
-            found.append((start, end, Rule.BEARER))
-
-
-def _blocks(value: str, found: list[Span]) -> None:
+def _decoded(text: str) -> tuple[str, list[int]]:
+    """`text` with its printable percent escapes undone, once, and where in the result each was."""
+    escapes: list[int] = []
+    if "%" not in text:
+        return text, escapes
+    pieces = []
     at = 0
-    while (begin := _BLOCK.search(value, at)) is not None:
-        end = _BLOCK_END.search(value, begin.end())
-        at = len(value) if end is None else end.end()
-        found.append((begin.start(), at, Rule.PEM))
+    for found in _ESCAPE.finditer(text):
+        start, end = found.span()
+        escapes.append(start - 2 * len(escapes))
+        pieces.append(text[at:start])
+        pieces.append(chr(int(found[1], 16)))
+        at = end
+    pieces.append(text[at:])
+    return "".join(pieces), escapes
+
+
+def _cut(text: str) -> tuple[str, int]:
+    """The beginning of `text`, up to where nothing private is cut in two, and how many characters are left out."""
+    head = text[: MAX_LENGTH - _MARK_ROOM]
+    end = 1 + max(head.rfind(stop) for stop in _SAFE_CUT)
+    number = _TRAILING_NUMBER.search(head, max(0, end - 48), end)
+    end = end if number is None else number.start()
+    return head[:end], len(text) - end

@@ -57,23 +57,25 @@ class Walk:
         """A copy of `source`; its keys are looked at like values, and values under sensitive keys are not shown."""
         copy: dict[str, object] = {}
         scanner = self._scanner
+        clean = scanner.clean
         for place, (key, value) in enumerate(source.items()):
             if place >= MAX_ITEMS or self._left <= 0:
                 copy[self._unused(copy, "...")] = f"{len(source) - place} more"
                 break
             self._left -= 1
             if type(key) is str:
-                name, sensitive = scanner.text(key, self.hits), scanner.key(key)
+                name = key if key in clean else scanner.text(key, self.hits)
+                sensitive = scanner.key(key)
             else:
                 name, sensitive = self._key(key), False
             if name in copy:  # two keys look alike once they are redacted
                 name = self._unused(copy, name)
             if sensitive and value is not None and type(value) is not bool:
-                copy[name] = scanner.under(key, value, self.hits)
+                copy[name] = scanner.hidden(key, value, self.hits)
                 continue
             kind = type(value)
             if kind is str:
-                copy[name] = scanner.text(value, self.hits)
+                copy[name] = value if value in clean else scanner.text(value, self.hits)
             elif kind in PLAIN:
                 copy[name] = value
             else:
@@ -84,7 +86,7 @@ class Walk:
         """A copy of `value`; `<TypeName>` for what is not known, and for containers deeper than `MAX_DEPTH`."""
         kind = type(value)
         if kind is str:
-            return self._scanner.text(value, self.hits)
+            return value if value in self._scanner.clean else self._scanner.text(value, self.hits)
         if kind in PLAIN:
             return value
         if kind is int:

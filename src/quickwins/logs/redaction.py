@@ -1,75 +1,102 @@
-"""What is not shown: the rules, and how a service sets them."""
+"""What must never be in a log line, and what stands there instead.
+
+    configure_logging(service="feed", redaction=Redaction.strict(keys=["licence_plate"]))
+
+By name: a field, at any depth, whose name says that its value is private (`password`, `X-Api-Key`, `userEmail`) shows
+`[redacted:key]`. By value: whatever looks private inside a text shows what it was, `[redacted:email]`, and the rest of
+the text stays. `Rule` says what is looked for; `docs/logs.md` says what cannot be found.
+
+Nobody can find everything: a password in the middle of a sentence looks like a word. Homoglyphs, zero-width characters
+and other ways to hide a secret from a pattern are out of scope; this guards against accidents, not against a caller who
+wants to write a secret. Don't log what you don't need.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from pydantic import SecretStr
+from pydantic import SecretBytes, SecretStr
 
+from quickwins.core.digest import digest
 from quickwins.core.errors import ConfigError
+from quickwins.logs._names import fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Self
 
-_LEAST_KEY_BYTES = 16
-_MOST_KEY_BYTES = 64
+MIN_KEY_BYTES = 16
+MAX_NAMES = 1_000
+"""How many names `keys` and `safe_keys` may each have."""
 
 
 class Rule(StrEnum):
-    """Why a value, or a part of it, is not shown; the value of the label `rule` of `log_redactions_total`."""
+    """Why something was left out: the label of `log_redactions_total`, and what stands in its place."""
 
     KEY = "key"
-    """It stands under a name such as `password`."""
-    PAIR = "pair"
-    """It stands behind such a name inside of text: `password=...`, `"token": "..."`."""
+    """The name of the field says so."""
+
     EMAIL = "email"
-    """An address: a local part, `@` or `%40`, and a domain with a dot (after RFC 5321; letters of any script)."""
+    """An address after RFC 5321 and 6531 (letters of any script), with a dot in its domain or an address in brackets."""
+
     PHONE = "phone"
-    """A number in ITU-T E.164's form (`+` or `00`, 8 digits or more), North American with separators, or behind `tel:`."""
+    """A number after ITU-T E.164 with `+` or `00` and a country code, one of North America (3-3-4 digits with
+    separators), or an RFC 3966 `tel:`. Not national numbers of other countries: they look like order numbers."""
+
     CARD = "card"
-    """A payment card: an issuer's prefix and length, and Luhn's check digit (ISO/IEC 7812); grouped or not, text or integer."""
+    """13 to 19 digits with the first digits and the length of a card brand and a valid Luhn digit (ISO/IEC 7812), in
+    one piece or grouped as on a card by single spaces or hyphens; in integers too."""
+
+    IBAN = "iban"
+    """A bank account after ISO 13616: the country's length and a valid check (ISO 7064, mod 97)."""
+
     JWT = "jwt"
-    """A JSON web token (RFC 7519), signed, encrypted or cut short."""
+    """A token after RFC 7519, signed or encrypted (RFC 7515, 7516: parts between dots), cut short or not."""
+
     BEARER = "bearer"
-    """What follows an authorization scheme (RFC 6750, RFC 7617): `Bearer ...`, `Basic ...`."""
+    """What follows `Bearer` (RFC 6750), `Basic` (RFC 7617) or `Token`, when it looks like a credential and not like
+    the next word of a sentence."""
+
     PEM = "pem"
-    """A block between BEGIN and END lines (RFC 7468), or what is left of one."""
+    """From `-----BEGIN …-----` to its end (RFC 7468), or to the end of the text where that is missing."""
+
     API_KEY = "api_key"
-    """A key that its prefix gives away: AWS, GitHub, GitLab, Slack, Stripe, Google and others."""
+    """A key with the prefix that its issuer gives it, such as `ghp_`, `AKIA` or `sk_live_`."""
+
     URL_CREDENTIALS = "url_credentials"
-    """`user:password@` in a URL (RFC 3986, 3.2.1)."""
+    """What stands before the `@` of a URL's authority (RFC 3986, 3.2.1), user included."""
+
     QUERY = "query"
-    """The value of a query string or of a fragment's pair; all of them, whatever their names."""
-    TOO_LONG = "too_long"
-    """What comes after the first 4,096 characters."""
+    """The value of a query or fragment parameter (RFC 3986, 3.4 and 3.5); shown as `[redacted]`, the name stays."""
+
+    PAIR = "pair"
+    """The value of `name=value`, `name: value` or `"name": "value"` inside a text, where the name says so."""
+
     TOO_MANY = "too_many"
-    """What comes after 64 findings in one text."""
+    """The rest of a text that had too many of the above."""
 
-
-LOOKS = frozenset(Rule) - {Rule.KEY, Rule.TOO_LONG, Rule.TOO_MANY}
-"""The rules that look at values."""
+    TOO_LONG = "too_long"
+    """The rest of a text that is longer than what is looked at, with the number of its characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """What to hide. Make one with `strict`.
+    """What is left out of log lines. Immutable; any thread. Build it with `strict`.
 
     Attributes:
-        keys: Names whose values are hidden, besides the known ones.
-        safe_keys: Names whose values are not hidden for their name.
-        rules: The rules that look at values.
-        known_keys: Whether the known names count.
-        pseudonym_key: What pseudonyms are made with; `None`: there are none. In no output.
+        keys: More field names whose values are private, folded.
+        safe_keys: Field names whose values are not private whatever they look like, folded. Their values are still
+            looked at.
+        rules: What is looked for.
+        pseudonym_key: A key derived from the one that was given; in no output.
     """
 
     keys: frozenset[str] = frozenset()
     safe_keys: frozenset[str] = frozenset()
-    rules: frozenset[Rule] = LOOKS
-    known_keys: bool = True
-    pseudonym_key: bytes | None = field(default=None, repr=False)
+    rules: frozenset[Rule] = frozenset(Rule)
+    pseudonym_key: SecretBytes | None = field(default=None, repr=False)
 
     @classmethod
     def strict(
@@ -77,58 +104,76 @@ class Redaction:
         *,
         keys: Iterable[str] = (),
         safe_keys: Iterable[str] = (),
-        pseudonym_key: bytes | str | SecretStr | None = None,
+        pseudonym_key: bytes | SecretStr | None = None,
     ) -> Self:
-        """Every rule.
+        """Everything that `Rule` names, by name and by value.
+
+        Names are compared without case, `-`, `_`, `.` and spaces, as whole names: `safe_keys=["page_token"]` frees
+        `pageToken` and not `my_page_token`.
 
         Args:
-            keys: More names whose values are hidden; case, `-`, `_`, `.` and spaces in them don't matter.
-            safe_keys: Names whose values are shown although they are known as secrets'; the values are still looked at.
-            pseudonym_key: 16 to 64 bytes of secret: e-mail addresses and phone numbers are then replaced by a pseudonym
-                that is the same for the same person. From the environment, never from a file. `None`: just hidden.
+            keys: More names whose values are private. Off value: `()`.
+            safe_keys: Names that sound private and are not. They win over everything else. Off value: `()`.
+            pseudonym_key: At least 16 bytes from the environment, the same in all processes: e-mail addresses and phone
+                numbers become `[email:0123456789abcdef]`, always the same for the same address, so that one user can be
+                followed without being named. Who has the key can test a guess; passwords, tokens and cards never
+                become pseudonyms. Off value: `None`, they become `[redacted:email]`.
 
         Raises:
-            ConfigError: A name is no text or empty, or the key is too short or too long.
+            ConfigError: An argument is not what it must be.
         """
-        return cls(
-            keys=_folded("keys", keys),
-            safe_keys=_folded("safe_keys", safe_keys),
-            pseudonym_key=_checked(pseudonym_key),
-        )
+        more, less = _folded("keys", keys), _folded("safe_keys", safe_keys)
+        both = sorted(more & less)
+        if both:
+            raise ConfigError(f"safe_keys must not name what keys names too, but both have {both[0]!r}")
+        return cls(keys=more, safe_keys=less, pseudonym_key=_derived(pseudonym_key))
 
     @classmethod
     def none(cls) -> Self:
-        """Nothing is hidden: to measure what hiding costs. Never in production."""
-        return cls(rules=frozenset(), known_keys=False)
+        """Nothing is left out: everything private is written. Never in production.
+
+        For benchmarks, which measure redaction's own share as the difference.
+        """
+        return cls(rules=frozenset())
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        if self.pseudonym_key is not None:
+            _refuse()
+        return type(self), (self.keys, self.safe_keys, self.rules)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
 
 
-def fold(name: str) -> str:
-    """`name` as names are compared: lower case, without `-`, `_`, `.` and spaces."""
-    return name.lower().translate(_SEPARATORS)
+def _refuse() -> NoReturn:
+    raise TypeError("a Redaction with a pseudonym_key is not pickled: the key would be written in plain")
 
 
-_SEPARATORS = {ord(one): None for one in "-_. "}
+def _folded(name: str, given: Iterable[object]) -> frozenset[str]:
+    if isinstance(given, (str, bytes)):
+        raise ConfigError(f"{name} must be several names, such as [{given!r}], not {given!r} alone")
+    names = set()
+    for one in given:
+        folded = fold(one) if isinstance(one, str) else ""
+        if not folded:
+            raise ConfigError(f"{name} must be names with at least one letter or digit, not {one!r}")
+        names.add(folded)
+    if len(names) > MAX_NAMES:
+        raise ConfigError(f"{name} must be at most {MAX_NAMES} names, not {len(names)}")
+    return frozenset(names)
 
 
-def _folded(what: str, names: Iterable[object]) -> frozenset[str]:
-    if isinstance(names, str):
-        raise ConfigError(f"Redaction: {what} is a collection of names, not one text")
-    found = set()
-    for name in names:
-        if not isinstance(name, str) or not fold(name):
-            raise ConfigError(f"Redaction: {what} holds {name!r}: only names that are not empty are allowed")
-        found.add(fold(name))
-    return frozenset(found)
-
-
-def _checked(key: bytes | str | SecretStr | None) -> bytes | None:
-    if key is None:
+def _derived(given: object) -> SecretBytes | None:
+    """A key of the length that the digest takes, for this use alone: the one given may serve elsewhere too."""
+    if given is None:
         return None
-    if isinstance(key, SecretStr):
-        key = key.get_secret_value()
-    data = key.encode() if isinstance(key, str) else key
-    if not _LEAST_KEY_BYTES <= len(data) <= _MOST_KEY_BYTES:
-        raise ConfigError(
-            f"Redaction: pseudonym_key has {len(data)} bytes; {_LEAST_KEY_BYTES} to {_MOST_KEY_BYTES} are allowed"
-        )
-    return data
+    if isinstance(given, SecretStr):
+        given = given.get_secret_value().encode("utf-8", "surrogatepass")
+    if not isinstance(given, bytes):
+        raise ConfigError(f"pseudonym_key must be bytes, a SecretStr or None, not {type(given).__name__}")
+    if len(given) < MIN_KEY_BYTES:
+        raise ConfigError(f"pseudonym_key must have at least {MIN_KEY_BYTES} bytes, not {len(given)}")
+    return SecretBytes(digest("quickwins.logs.pseudonym", given, size_bytes=32))

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from quickwins.logs import Redaction, bound, get_logger
 from quickwins.logs._context import CONTEXT, EMPTY, Context
 from quickwins.logs._levels import INFO, LEVELS
-from quickwins.logs._line import ENVELOPE, MAX_EVENTS, MAX_LINE_BYTES, MAX_NAMES, MAX_STRINGS, Renderer
-from quickwins.logs._scan import Scanner
+from quickwins.logs._line import ENVELOPE, MAX_EVENTS, MAX_LINE_BYTES, MAX_NAMES, Renderer
+from quickwins.logs._scan import MAX_CLEAN, Scanner
 from quickwins.logs._values import MAX_DEPTH, MAX_ITEMS, UNSAFE
 from tests.unit.logs.conftest import Configure, Written
 
@@ -427,13 +427,13 @@ def test_nothing_unsafe_is_printable() -> None:
 
 def test_what_is_remembered_is_bounded() -> None:
     one = renderer()
-    for number in range(3 * MAX_STRINGS):
+    for number in range(3 * MAX_CLEAN):
         one.line(INFO, f"event {number}", {f"name{number}": f"value {number}"}, EMPTY)
     assert len(one._heads[INFO.index]) <= MAX_EVENTS
     assert len(one._names) <= MAX_NAMES
-    assert len(one._harmless) <= MAX_STRINGS
+    assert len(one._scanner.clean) <= MAX_CLEAN
     one.line(INFO, "x" * 5_000, {"y" * 5_000: "z" * 5_000}, EMPTY)
-    assert max(map(len, [*one._harmless, *one._names, *one._heads[INFO.index]])) <= 256
+    assert max(map(len, [*one._scanner.clean, *one._names, *one._heads[INFO.index]])) <= 256
 
 
 def test_redactions_are_counted_on_the_line_and_in_a_metric(
