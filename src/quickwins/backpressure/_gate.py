@@ -70,12 +70,14 @@ class GateCore:
         waiting: How many are in line.
         admitted: Permits given since the start.
         timed_out: Waiters whose deadline passed.
+        tells_tenants: Whether `tenant` has anything to say.
         mean_hold_seconds: How long permits are held, smoothed; `None` before the first release.
     """
 
     __slots__ = (
         "_closed", "_learner", "_limits", "_lines", "_next_deadline", "_patience", "_protected", "_room", "_tenants", "admitted",
-        "inflight", "limit", "max_size", "mean_hold_seconds", "rule", "timed_out", "waiting",
+        "inflight", "limit", "max_size", "mean_hold_seconds", "rule", "tells_tenants", "timed_out",
+        "waiting",
     )  # fmt: skip
 
     def __init__(self, rule: Rule, max_size: int) -> None:
@@ -162,7 +164,6 @@ class GateCore:
         now: float,
         held_seconds: float | None = None,
         tenant: Tenant | None = None,
-        *,
         dropped: bool = False,
     ) -> Sequence[Waiter]:
         """Give a permit back, to the next waiter if there is one.
@@ -269,6 +270,7 @@ class GateCore:
         self._protected = math.ceil(rule.floor * self._room)
         if self._tenants is None or self._tenants.capacity != rule.tenants:
             self._tenants = Tenants(rule.tenants) if rule.tenants else None
+        self.tells_tenants = self._tenants is not None
 
     def _over_share(self, tenant: Tenant) -> bool:
         """Whether, where nobody may wait, a tenant that has its share must leave what is free to the others.

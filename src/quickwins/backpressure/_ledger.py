@@ -23,6 +23,9 @@ NOTED = 0.25
 """While fewer are known: what a hold must reach of the shortest of them to be noted. Noting all of them costs a fifth of
 what a permit does."""
 
+AT_ONCE_SECONDS = min((metric.buckets or (0.0,))[0] for metric in (metrics.ACQUIRE_DURATION, metrics.HELD))
+"""Times below this belong to the first bucket, which needs no search."""
+
 
 class Outcome(StrEnum):
     """How an acquisition ended."""
@@ -117,6 +120,13 @@ class Ledger:
         while permit.outer is not None:
             permit = permit.outer
         return permit.site
+
+    def holding(self, connection: object) -> Permit | None:
+        """The permit in use that `connection` was given for."""
+        last = self.held_by.get(asyncio.current_task())
+        if last is not None and last.connection is connection:  # nearly always
+            return last
+        return next((permit for permit in self.permits if permit.connection is connection), None)
 
     @property
     def permits(self) -> list[Permit]:

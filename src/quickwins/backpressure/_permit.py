@@ -22,8 +22,12 @@ class Permit:
     """What `Gate.permit` returns: enter it with `async with`, once.
 
     Attributes:
+        gate: Whom it is asked of.
+        timeout_seconds: How long to wait for it; `None`: as long as the gate lets one wait.
         priority: What is lost last, and first.
         tenant_key: Whose it is, as the caller has named it: never for a label, log or error.
+        code: Where it was asked for; `None`: unknown.
+        instruction: Likewise, inside `code`.
         used: Whether it was asked for. What follows is there from then on.
         tenant: Whose it is, for the core.
         since: When it was given; when its connection came, for a pool's.
@@ -32,13 +36,16 @@ class Permit:
         counted: Whether the core counts it as one in use.
         waiter: In shadow mode: its place in the line that it did not wait in.
         connection: Of a pool's: what it was given for, `None` before and after.
+        reset_seconds: Likewise: how long the reset of the connection may take; `None`: as long as it takes.
     """
 
     __slots__ = (
-        "_code", "_gate", "_instruction", "_timeout_seconds", "connection", "counted", "outer", "priority", "since", "task",
-        "tenant", "tenant_key", "used", "waiter",
+        "code", "connection", "counted", "gate", "instruction", "outer", "priority", "reset_seconds", "since", "task",
+        "tenant", "tenant_key", "timeout_seconds", "used", "waiter",
     )  # fmt: skip
 
+    code: CodeType | None
+    instruction: int
     # Given values when it is asked for: an empty slot costs nothing.
     counted: bool
     since: float
@@ -47,6 +54,7 @@ class Permit:
     tenant: Tenant | None
     waiter: Waiter | None
     connection: Any
+    reset_seconds: float | None
 
     def __init__(
         self,
@@ -56,36 +64,40 @@ class Permit:
         tenant: str | None,
         frame: FrameType | None,
     ) -> None:
-        self._gate = gate
-        self._timeout_seconds = timeout_seconds
+        self.gate = gate
+        self.timeout_seconds = timeout_seconds
         self.priority = priority
         self.tenant_key = tenant
         self.used = False
+        self.connection = None
+        self.asked_from(frame)
+
+    def asked_from(self, frame: FrameType | None) -> None:
+        """Note where the caller is."""
         # Not the frame: it would keep alive whatever the caller has. Not the line: finding it takes a while.
-        self._code: CodeType | None = None
-        self._instruction = 0
-        if frame is not None:
-            self._code = frame.f_code
-            self._instruction = frame.f_lasti
+        self.code = None if frame is None else frame.f_code
+        self.instruction = 0 if frame is None else frame.f_lasti
 
     @property
     def site_key(self) -> tuple[int, int]:
         """Tells call sites apart while their code is alive; comparing code objects would compare their contents."""
-        return id(self._code), self._instruction
+        return id(self.code), self.instruction
 
     @property
     def site(self) -> str:
         """Where it was asked for, in words."""
-        if self._code is None:
+        if self.code is None:
             return "an unknown place"
-        return f"{self._code.co_filename}:{_line_number(self._code, self._instruction)} in {self._code.co_qualname}"
+        return (
+            f"{self.code.co_filename}:{_line_number(self.code, self.instruction)} in {self.code.co_qualname}"
+        )
 
     async def __aenter__(self) -> None:
         if self.used:
             raise ConfigError("a permit is entered once; ask the gate for another one")
-        gate = self._gate
+        gate = self.gate
         now = gate.now()
-        timeout_seconds = self._timeout_seconds
+        timeout_seconds = self.timeout_seconds
         if current_deadline() is not None:
             timeout_seconds = gate.bounded(timeout_seconds, now)
         waiter = gate.ask(self, now, timeout_seconds)
@@ -99,14 +111,14 @@ class Permit:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            self._gate.leave(self)
+            self.gate.leave(self)
         else:
             self.give_back(error)
 
     def give_back(self, error: BaseException | None = None) -> None:
         """What leaving the block does; `error` is what it was left with."""
         sample = not isinstance(error, asyncio.CancelledError)
-        self._gate.leave(
+        self.gate.leave(
             self, sample=sample, dropped=sample and isinstance(error, (TimeoutError, ConnectionError))
         )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from bisect import bisect_left
 from random import Random
 from sys import _getframe  # `inspect.currentframe` is the same behind a slower door
 from types import MappingProxyType
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from quickwins.backpressure._deadline import current_deadline
 from quickwins.backpressure._gate import GateCore
-from quickwins.backpressure._ledger import READINGS, Ledger, Outcome, outcome_of
+from quickwins.backpressure._ledger import AT_ONCE_SECONDS, READINGS, Ledger, Outcome, outcome_of
 from quickwins.backpressure._permit import Permit
 from quickwins.backpressure._refusals import Refusals
 from quickwins.backpressure._rule import ADMITTED, GateKind, Nested, Priority, RejectReason, Rule
@@ -41,6 +40,8 @@ _TIMER_STEP_SECONDS = 0.001
 """A timer that rings a little early must not spin until it is time."""
 
 _NORMAL = Priority.NORMAL
+_INFINITY = math.inf
+_current_task = asyncio.current_task
 
 
 class Gate:
@@ -59,7 +60,7 @@ class Gate:
     """
 
     __slots__ = (
-        "_clock", "_core", "_due", "_futures", "_name", "_refusals", "_rule", "_shared", "_tallies", "_timer", "ledger",
+        "_clock", "_core", "_due", "_futures", "_loop", "_name", "_refusals", "_rule", "_shared", "_tallies", "_timer", "ledger",
         "now",
     )  # fmt: skip
 
@@ -69,6 +70,7 @@ class Gate:
         self._core: GateCore | None = None
         self._futures: dict[Waiter, asyncio.Future[None]] = {}  # those in line, bounded as the line is
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._due = math.inf  # when the timer rings, on our clock
         self.now: Callable[[], float] = self._unbound
         self.ledger: Ledger
@@ -311,14 +313,17 @@ class Gate:
         core, ledger = self._core, self.ledger
         if core is None:
             core = self.core  # which says what is missing
-        task = asyncio.current_task()
-        tenant = permit.tenant = core.tenant(permit.tenant_key, now) if core.rule.tenants else None
+        # Of a loop that is known: before 3.12, finding the one that runs is a system call.
+        task = None if self._loop is None else _current_task(self._loop)
+        if task is None:
+            task = self._find_task()
+        tenant = permit.tenant = core.tenant(permit.tenant_key, now) if core.tells_tenants else None
         outer = ledger.held_by.get(task)
         if outer is not None:
             self._nested(permit, task)
         answer = core.ask(
             now,
-            math.inf if timeout_seconds is None else now + timeout_seconds,
+            _INFINITY if timeout_seconds is None else now + timeout_seconds,
             permit.priority,
             tenant,
         )
@@ -375,7 +380,7 @@ class Gate:
         self.ledger.acquired[Outcome.TIMED_OUT].observe(waited_seconds)
         raise TimeoutError(f"no permit of pool {self._name!r} within the {timeout_seconds} s asked for")
 
-    def leave(self, permit: Permit, *, sample: bool = True, dropped: bool = False) -> None:
+    def leave(self, permit: Permit, sample: bool = True, dropped: bool = False) -> None:
         """Give a permit back, to the next in line if there is one.
 
         Args:
@@ -395,13 +400,16 @@ class Gate:
         if sample:
             held_seconds = now - permit.since
             held = ledger.held
-            held.counts[bisect_left(held.bounds, held_seconds)] += 1  # `Tally.observe`, likewise
-            held.total += held_seconds
+            if held_seconds < AT_ONCE_SECONDS:  # `Tally.observe`, likewise, without its search
+                held.counts[0] += 1
+                held.total += held_seconds
+            else:
+                held.observe(held_seconds)
             if held_seconds > ledger.worth_noting_seconds:
                 ledger.note(permit, held_seconds)
         if permit.counted:
             permit.counted = False
-            ended = core.release(now, held_seconds, permit.tenant, dropped=dropped)
+            ended = core.release(now, held_seconds, permit.tenant, dropped)
         else:
             ended = () if permit.waiter is None else core.cancel(permit.waiter, now)
         if ended:
@@ -426,6 +434,11 @@ class Gate:
         self._refusals.note(RejectReason.CLOSED, self.now())
         self._changed()
         return self._refusals.error(RejectReason.CLOSED, None)
+
+    def _find_task(self) -> asyncio.Task[object] | None:
+        """The task that runs, and its loop for the next time."""
+        self._loop = asyncio.get_running_loop()
+        return asyncio.current_task()
 
     def _begin(self, permit: Permit) -> None:
         permit.counted = True

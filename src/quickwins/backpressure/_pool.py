@@ -12,11 +12,10 @@ from sys import _getframe  # as for permits
 from typing import TYPE_CHECKING, Any
 
 from quickwins.backpressure._deadline import current_deadline
-from quickwins.backpressure._ledger import Outcome, outcome_of
+from quickwins.backpressure._ledger import AT_ONCE_SECONDS, Outcome, outcome_of
 from quickwins.backpressure._permit import Permit
 from quickwins.backpressure._permits import Gate
 from quickwins.backpressure._rule import Priority
-from quickwins.backpressure.metrics import ACQUIRE_DURATION
 from quickwins.backpressure.settings import PoolSettings
 from quickwins.core.clock import Deadline, SystemClock
 
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from quickwins.core.flags import Flag
 
 _DEFAULTS = PoolSettings()
-_AT_ONCE_SECONDS = (ACQUIRE_DURATION.buckets or (0.0,))[0]
 _NORMAL = Priority.NORMAL
 
 
@@ -96,7 +94,6 @@ class GatedPool:
         self._flag = flag
         self._ledger = self._gate.ledger
         self._acquired = self._ledger.acquired[Outcome.ACQUIRED]
-        self._held: dict[asyncpg.pool.PoolConnectionProxy, tuple[Permit, float | None]] = {}
         self._resetting: dict[asyncio.Future[None], Permit] = {}  # whose caller was cancelled meanwhile
 
     def acquire(
@@ -116,10 +113,18 @@ class GatedPool:
             NestedAcquire: This task holds a connection already, and there is no permit for another one.
             TimeoutError: There was no permit, or no connection, in time.
         """
-        acquisition = Acquisition(self._gate, timeout, priority, tenant, _getframe(1))
-        acquisition.pool = self  # not by a constructor of its own: that would be two calls more
+        # Not by its constructor, which takes as long as the gate to decide.
+        acquisition = Acquisition.__new__(Acquisition)
+        acquisition.gate = self._gate
+        acquisition.timeout_seconds = timeout
+        acquisition.priority = priority
+        acquisition.tenant_key = tenant
+        caller = _getframe(1)
+        acquisition.code = caller.f_code
+        acquisition.instruction = caller.f_lasti
+        acquisition.pool = self
         acquisition.begun = False
-        acquisition.connection = None
+        acquisition.connection = acquisition.reset_seconds = None
         return acquisition
 
     async def release(
@@ -132,48 +137,41 @@ class GatedPool:
         Raises:
             asyncpg.InterfaceError: The connection is another pool's.
         """
-        held = self._held.pop(connection, None)
-        if held is None:
+        permit = self._ledger.holding(connection)
+        if permit is None:
             await self.pool.release(connection, timeout=timeout)
             return
-        await self._give_back(connection, held, timeout, lost=_is_lost(connection))
+        await self._leave(permit, None, timeout, _is_lost(connection))
 
-    async def _give_back(
+    async def _leave(
         self,
-        connection: asyncpg.pool.PoolConnectionProxy,
-        held: tuple[Permit, float | None],
-        timeout: float | None,
-        *,
-        lost: bool,
-        cancelled: bool = False,
+        permit: Permit,
+        error: BaseException | None,
+        timeout: float | None = None,
+        lost: bool = False,
     ) -> None:
-        permit, reset_seconds = held
+        """Give the connection of `permit` back, whose use ended with `error`, or `lost`."""
+        connection, permit.connection = permit.connection, None
+        if connection is None:  # released inside its block
+            return
+        cancelled = False
+        if error is not None:
+            cancelled = isinstance(error, asyncio.CancelledError)
+            lost = isinstance(error, (TimeoutError, ConnectionError)) or _is_lost(connection)
         # What tells when asyncpg has the connection back. A task of our own around its release would tell it too, and
         # costs as much as the whole gate.
-        holder = getattr(connection, "_holder", None)
-        in_use = getattr(holder, "_in_use", None)
         try:
-            await self.pool.release(connection, timeout=reset_seconds if timeout is None else timeout)
+            in_use = connection._holder._in_use  # noqa: SLF001 -- no public name; until=2027-12-31
+        except AttributeError:
+            in_use = None
+        try:
+            await self.pool.release(connection, timeout=permit.reset_seconds if timeout is None else timeout)
         finally:
             if in_use is None or in_use.done():
-                self._gate.leave(permit, sample=not cancelled, dropped=lost)
+                self._gate.leave(permit, not cancelled, lost)
             else:  # we were cancelled; asyncpg's reset goes on behind its shield
                 self._resetting[in_use] = permit
                 in_use.add_done_callback(self._reset)
-
-    def _leave(
-        self, connection: asyncpg.pool.PoolConnectionProxy, error: BaseException | None
-    ) -> Awaitable[None]:
-        """Give `connection` back that was used in a block which ended with `error`."""
-        held = self._held.pop(connection, None)
-        if held is None:  # released inside the block
-            released: Awaitable[None] = self.pool.release(connection)
-            return released
-        if error is None:
-            return self._give_back(connection, held, None, lost=False)
-        cancelled = isinstance(error, asyncio.CancelledError)
-        lost = isinstance(error, (TimeoutError, ConnectionError)) or _is_lost(connection)
-        return self._give_back(connection, held, None, lost=lost and not cancelled, cancelled=cancelled)
 
     def _reset(self, in_use: asyncio.Future[None]) -> None:
         self._gate.leave(self._resetting.pop(in_use))
@@ -190,7 +188,8 @@ class GatedPool:
         gated = self._gated()
         if gated and self._core.closed:
             raise self._gate.closed_error()
-        permit = Permit(self._gate, None, _NORMAL, None, _getframe(1))
+        permit = self.acquire()
+        permit.asked_from(_getframe(1))
         limit = self._core.limit_for(_NORMAL) if gated else self._core.max_size
         if not self._gate.try_enter(permit, limit):
             return None
@@ -221,7 +220,7 @@ class GatedPool:
         return self._core.limit is not None and (self._flag is None or self._flag.active())
 
     async def _acquire(
-        self, permit: Permit, timeout: float | None, *, gated: bool | None = None, shortcut: bool = False
+        self, permit: Permit, timeout: float | None, gated: bool | None = None, shortcut: bool = False
     ) -> asyncpg.pool.PoolConnectionProxy:
         gate = self._gate
         if gated is None:  # `_gated`, without the call
@@ -237,7 +236,6 @@ class GatedPool:
                 raise
             gate.count(permit)
             permit.connection = connection
-            self._held[connection] = (permit, None)
         else:
             asked_seconds = timeout
             if current_deadline() is not None:
@@ -254,7 +252,6 @@ class GatedPool:
                         raise
                     permit.since = gate.now()
                     permit.connection = connection
-                    self._held[connection] = (permit, None)
                 else:
                     connection = await self._connected_within(
                         permit, now, timeout, asked_seconds, shortcut=shortcut, waited=waiter is not None
@@ -263,7 +260,7 @@ class GatedPool:
                 self._ledger.acquired[outcome_of(error)].observe(gate.now() - now)
                 raise
         seconds = permit.since - now
-        if seconds < _AT_ONCE_SECONDS:  # what `observe` finds out by a search
+        if seconds < AT_ONCE_SECONDS:  # what `observe` finds out by a search
             acquired.counts[0] += 1
             acquired.total += seconds
         else:
@@ -284,9 +281,8 @@ class GatedPool:
         left_seconds = max(0.0, now + timeout - self._clock.monotonic()) if waited else timeout
         try:
             if not shortcut:
-                return await self._connected(
-                    permit, self.pool.acquire(timeout=left_seconds), reset_seconds=reset_seconds
-                )
+                permit.reset_seconds = reset_seconds
+                return await self._connected(permit, self.pool.acquire(timeout=left_seconds))
             # Not `acquire(timeout=...)`: asyncpg would hold the reset to it too, after the statement has succeeded.
             async with asyncio.timeout(left_seconds):
                 return await self._connected(permit, self.pool.acquire())
@@ -298,11 +294,7 @@ class GatedPool:
             ) from error
 
     async def _connected(
-        self,
-        permit: Permit,
-        connecting: Awaitable[asyncpg.pool.PoolConnectionProxy],
-        *,
-        reset_seconds: float | None = None,
+        self, permit: Permit, connecting: Awaitable[asyncpg.pool.PoolConnectionProxy]
     ) -> asyncpg.pool.PoolConnectionProxy:
         """The connection for `permit`, or the permit back."""
         try:
@@ -312,7 +304,6 @@ class GatedPool:
             raise
         permit.since = self._gate.now()  # connecting is no part of what statements take
         permit.connection = connection
-        self._held[connection] = (permit, reset_seconds)
         return connection
 
     # The shortcuts of asyncpg's pool, with one difference while the gate is on: `timeout` covers the wait
@@ -375,14 +366,14 @@ class GatedPool:
 
     async def _with(self, method: str, *args: object, timeout: float | None, **options: Any) -> Any:
         gated = self._gated()
-        caller = _getframe(1).f_back  # the shortcut's own frame is in between
-        permit = Permit(self._gate, timeout, _NORMAL, None, caller)
+        permit = self.acquire()
+        permit.asked_from(_getframe(1).f_back)  # the shortcut's own frame is in between
         if gated and timeout is not None:
             deadline = Deadline.after(timeout, self._clock.monotonic())
-            connection = await self._acquire(permit, timeout, gated=True, shortcut=True)
+            connection = await self._acquire(permit, timeout, True, True)
             timeout = deadline.remaining(self._clock.monotonic())
         else:
-            connection = await self._acquire(permit, None, gated=gated)
+            connection = await self._acquire(permit, None, gated)
         error: BaseException | None = None
         try:
             return await getattr(connection, method)(*args, timeout=timeout, **options)
@@ -391,7 +382,7 @@ class GatedPool:
             raise
         finally:
             try:
-                await self._leave(connection, error)
+                await self._leave(permit, error)
             finally:
                 error = None  # no cycle through this frame
 
@@ -405,24 +396,30 @@ class Acquisition(Permit):
     begun: bool
 
     def __await__(self) -> Generator[Any, None, asyncpg.pool.PoolConnectionProxy]:
+        if self.connection is not None:
+            raise _twice()
         self.begun = True
-        return self.pool._acquire(self, self._timeout_seconds).__await__()  # noqa: SLF001 -- the same room; until=2027-12-31
+        return self.pool._acquire(self, self.timeout_seconds).__await__()  # noqa: SLF001 -- the same room; until=2027-12-31
 
     # Not `async def`: each would put one more coroutine around those that do the work.
 
     def __aenter__(self) -> Coroutine[Any, Any, asyncpg.pool.PoolConnectionProxy]:
         if self.begun or self.connection is not None:
-            from asyncpg import InterfaceError
+            raise _twice()
+        return self.pool._acquire(self, self.timeout_seconds)  # noqa: SLF001 -- the same room; until=2027-12-31
 
-            raise InterfaceError("a connection is already acquired")
-        return self.pool._acquire(self, self._timeout_seconds)  # noqa: SLF001 -- the same room; until=2027-12-31
-
-    def __aexit__(  # type: ignore[override]  # -- a pool's block ends by its release; until=2027-12-31
+    def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> Awaitable[None]:
-        connection, self.connection = self.connection, None
+    ) -> Coroutine[Any, Any, None]:
         self.begun = True
-        return self.pool._leave(connection, error)  # noqa: SLF001 -- the same room; until=2027-12-31
+        return self.pool._leave(self, error)  # noqa: SLF001 -- the same room; until=2027-12-31
+
+
+def _twice() -> Exception:
+    from asyncpg import InterfaceError
+
+    error: Exception = InterfaceError("a connection is already acquired")
+    return error
 
 
 def _is_lost(connection: asyncpg.pool.PoolConnectionProxy) -> bool:

@@ -120,7 +120,9 @@ async def test_what_the_line_took_is_not_there_for_the_connection(
     later = await waiting
     assert len(asked) == 1
     assert 0 < asked[0] <= 59.96
-    assert gated._held[later][1] == 60.0, "the reset has the whole time-out, as in asyncpg"
+    permit = gated._ledger.holding(later)
+    assert permit is not None
+    assert permit.reset_seconds == 60.0, "the reset has the whole time-out, as in asyncpg"
     await gated.release(later)
     monkeypatch.undo()
     await all_is_back(gated)
