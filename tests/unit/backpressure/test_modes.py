@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from quickwins.backpressure import Gate, NestedAcquire, PoolExhausted, Priority, RejectReason, deadline
 from quickwins.backpressure._deadline import current_deadline, deadline_in
+from quickwins.core.clock import FakeClock
 from tests.integration.backpressure.stepping import eventually
 
 pytestmark = pytest.mark.asyncio
@@ -169,10 +170,11 @@ async def test_those_who_hold_permits_the_longest_are_named_by_their_place_in_th
 
 
 async def test_only_the_five_worst_places_are_remembered() -> None:
-    gate = bound(Gate.queue(**LONG))
+    gate, clock = Gate.queue(**LONG), FakeClock()
+    gate.bind(1, clock=clock, registry=CollectorRegistry())
     for number in range(9):
-        names: dict[str, Any] = {}
-        exec(f"async def place{number}(gate):\n    async with gate.permit():\n        pass", names)  # noqa: S102 -- nine places; until=2027-12-31
+        names: dict[str, Any] = {"clock": clock}
+        exec(f"async def place{number}(gate):\n    async with gate.permit():\n        clock.now += 1", names)  # noqa: S102 -- nine places; until=2027-12-31
         await names[f"place{number}"](gate)
     assert len(gate.stats().longest_held) == 5
 
