@@ -1,7 +1,10 @@
-"""What a line costs beside its peers', as ratios of CPU seconds of the whole process, our writer's thread included.
+"""What a line costs beside its peers': who logs, and the whole process.
 
 The same records through each, with the same fields bound, all to /dev/null; what ours does besides is to redact, to bound, to
-escape, to number and to count. `unseen` has a string in each record that never came before.
+escape, to number and to count. The peers write a line where it is logged, ours in a thread. So there are two figures: CPU seconds
+of the thread that logs, which is what a request waits for, and CPU seconds of the process, which is what the machine pays; for
+these the writer is waited for, every 500 records. None may be dropped. Targets are about the dearer of the two. `unseen` has a
+string in each record that never came before.
 
 python -m benchmarks.logs.line
 """
@@ -10,19 +13,39 @@ from __future__ import annotations
 
 import sys
 import time
-from itertools import cycle
+from contextlib import AbstractContextManager, contextmanager
+from itertools import count, cycle
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.logs import peers, records
-from quickwins.logs import Redaction
-from quickwins.rig import Target, exit_code, paired_ratios
+from quickwins.logs import Redaction, _logger
+from quickwins.rig import Comparison, Target, exit_code, paired_ratios
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
+
+    from quickwins.logs import Pipeline
 
 BOUNDS = {"clean": 0.4, "nested": 1.3, "secret": 4.5}
-ROUNDS = 150
+ROUNDS, WHOLE_ROUNDS = 150, 40
+AT_ONCE = 500
+
+
+def current() -> Pipeline:
+    """The pipeline that is configured."""
+    assert _logger.current is not None
+    return _logger.current
+
+
+@contextmanager
+def nothing_lost(configured: AbstractContextManager[Pipeline]) -> Iterator[None]:
+    """A block in which every record of ours is written: a dropped one costs little."""
+    with configured as pipeline:
+        yield
+        pipeline.sink.flush(10)
+        dropped = sum(pipeline.sink.stats().dropped.values())
+        assert not dropped, f"{dropped} records were dropped: the figures are of no use"
 
 
 def each(kind: str, log: Callable[[dict[str, object]], object]) -> Callable[[], object]:
@@ -31,15 +54,33 @@ def each(kind: str, log: Callable[[dict[str, object]], object]) -> Callable[[], 
     return lambda: log(following())
 
 
-def lines() -> list[Target]:
+def compared(
+    contenders: Mapping[str, Any], stopwatch: Callable[[], float], *, block_seconds: float, rounds: int
+) -> Comparison:
+    """Ratios to structlog's line by a stopwatch."""
+    return paired_ratios(
+        contenders,
+        reference="structlog",
+        rng=Random(1),
+        rounds=rounds,
+        block_seconds=block_seconds,
+        stopwatch=stopwatch,
+    )
+
+
+def lines() -> list[Target]:  # noqa: C901 -- one contender after the other; until=2027-12-31
     """Ours beside the peers, one kind of record after the other."""
     _, theirs = peers.structlogs()
     stdlib, loguru = peers.json_loggers(), peers.logurus()
     info, _ = peers.ours()
     event = peers.EVENT
 
+    calls = count(1)
+
     def with_ours(fields: dict[str, object]) -> None:
         info(event, **fields)
+        if next(calls) % AT_ONCE == 0:
+            current().sink.flush(10)
 
     def with_structlog(fields: dict[str, object]) -> None:
         theirs.info(event, **fields)
@@ -61,26 +102,24 @@ def lines() -> list[Target]:
                 "python-json-logger": each(kind, with_the_standard_library),
                 "loguru": each(kind, with_loguru),
             }
-        with peers.our_pipeline():
-            found = paired_ratios(
-                contenders, reference="structlog", rng=Random(1), rounds=ROUNDS, stopwatch=time.process_time
-            )
-        with peers.our_pipeline(Redaction.none()):
-            bare = paired_ratios(
-                {"structlog": contenders["structlog"], "without redaction": contenders["quickwins"]},
-                reference="structlog",
-                rng=Random(2),
-                rounds=ROUNDS,
-                stopwatch=time.process_time,
-            )
-        ratio, without = found.ratios["quickwins"], bare.ratios["without redaction"]
-        print(f"\n{kind}\n{found.table()}")
-        print(f"redaction's own share of our line: {1 - without.median / ratio.median:.0%}")
+        with nothing_lost(peers.our_pipeline()):
+            found = compared(contenders, time.thread_time, block_seconds=0.002, rounds=ROUNDS)
+            whole = compared(contenders, time.process_time, block_seconds=0.03, rounds=WHOLE_ROUNDS)
+        both = {"structlog": contenders["structlog"], "quickwins": contenders["quickwins"]}
+        with nothing_lost(peers.our_pipeline(Redaction.none())):
+            bare = compared(both, time.process_time, block_seconds=0.03, rounds=WHOLE_ROUNDS)
+        ratio, all_of_it = found.ratios["quickwins"], whole.ratios["quickwins"]
+        share = 1 - bare.ratios["quickwins"].median / all_of_it.median
+        print(f"\n{kind}: the thread that logs\n{found.table()}")
+        print(f"{kind}: the process\n{whole.table()}")
+        print(f"redaction's own share of what the process pays for our line: {share:.0%}")
         if kind in BOUNDS:
-            made.append(ratio.at_most(BOUNDS[kind]))
+            made.append(max(ratio, all_of_it, key=lambda one: one.median).at_most(BOUNDS[kind]))
         if kind == "clean":
             for name, bound in (("python-json-logger", 0.2), ("loguru", 0.1)):
-                share = ratio.median / found.ratios[name].median
+                share = max(
+                    one.ratios["quickwins"].median / one.ratios[name].median for one in (found, whole)
+                )
                 made.append(Target(f"a clean line ≤ {bound} of {name}'s: {share:.3f}", met=share <= bound))
     return made
 

@@ -7,6 +7,7 @@ python-json-logger: its orjson formatter. loguru: `serialize=True`. What is boun
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,14 @@ import structlog
 from prometheus_client import CollectorRegistry
 from pythonjsonlogger.orjson import OrjsonFormatter
 
-from quickwins.logs import Redaction, Sink, get_logger
+from quickwins.core.clock import SystemClock
+from quickwins.logs import Redaction, Sink, _logger, get_logger
 from quickwins.logs._context import CONTEXT, EMPTY
-from quickwins.logs._pipeline import Pipeline, configure_logging
+from quickwins.logs._pipeline import Pipeline
 from quickwins.logs._trace import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Log = Callable[..., None]
 
@@ -33,11 +35,27 @@ EVENT = "feed.served"
 NOWHERE = Path("/dev/null")
 
 
-def our_pipeline(redaction: Redaction | None = None) -> Pipeline:
-    """Ours; to be made current with `configure_logging` one at a time, since logging is one to a process."""
-    return configure_logging(
-        service="feed", sink=Sink.file(NOWHERE), redaction=redaction, registry=CollectorRegistry()
+@contextmanager
+def our_pipeline(redaction: Redaction | None = None) -> Iterator[Pipeline]:
+    """Ours, for our loggers alone: `configure_logging` would take the peers' handlers over."""
+    pipeline = Pipeline(
+        service="feed",
+        level="info",
+        sink=Sink.file(NOWHERE),
+        redaction=Redaction.strict() if redaction is None else redaction,
+        sampling=None,
+        flag=None,
+        registry=CollectorRegistry(),
+        clock=SystemClock(),
+        strict=False,
     )
+    pipeline.sink.start()
+    _logger.current = pipeline
+    try:
+        yield pipeline
+    finally:
+        _logger.current = None
+        pipeline.sink.close()
 
 
 def ours() -> tuple[Log, Log]:

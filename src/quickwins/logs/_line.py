@@ -27,7 +27,7 @@ with needs_extra("logs"):
     import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from quickwins.logs._context import Context
     from quickwins.logs._scan import Scanner
@@ -123,6 +123,7 @@ class Renderer:
         service: str,
         declared: Mapping[str, tuple[str, ...]],
         strict: bool = False,
+        wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         """Make one.
 
@@ -132,10 +133,12 @@ class Renderer:
             declared: The declared events and their fields.
             strict: Whether an undeclared field of a declared event raises `ConfigError`; otherwise it is kept under
                 `attributes`.
+            wall_ns: The time, in nanoseconds since the epoch.
         """
         self._scanner = scanner
         self._declared = {event: frozenset(fields) | ALWAYS_DECLARED for event, fields in declared.items()}
         self._strict = strict
+        self._wall_ns = wall_ns
         walk = Walk(scanner)
         self._service = self._object({"service.name": walk.value(service)})[1:-1]
         self._heads: tuple[dict[str, _Head], ...] = tuple({} for _ in LEVELS)
@@ -150,7 +153,6 @@ class Renderer:
         event: str,
         fields: dict[str, object],
         context: Context,
-        wall_ns: int,
         extra: Mapping[str, object] | None = None,
     ) -> bytes:
         """One line without its closing brace.
@@ -160,7 +162,6 @@ class Renderer:
             event: What happened.
             fields: What the call says; may be changed.
             context: What is bound.
-            wall_ns: When it was, in nanoseconds since the epoch.
             extra: Envelope fields that our own code adds; not looked at for secrets.
 
         Raises:
@@ -173,7 +174,7 @@ class Renderer:
             bound = context.rendered
             if type(bound) is not _Bound or bound.by is not self:
                 bound = self._bind(context)
-            second, below = divmod(wall_ns, 1_000_000_000)
+            second, below = divmod(self._wall_ns(), 1_000_000_000)
             stamp = self._second
             if stamp[0] != second:
                 stamp = self._stamp(second)
@@ -215,7 +216,7 @@ class Renderer:
         except ConfigError:
             raise
         except Exception as broken:  # noqa: BLE001 -- a log call never raises, whatever the caller's objects do; until=2027-12-31
-            return self._minimal(level, event, wall_ns, broken)
+            return self._minimal(level, event, broken)
 
     # The usual way.
 
@@ -372,9 +373,9 @@ class Renderer:
             self.redacted[rule] += 1
         return len(hits)
 
-    def _minimal(self, level: Level, event: object, wall_ns: int, broken: Exception) -> bytes:
+    def _minimal(self, level: Level, event: object, broken: Exception) -> bytes:
         """What can always be said: when, how bad, and which error kept the rest from being said."""
-        second, below = divmod(wall_ns, 1_000_000_000)
+        second, below = divmod(self._wall_ns(), 1_000_000_000)
         name = event if type(event) is str and event in self._heads[level.index] else "log.failed"
         fields = {
             "severity_text": level.text,

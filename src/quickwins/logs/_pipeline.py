@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from quickwins.core import events
@@ -20,7 +21,7 @@ from quickwins.logs._records import message, said
 from quickwins.logs._sampling import Sampler, Sampling
 from quickwins.logs._scan import Scanner
 from quickwins.logs._stdlib import Takeover
-from quickwins.logs._values import PLAIN, Walk
+from quickwins.logs._values import Walk
 from quickwins.logs.metrics import DROPPED, RECORDS, REDACTIONS, SECONDS, SINK_ERRORS
 from quickwins.logs.redaction import Redaction
 from quickwins.logs.sink import Sink
@@ -41,11 +42,7 @@ if TYPE_CHECKING:
 _MEASURED = 64
 """One call in so many is timed."""
 
-CHARGE = 512
-"""What a record holds of the queue besides its text, before it is a line; most records hold less."""
-
-_UNCHANGING = PLAIN | {int}
-"""Types whose values are later what they are now."""
+_LEFT_OUT: Mapping[str, object] = MappingProxyType({})
 
 CLOSE_SECONDS = 2.0
 """How long the end of a process waits for a slow reader."""
@@ -76,17 +73,14 @@ class Pipeline:
     ) -> None:
         """Use `configure_logging` instead."""
         self.sink = sink
+        self._sink_put = sink.put
         self._service = service
         self._strict = strict
         self._clock = clock
-        self._wall_ns = time.time_ns if isinstance(clock, SystemClock) else self._fake_ns
-        # In strict mode the caller must hear of a mistake.
-        self._later = not strict
         self._flag = flag
         self._closed = False
         self._records = [0] * len(LEVELS)
         self._sampled = 0
-        self._calls = 0
         self._seconds = 0.0
         self._redaction: Redaction | None = None
         self._redacted: dict[str, int] = {}
@@ -136,6 +130,7 @@ class Pipeline:
                 service=self._service,
                 declared={one.name: one.fields for one in events.declared()},
                 strict=self._strict,
+                wall_ns=time.time_ns if isinstance(self._clock, SystemClock) else self._wall_ns,
             )
         if _logger.current is self:
             self._takeover.install(self.threshold)
@@ -144,39 +139,24 @@ class Pipeline:
 
     def emit(self, level: Level, event: str, fields: dict[str, object], context: Context) -> None:
         """Make a line and hand it on. The level has been looked at already; `fields` may be changed."""
-        self._calls = calls = self._calls + 1
-        started = 0.0 if calls % _MEASURED else time.perf_counter()
-        extra: Mapping[str, object] | None = None
-        if self._sampler is not None:
-            rate = self._sampler.rate(level, event, fields, int(self._clock.monotonic()))
-            if rate == 0:
-                self._sampled += 1
-                return
-            if rate > 1:
-                extra = {"log.sample_rate": rate}
         # Threads don't interfere: between reading and storing a list's item the interpreter changes no thread.
-        self._records[level.index] += 1
-        charge = CHARGE
-        for value in fields.values():
-            kind = type(value)
-            if kind is str:
-                charge += len(value)  # type: ignore[arg-type]  # -- a str, as just seen; until=2027-12-31
-            elif kind not in _UNCHANGING:
-                charge = 0
-                break
-        if charge and extra is None and self._later and type(event) is str and "exc_info" not in fields:
-            record = [charge + len(event), level, event, fields, context, self._wall_ns()]
-            self.sink.put_unfinished(record, level.severity)
-        else:
-            line = self._renderer.line(level, event, fields, context, self._wall_ns(), extra)
-            self.sink.put(line, level.severity)
+        self._records[level.index] = count = self._records[level.index] + 1
+        started = 0.0 if count % _MEASURED else time.perf_counter()
+        extra = None if self._sampler is None else self._sampled_as(self._sampler, level, event, fields)
+        if extra is not _LEFT_OUT:
+            self._sink_put(self._renderer.line(level, event, fields, context, extra), level.severity)
         if started:
             self._seconds += time.perf_counter() - started
 
-    def _render(self, record: list[Any]) -> bytes:
-        """The line of a record that was put as it is."""
-        _, level, event, fields, context, wall_ns = record
-        return self._renderer.line(level, event, fields, context, wall_ns)
+    def _sampled_as(
+        self, sampler: Sampler, level: Level, event: str, fields: Mapping[str, object]
+    ) -> Mapping[str, object] | None:
+        """What a line says of sampling; `_LEFT_OUT` where there is to be none."""
+        rate = sampler.rate(level, event, fields, int(self._clock.monotonic()))
+        if rate == 0:
+            self._sampled += 1
+            return _LEFT_OUT
+        return {"log.sample_rate": rate} if rate > 1 else None
 
     def _receive(self, record: logging.LogRecord) -> None:
         """A record of the standard library."""
@@ -206,9 +186,9 @@ class Pipeline:
             "seconds": round(outage.seconds, 3),
             "error": outage.error,
         }
-        return self._renderer.line(WARNING, "log.sink_recovered", fields, EMPTY, self._wall_ns())
+        return self._renderer.line(WARNING, "log.sink_recovered", fields, EMPTY)
 
-    def _fake_ns(self) -> int:
+    def _wall_ns(self) -> int:
         return int(self._clock.wall() * 1e9)
 
     # Counts.
@@ -271,7 +251,7 @@ class Pipeline:
             return
         if _logger.current is not None:
             _logger.current._off()  # noqa: SLF001 -- of this class; until=2027-12-31
-        self.sink.start(self._recovered, self._render)
+        self.sink.start(self._recovered)
         self._structlog_was = _configure_structlog()
         self._takeover.install(self.threshold)
         _logger.current = self

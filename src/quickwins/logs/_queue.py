@@ -3,9 +3,6 @@
 The rule: a line is charged its length and `CHARGE`. Above `max_bytes` less the reserve only warnings and errors are
 admitted, above `max_bytes` nothing is. Whatever is refused is counted, by reason, and told by the next line admitted.
 
-A record need not be a line yet: to make lines of many at once, in the consumer's thread, costs a fraction of making each
-where it is logged, amid other work. It is a list, the cheapest of objects: what it is charged, and what `render` takes.
-
 The trap: `put` runs in any thread, in signal handlers and in finalizers, also in the middle of another `put` of the
 same thread. A lock would make them wait for each other, for ever in the last case, and costs more than all the rest. So
 there is none: CPython switches threads only at calls and at jumps back, and each statement here that changes a shared
@@ -17,14 +14,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    Unfinished = list[Any]
-    Item = bytes | Unfinished
-
 
 WARN = 13
 """The least severity that may use the reserve, and that is written without delay: OpenTelemetry's WARN."""
@@ -54,7 +47,6 @@ class LineQueue:
 
     Attributes:
         size: What the lines are charged that were admitted and are not written.
-        render: Makes a line of a record, in the consumer's thread; never raises.
         missed: How many were dropped since the last line admitted.
         full: How many were dropped as `DropReason.QUEUE_FULL`.
         reserved: As `DropReason.RESERVE`.
@@ -84,7 +76,6 @@ class LineQueue:
         "full",
         "lost",
         "missed",
-        "render",
         "reserved",
         "seq",
         "shut",
@@ -107,8 +98,7 @@ class LineQueue:
         self._max_bytes = max_bytes
         self._reserve_bytes = reserve_bytes
         self._wake = wake
-        self._lines: deque[Item | tuple[Item, int]] = deque()
-        self.render: Callable[[Unfinished], bytes] = _unrendered
+        self._lines: deque[bytes | tuple[bytes, int]] = deque()
         self._append = self._lines.append
         self._open = False
         self._low = -1
@@ -140,26 +130,10 @@ class LineQueue:
             self._wake(severity)
         return True
 
-    def put_unfinished(self, record: Unfinished, severity: int) -> bool:
-        """As `put`, a record of which the consumer makes a line."""
-        cost: int = record[0]
-        self.size = size = self.size + cost
-        if size > self._low and not self._admits(size, cost, severity):
-            return False
-        self._append((record, self._tell()) if self.missed else record)
-        if severity >= self.wake_severity or size >= self.wake_bytes:
-            self._wake(severity)
-        return True
-
     def put_locked(self, line: bytes, severity: int) -> bool:
         """`put` for interpreters that run Python code in parallel."""
         with self._lock:
             return self.put(line, severity)
-
-    def put_unfinished_locked(self, record: Unfinished, severity: int) -> bool:
-        """`put_unfinished`, likewise."""
-        with self._lock:
-            return self.put_unfinished(record, severity)
 
     def _admits(self, size: int, cost: int, severity: int) -> bool:
         if self._open and size <= self._max_bytes and severity >= WARN:
@@ -247,18 +221,15 @@ class LineQueue:
                     item = popleft()
                 except IndexError:
                     break
-                missed = 0
-                if isinstance(item, tuple):
-                    item, missed = item
                 if isinstance(item, bytes):
-                    bare, charged = item, len(item) + CHARGE
+                    seq += 1
+                    line = b'%b,"seq":%d}\n' % (item, seq)
+                    charged = len(item) + CHARGE
                 else:
-                    bare, charged = self.render(item), item[0]
-                seq += missed + 1
-                if missed:
+                    bare, missed = item
+                    seq += missed + 1
                     line = b'%b,"log.dropped":%d,"seq":%d}\n' % (bare, missed, seq)
-                else:
-                    line = b'%b,"seq":%d}\n' % (bare, seq)
+                    charged = len(bare) + CHARGE
                 size += len(line)
                 if size > limit_bytes and parts:
                     size -= len(line)
@@ -278,7 +249,3 @@ class LineQueue:
             self.written_lines += self._chunk_lines
             self.written_bytes += self._chunk_bytes
             self._chunk_cost = self._chunk_lines = self._chunk_bytes = 0
-
-
-def _unrendered(record: Unfinished) -> bytes:  # until somebody says how
-    return b'{"event.name":"log.failed","charge":%d' % record[0]

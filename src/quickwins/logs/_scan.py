@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from quickwins.core.digest import digest
@@ -88,12 +89,17 @@ _ASIDE = re.compile(r"""[:"'](?:(?<=:)(?!//)(?!(?<=[0-9]:)[0-9])|(?<=["']),)""")
 _ESCAPE = re.compile(r"%(?!25|7[Ff])([2-7][0-9A-Fa-f])")
 _DIGITS = re.compile(r"[0-9]+")
 _SAFE_CUT = ' \t\r\n"{}<>'
-_TRAILING_NUMBER = re.compile(r"[0-9 ()+./\u00a0\u202f\u2010\u2011\u2013-]{1,48}\Z")
-_NEIGHBOURS = frozenset(" \t\r\n\"'<>(){},;&=:/?#@") | {""}
+_TRAILING_NUMBER = re.compile(r"(?<![^\s\"{}<>])[0-9A-Z ()+./\u00a0\u202f\u2010\u2011\u2013-]{1,48}\Z")
+"""Groups of a card, phone or bank account; the rest of it may have been behind the cut."""
 
-_CARD, _EMAIL, _PHONE, _QUERY, _TOO_MANY = Rule.CARD, Rule.EMAIL, Rule.PHONE, Rule.QUERY, Rule.TOO_MANY
+_NEIGHBOURS = frozenset(' \t\r\n"<>),;=:/?')
+"""What nothing private begins or ends with."""
+
+
+_CARD, _EMAIL, _PHONE, _TOO_MANY = Rule.CARD, Rule.EMAIL, Rule.PHONE, Rule.TOO_MANY
 _KEY, _TOO_LONG = Rule.KEY, Rule.TOO_LONG
 _ALL = frozenset(Rule)
+_START = itemgetter(0)
 
 
 class Scanner:
@@ -126,14 +132,14 @@ class Scanner:
                 hits.append(_PHONE)
                 return self._pseudonym(_PHONE, value)
         hits.append(_KEY)
-        return "[redacted:key]"
+        return _KEY.mark
 
     def number(self, value: int, hits: list[Rule]) -> int | str:
         """`value`, unless it could be the number of a card. Not for booleans."""
         if value < 10**12 or value >= 10**19 or _CARD not in self._rules or not is_card(str(value)):
             return value
         hits.append(_CARD)
-        return "[redacted:card]"
+        return _CARD.mark
 
     def text(self, value: str, hits: list[Rule]) -> str:
         """`value` without what is private in it; `value` itself when that is nothing. Never raises.
@@ -147,22 +153,21 @@ class Scanner:
             return value
         if length > MAX_LENGTH or _is_suspect(value):
             return self._redacted(value, hits)
-        self._remember(value)
+        if length <= MAX_CLEAN_LENGTH and value.isprintable():  # `_remember`, without the call
+            clean = self.clean
+            if len(clean) >= MAX_CLEAN:
+                clean.clear()
+            clean[value] = None
         return value
-
-    def _remember(self, value: str) -> None:
-        if len(value) <= MAX_CLEAN_LENGTH and value.isprintable():
-            if len(self.clean) >= MAX_CLEAN:
-                self.clean.clear()
-            self.clean[value] = None
 
     def _redacted(self, value: str, hits: list[Rule]) -> str:
         text, left_out = (value, 0) if len(value) <= MAX_LENGTH else _cut(value)
         for _ in range(_ROUNDS):
-            spans = self._spans(text)
+            spans, joined = self._spans(text)
             if not spans:
                 break
-            text, again = self._replaced(text, spans, hits)
+            again = joined or _looks_different(text, spans)
+            text = self._replaced(text, spans, hits)
             if not again:
                 break
         if text is value:
@@ -176,47 +181,38 @@ class Scanner:
             text = f"{text}[redacted:too_long:{left_out}]"
         return text
 
-    def _spans(self, text: str) -> list[Span]:
-        """What is private in `text`: sorted, apart from each other, and not too many."""
+    def _remember(self, value: str) -> None:
+        if len(value) <= MAX_CLEAN_LENGTH and value.isprintable():
+            if len(self.clean) >= MAX_CLEAN:
+                self.clean.clear()
+            self.clean[value] = None
+
+    def _spans(self, text: str) -> tuple[list[Span], bool]:
+        """What is private in `text`: sorted, apart from each other, not too many; and whether some were joined."""
         spans = _found(text, self._private)
         decoded, escapes = _decoded(text)
         if escapes:
             spans += [
-                Span(start + 2 * bisect_left(escapes, start), end + 2 * bisect_left(escapes, end), rule)
+                (start + 2 * bisect_left(escapes, start), end + 2 * bisect_left(escapes, end), rule)
                 for start, end, rule in _found(decoded, self._private)
             ]
         if self._rules != _ALL:
-            spans = [span for span in spans if span.rule in self._rules or span.rule is _TOO_MANY]
-        return _merged(spans, len(text)) if len(spans) > 1 else spans
+            spans = [span for span in spans if span[2] in self._rules or span[2] is _TOO_MANY]
+        return _merged(spans, len(text)) if len(spans) > 1 else (spans, False)
 
-    def _replaced(self, text: str, spans: list[Span], hits: list[Rule]) -> tuple[str, bool]:
-        """The text without its spans, and whether what is left must be looked at again.
-
-        It must where a text of parameters lost white space, and where a span has a neighbour that could be part of something private: next to the mark
-        they may look different.
-        """
+    def _replaced(self, text: str, spans: list[Span], hits: list[Rule]) -> str:
         pieces = []
         at = 0
-        again = False
-        parameters = "&" in text
         for start, end, rule in spans:
             pieces.append(text[at:start])
-            if rule is _QUERY:
-                pieces.append("[redacted]")
-            elif self._secret is not None and (rule is _EMAIL or rule is _PHONE):
+            if self._secret is not None and (rule is _EMAIL or rule is _PHONE):
                 pieces.append(self._pseudonym(rule, text[start:end]))
             else:
-                pieces.append(f"[redacted:{rule}]")
+                pieces.append(rule.mark)
             hits.append(rule)
-            if not again:
-                again = (
-                    text[end : end + 1] not in _NEIGHBOURS
-                    or text[start - 1 : start] not in _NEIGHBOURS
-                    or (parameters and " " in text[start:end])
-                )
             at = end
         pieces.append(text[at:])
-        return "".join(pieces), again
+        return "".join(pieces)
 
     def _pseudonym(self, rule: Rule, value: str) -> str:
         value = _decoded(value)[0]
@@ -244,21 +240,25 @@ def _is_suspect(value: str) -> bool:
         return False  # no digit, no capital, no punctuation that means something
     if "@" in shape or (":" in shape and _ASIDE.search(value)):
         return True
-    if len(shape.strip()) < _MIN_RANDOM or len(value) < _MIN_KEY_LENGTH:
-        words = value.lower()
-        if "bearer" in words or "basic" in words or "token" in words:
-            return True
-    elif not data.translate(_NO_KEY).isspace() and _may_have_token(data, value):
-        return True
+    if len(shape.strip()) < _MIN_RANDOM:
+        return _has_scheme(value)
     return (
-        "0000000000" in shape
-        or "000 0000" in shape
+        "000 0000" in shape
+        or "0000000000" in shape
         or ("00" in value and "000 " in shape and ZEROS.search(value) is not None)
+        or (not data.translate(_NO_KEY).isspace() and _may_have_token(data, value))
     )
+
+
+def _has_scheme(value: str) -> bool:
+    words = value.lower()
+    return "bearer" in words or "basic" in words or "token" in words
 
 
 def _may_have_token(data: bytes, value: str) -> bool:
     """Whether there is a word that begins a key, a block or a credential."""
+    if len(value) < _MIN_KEY_LENGTH:
+        return _has_scheme(value)
     return (
         not _SUSPECT_WORDS.isdisjoint(data.translate(_WORDS).split())
         or "eyJ" in value
@@ -291,8 +291,7 @@ def _found(text: str, private: Callable[[str], bool]) -> list[Span]:
         spans += _numbers(text, shape)
     if len(shape.strip()) >= _MIN_RANDOM:
         spans += _tokens(text, data)
-    lowered = text.lower()
-    if "bearer" in lowered or "basic" in lowered or "token" in lowered:
+    if _has_scheme(text):
         spans += _some(scheme(text))
     spans += urls
     equals = "=" in text
@@ -315,13 +314,13 @@ def _addresses(text: str, *, colon: bool) -> tuple[list[Span], list[Span]]:
         return _some(email(text)), []
     urls = _some(url_credentials(text))
     return _some(
-        one for one in email(text) if not any(url.start <= one.start <= url.end for url in urls)
+        one for one in email(text) if not any(start <= one[0] <= end for start, end, _ in urls)
     ), urls
 
 
 def _numbers(text: str, shape: str) -> list[Span]:
     grouped = "000 0000" in shape
-    spans = _some(bare_phone(text)) if grouped or "00" in text else []
+    spans = _some(bare_phone(text, grouped=grouped)) if grouped or "00" in text else []
     if grouped or "0000000000" in shape:
         spans += _some(card(text))
         if "A" in shape:
@@ -341,30 +340,49 @@ def _tokens(text: str, data: bytes) -> list[Span]:
 def _bounded(spans: list[Span], length: int) -> list[Span]:
     """`spans`, with the rest of the text from where the first of the rules stopped looking."""
     starts: dict[Rule, list[int]] = {}
-    for span in spans:
-        starts.setdefault(span.rule, []).append(span.start)
+    for start, _, rule in spans:
+        starts.setdefault(rule, []).append(start)
     stopped = [max(some) for some in starts.values() if len(some) > MAX_HITS]
-    return [*spans, Span(min(stopped), length, _TOO_MANY)] if stopped else spans
+    return [*spans, (min(stopped), length, _TOO_MANY)] if stopped else spans
 
 
-def _merged(spans: list[Span], length: int) -> list[Span]:
-    spans.sort(key=_order)
+def _merged(spans: list[Span], length: int) -> tuple[list[Span], bool]:
+    """The spans in order, those that overlap made one with the rule of the one that reaches furthest."""
+    spans.sort(key=_START)
     merged: list[Span] = []
-    last = spans[0]
-    for span in spans[1:]:
-        if span.start >= last.end:
-            merged.append(last)
-            last = span
-        elif span.end > last.end:
-            last = Span(last.start, span.end, span.rule)
-    merged.append(last)
+    joined = False
+    first, last, why = spans[0]
+    for start, end, rule in spans[1:]:
+        if start >= last:
+            joined = joined or start == last
+            merged.append((first, last, why))
+            first, last, why = start, end, rule
+        elif start != first or end != last:
+            joined = True
+            if end > last:
+                last, why = end, rule
+    merged.append((first, last, why))
     if len(merged) > MAX_HITS:
-        merged[MAX_HITS:] = [Span(merged[MAX_HITS].start, length, _TOO_MANY)]
-    return merged
+        merged[MAX_HITS:] = [(merged[MAX_HITS][0], length, _TOO_MANY)]
+    return merged, joined
 
 
-def _order(span: Span) -> tuple[int, int]:
-    return span.start, -span.end
+def _looks_different(text: str, spans: list[Span]) -> bool:
+    """Whether the text must be looked at again once marks stand in the place of `spans`.
+
+    It must where a neighbour of one could be part of something private that it alone kept from being seen, and where
+    a URL or its parameters lose white space.
+    """
+    run = "&" in text or "?" in text or "#" in text or "://" in text
+    length = len(text)
+    for start, end, _ in spans:
+        if end < length and (text[end] not in _NEIGHBOURS or text[end + 1 : end + 2].isdigit()):
+            return True
+        if start and (text[start - 1] not in _NEIGHBOURS or (start > 1 and text[start - 2].isdigit())):
+            return True
+        if run and " " in text[start:end]:
+            return True
+    return False
 
 
 def _decoded(text: str) -> tuple[str, list[int]]:

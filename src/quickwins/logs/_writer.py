@@ -62,7 +62,6 @@ class Writer:
         "_wake",
         "_writing",
         "put",
-        "put_unfinished",
         "queue",
         "recovered",
     )
@@ -77,7 +76,6 @@ class Writer:
         self._clock = clock
         self.queue = LineQueue(max_bytes, max_bytes // 4, self.rouse)
         self.put = self.queue.put if _ATOMIC else self.queue.put_locked
-        self.put_unfinished = self.queue.put_unfinished if _ATOMIC else self.queue.put_unfinished_locked
         self.recovered: Callable[[Outage], bytes] | None = None
         self.renew()
 

@@ -33,7 +33,16 @@ MAX_NAMES = 1_000
 
 
 class Rule(StrEnum):
-    """Why something was left out: the label of `log_redactions_total`, and what stands in its place."""
+    """Why something was left out: the label of `log_redactions_total`, and what stands in its place.
+
+    Attributes:
+        mark: What stands there.
+    """
+
+    mark: str
+
+    def __init__(self, label: str) -> None:
+        self.mark = "[redacted]" if label == "query" else f"[redacted:{label}]"
 
     KEY = "key"
     """The name of the field says so."""

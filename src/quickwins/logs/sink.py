@@ -77,8 +77,6 @@ class Sink:
             least. The sink ends it with `log.dropped`, if lines before it were dropped, and `seq`. Any thread, signal
             handler or finalizer may call it; it takes no lock, does no I/O (unless `inline`) and never raises. `False`:
             the line was dropped, and counted. The same object for the sink's whole life.
-        put_unfinished: The same for a record of which `start`'s `render` makes the line later, in the thread that writes: a
-            list whose first item is what it holds of the queue, in bytes.
     """
 
     __slots__ = (
@@ -90,11 +88,9 @@ class Sink:
         "_running",
         "_writer",
         "put",
-        "put_unfinished",
     )
 
     put: Callable[[bytes, int], bool]
-    put_unfinished: Callable[[list[Any], int], bool]
 
     def __init__(
         self,
@@ -129,7 +125,6 @@ class Sink:
             self._outlet, max_bytes=max_bytes, linger_seconds=linger_seconds, inline=inline, clock=clock
         )
         self.put = self._writer.put
-        self.put_unfinished = self._writer.put_unfinished
         self._running = False
         self._hooked = False
         self._lifecycle = threading.RLock()
@@ -194,22 +189,15 @@ class Sink:
             clock=clock,
         )
 
-    def start(
-        self,
-        recovered: Callable[[Outage], bytes] | None = None,
-        render: Callable[[list[Any]], bytes] | None = None,
-    ) -> None:
-        """Take lines from now on. Does nothing if it does already, but for `recovered` and `render`; a closed sink begins again.
+    def start(self, recovered: Callable[[Outage], bytes] | None = None) -> None:
+        """Take lines from now on. Does nothing if it does already, but for `recovered`; a closed sink begins again.
 
         Args:
             recovered: Makes the line, in the form that `put` takes, that the sink adds when writing works again after
                 errors, from what there is to say. Called in the writer thread. `None`: there is no such line.
-            render: Makes a line, likewise, of what `put_unfinished` took; must not raise. `None`: nobody calls that.
         """
         with self._lifecycle:
             self._writer.recovered = recovered
-            if render is not None:
-                self._writer.queue.render = render
             if self._running:
                 return
             self._running = True

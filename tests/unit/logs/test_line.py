@@ -32,11 +32,11 @@ AT = 1_700_000_000_123_456_789
 
 
 def renderer(**options: Any) -> Renderer:
-    return Renderer(Scanner(Redaction.strict()), service="feed", declared={}, **options)
+    return Renderer(Scanner(Redaction.strict()), service="feed", declared={}, wall_ns=lambda: AT, **options)
 
 
 def made(fields: dict[Any, Any], context: Context = EMPTY) -> dict[str, Any]:
-    line = renderer().line(INFO, "a", fields, Context(context.fields, trace=context.trace), AT) + b"}"
+    line = renderer().line(INFO, "a", fields, Context(context.fields, trace=context.trace)) + b"}"
     assert len(line.splitlines()) == 1
     result: dict[str, Any] = json.loads(line, object_pairs_hook=unique)
     return result
@@ -382,9 +382,9 @@ def test_one_record_is_one_line_for_every_splitter(harm: str, place: str) -> Non
             context = {text: 1}
         case _:
             service = text
-    one = Renderer(Scanner(Redaction.strict()), service=service, declared={})
+    one = Renderer(Scanner(Redaction.strict()), service=service, declared={}, wall_ns=lambda: AT)
     for _ in range(2):  # what is remembered is as harmless
-        line = one.line(INFO, event, dict(fields), Context(context), AT) + b"}"
+        line = one.line(INFO, event, dict(fields), Context(context)) + b"}"
         assert UNSAFE.search(line.decode()) is None
         assert len(line.splitlines()) == len(line.decode().splitlines()) == 1
         told = json.loads(line)
@@ -412,7 +412,7 @@ def test_whatever_is_logged_is_one_valid_line(
 ) -> None:
     one = renderer()
     shared = Context(context)
-    lines = [one.line(INFO, event, dict(fields), shared, AT) + b"}" for _ in range(2)]
+    lines = [one.line(INFO, event, dict(fields), shared) + b"}" for _ in range(2)]
     assert lines[0] == lines[1]
     assert UNSAFE.search(lines[0].decode()) is None
     told = json.loads(lines[0], object_pairs_hook=unique)
@@ -428,11 +428,11 @@ def test_nothing_unsafe_is_printable() -> None:
 def test_what_is_remembered_is_bounded() -> None:
     one = renderer()
     for number in range(3 * MAX_CLEAN):
-        one.line(INFO, f"event {number}", {f"name{number}": f"value {number}"}, EMPTY, AT)
+        one.line(INFO, f"event {number}", {f"name{number}": f"value {number}"}, EMPTY)
     assert len(one._heads[INFO.index]) <= MAX_EVENTS
     assert len(one._names) <= MAX_NAMES
     assert len(one._scanner.clean) <= MAX_CLEAN
-    one.line(INFO, "x" * 5_000, {"y" * 5_000: "z" * 5_000}, EMPTY, AT)
+    one.line(INFO, "x" * 5_000, {"y" * 5_000: "z" * 5_000}, EMPTY)
     assert max(map(len, [*one._scanner.clean, *one._names, *one._heads[INFO.index]])) <= 256
 
 
