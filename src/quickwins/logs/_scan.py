@@ -20,38 +20,22 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from quickwins.core.digest import digest
-from quickwins.logs import _names
-from quickwins.logs._patterns import (
-    API_KEY_WORDS,
-    ZEROS,
-    Span,
-    api_key,
-    bare_phone,
-    card,
-    email,
-    iban,
-    is_card,
-    jwt,
-    pair,
-    pem,
-    phone,
-    query,
-    query_runs,
-    scheme,
-    url_credentials,
-)
+from quickwins.logs._patterns import names
+from quickwins.logs._patterns.pairs import pair
+from quickwins.logs._patterns.people import ZEROS, bare_phone, card, email, iban, is_card, phone
+from quickwins.logs._patterns.spans import MAX_HITS
+from quickwins.logs._patterns.tokens import API_KEY_WORDS, api_key, jwt, pem, scheme
+from quickwins.logs._patterns.urls import query, query_runs, url_credentials
 from quickwins.logs.redaction import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from quickwins.logs._patterns.spans import Span
     from quickwins.logs.redaction import Redaction
 
 MAX_LENGTH = 4_096
 """Characters of a text that are looked at, and the most that are written of it, marks included."""
-
-MAX_HITS = 64
-"""Private things of a text that are named; from the next one on the rest is left out whole."""
 
 MAX_CLEAN = 4_096
 MAX_CLEAN_LENGTH = 256
@@ -96,7 +80,9 @@ _NEIGHBOURS = frozenset(' \t\r\n"<>),;=:/?')
 """What nothing private begins or ends with."""
 
 
-_CARD, _EMAIL, _PHONE, _TOO_MANY = Rule.CARD, Rule.EMAIL, Rule.PHONE, Rule.TOO_MANY
+_AFTER_VALUE = frozenset((" ", "&", "#", ""))
+
+_CARD, _EMAIL, _PHONE, _QUERY, _TOO_MANY = Rule.CARD, Rule.EMAIL, Rule.PHONE, Rule.QUERY, Rule.TOO_MANY
 _KEY, _TOO_LONG = Rule.KEY, Rule.TOO_LONG
 _ALL = frozenset(Rule)
 _START = itemgetter(0)
@@ -109,13 +95,14 @@ class Scanner:
         clean: Texts known to have nothing private, and nothing that is not printable. Ask only whether one is in it.
     """
 
-    __slots__ = ("_off", "_private", "_rules", "_secret", "clean", "key")
+    __slots__ = ("_all", "_off", "_private", "_rules", "_secret", "clean", "key")
 
     def __init__(self, redaction: Redaction) -> None:
         self.clean: dict[str, None] = {}
         self._off = not redaction.rules
         self._rules = redaction.rules
-        self._private = _names.namer(redaction.keys, redaction.safe_keys)
+        self._all = redaction.rules >= _ALL
+        self._private = names.namer(redaction.keys, redaction.safe_keys)
         secret = redaction.pseudonym_key
         self._secret = None if secret is None else secret.get_secret_value()
         self.key = self._private if _KEY in redaction.rules else _never
@@ -124,7 +111,7 @@ class Scanner:
     def hidden(self, name: str, value: object, hits: list[Rule]) -> str:
         """What stands in the place of `value` under a private name: a pseudonym where there may be one."""
         if self._secret is not None and isinstance(value, str):
-            kind = _names.kind(name)
+            kind = names.kind(name)
             if kind == "email" and "@" in value:
                 hits.append(_EMAIL)
                 return self._pseudonym(_EMAIL, value)
@@ -166,6 +153,9 @@ class Scanner:
             spans, joined = self._spans(text)
             if not spans:
                 break
+            start, end, rule = spans[0]
+            if start == 0 and end == len(text) and not left_out:  # most secrets are all that a field holds
+                return self._mark(text, rule, hits)
             again = joined or _looks_different(text, spans)
             text = self._replaced(text, spans, hits)
             if not again:
@@ -196,7 +186,7 @@ class Scanner:
                 (start + 2 * bisect_left(escapes, start), end + 2 * bisect_left(escapes, end), rule)
                 for start, end, rule in _found(decoded, self._private)
             ]
-        if self._rules != _ALL:
+        if not self._all:
             spans = [span for span in spans if span[2] in self._rules or span[2] is _TOO_MANY]
         return _merged(spans, len(text)) if len(spans) > 1 else (spans, False)
 
@@ -205,14 +195,16 @@ class Scanner:
         at = 0
         for start, end, rule in spans:
             pieces.append(text[at:start])
-            if self._secret is not None and (rule is _EMAIL or rule is _PHONE):
-                pieces.append(self._pseudonym(rule, text[start:end]))
-            else:
-                pieces.append(rule.mark)
-            hits.append(rule)
+            pieces.append(self._mark(text[start:end], rule, hits))
             at = end
         pieces.append(text[at:])
         return "".join(pieces)
+
+    def _mark(self, private: str, rule: Rule, hits: list[Rule]) -> str:
+        hits.append(rule)
+        if self._secret is not None and (rule is _EMAIL or rule is _PHONE):
+            return self._pseudonym(rule, private)
+        return rule.mark
 
     def _pseudonym(self, rule: Rule, value: str) -> str:
         value = _decoded(value)[0]
@@ -260,21 +252,19 @@ def _may_have_token(data: bytes, value: str) -> bool:
     if len(value) < _MIN_KEY_LENGTH:
         return _has_scheme(value)
     return (
-        not _SUSPECT_WORDS.isdisjoint(data.translate(_WORDS).split())
-        or "eyJ" in value
+        "eyJ" in value
+        or not _SUSPECT_WORDS.isdisjoint(data.translate(_WORDS).split())
         or _may_have_start(value)
     )
 
 
 def _may_have_start(value: str) -> bool:
+    """Whether there is a beginning that runs on into a key."""
     return (
         "SK" in value
-        or "AKIA" in value
-        or "ASIA" in value
+        or ("IA" in value and ("AKIA" in value or "ASIA" in value or "ABIA" in value))
         or "AIza" in value
         or "dapi" in value
-        or "ABIA" in value
-        or "ACCA" in value
         or "ATATT3" in value
     )
 
@@ -286,13 +276,13 @@ def _found(text: str, private: Callable[[str], bool]) -> list[Span]:
     colon = ":" in text
     spans, urls = _addresses(text, colon=colon) if "@" in text else ([], [])
     if "+" in text or colon:
-        spans += _some(phone(text))
+        spans += phone(text)
     if "0" in shape:
         spans += _numbers(text, shape)
     if len(shape.strip()) >= _MIN_RANDOM:
         spans += _tokens(text, data)
     if _has_scheme(text):
-        spans += _some(scheme(text))
+        spans += scheme(text)
     spans += urls
     equals = "=" in text
     runs = query_runs(text) if "?" in text or (equals and ("#" in text or "&" in text)) else []
@@ -311,38 +301,38 @@ def _some(found: Iterator[Span]) -> list[Span]:
 def _addresses(text: str, *, colon: bool) -> tuple[list[Span], list[Span]]:
     """E-mail addresses, and what stands before the `@` of URLs: `user:pass@host.example` in one is nobody's address."""
     if not colon or "://" not in text:
-        return _some(email(text)), []
-    urls = _some(url_credentials(text))
-    return _some(
-        one for one in email(text) if not any(start <= one[0] <= end for start, end, _ in urls)
-    ), urls
+        return email(text), []
+    urls = url_credentials(text)
+    return [one for one in email(text) if not any(start <= one[0] <= end for start, end, _ in urls)], urls
 
 
 def _numbers(text: str, shape: str) -> list[Span]:
     grouped = "000 0000" in shape
-    spans = _some(bare_phone(text, grouped=grouped)) if grouped or "00" in text else []
+    spans = bare_phone(text, grouped=grouped) if grouped or "00" in text else []
     if grouped or "0000000000" in shape:
-        spans += _some(card(text))
+        spans += card(text)
         if "A" in shape:
             spans += _some(iban(text))
     return spans
 
 
 def _tokens(text: str, data: bytes) -> list[Span]:
-    spans = _some(jwt(text)) if "eyJ" in text else []
+    if data.translate(_NO_KEY).isspace():
+        return []
+    spans = jwt(text) if "eyJ" in text else []
     if not _KEY_WORDS.isdisjoint(data.translate(_WORDS).split()) or _may_have_start(text):
-        spans += _some(api_key(text))
+        spans += api_key(text)
     if "-----" in text:
         spans += _some(pem(text))
     return spans
 
 
 def _bounded(spans: list[Span], length: int) -> list[Span]:
-    """`spans`, with the rest of the text from where the first of the rules stopped looking."""
+    """`spans`, with the rest of the text from where the first pattern of a rule may have stopped looking."""
     starts: dict[Rule, list[int]] = {}
     for start, _, rule in spans:
         starts.setdefault(rule, []).append(start)
-    stopped = [max(some) for some in starts.values() if len(some) > MAX_HITS]
+    stopped = [sorted(some)[MAX_HITS] for some in starts.values() if len(some) > MAX_HITS]
     return [*spans, (min(stopped), length, _TOO_MANY)] if stopped else spans
 
 
@@ -375,7 +365,9 @@ def _looks_different(text: str, spans: list[Span]) -> bool:
     """
     run = "&" in text or "?" in text or "#" in text or "://" in text
     length = len(text)
-    for start, end, _ in spans:
+    for start, end, rule in spans:
+        if rule is _QUERY and text[end : end + 1] in _AFTER_VALUE and text[start - 1] == "=":
+            continue
         if end < length and (text[end] not in _NEIGHBOURS or text[end + 1 : end + 2].isdigit()):
             return True
         if start and (text[start - 1] not in _NEIGHBOURS or (start > 1 and text[start - 2].isdigit())):

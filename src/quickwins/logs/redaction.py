@@ -21,7 +21,7 @@ from pydantic import SecretBytes, SecretStr
 
 from quickwins.core.digest import digest
 from quickwins.core.errors import ConfigError
-from quickwins.logs._names import fold
+from quickwins.logs._patterns.names import fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

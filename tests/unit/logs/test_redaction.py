@@ -12,7 +12,9 @@ from pydantic import SecretStr
 
 from quickwins.core.errors import ConfigError
 from quickwins.logs import _scan
-from quickwins.logs._scan import MAX_CLEAN, MAX_CLEAN_LENGTH, MAX_HITS, MAX_LENGTH, Scanner
+from quickwins.logs._patterns.pairs import MAX_SEPARATORS
+from quickwins.logs._patterns.spans import MAX_HITS
+from quickwins.logs._scan import MAX_CLEAN, MAX_CLEAN_LENGTH, MAX_LENGTH, Scanner
 from quickwins.logs.redaction import Redaction, Rule
 from tests.unit.logs.redaction_corpus import with_luhn
 
@@ -71,6 +73,8 @@ def test_each_hit_is_counted_by_its_rule() -> None:
         ("what?", "what?"),
         ("Bearer abcdef123456 for bob@example.com", "Bearer [redacted:bearer] for [redacted:email]"),
         ("bearer token expired", "bearer token expired"),
+        ("bearer abcdefghi7", "bearer [redacted:bearer]"),
+        ("sk" + "-learn-contrib-extra-models 1.2.3 A", "sk" + "-learn-contrib-extra-models 1.2.3 A"),
         ("Basic dXNlcjpwYXNzd29yZA== sent", "Basic [redacted:bearer] sent"),
         ("password=hunter2, user=bob", "password=[redacted:pair], user=bob"),
         ("password = $1", "password = $1"),
@@ -173,9 +177,37 @@ class TestBounds:
 
     def test_hits_inside_of_another_do_not_use_up_what_comes_later(self) -> None:
         inner = ",".join(f"u{number}@example.com" for number in range(100))
-        kept = shown(f'{{"cookie": "{inner}", "password": "hunter2hunter2"}}')
+        kept = shown(f'{{"cookie": "{inner}", "password": "hunter2hunter2", "by": "late.bird@example.com"}}')
         assert "hunter2" not in kept
+        assert "late" not in kept
         assert "example" not in kept
+
+    @pytest.mark.parametrize(
+        "first", ["tel:0151-2345678", "555-123-4567", "0049 151 12345678", "+4915112345678"]
+    )
+    @pytest.mark.parametrize(
+        "second", ["tel:0151-2345678", "555-123-4567", "0049 151 12345678", "+4915112345678"]
+    )
+    def test_one_pattern_of_a_rule_uses_up_no_other_ones_hits(self, first: str, second: str) -> None:
+        kept = shown(f"{second} {f'{first} x ' * 70} {second}")
+        assert "151" not in kept
+        assert "555" not in kept
+
+    @pytest.mark.parametrize("first", ["ftp://ann:secret123@h", "ftp://ann:sec/ret123@h"])
+    @pytest.mark.parametrize("second", ["ftp://ann:secret123@h", "ftp://ann:sec/ret123@h"])
+    def test_nor_does_one_of_urls(self, first: str, second: str) -> None:
+        assert "123" not in shown(f"{second} {f'{first} x ' * 70} {second}")
+
+    def test_nor_do_quoted_names(self) -> None:
+        some = "".join(f"a{number}@b.example, " for number in range(70))
+        quoted = '"an ne"@c.example, '
+        assert "example" not in shown(f"{quoted * 3}{some}{quoted * 3}{some}"[:4_000])
+
+    def test_a_text_that_is_made_of_separators_ends_after_some(self) -> None:
+        kept = shown("a:b " * 600 + "password: hunter2hunter2")
+        assert kept.endswith("[redacted:too_many]")
+        assert kept.count("a:b ") == MAX_SEPARATORS
+        assert shown(kept) == kept
 
     def test_what_grows_is_cut_again(self) -> None:
         kept = shown("a@b.co " * 60 + "x " * 1_837)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quickwins.logs import _names
-from quickwins.logs._names import fold, is_private, kind, namer
+from quickwins.logs._patterns import names
+from quickwins.logs._patterns.names import fold, is_private, kind, namer
 
 
 def _listed(names: str) -> list[str]:
@@ -111,13 +111,13 @@ def test_keys_add_whole_names_and_safe_keys_win() -> None:
 
 def test_the_memo_is_bounded_and_changes_no_answer() -> None:
     private = namer(frozenset(), frozenset())
-    for number in range(_names._MEMO + 50):
+    for number in range(names._MEMO + 50):
         assert private(f"password_{number}")
         assert not private(f"item_{number}")
     memo = private.__closure__
     assert memo is not None
     assert any(
-        isinstance(cell.cell_contents, dict) and len(cell.cell_contents) <= _names._MEMO for cell in memo
+        isinstance(cell.cell_contents, dict) and len(cell.cell_contents) <= names._MEMO for cell in memo
     )
 
 

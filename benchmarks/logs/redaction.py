@@ -1,0 +1,232 @@
+"""What redaction costs: for usual texts, for texts with secrets, and for hostile texts as they grow.
+
+No text may cost more than in proportion to its length. Hostile texts are a piece repeated, between a beginning and an
+end that make every attempt fail late; some are known to break naive patterns, the others are drawn (`--drawn`), and the
+worst of them are measured again at ten times the length. What is printed is the ratio of the times for double the length,
+looked at whole: what `text()` cuts off after 4,096 characters counts here.
+
+python -m benchmarks.logs.redaction [--drawn 400] [--seed 7]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from random import Random
+from statistics import median
+from typing import TYPE_CHECKING
+
+from quickwins.logs._scan import MAX_LENGTH, Scanner
+from quickwins.logs.redaction import Redaction, Rule
+from quickwins.rig import Target, exit_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MOST_GROWTH = 2.5
+DRAWN_LENGTH = 2_000
+
+TEXTS = {
+    "a sentence": "connection to the replica was closed by peer",
+    "a UUID": "3f2b8c1d-9a47-4e5b-8d21-7c6f0a1b2e3d",
+    "a trace id": "4bf92f3577b34da6a3ce929d0e0e4736",
+    "a route": "/api/v1/users/{user_id}/orders/{order_id}",
+    "a timestamp": "2026-11-26T01:21:49.123456Z",
+    "an address": "192.168.10.100",
+    "a short id": "usr_9fK2mQ7pXa71bQ",
+    "a URL": "https://feed.example/v1/items/42",
+    "name: value": "error: the replica has gone away",
+    "name=value": "hit=true backend=valkey ms=3",
+    "SQL": "SELECT name, price FROM articles WHERE id = $1",
+    "4,096 characters": "connection to the replica was closed by peer, " * 89,
+}
+SECRETS = {
+    "an e-mail address": "bob.smith@example.com",
+    "a JWT": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP",
+    "a bearer": "Bearer mF_9.B5f-4.1JqM0a9s8d7f",
+    "a card": "4111 1111 1111 1111",
+}
+
+HOSTILE: dict[str, tuple[str, str, str]] = {
+    "letters": ("", "a", ""),
+    "letters @": ("", "a", "@"),
+    "a@a@": ("", "a@", ""),
+    "a.a. @": ("", "a.", "@"),
+    "@a.a.": ("x@", "a.", ""),
+    "a'a' @": ("", "a'", "@"),
+    "eyJeyJ": ("", "eyJ", ""),
+    "-eyJ": ("", "-eyJ", ""),
+    "eyJ aaa": ("eyJ", "a", ""),
+    "digits": ("", "1", ""),
+    "digits and letters": ("", "1a", ""),
+    "groups of four": ("", "4111 ", ""),
+    "groups of three": ("", "555-", ""),
+    "+1-": ("", "+1-", ""),
+    "+1(": ("", "+1(", ""),
+    "0049": ("", "0049 ", ""),
+    "://": ("", "://", ""),
+    "://a:": ("", "://a:", ""),
+    "://a:b": ("", "://a:b", "@"),
+    "?a=": ("", "?a=", ""),
+    "/?": ("", "/?", ""),
+    "?a&;b": ("?", "a&;", ""),
+    "a=b&": ("", "a=b&", " "),
+    "a=b:": ("", "a=b:", "&"),
+    "%40": ("", "%40", ""),
+    "a%40": ("", "a%40b.", ""),
+    "-----BEGIN": ("", "-----BEGIN", ""),
+    "-----BEGIN A-----": ("", "-----BEGIN A-----", ""),
+    "-----END KEY-----": ("", "-----END KEY-----", ""),
+    "-----BEGIN A": ("-----BEGIN ", "A ", ""),
+    "nested brackets": ("token=", "[", ""),
+    "nested braces": ("", '{"token":', ""),
+    "open quotes": ("", 'token="', ""),
+    "escaped quotes": ("", 'token=\\"', ""),
+    "backslashes": ('token="', "\\", ""),
+    "colons": ("", ":", ""),
+    "equals": ("", "=", ""),
+    "a:": ("", "a:", ""),
+    "names": ("", "password:", ""),
+    "long name": ("", "password", "="),
+    "spaces before =": ("password", " ", "="),
+    "spaces after =": ("password=", " ", ""),
+    "key key": ("", "api key:", ""),
+    "bearer": ("", "bearer ", ""),
+    "bearer aaa": ("bearer ", "a", ""),
+    "sk-": ("", "sk-", ""),
+    "SG.": ("", "SG.", ""),
+    "gh?_": ("", "gh" + "p_", ""),
+    "AKIA": ("", "AK" + "IA", ""),
+    "capitals": ("", "A", ""),
+    "DE89": ("", "DE89 ", ""),
+    "DE89 groups": ("DE89", " 3704", ""),
+    "cookies": ("", "cookie: a\n", ""),
+    "marks": ("", "[redacted]", ""),
+    "open marks": ("", "[redacted:", ""),
+    "non-ASCII": ("", "ä", "@"),
+    "surrogates": ("", "\ud800", "@"),
+}
+
+PIECES = (
+    "a", "A", "1", "0", ".", "-", "_", "+", "@", "=", ":", "/", "?", "&", "#", ";", ",", " ", "%", "%40", '"', "'", "\\", "\n", "[",
+    "]", "{", "}", "(", ")", "<", ">", "://", "eyJ", "token", "password=", "pin: ", "cookie:", "Bearer ", "-----BEGIN ", "-----END ",
+    "KEY-----", "sk" + "-", "gh" + "p_", "SG.", "4111", "555", "+49", "00", "tel:", "DE89", "ä", "api key", "b'", "=>", "[redacted",
+)  # fmt: skip
+
+
+def seconds(call: Callable[[], object], least_seconds: float = 0.002) -> float:
+    """The time of one call: the best of some blocks."""
+    calls = 1
+    while True:
+        started = time.perf_counter()
+        for _ in range(calls):
+            call()
+        took = time.perf_counter() - started
+        if took >= least_seconds or calls >= 1_000_000:
+            break
+        calls *= 2
+    best = took
+    for _ in range(6):
+        started = time.perf_counter()
+        for _ in range(calls):
+            call()
+        best = min(best, time.perf_counter() - started)
+    return best / calls
+
+
+def growth(scanner: Scanner, shape: tuple[str, str, str], length: int, rounds: int = 5) -> float:
+    """The time for double the length over the time for `length`, the median of pairs."""
+    before, piece, after = shape
+    times = max(1, length // len(piece))
+    short, long = (before + piece * count + after for count in (times, 2 * times))
+    ratios = []
+    for _ in range(rounds):
+        base = seconds(lambda: scanner._spans(short), 0.0005)  # noqa: SLF001 -- beyond what text() cuts off; until=2027-12-31
+        ratios.append(seconds(lambda: scanner._spans(long), 0.0005) / base)  # noqa: SLF001 -- see above; until=2027-12-31
+    return median(ratios)
+
+
+def drawn(rng: Random, count: int) -> dict[str, tuple[str, str, str]]:
+    """Hostile texts that nobody thought of."""
+    shapes = {}
+    for _ in range(count):
+        before = "".join(rng.choices(PIECES, k=rng.randrange(3)))
+        piece = "".join(rng.choices(PIECES, k=rng.randrange(1, 4)))
+        after = "".join(rng.choices(PIECES, k=rng.randrange(2)))
+        shapes[f"drawn {before!r} {piece!r} {after!r}"] = before, piece, after
+    return shapes
+
+
+def text_seconds(scanner: Scanner, text: str) -> float:
+    """What one close look costs."""
+    hits: list[Rule] = []
+
+    def look() -> None:
+        hits.clear()
+        scanner.text(text, hits)
+
+    return seconds(look)
+
+
+def costs(scanner: Scanner) -> float:
+    """Print what each text costs; the sum over the secrets, in microseconds."""
+    for name, text in TEXTS.items():
+        print(f"{text_seconds(scanner, text) * 1e6:8.2f} µs  {name}, clean and not seen before")
+    total = 0.0
+    for name, text in SECRETS.items():
+        took = text_seconds(scanner, text) * 1e6
+        total += took
+        print(f"{took:8.2f} µs  {name}")
+    print(f"{total:8.2f} µs  the four together")
+    with_key = Scanner(Redaction.strict(pseudonym_key=b"0123456789abcdef"))
+    text = SECRETS["an e-mail address"]
+    print(f"{text_seconds(with_key, text) * 1e6:8.2f} µs  an e-mail address with a pseudonym")
+    return total
+
+
+def main() -> int:
+    """Print the costs and the growths."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--drawn", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=7)
+    options = parser.parse_args()
+    scanner = Scanner(Redaction.strict())
+    costs(scanner)
+    hostile = {
+        name: (before + piece * MAX_LENGTH)[: MAX_LENGTH - len(after)] + after
+        for name, (before, piece, after) in HOSTILE.items()
+    }
+    took = {name: text_seconds(scanner, text) for name, text in hostile.items()}
+    for name in sorted(took, key=took.__getitem__, reverse=True)[:5]:
+        longer = text_seconds(scanner, hostile[name] + " a" * 30_000)
+        print(
+            f"{took[name] * 1e6:8.0f} µs  {MAX_LENGTH:,} hostile characters ({name}); {longer * 1e6:.0f} with 60,000 more"
+        )
+
+    known = {name: growth(scanner, shape, 10_000) for name, shape in HOSTILE.items()}
+    # A busy machine makes some ratio large; only a wrong pattern makes it so again.
+    growths = {
+        name: min(ratio, growth(scanner, HOSTILE[name], 20_000)) if ratio > MOST_GROWTH else ratio
+        for name, ratio in known.items()
+    }
+    found = drawn(Random(options.seed), options.drawn)
+    first = {name: growth(scanner, shape, DRAWN_LENGTH, rounds=1) for name, shape in found.items()}
+    for name in sorted(first, key=first.__getitem__, reverse=True)[:20]:
+        growths[name] = growth(scanner, found[name], 10 * DRAWN_LENGTH)
+    for name, ratio in sorted(growths.items(), key=lambda one: one[1], reverse=True)[:12]:
+        print(f"{ratio:8.2f}     {name}")
+    worst = max(growths, key=growths.__getitem__)
+    target = Target(
+        f"double the length costs at most {MOST_GROWTH} times as much, over {len(HOSTILE)} known and {len(found)} drawn "
+        f"hostile texts: {growths[worst]:.2f} ({worst})",
+        met=growths[worst] <= MOST_GROWTH,
+    )
+    print(target)
+    return exit_code([target])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
