@@ -38,19 +38,20 @@ def nested(rng: Random) -> dict[str, object]:
 
 
 def secret(rng: Random) -> dict[str, object]:
-    """Four secrets: an address, a web token, an authorization, a card. All made up here."""
+    """Four secrets: an address, a web token, an authorization, a card; half of them within a sentence. All made up here."""
     head = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').decode().rstrip("=")
     body = base64.urlsafe_b64encode(json.dumps({"sub": rng.getrandbits(60)}).encode()).decode().rstrip("=")
     signature = base64.urlsafe_b64encode(rng.randbytes(32)).decode().rstrip("=")
     digits = [4, *(rng.randrange(10) for _ in range(14))]
     total = sum(sum(divmod(digit * 2, 10)) if place % 2 == 0 else digit for place, digit in enumerate(digits))
     card = "".join(map(str, [*digits, -total % 10]))
-    return {
+    fields = {
         "who": f"user{rng.randrange(10_000)}@example.com",
         "sent": f"{head}.{body}.{signature}",
         "with": f"Bearer {rng.randbytes(20).hex()}",
         "paid": f"{card[:4]} {card[4:8]} {card[8:12]} {card[12:]}",
     }
+    return {name: f"it was {text} this time" if rng.random() < 0.5 else text for name, text in fields.items()}
 
 
 def made(kind: str) -> list[dict[str, object]]:

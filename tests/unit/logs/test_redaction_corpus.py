@@ -81,3 +81,27 @@ def test_secrets_in_one_text_go_together(scanner: Scanner) -> None:
         shown = scanner.text(" | ".join(one.text for one in some), [])
         for one in some:
             assert traces(one.secret, shown) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "rule"),
+    [
+        pytest.param("somebody@example.com", "[redacted:email]", Rule.EMAIL, id="an address"),
+        pytest.param("4111 1111 1111 1111", "[redacted:card]", Rule.CARD, id="a card"),
+        pytest.param("4111-1111-1111-1111", "[redacted:card]", Rule.CARD, id="a card with hyphens"),
+        pytest.param(
+            "Bearer abcdefghij1234567890", "Bearer [redacted:bearer]", Rule.BEARER, id="an authorization"
+        ),
+    ],
+)
+def test_what_is_all_that_a_field_holds_is_seen_as_in_any_text(text: str, shown: str, rule: Rule) -> None:
+    scanner = Scanner(Redaction.strict())
+    for before, after in (("", ""), ("it was ", " again")):
+        hits: list[Rule] = []
+        assert scanner.text(f"{before}{text}{after}", hits) == f"{before}{shown}{after}"
+        assert hits == [rule]
+
+
+@pytest.mark.parametrize("text", ["4111 1111 1111 1112", "git@example.com", "logo@2x.png"])
+def test_what_only_looks_like_it_is_shown(text: str) -> None:
+    assert Scanner(Redaction.strict()).text(text, []) is text
