@@ -14,7 +14,7 @@ from quickwins.core.errors import ConfigError
 from quickwins.logs import _scan
 from quickwins.logs._patterns.pairs import MAX_SEPARATORS
 from quickwins.logs._patterns.spans import MAX_HITS
-from quickwins.logs._scan import MAX_CLEAN, MAX_CLEAN_LENGTH, MAX_LENGTH, Scanner
+from quickwins.logs._scan import MAX_CLEAN, MAX_CLEAN_LENGTH, MAX_LENGTH, Scanner, _found
 from quickwins.logs.redaction import Redaction, Rule
 from tests.unit.logs.redaction_corpus import with_luhn
 
@@ -202,6 +202,11 @@ class TestBounds:
         some = "".join(f"a{number}@b.example, " for number in range(70))
         quoted = '"an ne"@c.example, '
         assert "example" not in shown(f"{quoted * 3}{some}{quoted * 3}{some}"[:4_000])
+
+    def test_where_a_pattern_stops_looking_the_rest_goes(self) -> None:
+        text = "ann@b.example, " * (MAX_HITS + 6)
+        spans = _found(text, Scanner(Redaction.strict()).key)
+        assert (15 * MAX_HITS, len(text), Rule.TOO_MANY) in spans
 
     def test_a_text_that_is_made_of_separators_ends_after_some(self) -> None:
         kept = shown("a:b " * 600 + "password: hunter2hunter2")
