@@ -104,8 +104,12 @@ class Walk:
                 copy.append("...")
                 break
             self._left -= 1
-            copy.append(self.value(value, depth))
+            copy.append(self._pair(value) if _is_pair(value) else self.value(value, depth))
         return copy
+
+    def _pair(self, pair: tuple[str, Any] | list[Any]) -> list[object]:
+        """One of a list of names and values, such as headers: a mapping in another form."""
+        return [part for item in self.mapping({pair[0]: pair[1]}, MAX_DEPTH - 1).items() for part in item]
 
     def _integer(self, value: int) -> object:
         if -LARGEST_PLAIN_INTEGER < value < LARGEST_PLAIN_INTEGER:
@@ -144,6 +148,12 @@ class Walk:
         while (made := f"{name}#{number}" if name != "..." or number > 2 else name) in copy:  # noqa: PLR2004 -- the second of that name; until=2027-12-31
             number += 1
         return made
+
+
+def _is_pair(value: object) -> bool:
+    if not isinstance(value, (tuple, list)) or len(value) != 2:  # noqa: PLR2004 -- a pair; until=2027-12-31
+        return False
+    return type(value[0]) is str
 
 
 def _named(value: object) -> str:

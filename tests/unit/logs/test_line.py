@@ -212,6 +212,8 @@ CYCLE["self"] = CYCLE
         pytest.param({"a": [1, {"b": "c"}]}, {"a": [1, {"b": "c"}]}, id="nested"),
         pytest.param((1, 2), [1, 2], id="tuple"),
         pytest.param({3}, [3], id="set"),
+        pytest.param([("accept", "a"), ("Cookie", SECRET)], [["accept", "a"], ["Cookie", "[redacted:key]"]], id="pairs"),
+        pytest.param([["a", [1]], ["b", 2]], [["a", [1]], ["b", 2]], id="pairs of other things"),
         pytest.param(b"secret", "<bytes 6>", id="bytes"),
         pytest.param(dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC), "2026-01-02T03:04:05+00:00", id="datetime"),
         pytest.param(dt.date(2026, 1, 2), "2026-01-02", id="date"),

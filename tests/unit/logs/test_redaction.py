@@ -82,6 +82,7 @@ def test_each_hit_is_counted_by_its_rule() -> None:
         ('{"password":"a \\" b","n":1}', '{"password":"[redacted:pair]","n":1}'),
         ('{"pin": 1234, "n": 1}', '{"pin": [redacted:pair], "n": 1}'),
         ("token: expired", "token: expired"),
+        ("phone: 0151 2345 6789 called", "phone: [redacted:pair] called"),
         ("if token == other:", "if token == other:"),
         ("GET /users/bob%40example.com/x", "GET /users/[redacted:email]/x"),
         ("0.4111111111111111", "0.4111111111111111"),

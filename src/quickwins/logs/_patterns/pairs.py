@@ -38,6 +38,10 @@ MAX_SEPARATORS = 512
 _SECOND_WORDS = frozenset(
     ("key", "number", "code", "string", "phrase", "url", "uri", "header", "id", "data", "answer", "no")
 )
+_GROUPED = ("phone", "mobile", "tel", "fax", "card", "account", "ssn", "iban")
+"""Names of numbers that are written in groups."""
+
+_NUMBER = re.compile(r"[+(]?[0-9]++(?:[ ()./-]{1,2}[0-9]++)*+")
 _LONGEST_SECOND = 6
 _TO_LINE_END = ("authorization", "cookie", "phrase")
 _STOPS = frozenset("\n\r\"'")
@@ -129,6 +133,9 @@ def _value(text: str, found: re.Match[str], name: str, quote: str) -> tuple[int,
         return nothing
     else:
         start, end = at, _word_end(text, at)
+        if any(word in name.lower() for word in _GROUPED):
+            number = _NUMBER.match(text, at)
+            end = end if number is None else max(end, number.end())
     return (start, end) if start < end and not MARK.fullmatch(text, start, end) else nothing
 
 
