@@ -26,9 +26,8 @@ from quickwins.logs._canaries import Canary, Encoding, Finder, Leak, Shape, make
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    def canaries() -> Canaries:
-        """A pytest fixture: secrets of this test's own."""
-        raise NotImplementedError
+    canaries: Callable[[], Canaries]
+    """A pytest fixture: secrets of this test's own."""
 
 
 __all__ = ["Canaries", "Canary", "Encoding", "Leak", "LeakError", "Shape", "Watched", "canaries"]
