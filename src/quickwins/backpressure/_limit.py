@@ -7,11 +7,11 @@ power is L^2 / R^3 and only one number has to be measured, the elasticity of hol
 where permits don't disturb each other, 1 where they share a processor, more than 1 where throughput falls; power is
 greatest where e = 2/3.
 
-    RESTING  at `base`, for 4 to 32 blocks of releases
+    RESTING  at `base`, for 24 to 64 blocks of releases, 2 after a failure
         | the resource is full, and rested long enough, or hold time has changed
         v
     PROBING  above `base` -> below (two blocks) -> above;  e above 2/3: base shrinks, below: grows, not sure: once more
-        | moved: PROBING from there;  nowhere to go, or came back: RESTING;  not full: RESTING
+        | moved: PROBING from there;  still not sure, or came back: RESTING;  not full: RESTING
 
     any     a tenth of the ends are time-outs or lost connections: base shrinks to 0.7 of the limit, RESTING;
             once a round, for whoever was in flight by then says nothing about the new limit (TCP's fast recovery)
@@ -21,12 +21,15 @@ The traps this avoids, and why no published algorithm was taken as it is:
 - Gradients against an old or long-term hold time (Netflix concurrency-limits, Vegas; Envoy's minRTT; failsafe-go)
   take a slower database for a crowded one, and learn an old crowd as the baseline. The two sides of *one* probe are
   compared here, low in the middle of high, so that a steady drift cancels and a jump shows (both highs must agree).
-- Their thresholds (log10 of the limit, 20 permits at least, +1 a step) are for hundreds of permits: here a step is a
-  quarter of the limit, the smallest that shows among 5..100 permits within some hundred releases.
+- Their thresholds (log10 of the limit, 20 permits at least, +1 a step) are for hundreds of permits: here the sides of a
+  probe are half the limit apart, the least that shows among 5..100 permits within some hundred releases.
 - BBR drains to the minimum to see the base line, which costs a pool most of its throughput for as long.
-- Means of hold times are ruled by their longest: the square of the mean root is compared, whose error for lognormal
-  times of sigma 1.5 is two thirds of it, and for exponential ones the same. A decision waits until it is out of the
-  noise (Wald, "Sequential Tests of Statistical Hypotheses", 1945), as measured in the samples themselves.
+- Means of hold times are ruled by their longest: those of the eighth roots of n holds are compared instead, nearly the
+  geometric mean, which a hold of no time at all does not rule either. The variance of its logarithm is 2.3 / n for
+  lognormal times of sigma 1.5 (that of the mean is 8.5 / n), 1.1 / n where one in ten is twenty times as long as the
+  others (3.9), 1.4 / n for exponential ones (1). And long holds outlast a block: they carry the pace of the one before.
+- A decision waits until it is out of the noise (Wald, "Sequential Tests of Statistical Hypotheses", 1945), as measured in
+  the samples themselves, and a block is as long as it takes to be.
 """
 
 from __future__ import annotations
@@ -45,18 +48,24 @@ CERTAIN = 1.5
 """Standard errors between what was measured and `ELASTICITY` before the limit moves."""
 
 BLOCK = 4
-"""Releases measured at a time, for each permit; fewer are noise, more are slow to react."""
+"""Releases measured at a time, for each permit; fewer are over before what was in flight is."""
+
+HASTE = 3
+"""The same while far from the best, where the difference is large."""
 
 FEWEST = 16
 """Releases measured at a time, at least."""
 
-HASTE = 2
-"""The same while far from the best, where the difference is large."""
+NOISE = 0.03
+"""Variance of what one block says, of the logarithm of hold time, that it is long enough for; twice as much while far."""
 
-CYCLES = 4
+WILD = 4.0
+"""The same of a single hold, at most: times more different than that are measured as long as these."""
+
+CYCLES = 2
 """Probes after which "not sure" means "good as it is"."""
 
-COARSE, FINE = 0.4, 0.125
+COARSE, FINE = 0.33, 0.125
 """Of the limit: how far it moves at first, and after it rested or turned round; twice as far after each move."""
 
 CHANGED = 1.6
@@ -71,13 +80,14 @@ FULL = 0.95
 FULL_BLOCKS = 2
 """Of those so many in a row before a probe: a busy moment of a pool that has enough is shorter."""
 
-_FIRST_REST, _LONGEST_REST = 8, 64
+_ROOT = 1 / 8
+_FIRST_REST, _LONGEST_REST = 24, 64
 _RESTING = -1
 _LOW = 2
 
 
 class LimitLearner:
-    """The rule at the head of this file, for one resource. `sample` costs some 0.2 microseconds between two blocks.
+    """The rule at the head of this file, for one resource. `sample` costs some 0.1 microseconds between two blocks.
 
     Attributes:
         limit: Permits to give out, between `min_limit` and `max_limit`; starts at `max_limit`.
@@ -89,20 +99,19 @@ class LimitLearner:
         "_crowd",
         "_cycles",
         "_drops",
-        "_ends",
         "_failing",
-        "_held",
+        "_holds",
         "_lean",
+        "_left",
         "_max",
         "_min",
-        "_need",
         "_noise",
         "_phase",
         "_reference",
         "_rest",
         "_rest_left",
-        "_roots",
         "_run",
+        "_scatter",
         "_settling",
         "_sides",
         "_spread",
@@ -124,8 +133,9 @@ class LimitLearner:
         self._sides: list[
             tuple[float, float, float]
         ] = []  # log of hold time and of inflight, variance of the former
-        self._ends = self._drops = self._crowd = 0
-        self._roots = self._held = self._started_at = 0.0
+        self._scatter = 1.0  # variance of the logarithm of a hold, smoothed
+        self._holds: list[float] = []
+        self._left = self._drops = self._crowd = 0
         self._rest = self._rest_left = 1
         self._phase = _RESTING
         self._run = 0  # full blocks since one that was not
@@ -144,11 +154,10 @@ class LimitLearner:
         Returns:
             Whether `limit` changed.
         """
-        self._ends += 1
-        self._roots += sqrt(held_seconds)
-        self._held += held_seconds
+        self._holds.append(held_seconds)
         self._crowd += inflight
-        if self._ends < self._need:
+        self._left -= 1
+        if self._left > 0:
             return False
         before = self.limit
         if self._settling:
@@ -159,18 +168,19 @@ class LimitLearner:
 
     def drop(self, now: float, inflight: int) -> bool:
         """A permit came back by a time-out or a lost connection; `now`, `inflight` and the answer as in `sample`."""
-        self._ends += 1
+        self._left -= 1
         if self._settling:
-            if self._ends >= self._need:
+            if self._left <= 0:
                 self._start(now)
             return False
         self._drops += 1
+        ends = len(self._holds) + self._drops
         # A lone failure says nothing, nor do a few at the head of a block: a tenth of a round at least.
-        if self._drops < max(2.0, FAILED * self._ends, FAILED * self.limit):
+        if self._drops < max(2.0, FAILED * ends, FAILED * self.limit):
             return False
         before = self.limit
-        why = f"{self._drops} of {self._ends} failed"
-        self._base = max(self._min, min(self._base, int(before * 0.7), before - 1))
+        why = f"{self._drops} of {ends} failed"
+        self._base = max(self._min, min(self._base, round(before * 0.7), before - 1))
         self._lean = -1
         self._stride = COARSE
         self._relax(2)
@@ -188,16 +198,18 @@ class LimitLearner:
 
     def _end_block(self, now: float, inflight: int) -> None:
         """Draw the conclusion of a block, and begin the next one."""
-        good = self._ends - self._drops
-        if self._drops >= FAILED / 2 * self._ends:
+        good = len(self._holds)
+        if self._drops >= FAILED / 2 * (good + self._drops):
             self._failing = True
-        root = self._roots / good
-        mean = max(root * root, 1e-9)
-        hold = log(mean)
-        # The error of the mean root is doubled by squaring; the floor is for times that are all alike.
-        spread = max(self._held / good / mean - 1, 1e-3) * 4 / good
+        roots = [seconds**_ROOT for seconds in self._holds]
+        root = max(sum(roots) / good, 1e-3)
+        hold = log(root) / _ROOT
+        # The floor is for times that are all alike.
+        scatter = max((sum(x * x for x in roots) / good / root**2 - 1) / _ROOT**2, 4e-3)
+        spread = scatter / good
+        self._scatter += (min(scatter, WILD) - self._scatter) / 4
         # Were they in use all the while? Who comes back from a burst sees a crowd, and no idle hour before it.
-        full = self._crowd >= FULL * self.limit * good and self._held * 4 >= self.limit * (
+        full = self._crowd >= FULL * self.limit * good and 4 * sum(self._holds) >= self.limit * (
             now - self._started_at
         )
         if self._phase == _RESTING:
@@ -219,7 +231,7 @@ class LimitLearner:
         self._sides.append((hold, log(self._crowd / good), spread))
         self._phase += 1
         if self._phase == 1:
-            self._go(max(self._min, self._high() - 2 * self._step()), now, inflight, "probing")
+            self._go(self._low(), now, inflight, "probing")
         elif self._phase == _LOW:
             self._go(self._high(), now, inflight, "probing")
         else:
@@ -241,7 +253,8 @@ class LimitLearner:
         sure = self._spread > 0 and abs(excess) >= CERTAIN * sqrt(self._noise)
         base, elasticity = self._base, self._stretch / (self._spread or 1.0)
         if not sure:
-            if self._rest < _FIRST_REST and self._cycles < CYCLES:
+            # Where it has not moved yet it is far off, and probing costs no more than resting.
+            if self._rest < _FIRST_REST and self._cycles < (CYCLES if self._lean else 2 * CYCLES):
                 self._start(now)
                 return
         else:
@@ -269,6 +282,7 @@ class LimitLearner:
         self._lean = lean
 
     def _probe(self, now: float, inflight: int) -> None:
+        self._failing = False
         self._phase = 0
         self._go(self._high(), now, inflight, "probing")
 
@@ -286,10 +300,13 @@ class LimitLearner:
         self._failing = False
 
     def _high(self) -> int:
-        return min(self._max, self._base + self._step())
+        return min(self._max, self._base + max(1, self._base // 4))
 
-    def _step(self) -> int:
-        return max(1, self._base // 4)
+    def _low(self) -> int:
+        quarter = max(1, self._base // 4)
+        low = self._base - max(1, self._base // 2 - quarter)
+        # Where there is no room above, twice as far below.
+        return max(self._min, min(low, self._high() - 2 * quarter))
 
     def _go(self, limit: int, now: float, inflight: int, why: str) -> None:
         """Set the limit, if it may grow where it would, and let those in flight pass before anything is measured."""
@@ -304,16 +321,19 @@ class LimitLearner:
         self.limit = limit
         self._start(now)
         self._settling = True
-        self._need = max(inflight, limit)
+        self._left = max(inflight, limit)
 
     def _start(self, now: float) -> None:
         """Begin to measure a block."""
         self._settling = False
         self._started_at = now
-        self._ends = self._drops = self._crowd = 0
-        self._roots = self._held = 0.0
-        blocks = HASTE if self._stride == COARSE else BLOCK
-        self._need = max(FEWEST, blocks * self.limit) * (2 if self._phase == 1 else 1)
+        self._drops = self._crowd = 0
+        self._holds.clear()
+        far = self._stride == COARSE
+        telling = self._scatter / (2 * NOISE if far else NOISE)
+        self._left = int(max(FEWEST, (HASTE if far else BLOCK) * self.limit, telling))
+        if self._phase == 1:  # the low side is one block for two
+            self._left *= 2
 
 
 def _check(min_limit: int, max_limit: int) -> None:

@@ -97,8 +97,10 @@ def test_a_tenant_at_twenty_times_its_share_leaves_the_others_nine_tenths_of_the
     quiet = [Source(f"t{n}", 0.2, tenant=f"t{n}") for n in range(1, 5)]
 
     def theirs(rule: Rule, load: float) -> int:
-        _, got = served(rule, [Source("loud", load, tenant="loud"), *quiet])
-        return sum(got[source.name] for source in quiet)
+        sources = [Source("loud", load, tenant="loud"), *quiet]
+        # One run of 15 seconds says it to 3 %, eight of them to 1 %.
+        runs = [served(rule, sources, seed=seed)[1] for seed in range(1, 9)]
+        return sum(got[source.name] for got in runs for source in quiet)
 
     rule = Rule(**GATES[gate], tenants=100)
     assert theirs(rule, 20 * 0.2) >= 0.9 * theirs(rule, 0.2)

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 from math import sin
 from random import Random
-from statistics import mean
+from statistics import mean, median
 
 import pytest
 from hypothesis import given
@@ -216,23 +216,23 @@ def unshared(_cpus: int) -> Speed:
     return independent
 
 
-SCENES: dict[str, tuple[Callable[[int], Speed], Work, float]] = {
-    "constant, independent": (unshared, constant, 0.9),
-    "constant, shared": (shared, constant, 0.9),
-    "exponential, independent": (unshared, exponential, 0.9),
-    "exponential, shared": (shared, exponential, 0.9),
-    "heavy tail, independent": (unshared, heavy, 0.9),
-    "heavy tail, shared": (shared, heavy, 0.9),
-    "exponential, lock storm": (contended, exponential, 0.85),
-    "bimodal, shared": (shared, bimodal, 0.9),
-    "bimodal, lock storm": (contended, bimodal, 0.75),
-    "heavy tail, lock storm": (contended, heavy, 0.75),
+SCENES: dict[str, tuple[Callable[[int], Speed], Work]] = {
+    "constant, independent": (unshared, constant),
+    "constant, shared": (shared, constant),
+    "exponential, independent": (unshared, exponential),
+    "exponential, shared": (shared, exponential),
+    "heavy tail, independent": (unshared, heavy),
+    "heavy tail, shared": (shared, heavy),
+    "exponential, lock storm": (contended, exponential),
+    "bimodal, shared": (shared, bimodal),
+    "bimodal, lock storm": (contended, bimodal),
+    "heavy tail, lock storm": (contended, heavy),
 }
 
 
 def scene(name: str, pool: int) -> tuple[Database, float, float]:
     """The database, how long to run, and from when on to count."""
-    shape, work, _ = SCENES[name]
+    shape, work = SCENES[name]
     if shape is unshared:
         return Database(pool, independent, work), 9.0, 3.0
     return Database(pool, shape(pool // 2 if pool <= 10 else pool // 4), work), 30.0, 10.0
@@ -248,14 +248,14 @@ def test_under_three_times_the_load_it_answers_most_of_what_the_best_limit_would
     rate = overload(database, 3.0)
     ratios = []
     best, _ = capacity(database.speed, pool)
-    for seed in (1, 2, 3):
+    for seed in range(1, 10):
         learned = run(database, learner(pool), rate=rate, seconds=seconds, seed=seed, count_from=since)
         fixed = max(
             run(database, Fixed(limit), rate=rate, seconds=seconds, seed=seed, count_from=since).good
             for limit in {best, pool}
         )
         ratios.append(learned.good / fixed)
-    assert mean(ratios) >= SCENES[name][2]
+    assert median(ratios) >= 0.9
 
 
 @pytest.mark.no_cover
