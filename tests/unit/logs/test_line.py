@@ -408,6 +408,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.no_cover  # tracing takes many times as long as the lines
 @given(fields=st.dictionaries(st.text(), JSON), context=st.dictionaries(st.text(), JSON), event=st.text())
 def test_whatever_is_logged_is_one_valid_line(
     fields: dict[str, Any], context: dict[str, Any], event: str

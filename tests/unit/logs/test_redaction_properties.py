@@ -6,6 +6,7 @@ import os
 import unicodedata
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -106,6 +107,7 @@ def test_one_fragment_repeated_holds(fragment: str, times: int) -> None:
     holds(SCANNER, fragment * times)
 
 
+@pytest.mark.no_cover  # tracing takes longer than the texts
 def test_a_large_number_of_seeded_texts_holds() -> None:
     rng = Random(20261126)
     plain = clean(2_000)
