@@ -16,10 +16,11 @@ import time
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count, cycle
 from random import Random
+from timeit import Timer
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.logs import peers, records
-from quickwins.logs import Redaction, _logger
+from quickwins.logs import Redaction, _logger, get_logger
 from quickwins.rig import Comparison, Target, exit_code, paired_ratios
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def lines() -> list[Target]:  # noqa: C901 -- one contender after the other; unt
     """Ours beside the peers, one kind of record after the other."""
     _, theirs = peers.structlogs()
     stdlib, loguru = peers.json_loggers(), peers.logurus()
-    info, _ = peers.ours()
+    info = peers.ours()
     event = peers.EVENT
 
     calls = count(1)
@@ -126,13 +127,7 @@ def lines() -> list[Target]:  # noqa: C901 -- one contender after the other; unt
 
 def level_off() -> list[Target]:
     """A call below the level. The loop's own price is taken off: `timeit` does not pay a call for it."""
-    from timeit import Timer
-
     proxy, bound = peers.structlogs()
-    _, debug = peers.ours()
-    del debug
-    from quickwins.logs import get_logger
-
     statement = 'log.debug("feed.served", hit=True, posts=3, policy="public")'
     with peers.our_pipeline():
         found = paired_ratios(

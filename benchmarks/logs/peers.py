@@ -58,11 +58,10 @@ def our_pipeline(redaction: Redaction | None = None) -> Iterator[Pipeline]:
         pipeline.sink.close()
 
 
-def ours() -> tuple[Log, Log]:
-    """What logs, and what does at a level that is off."""
+def ours() -> Log:
+    """What logs, with what is bound."""
     CONTEXT.set(EMPTY.with_(BOUND, trace=Trace(TRACE_ID, SPAN_ID, 1)))
-    logger = get_logger()
-    return logger.info, logger.debug
+    return get_logger().info
 
 
 def structlogs() -> tuple[Any, Any]:
