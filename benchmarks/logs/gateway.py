@@ -1,6 +1,6 @@
-"""The demo's gateway twice in one process: bare, and with everything of the logging and five lines a request.
+"""The demo's gateway several times in one process, from bare to all of the logging and five lines a request.
 
-`/bare/graphql/` and `/logged/graphql/` do the same work; `/cpu` says how many nanoseconds of processor time the process has
+`/bare/graphql/` and the others (`WAYS`) do the same work; `/cpu` says how many nanoseconds of processor time the process has
 used, the thread that writes lines included. Started by `request.py`.
 """
 
@@ -9,70 +9,141 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import grpc.aio
 import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
 
-from quickwins.demo.service.gateway import make_app
-from quickwins.logs import Sink, configure_logging, get_logger
+from quickwins.demo.service.gateway import FeedClients, FeedGraphQL, FeedSchema, Query, make_app
+from quickwins.logs import Sink, _logger, configure_logging, get_logger
 from quickwins.logs.asgi import LogMiddleware
-from quickwins.logs.events import cache_access
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+WAYS = {
+    "bare": "no logging",
+    "hooks": "the same hooks, with nothing in them, and five calls of an empty function",
+    "context": "the middleware, which sets the context, and no line",
+    "lines": "its line, and four of the handler's",
+    "all": "the operation's name, and the trace that goes on to the backend",
+}
+"""What there is; from `context` on each has all before it."""
 
 log = get_logger()
 
 
-class FourLines:
+class Handler:
     """Logs as a handler does, before the application; the fifth line is the middleware's."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, say: Callable[..., None] | None) -> None:
         self.app = app
+        self.say = say
         self.count = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.count = count = self.count + 1
-        cache_access(cache="session", hit=count % 3 == 0)
-        cache_access(cache="feed", hit=False)
-        log.info("feed.asked", first=10, shard=count % 7, page=count)
-        log.info("feed.ranked", model="newest", candidates=count % 97, seconds=0.25)
+        say = self.say
+        if say is not None:
+            say("cache.access", cache="session", hit=count % 3 == 0)
+            say("cache.access", cache="feed", hit=False)
+            say("feed.asked", first=10, shard=count % 7, page=count)
+            say("feed.ranked", model="newest", candidates=count % 97, seconds=0.25)
         await self.app(scope, receive, send)
 
 
-class Both:
+def nothing(event: str, /, **fields: object) -> None:
+    """What a line that costs nothing would be."""
+
+
+class EmptyMiddleware:
+    """Adds a header, and ends in an empty line."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        def sending(message: Any) -> Any:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"x-correlation-id", b"0" * 32)]}
+            return send(message)
+
+        await self.app(scope, receive, sending)
+        nothing("http.request", method=scope["method"], status=200, milliseconds=1.0)
+
+
+class EmptyExtension(SchemaExtension):
+    """Sees an operation begin and end."""
+
+    def on_operation(self) -> Iterator[None]:
+        """See `SchemaExtension`."""
+        yield
+
+
+class EmptyInterceptor(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
+    """Passes each call on as it is."""
+
+    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        """See `UnaryUnaryClientInterceptor`."""
+        return await continuation(client_call_details, request)
+
+
+def make_hooked_app(targets: list[str]) -> Starlette:
+    """The gateway with an empty extension and an empty interceptor."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        app.state.clients = FeedClients(targets, timeout_seconds=5.0, interceptors=[EmptyInterceptor()])
+        yield
+        await app.state.clients.close()
+
+    schema = FeedSchema(query=Query, extensions=[ParserCache, ValidationCache, EmptyExtension])
+    return Starlette(
+        routes=[Mount("/graphql", FeedGraphQL(schema, graphql_ide=None))],
+        lifespan=lifespan,
+    )
+
+
+class Gateways:
     """Sends each request to the one that its path names."""
 
     def __init__(self, targets: list[str]) -> None:
-        self.apps: list[Starlette] = [
-            make_app(targets, timeout_seconds=5.0, logs=logs) for logs in (False, True)
-        ]
+        bare, everything = [make_app(targets, timeout_seconds=5.0, logs=logs) for logs in (False, True)]
+        hooked = make_hooked_app(targets)
+        self.apps = (bare, hooked, everything)
         self.entries: dict[str, Any] = {
-            "/bare": self.apps[0],
-            "/logged": LogMiddleware(FourLines(self.apps[1])),
+            "bare": Handler(bare, None),
+            "hooks": EmptyMiddleware(Handler(hooked, nothing)),
+            "context": LogMiddleware(Handler(bare, None), exempt={"/graphql/"}),
+            "lines": LogMiddleware(Handler(bare, log.info)),
+            "all": LogMiddleware(Handler(everything, log.info)),
         }
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         path = scope["path"]
         if path == "/cpu":
+            assert _logger.current is not None
+            _logger.current.sink.flush(1)  # the lines so far belong to the requests so far
             body = str(time.process_time_ns()).encode()
             headers = [(b"content-length", str(len(body)).encode())]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": body})
             return
-        prefix = "/bare" if path.startswith("/bare") else "/logged"
-        inner = {**scope, "path": path.removeprefix(prefix), "raw_path": path.removeprefix(prefix).encode()}
-        await self.entries[prefix](inner, receive, send)
+        way, _, rest = path[1:].partition("/")
+        await self.entries[way]({**scope, "path": f"/{rest}", "raw_path": f"/{rest}".encode()}, receive, send)
 
 
 async def serve(port: int, targets: list[str]) -> None:
     """Serve until SIGTERM."""
-    both = Both(targets)
-    async with (
-        both.apps[0].router.lifespan_context(both.apps[0]),
-        both.apps[1].router.lifespan_context(both.apps[1]),
-    ):
-        config = uvicorn.Config(both, port=port, access_log=False, lifespan="off", log_config=None)
+    gateways = Gateways(targets)
+    async with AsyncExitStack() as stack:
+        for app in gateways.apps:
+            await stack.enter_async_context(app.router.lifespan_context(app))
+        config = uvicorn.Config(gateways, port=port, access_log=False, lifespan="off", log_config=None)
         with configure_logging(service="gateway", sink=Sink.stdout()):
             await uvicorn.Server(config).serve()
 
