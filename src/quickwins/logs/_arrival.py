@@ -108,8 +108,11 @@ def departing(context: Context) -> list[tuple[str, str]]:
     headers = [(TRACEPARENT, trace.traceparent)]
     if trace.tracestate:
         headers.append((TRACESTATE, trace.tracestate))
-    # Anybody may have bound anything under the name.
-    correlation = parse_correlation(context.fields.get("correlation_id"), trusted=True)
+    correlation = context.fields.get("correlation_id")
+    if correlation != trace.trace_id:
+        correlation = parse_correlation(
+            correlation, trusted=True
+        )  # anybody may have bound anything under the name
     if correlation is not None:
         headers.append((CORRELATION, correlation))
     return headers

@@ -15,12 +15,16 @@ makes the whole path unknown.
 
 from __future__ import annotations
 
-import inspect
+import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+_CALLABLE = (
+    type,
+    types.BuiltinFunctionType,
+)  # other functions and methods, compiled ones too, are descriptors
 _MAX_KNOWN = 10_000
 _MAX_DEPTH = 20
 
@@ -47,7 +51,7 @@ class Routes:
         if endpoint is None:
             return None
         params = scope.get("path_params") or {}
-        if inspect.isroutine(endpoint) or inspect.isclass(endpoint):
+        if isinstance(endpoint, _CALLABLE) or hasattr(type(endpoint), "__get__"):
             path = scope.get("path", "")
             return _named(path.removeprefix(root), params)
         return _named(now[len(root) :], params) or None

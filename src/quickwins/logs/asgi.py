@@ -15,9 +15,9 @@ Sources: OpenTelemetry's semantic conventions for HTTP spans (names, `_OTHER`), 
 from __future__ import annotations
 
 import random
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from quickwins.core.clock import SystemClock
 from quickwins.logs import _logger
 from quickwins.logs._arrival import CORRELATION, NAMES_IN_BYTES, begin, pick
 from quickwins.logs._context import CONTEXT
@@ -91,7 +91,7 @@ class LogMiddleware:
         self._routes = Routes()
         self._slow_seconds = float("inf") if slow_seconds is None else slow_seconds
         self._exempt = frozenset(exempt)
-        self._monotonic = (SystemClock() if clock is None else clock).monotonic
+        self._monotonic = time.monotonic if clock is None else clock.monotonic
         self._rng: Bits = random if rng is None else rng
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -140,46 +140,35 @@ class LogMiddleware:
         root: str,
         status: int | None,
         error: BaseException | None,
-        annotated: dict[str, object],
+        fields: dict[str, object],
         seconds: float,
     ) -> None:
-        event = _EVENTS[scope["type"]]
+        http = scope["type"] == "http"
         if error is None:
             failed = status is not None and status >= _FAILED
-            warn = seconds >= self._slow_seconds and scope["type"] == "http"
+            warn = http and seconds >= self._slow_seconds
             if not failed and not warn and scope["path"] in self._exempt:
                 return
         else:
             failed = isinstance(error, Exception) and type(error).__name__ not in _GONE
             warn = True
-            if failed and status is None and scope["type"] == "http":
+            if failed and status is None and http:
                 status = _FAILED
-        fields = self._described(scope, root)
-        if status is not None:
-            fields["http.response.status_code"] = status
-        fields["duration_ms"] = int(seconds * 1e6) / 1e3  # a third of what `round` takes
-        if error is not None:
-            fields["error.type"] = type(error).__name__
-        if annotated:
-            fields = {**annotated, **fields}
-        if failed:
-            if error is not None:
-                fields["exc_info"] = error
-            _log.error(event, **fields)
-        elif warn:
-            _log.warning(event, **fields)
-        else:
-            _log.info(event, **fields)
-
-    def _described(self, scope: Scope, root: str) -> dict[str, object]:
-        fields: dict[str, object] = {}
-        if scope["type"] == "http":
+        if http:
             method = scope["method"]
             fields["http.request.method"] = method if method in METHODS else "_OTHER"
         template = self._routes.template(scope, root) if self._route is None else _asked(self._route, scope)
         if template is not None:
             fields["http.route"] = template
-        return fields
+        if status is not None:
+            fields["http.response.status_code"] = status
+        fields["duration_ms"] = int(seconds * 1e6) / 1e3  # a third of what `round` takes
+        if error is not None:
+            fields["error.type"] = type(error).__name__
+            if failed:
+                fields["exc_info"] = error
+        say = _log.error if failed else _log.warning if warn else _log.info
+        say(_EVENTS[scope["type"]], **fields)
 
 
 def _asked(question: Callable[[Scope], _T], scope: Scope) -> _T | None:
