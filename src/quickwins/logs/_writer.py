@@ -1,7 +1,7 @@
 """The thread that empties a sink's queue, and what it costs those who log: nearly nothing.
 
 A thread that finds the queue empty sleeps until a line wakes it, and then waits a little for more: to wake a thread, and
-to pass CPython's lock to and fro, costs as much as some ten lines. Lines from WARN on, and 64 KiB, end that wait at once.
+to pass CPython's lock to and fro, costs as much as some ten lines. Lines from WARN on, and 256 KiB, end that wait at once.
 
 The rule: whoever holds `_writing` writes, and looks for more lines before letting go. That is the thread, for as long as
 it lives, or else, inline, whoever logs.
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from quickwins.core.clock import Clock
     from quickwins.logs._outlet import Outage, Outlet
 
-LINGER_BYTES = 64 << 10
+LINGER_BYTES = 256 << 10
+"""How much may wait, as far as it is no more than a quarter of the queue."""
 POLL_SECONDS = 0.1
 """How long it takes at most until a writer whose reader stalls sees that it is to end."""
 
@@ -52,6 +53,7 @@ class Writer:
         "_closing",
         "_giving_up",
         "_inline",
+        "_linger_bytes",
         "_linger_seconds",
         "_outlet",
         "_progress",
@@ -71,6 +73,7 @@ class Writer:
     ) -> None:
         """Start nothing yet; a quarter of `max_bytes` is for severities from WARN on."""
         self._outlet = outlet
+        self._linger_bytes = min(LINGER_BYTES, max_bytes // 4)
         self._linger_seconds = linger_seconds
         self._inline = inline
         self._clock = clock
@@ -108,11 +111,11 @@ class Writer:
             return
         queue = self.queue
         # First this and then the release: the writer sets them again when it has been woken.
-        if severity >= WARN or queue.size >= LINGER_BYTES:
+        if severity >= WARN or queue.size >= self._linger_bytes:
             self._urgent = True
             queue.wake_severity = queue.wake_bytes = NEVER
         else:
-            queue.wake_severity, queue.wake_bytes = WARN, LINGER_BYTES
+            queue.wake_severity, queue.wake_bytes = WARN, self._linger_bytes
         if self._begun.acquire(blocking=False):
             self._begin()
         else:
@@ -145,7 +148,7 @@ class Writer:
                     blocking=not self._urgent, timeout=-1 if self._urgent else self._linger_seconds
                 )
                 self._urgent = False
-                queue.wake_severity, queue.wake_bytes = WARN, LINGER_BYTES
+                queue.wake_severity, queue.wake_bytes = WARN, self._linger_bytes
                 now = self._clock.monotonic()
                 if queue.waiting or self._outlet.busy:
                     self._drain(None)

@@ -117,6 +117,12 @@ def test_close_writes_what_lingers(started: Callable[..., Sink], path: Path) -> 
     assert lines_of(path) == [{"n": 1, "seq": 1}]
 
 
+def test_a_small_queue_is_written_long_before_it_is_full(started: Callable[..., Sink]) -> None:
+    sink = started(max_bytes=16_384, linger_seconds=1)
+    sink.put(line(1), INFO)
+    assert sink._writer.queue.wake_bytes == 4_096
+
+
 @both
 def test_eight_threads_share_a_sink(started: Callable[..., Sink], path: Path, *, inline: bool) -> None:
     sink = started(inline=inline)
