@@ -21,10 +21,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_CALLABLE = (
-    type,
-    types.BuiltinFunctionType,
-)  # other functions and methods, compiled ones too, are descriptors
+_CALLABLE = (type, types.MethodType, types.BuiltinFunctionType)
+"""Beside what is a descriptor, as other functions are, compiled ones too."""
 _MAX_KNOWN = 10_000
 _MAX_DEPTH = 20
 

@@ -117,6 +117,8 @@ class Called:
     [
         pytest.param({"endpoint": ok, "path": "/users"}, "/users", id="nothing to replace"),
         pytest.param({"endpoint": Endpoint, "path": "/users"}, "/users", id="a class"),
+        pytest.param({"endpoint": Called().__call__, "path": "/users"}, "/users", id="a method"),
+        pytest.param({"endpoint": len, "path": "/users"}, "/users", id="a compiled function"),
         pytest.param(
             {"endpoint": ok, "path": "/users/alice/7", "path_params": {"id": 7, "user": "alice"}},
             "/users/{user}/{id}",
