@@ -140,7 +140,7 @@ class LogMiddleware:
         root: str,
         status: int | None,
         error: BaseException | None,
-        fields: dict[str, object],
+        annotated: dict[str, object],
         seconds: float,
     ) -> None:
         http = scope["type"] == "http"
@@ -154,6 +154,7 @@ class LogMiddleware:
             warn = True
             if failed and status is None and http:
                 status = _FAILED
+        fields = annotated.copy()  # a context outlives its request in the tasks that this has begun
         if http:
             method = scope["method"]
             fields["http.request.method"] = method if method in METHODS else "_OTHER"

@@ -217,6 +217,20 @@ async def test_the_service_may_name_its_routes(lines: Lines, route: Any, shown: 
     assert lines.only().fields.get("http.route") == shown
 
 
+async def test_a_context_that_outlives_its_request_keeps_no_error_alive(lines: Lines) -> None:
+    contexts: list[Context] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        annotate(rows=3)
+        contexts.append(CONTEXT.get())
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await call(LogMiddleware(app))
+    assert lines.only().fields["rows"] == 3
+    assert contexts[0].canonical == {"rows": 3}
+
+
 async def test_what_is_annotated_does_not_replace_what_was_seen(lines: Lines) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         annotate(**{"http.response.status_code": 1, "exc_info": "x", "event": "y", "self": "z"})
