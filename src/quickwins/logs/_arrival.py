@@ -108,11 +108,10 @@ def departing(context: Context) -> list[tuple[str, str]]:
     headers = [(TRACEPARENT, trace.traceparent)]
     if trace.tracestate:
         headers.append((TRACESTATE, trace.tracestate))
+    # Anybody may have bound anything under the name; most often it is the trace's own, which needs no look.
     correlation = context.fields.get("correlation_id")
     if correlation != trace.trace_id:
-        correlation = parse_correlation(
-            correlation, trusted=True
-        )  # anybody may have bound anything under the name
+        correlation = parse_correlation(correlation, trusted=True)
     if correlation is not None:
         headers.append((CORRELATION, correlation))
     return headers

@@ -64,7 +64,6 @@ MAX_EVENT_LENGTH = 1_024
 MAX_LINE_BYTES = 16_384
 """What a line holds at most before `log.dropped` and `seq`; a longer one keeps its envelope and says so."""
 
-_OF_A_REQUEST = frozenset({"trace_id", "span_id", "correlation_id"})
 _DIGITS = tuple(b"%03d" % number for number in range(1_000))
 
 
@@ -275,25 +274,17 @@ class Renderer:
     def _bind(self, context: Context) -> _Bound:
         """`context`'s fields, rendered and kept with it."""
         trace = context.trace
-        fields = context.fields
         own: dict[str, object] = {}
         if trace is not None:
             own = {"trace_id": trace.trace_id, "span_id": trace.span_id}
         attributes: dict[str, object] = {}
         count = 0
-        names = _OF_A_REQUEST
-        if trace is not None and fields == {
-            "correlation_id": trace.trace_id
-        }:  # that nothing has been bound to
-            own["correlation_id"] = trace.trace_id
+        if self._harmless_in_context(context.fields, own):
+            own.update(context.fields)
             text = orjson.dumps(own)
-        elif self._harmless_in_context(fields, own):
-            own.update(fields)
-            text = orjson.dumps(own)
-            names = frozenset(own)
         else:
             walk = Walk(self._scanner)
-            fields = walk.mapping(fields)
+            fields = walk.mapping(context.fields)
             if "correlation_id" in fields:
                 own["correlation_id"] = fields["correlation_id"]
             rest, attributes = self._sorted(
@@ -302,11 +293,10 @@ class Renderer:
             own |= rest
             count = self._counted(walk.hits)
             text = self._object(own)
-            names = frozenset(own)
         context.rendered = bound = _Bound(
             self,
             b"," + text[1:-1] if own else b"",
-            names,
+            frozenset(own),
             count == 0 and not attributes,
             own,
             attributes,
