@@ -4,14 +4,15 @@ VENV    ?= .venv
 ENGINES ?= embedded
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
+PYTEST   = $(BIN)/python -m pytest --engines=$(ENGINES) --cov --cov-report=term --junitxml=.cache/tests-$(ENGINES).xml
 # A virtual environment that is active elsewhere must not leak in.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench docs soak generate clean
+.PHONY: help setup demo test test-all lint format bench docs soak generate clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -27,8 +28,11 @@ setup: $(STAMP) ## Create .venv with everything that constraints.txt pins
 demo: $(STAMP) ## Run the feed service under a burst, before and after the gate; writes quickwins-demo/
 	@$(BIN)/quickwins demo
 
-test: $(STAMP) ## Run the whole suite with coverage; ENGINES=embedded|containers|external|auto
-	@$(BIN)/python -m pytest --engines=$(ENGINES) --cov --cov-report=term --junitxml=.cache/tests-$(ENGINES).xml
+test: $(STAMP) ## Run the tests but those marked `volume`, with coverage; ENGINES=embedded|containers|external|auto
+	@$(PYTEST) -m 'not volume'
+
+test-all: $(STAMP) ## Run all tests, those of many repetitions too, with coverage
+	@$(PYTEST)
 
 lint: $(STAMP) ## Check style, types, import arrows, generated files and suppressions
 	@$(BIN)/ruff check .

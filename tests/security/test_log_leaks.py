@@ -34,9 +34,9 @@ from quickwins.logs.grpc import LogClientInterceptor, LogServerInterceptor
 from quickwins.logs.kafka import extract, inject
 from quickwins.logs.strawberry import LogExtension
 from quickwins.logs.testing import Canaries, LeakError, canaries
+from tests.eventually import DEADLINE_SECONDS
 from tests.integration.kafka.topics import create_topic
 from tests.integration.logs.serving import Client, serving
-from tests.integration.logs.waiting import DEADLINE_SECONDS
 
 if TYPE_CHECKING:
     from tests.engines import Target

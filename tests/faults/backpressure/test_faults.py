@@ -24,7 +24,7 @@ from quickwins.core.clock import SystemClock
 from quickwins.engines import Capability
 from quickwins.rig import TcpProxy
 from tests.engines import Server, Target
-from tests.integration.backpressure.stepping import eventually
+from tests.eventually import eventually
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.no_cover]
 

@@ -12,7 +12,7 @@ import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
 from quickwins.backpressure import Gate, GatedPool, Nested
-from tests.integration.backpressure.stepping import DEADLINE_SECONDS, eventually
+from tests.eventually import DEADLINE_SECONDS, eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

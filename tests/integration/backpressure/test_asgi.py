@@ -22,8 +22,8 @@ from starlette.routing import Route
 from quickwins.backpressure import Gate, PoolExhausted, Priority, RejectReason
 from quickwins.backpressure._deadline import current_deadline
 from quickwins.backpressure.asgi import BackpressureMiddleware
+from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.integration.backpressure.conftest import Pools, all_is_back, gated_over
-from tests.integration.backpressure.stepping import DEADLINE_SECONDS, eventually
 
 pytestmark = pytest.mark.asyncio
 

@@ -12,8 +12,9 @@ import asyncpg
 import pytest
 
 from quickwins.backpressure import Gate
+from tests.eventually import DEADLINE_SECONDS
 from tests.integration.backpressure.conftest import all_is_back, asleep, gated_over, patient, sleeping
-from tests.integration.backpressure.stepping import DEADLINE_SECONDS, Moment, Stepped, cancelled_at
+from tests.stepping import Moment, Stepped, cancelled_at
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

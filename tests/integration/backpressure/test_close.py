@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 from quickwins.backpressure import PoolExhausted, RejectReason
+from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.integration.backpressure.conftest import Pools, asleep, gated_over, sleeping
-from tests.integration.backpressure.stepping import DEADLINE_SECONDS, eventually
 
 pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
 

@@ -28,8 +28,8 @@ from quickwins.backpressure import (
     RejectReason,
 )
 from quickwins.core.flags import Flag, Flags, MemorySource
+from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.integration.backpressure.conftest import Pools, all_is_back, asleep, gated_over, patient, sleeping
-from tests.integration.backpressure.stepping import DEADLINE_SECONDS, eventually
 
 pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
 

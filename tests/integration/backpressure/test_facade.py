@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from quickwins import ConfigError, QuickWins
 from quickwins.backpressure import GatedPool, GateKind, PoolExhausted
+from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.integration.backpressure.conftest import Pools, all_is_back
-from tests.integration.backpressure.stepping import DEADLINE_SECONDS, eventually
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,8 +19,8 @@ from prometheus_client import CollectorRegistry
 from quickwins.backpressure import Gate, PoolExhausted, PoolSettings, RejectReason
 from quickwins.backpressure._deadline import current_deadline
 from quickwins.backpressure.grpc import DETAILS, PUSHBACK, BackpressureInterceptor
+from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.integration.backpressure.conftest import Pools, all_is_back, gated_over
-from tests.integration.backpressure.stepping import DEADLINE_SECONDS, eventually
 
 Unary = Callable[[bytes, grpc.aio.ServicerContext], Any]
 

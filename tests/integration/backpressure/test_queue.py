@@ -22,8 +22,8 @@ from quickwins.backpressure import (
 )
 from quickwins.core.flags import Flags, MemorySource
 from quickwins.rig import Outcome, open_loop, uniform_arrivals
+from tests.eventually import DEADLINE_SECONDS
 from tests.integration.backpressure.conftest import Pools, all_is_back, asleep, gated_over, patient, sleeping
-from tests.integration.backpressure.stepping import DEADLINE_SECONDS
 
 pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
 

@@ -21,8 +21,8 @@ from strawberry.asgi import GraphQL
 from quickwins.backpressure import Gate, PoolExhausted, RejectReason
 from quickwins.backpressure.asgi import BackpressureMiddleware
 from quickwins.backpressure.strawberry import BackpressureExtension
+from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.integration.backpressure.conftest import Pools, all_is_back, gated_over
-from tests.integration.backpressure.stepping import DEADLINE_SECONDS, eventually
 
 pytestmark = pytest.mark.asyncio
 

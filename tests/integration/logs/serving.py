@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from tests.integration.logs.waiting import DEADLINE_SECONDS, eventually
+from tests.eventually import DEADLINE_SECONDS, eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

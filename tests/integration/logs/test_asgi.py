@@ -17,8 +17,8 @@ from starlette.routing import Mount, Route
 from quickwins.logs import asgi
 from quickwins.logs._context import annotate, bound, in_context
 from quickwins.logs.asgi import LogMiddleware
+from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.integration.logs.serving import serving
-from tests.integration.logs.waiting import DEADLINE_SECONDS, eventually
 from tests.unit.logs.recording import Lines, bound_here
 
 pytestmark = pytest.mark.asyncio

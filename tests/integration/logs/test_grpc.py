@@ -18,7 +18,7 @@ from quickwins.logs import _grpc_client, _grpc_server
 from quickwins.logs._context import CONTEXT, EMPTY, Context, annotate, bound, in_context
 from quickwins.logs._trace import Trace
 from quickwins.logs.grpc import LogClientInterceptor, LogServerInterceptor
-from tests.integration.logs.waiting import DEADLINE_SECONDS, eventually
+from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.unit.logs.recording import Line, Lines, bound_here
 
 pytestmark = pytest.mark.asyncio

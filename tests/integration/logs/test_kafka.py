@@ -15,9 +15,9 @@ from starlette.routing import Route
 from quickwins.logs._context import CONTEXT, EMPTY
 from quickwins.logs.asgi import LogMiddleware
 from quickwins.logs.kafka import extract, inject
+from tests.eventually import DEADLINE_SECONDS
 from tests.integration.kafka.topics import create_topic
 from tests.integration.logs.serving import serving
-from tests.integration.logs.waiting import DEADLINE_SECONDS
 from tests.unit.logs.recording import bound_here
 
 if TYPE_CHECKING:

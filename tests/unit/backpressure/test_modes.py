@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from quickwins.backpressure import Gate, NestedAcquire, PoolExhausted, Priority, RejectReason, deadline
 from quickwins.backpressure._deadline import current_deadline, deadline_in
 from quickwins.core.clock import FakeClock
-from tests.integration.backpressure.stepping import eventually
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.asyncio
 

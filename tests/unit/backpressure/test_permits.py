@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 from quickwins.backpressure import Gate, GateKind, Nested, PoolExhausted, RejectReason
 from quickwins.backpressure._rule import Rule
 from quickwins.core.errors import ConfigError
-from tests.integration.backpressure.stepping import Moment, cancelled_at, eventually
+from tests.eventually import eventually
+from tests.stepping import Moment, cancelled_at
 
 pytestmark = pytest.mark.asyncio
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tests.eventually import DEADLINE_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
-
-DEADLINE_SECONDS = 10.0
 
 
 class Moment(StrEnum):
@@ -77,11 +76,3 @@ async def cancelled_at(
     assert done, f"still waiting after suspension {stepped.suspensions}"
     result = asyncio.CancelledError() if task.cancelled() else (task.exception() or task.result())
     return stepped.suspensions >= at, result
-
-
-async def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until `holds()`; fail after ten seconds."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, f"did not come true in {DEADLINE_SECONDS} s"
-        await asyncio.sleep(0.002)

@@ -1,0 +1,35 @@
+"""Waiting for something to come true, up to a deadline: never for a time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEADLINE_SECONDS: Final = 30.0
+"""Patience with anything that takes milliseconds on an idle machine."""
+
+LOOK_SECONDS: Final = 0.002
+
+
+async def eventually(
+    condition: Callable[[], object], what: str = "it never came true", seconds: float = DEADLINE_SECONDS
+) -> None:
+    """Return as soon as `condition()` is true; fail with `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def wait_until(
+    condition: Callable[[], object], what: str = "it never came true", seconds: float = DEADLINE_SECONDS
+) -> None:
+    """Do the same as `eventually`, for tests without an event loop."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(LOOK_SECONDS)
