@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     import asyncpg
     from prometheus_client import CollectorRegistry
 
+    from quickwins.core.asgi import App
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag, Snapshot, Source
-    from quickwins.core.metrics_endpoint import ASGIApp
     from quickwins.logs import Pipeline, Redaction, Sampling, Sink
 
 DEFAULT_PATH = "quickwins.toml"
@@ -163,7 +163,7 @@ class QuickWins:
         self._pools.append(gated)
         return gated
 
-    def metrics_app(self) -> ASGIApp:
+    def metrics_app(self) -> App:
         """An ASGI application with the metrics, behind the configured token if there is one."""
         return metrics_app(self._registry, token=self.settings.section("metrics", MetricsSettings).token)
 

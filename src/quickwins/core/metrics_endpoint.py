@@ -14,18 +14,17 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from prometheus_client import REGISTRY, CollectorRegistry, make_asgi_app, make_wsgi_app
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from quickwins.core.asgi import header
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+    from collections.abc import Iterable
     from types import TracebackType
     from typing import Self
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from pydantic import SecretStr
 
-    Scope = MutableMapping[str, Any]
-    Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-    Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-    ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+    from quickwins.core.asgi import App, Receive, Scope, Send
 
 
 def exposed_registry(registry: CollectorRegistry | None = None) -> CollectorRegistry:
@@ -37,29 +36,23 @@ def exposed_registry(registry: CollectorRegistry | None = None) -> CollectorRegi
     return together
 
 
-def metrics_app(registry: CollectorRegistry | None = None, *, token: SecretStr | None = None) -> ASGIApp:
+def metrics_app(registry: CollectorRegistry | None = None, *, token: SecretStr | None = None) -> App:
     """An ASGI application that answers every path with the metrics; mount it where you like.
 
     Args:
         registry: What to expose; the default registry when `None`; all processes' series in multiprocess mode.
         token: With one, a request without `Authorization: Bearer <token>` gets 401 and no metrics.
     """
-    app: ASGIApp = make_asgi_app(exposed_registry(registry))
+    app: App = make_asgi_app(exposed_registry(registry))
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and token is not None:
-            sent = next((value for key, value in scope["headers"] if key == b"authorization"), b"")
-            if not _bearer_matches(sent, token):
-                await send(
-                    {
-                        "type": "http.response.start",
-                        "status": 401,
-                        "headers": [(b"www-authenticate", b"Bearer"), (b"content-length", b"0")],
-                    }
-                )
-                await send({"type": "http.response.body", "body": b""})
-                return
-        await app(scope, receive, send)
+        refused = token is not None and not _bearer_matches(header(scope, b"authorization") or b"", token)
+        if scope["type"] != "http" or not refused:
+            await app(scope, receive, send)
+            return
+        unauthorized = [(b"www-authenticate", b"Bearer"), (b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 401, "headers": unauthorized})
+        await send({"type": "http.response.body", "body": b""})
 
     return guarded
 

@@ -89,6 +89,21 @@ async def ask(registry: CollectorRegistry, token: SecretStr | None, sent: dict[s
 
 
 @pytest.mark.asyncio
+async def test_a_request_that_brings_no_headers_at_all_brings_no_token() -> None:
+    messages: list[Any] = []
+
+    async def receive() -> dict[str, object]:
+        raise AssertionError("a refused request is not read")
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/metrics"}
+    await metrics_app(CollectorRegistry(), token=SecretStr("s3cret"))(scope, receive, send)
+    assert messages[0]["status"] == 401
+
+
+@pytest.mark.asyncio
 async def test_without_a_token_the_application_answers_everybody(registry: CollectorRegistry) -> None:
     assert await ask(registry, None, {}) == (200, True)
 

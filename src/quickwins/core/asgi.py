@@ -1,0 +1,30 @@
+"""What stands in every ASGI adapter: the names of the interface's types, and how a request's headers are read.
+
+Source: the ASGI specification 3.0 and its HTTP & WebSocket message format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeAlias
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+EXEMPT = ("/health", "/healthz", "/livez", "/readyz", "/metrics")
+"""Paths that monitors ask every few seconds, to see whether the service is alive."""
+
+
+def header(scope: Scope, name: bytes) -> bytes | None:
+    """The last header called `name` (lower case, as ASGI has it); `None` when there is none.
+
+    A scope need not have `headers`: then there is none either.
+    """
+    found: bytes | None = None
+    for key, value in scope.get("headers") or ():
+        if key == name:
+            found = value
+    return found
