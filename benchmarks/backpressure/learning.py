@@ -23,7 +23,7 @@ import asyncpg
 from prometheus_client import CollectorRegistry
 
 from quickwins.backpressure import Gate, GatedPool
-from quickwins.backpressure._limit import BLOCK
+from quickwins.backpressure._core.learner import BLOCK
 from quickwins.engines import PostgresServer
 from quickwins.rig import (
     LoadReport,

@@ -13,8 +13,8 @@ from quickwins.backpressure._deadline import deadline
 from quickwins.backpressure._permit import Permit
 from quickwins.backpressure._permits import Gate
 from quickwins.backpressure._pool import Acquisition, GatedPool
-from quickwins.backpressure._rule import GateKind, GateOptions, Nested, Priority, RejectReason
 from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
+from quickwins.backpressure.rule import GateKind, GateOptions, Nested, Priority, RejectReason
 from quickwins.backpressure.settings import BackpressureSettings, PoolSettings
 from quickwins.backpressure.stats import HeldAt, Holder, PoolStats
 

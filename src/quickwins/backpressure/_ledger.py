@@ -8,12 +8,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from quickwins.backpressure import metrics
-from quickwins.backpressure._rule import Priority, RejectReason
+from quickwins.backpressure.rule import Priority, RejectReason
 from quickwins.backpressure.stats import HeldAt, Holder
 from quickwins.core.tallies import Reading, Tally
 
 if TYPE_CHECKING:
-    from quickwins.backpressure._gate import GateCore
+    from quickwins.backpressure._core.gate import GateCore
     from quickwins.backpressure._permit import Permit
 
 SHOWN = 5

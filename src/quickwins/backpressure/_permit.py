@@ -12,10 +12,10 @@ from quickwins.core.errors import ConfigError
 if TYPE_CHECKING:
     from types import CodeType, FrameType, TracebackType
 
-    from quickwins.backpressure._line import Waiter
+    from quickwins.backpressure._core.line import Waiter
+    from quickwins.backpressure._core.tenants import Tenant
     from quickwins.backpressure._permits import Gate
-    from quickwins.backpressure._rule import Priority
-    from quickwins.backpressure._tenants import Tenant
+    from quickwins.backpressure.rule import Priority
 
 
 class Permit:

@@ -1,6 +1,6 @@
 """The gate as a service uses it: bound to a size, waiting on the event loop, and telling what it does.
 
-What is decided is in `_gate.py`; here are the futures, the one timer and the books.
+What is decided is in `_core/`; here are the futures, the one timer and the books.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from sys import _getframe  # `inspect.currentframe` is the same behind a slower 
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from quickwins.backpressure._core.gate import GateCore
+from quickwins.backpressure._core.verdict import ADMITTED
 from quickwins.backpressure._deadline import current_deadline
-from quickwins.backpressure._gate import GateCore
 from quickwins.backpressure._ledger import AT_ONCE_SECONDS, READINGS, Ledger, Outcome, outcome_of
 from quickwins.backpressure._permit import Permit
 from quickwins.backpressure._refusals import Refusals
-from quickwins.backpressure._rule import ADMITTED, GateKind, Nested, Priority, RejectReason, Rule
+from quickwins.backpressure.rule import GateKind, Nested, Priority, RejectReason, Rule
 from quickwins.backpressure.stats import PoolStats
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-    from quickwins.backpressure._line import Waiter
-    from quickwins.backpressure._rule import GateOptions
+    from quickwins.backpressure._core.line import Waiter
     from quickwins.backpressure.errors import PoolExhausted
+    from quickwins.backpressure.rule import GateOptions
     from quickwins.core.clock import Clock
 
 _TIMER_STEP_SECONDS = 0.001

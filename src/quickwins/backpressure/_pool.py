@@ -15,7 +15,7 @@ from quickwins.backpressure._deadline import current_deadline
 from quickwins.backpressure._ledger import AT_ONCE_SECONDS, Outcome, outcome_of
 from quickwins.backpressure._permit import Permit
 from quickwins.backpressure._permits import Gate
-from quickwins.backpressure._rule import Priority
+from quickwins.backpressure.rule import Priority
 from quickwins.backpressure.settings import PoolSettings
 from quickwins.core.clock import Deadline, SystemClock
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from quickwins.backpressure._rule import RejectReason
 from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
+from quickwins.backpressure.rule import RejectReason
 from quickwins.core.events import POOL_REJECTED, QUIET_SECONDS, Reporter
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from quickwins.backpressure._deadline import deadline_in
-from quickwins.backpressure._rule import Priority, RejectReason
 from quickwins.backpressure.errors import PoolExhausted, refusal_in
+from quickwins.backpressure.rule import Priority, RejectReason
 from quickwins.core.errors import retry_after_header
 
 if TYPE_CHECKING:

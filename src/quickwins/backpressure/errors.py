@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from quickwins.backpressure._rule import RejectReason
+from quickwins.backpressure.rule import RejectReason
 from quickwins.core.errors import Rejected
 
 if TYPE_CHECKING:

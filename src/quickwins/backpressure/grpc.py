@@ -14,8 +14,8 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from quickwins.backpressure._deadline import begin_deadline
-from quickwins.backpressure._rule import RejectReason
 from quickwins.backpressure.errors import PoolExhausted, refusal_in
+from quickwins.backpressure.rule import RejectReason
 from quickwins.core.errors import needs_extra, retry_pushback_ms
 
 with needs_extra("grpc"):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from quickwins.backpressure._rule import MAX_TENANTS, GateKind, Nested, Rule
+from quickwins.backpressure.rule import MAX_TENANTS, GateKind, Nested, Rule
 from quickwins.core.config import Number, Section
 from quickwins.core.flags import FlagSettings
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from quickwins.backpressure._rule import GateKind, Priority, RejectReason
+    from quickwins.backpressure.rule import GateKind, Priority, RejectReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from quickwins.backpressure import GateKind, Priority, RejectReason
-from quickwins.backpressure._gate import GateCore
-from quickwins.backpressure._line import Waiter
-from quickwins.backpressure._rule import ADMITTED, Rule
-from quickwins.backpressure._tenants import Tenant
+from quickwins.backpressure._core.gate import GateCore
+from quickwins.backpressure._core.line import Waiter
+from quickwins.backpressure._core.tenants import Tenant
+from quickwins.backpressure._core.verdict import ADMITTED
+from quickwins.backpressure.rule import Rule
 
 SIZE = 10
 HOLD_SECONDS = 0.02

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from quickwins.backpressure import Gate, GateKind, RejectReason
-from quickwins.backpressure._gate import GateCore
-from quickwins.backpressure._rule import ADMITTED, Rule, limit_of
+from quickwins.backpressure._core.gate import GateCore
+from quickwins.backpressure._core.verdict import ADMITTED
+from quickwins.backpressure.rule import Rule, limit_of
 from quickwins.core.errors import ConfigError
 
 DECIMALS = st.integers(1, 6).flatmap(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quickwins.backpressure._limit import BLOCK, LimitLearner
+from quickwins.backpressure._core.learner import BLOCK, LimitLearner
 from quickwins.core.errors import ConfigError
 from tests.unit.backpressure.simulation import (
     Database,

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from quickwins.backpressure import Gate, GateKind, Nested, PoolExhausted, RejectReason
-from quickwins.backpressure._rule import Rule
+from quickwins.backpressure.rule import Rule
 from quickwins.core.errors import ConfigError
 from tests.eventually import eventually
 from tests.stepping import Moment, cancelled_at

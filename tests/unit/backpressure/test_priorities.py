@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from quickwins.backpressure import GateKind, Priority, RejectReason
-from quickwins.backpressure._gate import GateCore
-from quickwins.backpressure._line import Waiter
-from quickwins.backpressure._rule import ADMITTED, Rule
+from quickwins.backpressure._core.gate import GateCore
+from quickwins.backpressure._core.line import Waiter
+from quickwins.backpressure._core.verdict import ADMITTED
+from quickwins.backpressure.rule import Rule
 from quickwins.core.errors import ConfigError
 
 CRITICAL, NORMAL, SHEDDABLE = Priority

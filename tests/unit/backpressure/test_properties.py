@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from quickwins.backpressure import GateKind, Priority, RejectReason
-from quickwins.backpressure._gate import GateCore
-from quickwins.backpressure._line import Waiter
-from quickwins.backpressure._rule import ADMITTED, Rule, Verdict
-from quickwins.backpressure._tenants import Tenant
+from quickwins.backpressure._core.gate import GateCore
+from quickwins.backpressure._core.line import Waiter
+from quickwins.backpressure._core.tenants import Tenant
+from quickwins.backpressure._core.verdict import ADMITTED, Verdict
+from quickwins.backpressure.rule import Rule
 
 SECONDS = st.sampled_from([0.0, 0.001, 0.01, 0.05, 0.1, 0.5, 2.0])
 SHARES = st.sampled_from([0.0, 0.1, 0.5, 0.9])

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from quickwins.backpressure import GateKind, RejectReason
-from quickwins.backpressure._gate import GateCore
-from quickwins.backpressure._line import Waiter
-from quickwins.backpressure._rule import ADMITTED, Priority, Rule, Verdict
+from quickwins.backpressure._core.gate import GateCore
+from quickwins.backpressure._core.line import Waiter
+from quickwins.backpressure._core.verdict import ADMITTED, Verdict
+from quickwins.backpressure.rule import Priority, Rule
 from quickwins.core.errors import ConfigError
 
 TARGET = 0.05

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from quickwins.backpressure import BackpressureSettings, GateKind
-from quickwins.backpressure._rule import Rule
+from quickwins.backpressure.rule import Rule
 from quickwins.core.config import Layer, load_environment, load_file, resolve
 from quickwins.core.errors import ConfigError
 

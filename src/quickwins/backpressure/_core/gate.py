@@ -42,10 +42,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-from quickwins.backpressure._limit import LimitLearner
-from quickwins.backpressure._line import Line, Waiter
-from quickwins.backpressure._rule import ADMITTED, GateKind, Priority, RejectReason, Rule, Verdict
-from quickwins.backpressure._tenants import Tenant, Tenants
+from quickwins.backpressure._core.learner import LimitLearner
+from quickwins.backpressure._core.line import Line, Waiter
+from quickwins.backpressure._core.tenants import Tenant, Tenants
+from quickwins.backpressure._core.verdict import ADMITTED, Verdict
+from quickwins.backpressure.rule import GateKind, Priority, RejectReason, Rule
 from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:

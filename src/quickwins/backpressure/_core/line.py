@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from quickwins.backpressure._rule import Priority, RejectReason, Verdict
-    from quickwins.backpressure._tenants import Tenant
+    from quickwins.backpressure._core.tenants import Tenant
+    from quickwins.backpressure._core.verdict import Verdict
+    from quickwins.backpressure.rule import Priority, RejectReason
 
 
 class Waiter:

@@ -1,11 +1,11 @@
-"""What a gate is told to do, and the words in which it answers."""
+"""What a gate is told to do, and why it says no."""
 
 from __future__ import annotations
 
 import math
 import sys
 from dataclasses import dataclass
-from enum import Enum, IntEnum, StrEnum, auto
+from enum import IntEnum, StrEnum
 from fractions import Fraction
 from typing import Final, Literal, TypedDict
 
@@ -55,17 +55,6 @@ class RejectReason(StrEnum):
     TENANT = "tenant"
     NESTED = "nested"
     CLOSED = "closed"
-
-
-class Verdict(Enum):
-    """How asking, or waiting, ends when it is not refused."""
-
-    ADMITTED = auto()
-    TIMED_OUT = auto()
-    """The waiter's own deadline passed."""
-
-
-ADMITTED: Final = Verdict.ADMITTED
 
 
 @dataclass(frozen=True, slots=True)

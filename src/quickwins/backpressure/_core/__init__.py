@@ -1,0 +1,1 @@
+"""What decides: facts and the time in; who goes in now, and whose wait is over, out."""
