@@ -18,6 +18,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     SecretStr,
     TypeAdapter,
     ValidationError,
@@ -27,6 +28,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 from pydantic_settings.sources.utils import parse_env_vars
 
 from quickwins.core.errors import ConfigError
+from quickwins.core.knobs import knobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -59,6 +61,15 @@ def _no_boolean(value: object) -> object:
 
 Number = Annotated[float, BeforeValidator(_no_boolean)]
 """A float that `true` is not taken for."""
+
+
+def setting(owner: type, name: str) -> Any:
+    """A key that is the knob `name` of the dataclass `owner`: its default, its bounds and its words.
+
+    Example: `threshold: Number = setting(Rule, "threshold")`
+    """
+    knob = knobs(owner)[name]
+    return Field(default=knob.default, description=knob.words, **knob.bounds)
 
 
 class AnyLayerWins:

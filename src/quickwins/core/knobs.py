@@ -1,0 +1,112 @@
+"""What a user can turn, each in one place: its default, its bounds, and what it does in words.
+
+    @dataclass(frozen=True, slots=True)
+    class Sampling:
+        first: int = knob(100, ge=0, le=1_000_000, words="How many records of an event are kept each second.")
+
+        def __post_init__(self) -> None:
+            check(self)
+
+`core.config.setting(Sampling, "first")` makes a section's key of it, so that what a file may say and what the constructor
+takes cannot differ. Nothing here imports pydantic: a feature that is built by hand does without.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from quickwins.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_T = TypeVar("_T", bound="float | Enum")  # and with a float go int and bool
+_KEY = "quickwins.knob"
+_BOUNDS = {
+    "gt": ("above", operator.gt),
+    "ge": ("at least", operator.ge),
+    "lt": ("below", operator.lt),
+    "le": ("at most", operator.le),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One thing to turn.
+
+    Attributes:
+        default: Its type says what is allowed: a float takes any number, a `StrEnum` the texts of its members as well.
+        bounds: Those of `gt`, `ge`, `lt` and `le` that hold, as pydantic calls them.
+        words: What it does, in which unit, why this default, and the off value.
+    """
+
+    default: Any
+    bounds: Mapping[str, Any]
+    words: str
+
+    @property
+    def allowed(self) -> str:
+        """What it can be turned to, in words."""
+        if isinstance(self.default, bool):
+            return "true or false"
+        if isinstance(self.default, Enum):
+            return f"one of {', '.join(str(one.value) for one in type(self.default))}"
+        kind = "a whole number" if isinstance(self.default, int) else "a number"
+        bounds = " and ".join(f"{_BOUNDS[name][0]} {bound:,}" for name, bound in self.bounds.items())
+        return f"{kind} {bounds}".rstrip()
+
+    def allows(self, value: Any) -> bool:
+        """Whether it can be turned to `value`."""
+        if isinstance(self.default, bool) or isinstance(value, bool):
+            return isinstance(self.default, bool) and isinstance(value, bool)
+        if isinstance(self.default, Enum):
+            return value in list(type(self.default))
+        kind = int if isinstance(self.default, int) else (int, float)
+        return isinstance(value, kind) and all(
+            _BOUNDS[name][1](value, bound) for name, bound in self.bounds.items()
+        )
+
+
+def knob(
+    default: _T,
+    *,
+    words: str,
+    gt: float | None = None,
+    ge: float | None = None,
+    lt: float | None = None,
+    le: float | None = None,
+) -> _T:
+    """A dataclass's field that is a `Knob`, for `check` and `core.config.setting`.
+
+    Args:
+        default: See `Knob`; the default of a float is a float, `1.0`.
+        words: See `Knob`.
+        gt: What it must be above; `None`, here and below: there is no such bound.
+        ge: What it must be at least.
+        lt: What it must be below.
+        le: What it must be at most.
+    """
+    given = {"gt": gt, "ge": ge, "lt": lt, "le": le}
+    bounds = {name: bound for name, bound in given.items() if bound is not None}
+    made: _T = field(default=default, metadata={_KEY: Knob(default, bounds, words)})
+    return made
+
+
+def knobs(owner: Any) -> dict[str, Knob]:
+    """The knobs of a dataclass or of an instance of one, by name, in order."""
+    return {one.name: one.metadata[_KEY] for one in fields(owner) if _KEY in one.metadata}
+
+
+def check(instance: Any) -> None:
+    """Refuse what is out of bounds; for `__post_init__`.
+
+    Raises:
+        ConfigError: Some knob is turned to what it does not allow: which one, to what, and what is allowed.
+    """
+    for name, one in knobs(instance).items():
+        value = getattr(instance, name)
+        if not one.allows(value):
+            raise ConfigError(f"{name}={value!r} is not allowed: {one.allowed}")
