@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import Field, SecretStr
-
 from quickwins.backpressure import BackpressureSettings, GatedPool
-from quickwins.core.audit import AuditLog
 from quickwins.core.clock import SystemClock
-from quickwins.core.config import CONFIG_PATH_VARIABLE, Section, Settings, resolve
 from quickwins.core.errors import ConfigError
 from quickwins.core.events import CONFIG_UNUSED, Reporter
-from quickwins.core.flags import EnvironmentSource, FileSource, Flags, FlagsSettings
-from quickwins.core.metrics_endpoint import MetricsServer, metrics_app
+from quickwins.core.flags import FlagsSettings
+from quickwins.core.flags.loading import load_flags
+from quickwins.core.metrics_endpoint import MetricsServer, MetricsSettings, metrics_app
 from quickwins.logs.settings import LogsSettings
 from quickwins.suppressions import SuppressionsSettings, bridge
 
@@ -30,21 +26,9 @@ if TYPE_CHECKING:
 
     from quickwins.core.asgi import App
     from quickwins.core.clock import Clock
-    from quickwins.core.flags import Flag, Snapshot, Source
+    from quickwins.core.config import Section, Settings
+    from quickwins.core.flags import Flag, Flags, Snapshot
     from quickwins.logs import Pipeline, Redaction, Sampling, Sink
-
-DEFAULT_PATH = "quickwins.toml"
-
-
-class MetricsSettings(Section):
-    """The section `[metrics]`."""
-
-    token: SecretStr | None = Field(
-        default=None,
-        min_length=1,
-        description="What a scrape must send as its bearer token; from QUICKWINS_METRICS__TOKEN only. Absent: none.",
-    )
-
 
 SECTIONS: Mapping[str, type[Section]] = {
     "flags": FlagsSettings,
@@ -54,11 +38,6 @@ SECTIONS: Mapping[str, type[Section]] = {
     "suppressions": SuppressionsSettings,
 }
 """Every section of `quickwins.toml` and its model; one line for each feature."""
-
-
-def config_path(path: str | os.PathLike[str] | None, env: Mapping[str, str]) -> Path:
-    """The configuration's path: the argument, else `QUICKWINS_CONFIG`, else `quickwins.toml` in this folder."""
-    return Path(path or env.get(CONFIG_PATH_VARIABLE) or DEFAULT_PATH)
 
 
 class QuickWins:
@@ -115,11 +94,7 @@ class QuickWins:
             ConfigError: The file is missing or not valid; the message has a line for each mistake.
         """
         env = os.environ if env is None else env
-        clock = SystemClock() if clock is None else clock
-        file = config_path(path, env)
-        sources: list[Source] = [EnvironmentSource(env, SECTIONS), FileSource(file)]
-        audit = audit_log(read_settings(sources), file)
-        flags = Flags(SECTIONS, sources, audit=audit, registry=registry, clock=clock)
+        flags = load_flags(SECTIONS, path, env, registry=registry, clock=clock)
         return cls(flags, registry=registry, clock=clock)
 
     @property
@@ -275,23 +250,3 @@ def _sampling(settings: LogsSettings) -> Sampling:
     from quickwins.logs import Sampling
 
     return Sampling(first=settings.sample_first, every=settings.sample_every, slow_ms=settings.slow_ms)
-
-
-def read_settings(sources: list[Source]) -> Settings:
-    """What `sources` say together, once, without following them.
-
-    Raises:
-        ConfigError: A source cannot be read, or the whole is not valid.
-    """
-    for source in sources:
-        source.read()
-    return resolve([source.layer() for source in sources], SECTIONS)
-
-
-def audit_log(settings: Settings, config: Path) -> AuditLog | None:
-    """The audit file of the configuration at `config`; `None` when it is turned off."""
-    flags = settings.section("flags", FlagsSettings)
-    if not flags.audit:
-        return None
-    path = flags.audit_path or config.with_name(config.name + ".audit.jsonl")
-    return AuditLog(path, max_bytes=flags.audit_max_bytes)

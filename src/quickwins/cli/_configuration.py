@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quickwins.core.errors import ConfigError
-from quickwins.core.flags import EnvironmentSource, FileSource, FlagsSettings, Snapshot
+from quickwins.core.flags import FlagsSettings, Snapshot
 from quickwins.core.flags._state import FlagSettings
-from quickwins.facade import SECTIONS, audit_log, config_path, read_settings
+from quickwins.core.flags.loading import audit_log, config_path, read_settings, sources_of
+from quickwins.facade import SECTIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,7 @@ class Configuration:
             ConfigError: The environment has a setting that does not exist.
         """
         file = config_path(path, os.environ)
-        return cls(file, [EnvironmentSource(os.environ, SECTIONS), FileSource(file)], clock)
+        return cls(file, sources_of(file, os.environ, SECTIONS), clock)
 
     def read(self, *, version: int = 1) -> Snapshot:
         """What holds now.
@@ -49,7 +50,9 @@ class Configuration:
         Raises:
             ConfigError: A source cannot be read, or the whole is not valid.
         """
-        return Snapshot.build(read_settings(self.sources), version=version, wall_now=self.clock.wall())
+        return Snapshot.build(
+            read_settings(self.sources, SECTIONS), version=version, wall_now=self.clock.wall()
+        )
 
     def spell(self, layer: str, dotted: str) -> str:
         """How the source called `layer` writes the key `dotted`; call `read` before."""

@@ -32,7 +32,7 @@ from quickwins.core.clock import SystemClock
 from quickwins.core.config import CONFIG_PATH_VARIABLE
 from quickwins.core.errors import ConfigError, MissingExtraError, needs_extra
 from quickwins.core.flags import FlagSettings, Snapshot
-from quickwins.facade import config_path
+from quickwins.core.flags.loading import config_path
 
 EXAMPLE = "Example: quickwins doctor --start"
 

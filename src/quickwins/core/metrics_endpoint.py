@@ -13,8 +13,10 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import REGISTRY, CollectorRegistry, make_asgi_app, make_wsgi_app
 from prometheus_client.multiprocess import MultiProcessCollector
+from pydantic import Field, SecretStr
 
 from quickwins.core.asgi import header
+from quickwins.core.config import Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,9 +24,17 @@ if TYPE_CHECKING:
     from typing import Self
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from pydantic import SecretStr
-
     from quickwins.core.asgi import App, Receive, Scope, Send
+
+
+class MetricsSettings(Section):
+    """The section `[metrics]`."""
+
+    token: SecretStr | None = Field(
+        default=None,
+        min_length=1,
+        description="What a scrape must send as its bearer token; from QUICKWINS_METRICS__TOKEN only. Absent: none.",
+    )
 
 
 def exposed_registry(registry: CollectorRegistry | None = None) -> CollectorRegistry:
