@@ -21,7 +21,7 @@ from quickwins.core.clock import SystemClock
 from quickwins.logs import Redaction, Sink, _logger, get_logger
 from quickwins.logs._context import CONTEXT, EMPTY
 from quickwins.logs._pipeline import Pipeline
-from quickwins.logs._trace import Trace
+from quickwins.logs._trace.w3c import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

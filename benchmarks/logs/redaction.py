@@ -17,8 +17,8 @@ from random import Random
 from statistics import median
 from typing import TYPE_CHECKING
 
-from quickwins.logs._scan import MAX_LENGTH, Scanner
 from quickwins.logs.redaction import Redaction, Rule
+from quickwins.logs.redaction._scan import MAX_LENGTH, Scanner
 from quickwins.rig import Target, exit_code
 
 if TYPE_CHECKING:

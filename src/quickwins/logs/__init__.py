@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from quickwins.logs._logger import Logger, get_logger
     from quickwins.logs._pipeline import Pipeline, configure_logging
     from quickwins.logs._sampling import Sampling
-    from quickwins.logs.redaction import Redaction, Rule
+    from quickwins.logs.redaction._rules import Redaction, Rule
     from quickwins.logs.settings import LogsSettings
-    from quickwins.logs.sink import Sink
+    from quickwins.logs.sink._sink import Sink
 
 __all__ = [
     "Logger",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from quickwins.logs._trace import Trace
+    from quickwins.logs._trace.w3c import Trace
 
 MAX_FIELDS = 64
 """How many fields a context holds; what comes after them is left out."""

@@ -15,16 +15,16 @@ from quickwins.core.tallies import Reading, Tallies
 from quickwins.logs import _logger
 from quickwins.logs._context import CONTEXT, EMPTY
 from quickwins.logs._levels import LEVELS, WARNING, level_of
-from quickwins.logs._line import Renderer
 from quickwins.logs._logger import StructlogLogger
-from quickwins.logs._records import message, said
+from quickwins.logs._render.line import Renderer
+from quickwins.logs._render.values import Walk
 from quickwins.logs._sampling import Sampler, Sampling
-from quickwins.logs._scan import Scanner
-from quickwins.logs._stdlib import Takeover
-from quickwins.logs._values import Walk
+from quickwins.logs._takeover.records import message, said
+from quickwins.logs._takeover.stdlib import Takeover
 from quickwins.logs.metrics import DROPPED, RECORDS, REDACTIONS, SECONDS, SINK_ERRORS
-from quickwins.logs.redaction import Redaction
-from quickwins.logs.sink import Sink
+from quickwins.logs.redaction._rules import Redaction
+from quickwins.logs.redaction._scan import Scanner
+from quickwins.logs.sink._sink import Sink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from quickwins.core.flags import Flag
     from quickwins.logs._context import Context
     from quickwins.logs._levels import Level
-    from quickwins.logs.sink import Outage
+    from quickwins.logs.sink._outlet import Outage
 
 _MEASURED = 64
 """One call in so many is timed."""

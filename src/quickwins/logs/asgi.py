@@ -19,16 +19,16 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from quickwins.logs import _logger
-from quickwins.logs._arrival import CORRELATION, NAMES_IN_BYTES, begin, pick
 from quickwins.logs._context import CONTEXT
-from quickwins.logs._route import Routes
+from quickwins.logs._trace.request import CORRELATION, NAMES_IN_BYTES, begin, pick
+from quickwins.logs._trace.route import Routes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, MutableMapping
 
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
-    from quickwins.logs._trace import Bits
+    from quickwins.logs._trace.w3c import Bits
 
     Scope = MutableMapping[str, Any]
     Message = MutableMapping[str, Any]

@@ -15,8 +15,8 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from quickwins.logs._arrival import NAMES, begin, departing, pick
 from quickwins.logs._context import CONTEXT
+from quickwins.logs._trace.request import NAMES, begin, departing, pick
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from quickwins.logs._context import Context
-    from quickwins.logs._trace import Bits
+    from quickwins.logs._trace.w3c import Bits
 
 
 def inject(headers: Iterable[tuple[str, bytes]] | None = ()) -> list[tuple[str, bytes]]:

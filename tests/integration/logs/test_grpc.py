@@ -14,10 +14,9 @@ import grpc
 import grpc.aio
 import pytest
 
-from quickwins.logs import _grpc_client, _grpc_server
 from quickwins.logs._context import CONTEXT, EMPTY, Context, annotate, bound, in_context
-from quickwins.logs._trace import Trace
-from quickwins.logs.grpc import LogClientInterceptor, LogServerInterceptor
+from quickwins.logs._trace.w3c import Trace
+from quickwins.logs.grpc import LogClientInterceptor, LogServerInterceptor, _client, _server
 from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.unit.logs.recording import Line, Lines, bound_here
 
@@ -30,14 +29,14 @@ METADATA = (("traceparent", TRACE.traceparent), ("tracestate", "foo=1"), ("x-cor
 @pytest.fixture
 def server_lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
     made = Lines()
-    monkeypatch.setattr(_grpc_server, "_log", made)
+    monkeypatch.setattr(_server, "_log", made)
     return made
 
 
 @pytest.fixture
 def client_lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
     made = Lines()
-    monkeypatch.setattr(_grpc_client, "_log", made)
+    monkeypatch.setattr(_client, "_log", made)
     return made
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from quickwins.core.clock import FakeClock
 from quickwins.logs import _logger, asgi
 from quickwins.logs._context import CONTEXT, EMPTY, Context, annotate, bound
-from quickwins.logs._trace import parse_traceparent
+from quickwins.logs._trace.w3c import parse_traceparent
 from quickwins.logs.asgi import EXEMPT, LogMiddleware
 from tests.unit.logs.recording import Line, Lines
 

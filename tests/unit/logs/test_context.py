@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from quickwins.logs._context import CONTEXT, EMPTY, MAX_FIELDS, Context, annotate, bound, in_context
-from quickwins.logs._trace import Trace
+from quickwins.logs._trace.w3c import Trace
 
 TRACE = Trace("a" * 32, "b" * 16, 1)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quickwins.logs._context import CONTEXT, EMPTY, Context, bound
-from quickwins.logs._trace import Trace
+from quickwins.logs._trace.w3c import Trace
 from quickwins.logs.kafka import extract, inject
 
 TRACE = Trace("a" * 32, "b" * 16, 1, "foo=1")

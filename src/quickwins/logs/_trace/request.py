@@ -1,0 +1,117 @@
+"""What a request brings along and what it takes on: headers in, a context out, and the other way round.
+
+The rule: who is trusted continues the caller's trace with a new span of it. Everybody else gets a new trace, and the
+one that they named is kept as a link. A correlation id that is missing or not valid is the trace's id.
+
+The trap: a server may run one request inside the context of another (uvicorn does, when requests are pipelined).
+Fields are therefore inherited from a context that belongs to no request, such as the process's own, and from no other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from quickwins.logs._context import MAX_FIELDS, Context
+from quickwins.logs._trace.w3c import (
+    MAX_TRACESTATE,
+    new_trace,
+    parse_correlation,
+    parse_traceparent,
+    parse_tracestate,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from quickwins.logs._trace.w3c import Bits
+
+TRACEPARENT = "traceparent"
+TRACESTATE = "tracestate"
+CORRELATION = "x-correlation-id"
+
+NAMES = {TRACEPARENT: 0, TRACESTATE: 1, CORRELATION: 2}
+"""The headers that are read, in lower case, and their places among what is found."""
+
+NAMES_IN_BYTES = {name.encode(): place for name, place in NAMES.items()}
+
+Found: TypeAlias = "tuple[bytes | str | None, bytes | str | None, bytes | str | None]"
+
+_NOTHING: Found = (None, None, None)
+_TWICE = b""
+_K = TypeVar("_K", str, bytes)
+
+
+def pick(headers: Iterable[tuple[_K, bytes | str]], names: Mapping[_K, int]) -> Found:
+    """The three headers' values, in one pass.
+
+    Several `tracestate` are one. Two of another are not valid, since nobody can tell which of them is meant.
+    """
+    found: list[bytes | str | None] | None = None
+    for name, value in headers:
+        if name in names:
+            if found is None:
+                found = [None, None, None]
+            place = names[name]
+            before = found[place]
+            if before is None:
+                found[place] = value
+            elif place != 1:
+                found[place] = _TWICE
+            elif len(before) <= MAX_TRACESTATE:
+                found[place] = f"{_text(before)},{_text(value)}"
+    return _NOTHING if found is None else (found[0], found[1], found[2])
+
+
+def _text(value: bytes | str) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")
+
+
+def begin(
+    outer: Context, found: Found, *, trusted: bool, rng: Bits, canonical: dict[str, object] | None
+) -> Context:
+    """The context of a request.
+
+    Args:
+        outer: The one that is in force.
+        found: What the request brought (`pick`).
+        trusted: Whether its trace is continued.
+        rng: For the new ids.
+        canonical: What the request's one line will say, to which a link is added; `None`: it has no such line, and
+            the link is bound.
+    """
+    traceparent, tracestate, correlation = found
+    caller = None if traceparent is None else parse_traceparent(traceparent)
+    if caller is None:
+        trace = new_trace(rng)
+    elif trusted:
+        trace = caller.child(rng, parse_tracestate(tracestate) if tracestate else "")
+    else:
+        trace = new_trace(rng)
+    known = None if correlation is None else parse_correlation(correlation, trusted=trusted)
+    # The trace's own ids are on each line as `trace` has them. As fields they would be looked at for secrets.
+    fields: dict[str, object] = {"correlation_id": known or trace.trace_id}
+    if caller is not None and not trusted:
+        linked = fields if canonical is None else canonical
+        linked["link.trace_id"] = caller.trace_id
+        linked["link.span_id"] = caller.span_id
+    if outer.fields and outer.canonical is None:
+        # First of all, so that whatever is left out, this is not.
+        fields = dict(list({**fields, **outer.fields, **fields}.items())[:MAX_FIELDS])
+    return Context(fields, trace=trace, canonical=canonical)
+
+
+def departing(context: Context) -> list[tuple[str, str]]:
+    """The headers that take `context` to another process, in ASCII; empty outside a trace."""
+    trace = context.trace
+    if trace is None:
+        return []
+    headers = [(TRACEPARENT, trace.traceparent)]
+    if trace.tracestate:
+        headers.append((TRACESTATE, trace.tracestate))
+    # Anybody may have bound anything under the name; most often it is the trace's own, which needs no look.
+    correlation = context.fields.get("correlation_id")
+    if correlation != trace.trace_id:
+        correlation = parse_correlation(correlation, trusted=True)
+    if correlation is not None:
+        headers.append((CORRELATION, correlation))
+    return headers

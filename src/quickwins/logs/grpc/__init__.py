@@ -1,0 +1,18 @@
+"""A context for each call of a gRPC server and one line about it at its end; traces that clients take along.
+
+    server = grpc.aio.server(interceptors=[LogServerInterceptor(trusted=True)])            # first, to be outermost
+    channel = grpc.aio.insecure_channel(address, interceptors=[*LogClientInterceptor()])   # with the star
+
+All four kinds of calls on both sides, and on the server handlers of every sort: coroutines, async generators, and plain
+functions and generators, which grpc.aio runs in threads and which have the context there.
+
+The star: a channel takes each interceptor for one kind of calls only, so that the client's is four. One that is given
+without it is refused by the channel at once.
+
+Sources: OpenTelemetry's semantic conventions for gRPC (names; which codes are a server's errors), W3C Trace Context.
+"""
+
+from quickwins.logs.grpc._client import LogClientInterceptor
+from quickwins.logs.grpc._server import EXEMPT, LogServerInterceptor
+
+__all__ = ["EXEMPT", "LogClientInterceptor", "LogServerInterceptor"]

@@ -1,0 +1,170 @@
+"""The calls of a gRPC channel. `quickwins.logs.grpc` has the story."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Sequence
+from logging import DEBUG
+from typing import TYPE_CHECKING, Any, overload
+
+from quickwins.core.clock import SystemClock
+from quickwins.core.errors import needs_extra
+from quickwins.logs._context import CONTEXT
+from quickwins.logs._logger import get_logger
+from quickwins.logs._trace.request import NAMES, departing
+from quickwins.logs.grpc._server import number
+
+with needs_extra("grpc"):
+    import grpc
+    import grpc.aio
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from quickwins.core.clock import Clock
+    from quickwins.core.flags import Flag
+    from quickwins.logs._context import Context
+
+_log = get_logger()
+
+
+class LogClientInterceptor(Sequence["grpc.aio.ClientInterceptor"]):
+    """The four interceptors of a channel: the trace, its state and the correlation id go along with every call.
+
+    What the caller gives as metadata is not changed; headers of those names in it are replaced. At the level DEBUG each
+    call leaves `rpc.call` when it is done. Interceptors that come later in the list see the metadata with the trace.
+    """
+
+    def __init__(self, *, flag: Flag | None = None, clock: Clock | None = None) -> None:
+        """Make them for one channel or several.
+
+        Args:
+            flag: While it is off, calls pass as they are; `None`: always on.
+            clock: For durations.
+        """
+        calls = _Calls(flag, SystemClock() if clock is None else clock)
+        self._four = (_UnaryUnary(calls), _UnaryStream(calls), _StreamUnary(calls), _StreamStream(calls))
+
+    def __len__(self) -> int:
+        return len(self._four)
+
+    @overload
+    def __getitem__(self, index: int) -> grpc.aio.ClientInterceptor: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[grpc.aio.ClientInterceptor]: ...
+
+    def __getitem__(self, index: int | slice) -> Any:
+        return self._four[index]
+
+    def __repr__(self) -> str:
+        # A channel that is given this without the star shows it in its error.
+        return "LogClientInterceptor (four in one: [*LogClientInterceptor()])"
+
+
+class _Calls:
+    """What the four do."""
+
+    def __init__(self, flag: Flag | None, clock: Clock) -> None:
+        self._flag = flag
+        self._monotonic = clock.monotonic
+
+    async def through(self, continuation: Callable[..., Awaitable[Any]], details: Any, request: Any) -> Any:
+        if self._flag is not None and not self._flag.state.on:
+            return await continuation(details, request)
+        context = CONTEXT.get()
+        headers = departing(context)
+        if headers:
+            details = grpc.aio.ClientCallDetails(
+                details.method,
+                details.timeout,
+                _with(details.metadata, headers),
+                details.credentials,
+                details.wait_for_ready,
+            )
+        if not _log.is_enabled_for(DEBUG):
+            return await continuation(details, request)
+        began = self._monotonic()
+        done = functools.partial(self._done, details.method, context, began)
+        try:
+            call: Any = await continuation(details, request)
+        except grpc.RpcError as failed:
+            done(failed)
+            raise
+        try:
+            call.add_done_callback(done)
+        except NotImplementedError:  # an interceptor below has waited for the answer, and gave that back
+            done(call)
+        return call
+
+    def _done(self, method: bytes | str, context: Context, began: float, call: Any) -> None:
+        name = method.decode() if isinstance(method, bytes) else method
+        token = CONTEXT.set(context)
+        try:
+            _log.debug(
+                "rpc.call",
+                **{
+                    "rpc.method": name.removeprefix("/"),
+                    "rpc.grpc.status_code": _code_of(call),
+                    "duration_ms": int((self._monotonic() - began) * 1e6) / 1e3,
+                },
+            )
+        finally:
+            CONTEXT.reset(token)
+
+
+class _UnaryUnary(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
+    def __init__(self, calls: _Calls) -> None:
+        self._calls = calls
+
+    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return await self._calls.through(continuation, client_call_details, request)
+
+
+class _UnaryStream(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
+    def __init__(self, calls: _Calls) -> None:
+        self._calls = calls
+
+    async def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return await self._calls.through(continuation, client_call_details, request)
+
+
+class _StreamUnary(grpc.aio.StreamUnaryClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
+    def __init__(self, calls: _Calls) -> None:
+        self._calls = calls
+
+    async def intercept_stream_unary(
+        self, continuation: Any, client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        return await self._calls.through(continuation, client_call_details, request_iterator)
+
+
+class _StreamStream(grpc.aio.StreamStreamClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
+    def __init__(self, calls: _Calls) -> None:
+        self._calls = calls
+
+    async def intercept_stream_stream(
+        self, continuation: Any, client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        return await self._calls.through(continuation, client_call_details, request_iterator)
+
+
+def _with(metadata: Any, headers: list[tuple[str, str]]) -> grpc.aio.Metadata:
+    kept = [(name, value) for name, value in metadata or () if name.lower() not in NAMES]
+    return grpc.aio.Metadata(*kept, *headers)
+
+
+def _code_of(call: Any) -> int | None:
+    """The code of a call that is done; of an error, too. `code` is a coroutine that has nothing left to wait for."""
+    code = call.code()
+    if not inspect.iscoroutine(code):
+        return number(code)
+    try:
+        code.send(None)
+    except StopIteration as done:
+        return number(done.value)
+    except Exception:  # noqa: BLE001 -- a call must not fail for its log; until=2027-12-31
+        return None
+    code.close()
+    return None

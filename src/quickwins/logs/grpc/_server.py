@@ -1,0 +1,331 @@
+"""The calls of a gRPC server. `quickwins.logs.grpc` has the story.
+
+A call's line is written when its task is done: a plain handler that goes on in its thread, and a generator that nobody
+asks any more, would write theirs later or never.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import random
+import re
+from contextlib import aclosing, suppress
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from quickwins.core.clock import SystemClock
+from quickwins.core.errors import needs_extra
+from quickwins.logs._context import CONTEXT
+from quickwins.logs._logger import get_logger
+from quickwins.logs._trace.request import NAMES, begin, pick
+
+with needs_extra("grpc"):
+    import grpc
+    import grpc.aio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+    from contextvars import Context as Variables
+
+    from quickwins.core.clock import Clock
+    from quickwins.core.flags import Flag
+    from quickwins.logs._context import Context
+    from quickwins.logs._trace.w3c import Bits
+
+EXEMPT = ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch")
+"""Methods that are asked every few seconds, and always say the same."""
+
+_KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
+_METHOD = re.compile(r"/([A-Za-z_][A-Za-z0-9_.]{0,127}/[A-Za-z_][A-Za-z0-9_]{0,127})").fullmatch
+_OK, _CANCELLED, _UNKNOWN, _DEADLINE_EXCEEDED, _UNIMPLEMENTED = 0, 1, 2, 4, 12
+_ERRORS = frozenset(
+    {_UNKNOWN, _DEADLINE_EXCEEDED, _UNIMPLEMENTED, 13, 14, 15}
+)  # INTERNAL, UNAVAILABLE, DATA_LOSS
+_NEAR_SECONDS = 0.1
+_END = object()
+_log = get_logger()
+
+
+class LogServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
+    """Sets the context of each call, and writes `rpc.request` when the call is over, however it ends.
+
+    Messages, metadata and other context variables pass untouched. Plain functions run in a copy of the variables that
+    the interceptors have, instead of none.
+    """
+
+    def __init__(
+        self,
+        *,
+        trusted: bool | Callable[[grpc.HandlerCallDetails], bool] = False,
+        flag: Flag | None = None,
+        slow_seconds: float | None = 1.0,
+        exempt: Collection[str] = EXEMPT,
+        clock: Clock | None = None,
+        rng: Bits | None = None,
+    ) -> None:
+        """Make one for a server.
+
+        Args:
+            trusted: Whether a caller's trace is continued and its correlation ids may be any token; by call when it is
+                a function of the call's details. Say yes where nobody but your own services can connect.
+            flag: While it is off, calls pass as they are; `None`: always on.
+            slow_seconds: A call with one message each way that takes longer leaves a warning; `None`: none does.
+            exempt: Full method names, `/package.Service/Method`, whose calls leave a line only when they fail or are
+                slow.
+            clock: For durations.
+            rng: For new ids; the module `random` when `None`.
+        """
+        self._trusted = trusted
+        self._flag = flag
+        self._slow_seconds = float("inf") if slow_seconds is None else slow_seconds
+        self._exempt = frozenset(exempt)
+        self._monotonic = (SystemClock() if clock is None else clock).monotonic
+        self._rng: Bits = random if rng is None else rng
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler | None:
+        """See `grpc.aio.ServerInterceptor`."""
+        if self._flag is not None and not self._flag.state.on:
+            return await continuation(handler_call_details)
+        call = _Call(
+            began=self._monotonic(),
+            context=self._begin(handler_call_details),
+            exempt=handler_call_details.method in self._exempt,
+        )
+        task = asyncio.current_task()
+        if task is not None:  # it is the call's own
+            task.add_done_callback(functools.partial(self._done, call))
+        token = CONTEXT.set(call.context)
+        try:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                call.code = _UNIMPLEMENTED
+                return None
+            call.handled(
+                handler_call_details.method, streams=handler.request_streaming or handler.response_streaming
+            )
+            return _wrapped(handler, call, copy_context())
+        except BaseException as raised:
+            call.error = raised
+            raise
+        finally:
+            CONTEXT.reset(token)
+
+    def _begin(self, details: grpc.HandlerCallDetails) -> Context:
+        trusted = self._trusted
+        if not isinstance(trusted, bool):
+            try:
+                trusted = trusted(details) is True
+            except Exception:  # noqa: BLE001 -- a call must not fail for its log; until=2027-12-31
+                trusted = False
+        found = pick(details.invocation_metadata or (), NAMES)
+        return begin(CONTEXT.get(), found, trusted=trusted, rng=self._rng, canonical={})
+
+    def _done(self, call: _Call, task: asyncio.Task[Any]) -> None:  # noqa: ARG002 -- as tasks call it; until=2027-12-31
+        seconds = self._monotonic() - call.began
+        code, error = call.status(seconds)
+        # An unknown method is the client's fault, though its code is one of a server's errors.
+        failed = call.known and code in _ERRORS
+        warn = code is None or code == _CANCELLED or (seconds >= self._slow_seconds and not call.streams)
+        token = CONTEXT.set(call.context)  # the callbacks of a task have its creator's
+        try:
+            if failed or warn or not call.exempt:
+                log = _log.error if failed else _log.warning if warn else _log.info
+                log("rpc.request", **call.fields(code, error, seconds))
+        finally:
+            CONTEXT.reset(token)
+            call.error = call.servicer = None  # an exception has its handler's frame, and that has the call
+
+
+class _Call:
+    """One call of a server: what its handler leaves is put together when its task is done."""
+
+    __slots__ = (
+        "began", "code", "context", "ended", "error", "exempt", "known", "method", "servicer", "streams",
+    )  # fmt: skip
+
+    def __init__(self, *, began: float, context: Context, exempt: bool) -> None:
+        self.began = began
+        self.context = context
+        self.exempt = exempt
+        self.method: str | None = None
+        self.known = False
+        self.streams = False
+        self.servicer: Any = None
+        self.ended = False
+        self.code: int | None = None
+        self.error: BaseException | None = None
+
+    def handled(self, method: str, *, streams: bool) -> None:
+        """There is a handler. A generic one may take any method, so that the name is looked at."""
+        found = _METHOD(method)
+        self.method = None if found is None else found[1]
+        self.known = True
+        self.streams = streams
+
+    def status(self, seconds: float) -> tuple[int | None, BaseException | None]:
+        """The code that the client got, as far as it can be known here, and what the handler raised by mistake."""
+        code = self.code if self.servicer is None else number(self.servicer.code())
+        error = self.error
+        if isinstance(error, (grpc.aio.AbortError, asyncio.CancelledError, GeneratorExit)):
+            error = None
+        if code:
+            return code, error
+        if error is not None:
+            return _UNKNOWN, error
+        if self.servicer is None:
+            return code, None  # it was over before there was anything to do
+        if self.ended and self.error is None:
+            return _OK, None
+        left = self.servicer.time_remaining()
+        # The client's clock starts first, so that it gives up a little before the deadline that is seen here.
+        near = left is not None and left <= min(_NEAR_SECONDS, (left + seconds) / 10)
+        return (_DEADLINE_EXCEEDED if near else _CANCELLED), None
+
+    def fields(self, code: int | None, error: BaseException | None, seconds: float) -> dict[str, object]:
+        """What its line says."""
+        fields = dict(self.context.canonical or {})
+        if self.method is not None:
+            fields["rpc.method"] = self.method
+        if code is not None:
+            fields["rpc.grpc.status_code"] = code
+        fields["duration_ms"] = int(seconds * 1e6) / 1e3
+        if error is not None:
+            fields["error.type"] = type(error).__name__
+            fields["exc_info"] = error
+        return fields
+
+
+def _wrapped(handler: grpc.RpcMethodHandler, call: _Call, variables: Variables) -> grpc.RpcMethodHandler:
+    kind = _KINDS[2 * handler.request_streaming + handler.response_streaming]
+    behavior = getattr(handler, kind)
+    function = _function(behavior)
+    wrapped: Callable[..., Any]
+    if inspect.isasyncgenfunction(function):
+        wrapped = _generating(behavior, call)
+    elif inspect.iscoroutinefunction(function):
+        wrapped = _answering(behavior, call)
+    elif handler.response_streaming:
+        wrapped = _generating_in_thread(behavior, call, variables)
+    else:
+        wrapped = _answering_in_thread(behavior, call, variables)
+    make = getattr(grpc, f"{kind}_rpc_method_handler")
+    made: grpc.RpcMethodHandler = make(
+        wrapped,
+        request_deserializer=handler.request_deserializer,
+        response_serializer=handler.response_serializer,
+    )
+    return made
+
+
+def _answering(behavior: Callable[..., Awaitable[Any]], call: _Call) -> Callable[..., Any]:
+    async def answer(request: Any, context: grpc.aio.ServicerContext) -> Any:
+        call.servicer = context
+        token = CONTEXT.set(call.context)
+        try:
+            return await behavior(request, context)
+        except BaseException as raised:
+            call.error = raised
+            raise
+        finally:
+            call.ended = True
+            CONTEXT.reset(token)
+
+    return answer
+
+
+def _generating(
+    behavior: Callable[..., AsyncIterator[Any]], call: _Call
+) -> Callable[..., AsyncIterator[Any]]:
+    async def answer(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+        call.servicer = context
+        token = CONTEXT.set(call.context)
+        try:
+            async with aclosing(behavior(request, context)) as messages:  # type: ignore[type-var]  # -- an async generator, as grpc has it; until=2027-12-31
+                async for message in messages:
+                    yield message
+        except BaseException as raised:
+            call.error = raised
+            raise
+        finally:
+            call.ended = True
+            with suppress(ValueError):  # a generator that was left is closed by the loop, in another context
+                CONTEXT.reset(token)
+
+    return answer
+
+
+def _answering_in_thread(
+    behavior: Callable[..., Any], call: _Call, variables: Variables
+) -> Callable[..., Any]:
+    def answer(request: Any, context: Any) -> Any:
+        call.servicer = watched = _Watched(context)
+        try:
+            return variables.run(behavior, request, watched)
+        except BaseException as raised:
+            call.error = raised
+            raise
+        finally:
+            call.ended = True
+
+    return answer
+
+
+def _generating_in_thread(
+    behavior: Callable[..., Iterator[Any]], call: _Call, variables: Variables
+) -> Callable[..., Iterator[Any]]:
+    def answer(request: Any, context: Any) -> Iterator[Any]:
+        call.servicer = watched = _Watched(context)
+        try:
+            messages = variables.run(behavior, request, watched)
+            iterator = variables.run(iter, messages)
+            while (message := variables.run(next, iterator, _END)) is not _END:
+                yield message
+        except BaseException as raised:
+            call.error = raised
+            raise
+        finally:
+            call.ended = True
+
+    return answer
+
+
+class _Watched:
+    """The context of a plain handler, which cannot be asked for the code that was set."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self._code: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def set_code(self, code: Any) -> None:
+        self._code = code
+        self._context.set_code(code)
+
+    def abort(self, code: Any, *details: Any, **more: Any) -> None:
+        self._code = code
+        self._context.abort(code, *details, **more)
+
+    def code(self) -> Any:
+        return self._code
+
+
+def number(code: Any) -> int | None:
+    """A status code as handlers may give it."""
+    return code.value[0] if isinstance(code, grpc.StatusCode) else code if isinstance(code, int) else None
+
+
+def _function(behavior: Any) -> Any:
+    """What `inspect` looks at: below `partial`, and behind an object that is called."""
+    while isinstance(behavior, functools.partial):
+        behavior = behavior.func
+    if inspect.isroutine(behavior):
+        return behavior
+    return type(behavior).__call__

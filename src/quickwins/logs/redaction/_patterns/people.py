@@ -1,0 +1,223 @@
+"""What belongs to people: e-mail addresses, phones, cards, bank accounts; the sources stand at `Rule`."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from quickwins.logs.redaction._patterns.spans import MAX_HITS
+from quickwins.logs.redaction._patterns.urls import in_path
+from quickwins.logs.redaction._rules import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from quickwins.logs.redaction._patterns.spans import Span
+
+_E_MAIL, _PHONE, _CARD_RULE = Rule.EMAIL, Rule.PHONE, Rule.CARD
+
+_LOCAL = r"\w.%+~!#$&*^|{}`'-"
+_ADDRESS = rf"[{_LOCAL}]++@(?:([\w-]++(?:\.[\w-]++)++)|\[[0-9A-Fa-f:.IPv]{{3,45}}\])"
+_EMAIL = re.compile(rf"(?<![{_LOCAL}]){_ADDRESS}")
+_NEXT_EMAIL = re.compile(_ADDRESS)
+_QUOTED_LOCAL = re.compile(r'"[^"@\r\n]{1,64}"@[\w-]++(?:\.[\w-]++)++')
+_TOP_LEVEL = re.compile(r"[^\W\d_]{2,}|xn--[a-z0-9-]+", re.IGNORECASE)
+_LEADING = "'!#$&*^|{}`~%.-"
+_UNITS = frozenset(("service", "socket", "slice", "scope", "timer", "mount", "target", "device", "path"))
+"""What systemd puts behind `user@1000.`"""
+_PIXELS = re.compile(r"[0-9]x\.")
+
+
+def email(text: str) -> list[Span]:
+    """Addresses. `git@host` names nobody, `logo@2x.png` and `user@1000.service` are no addresses."""
+    spans: list[Span] = []
+    found = _EMAIL.search(text)
+    while found is not None and len(spans) <= MAX_HITS:
+        start, end = found.span()
+        following = None
+        if text.find("@", end) >= 0:
+            # One that follows without a gap begins where the lookbehind lets none begin.
+            following = _NEXT_EMAIL.match(text, end) or _EMAIL.search(text, end)
+        local, _, domain = found[0].rpartition("@")
+        bare = local.lstrip(_LEADING)
+        start += len(local) - len(bare)
+        if found[1] is not None:
+            length = 0 if bare == "git" else _domain_length(domain)
+            end = found.start(1) + length if length else start
+        if bare and start < end:
+            spans.append((start, end, _E_MAIL))
+        found = following
+    if '"@' in text:
+        spans += [(*found.span(), _E_MAIL) for found in islice(_QUOTED_LOCAL.finditer(text), MAX_HITS + 1)]
+    return spans
+
+
+def _domain_length(domain: str) -> int:
+    """How much of `domain` is one: up to the last label that begins with letters; 0 when none does."""
+    top_level = domain.rpartition(".")[2]
+    if top_level.isalpha() and len(top_level) > 1 and not domain[0].isdigit():  # most are as simple as that
+        return 0 if top_level in _UNITS else len(domain)
+    labels = domain.split(".")
+    at, length, numbers = len(labels[0]) + 1, 0, labels[0].isdigit()
+    for position, label in enumerate(labels[1:]):
+        top = _TOP_LEVEL.match(label)
+        if top is not None:
+            length = at + top.end()
+        elif label.isdigit() and numbers and position == 0:
+            return 0  # a version
+        at += len(label) + 1
+    if labels[-1] in _UNITS or _PIXELS.match(domain):
+        return 0
+    return length
+
+
+_GAP = "[ .\\-/()\u00a0\u202f\u2010\u2011\u2013]{0,2}"
+_INTERNATIONAL = rf"(?:[17](?:{_GAP}[0-9]){{10}}|[2-689](?:{_GAP}[0-9]){{7,14}})(?![0-9])"
+_PLUS = re.compile(rf"\+(?<![\w+]\+)[ (]?{_INTERNATIONAL}")
+ZEROS = re.compile(rf"00(?<![\w.,+/-]00){_INTERNATIONAL}(?![0-9A-Za-z])")
+_NORTH_AMERICA = re.compile(
+    r"""
+    [(2-9](?:(?<![\w.+/-].)|(?<=(?<![\w.+/-])1[ .-].))
+    (?: (?:(?<=\()[2-9][0-9]{2}\)[ ]?|(?<=[2-9])[0-9]{2}[.-]) [0-9]{3}[ .-][0-9]{4}
+      | (?<!["0-9][ ].) (?<=[2-9])[0-9]{2}[ ][2-9][0-9]{2}[ ][0-9]{4}(?![ ][0-9]) )
+    (?![\w-])
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_TEL = re.compile(r":(?<=(?i:tel):)(?<![A-Za-z0-9]....)(\+?[0-9][0-9().\- ]{4,24})", re.ASCII | re.DOTALL)
+_MIN_PLAIN_ZEROS = 12
+_GAPS = 2
+"""Between the groups of 3-3-4."""
+
+
+def phone(text: str) -> list[Span]:
+    """Numbers with a `+`, and numbers behind `tel:`."""
+    spans: list[Span] = []
+    if "+" in text:
+        spans += [(*found.span(), _PHONE) for found in islice(_PLUS.finditer(text), MAX_HITS + 1)]
+    if ":" in text:
+        spans += [(*found.span(1), _PHONE) for found in islice(_TEL.finditer(text), MAX_HITS + 1)]
+    return spans
+
+
+def bare_phone(text: str, *, grouped: bool) -> list[Span]:
+    """Numbers that begin with `00`; and those of North America where some digits are `grouped`."""
+    zeros: list[Span] = []
+    found = ZEROS.search(text) if "00" in text else None
+    while found is not None and len(zeros) <= MAX_HITS:
+        # In one piece it may be a number with leading zeros; few of those have as many digits as a phone.
+        if not found[0].isdigit() or len(found[0]) >= _MIN_PLAIN_ZEROS:
+            zeros.append((*found.span(), _PHONE))
+        found = ZEROS.search(text, found.end())
+    others: list[Span] = []
+    found = _NORTH_AMERICA.search(text) if grouped else None
+    while found is not None and len(others) <= MAX_HITS:
+        # Behind a path they are a status, bytes and milliseconds.
+        if found[0].count(" ") < _GAPS or "(" in found[0] or not in_path(text, found.start() - 1):
+            others.append((*found.span(), _PHONE))
+        found = _NORTH_AMERICA.search(text, found.end())
+    return zeros + others
+
+
+# The first digit, not inside of a number or word and not behind a decimal point, and the rest ahead of it.
+_CARD = re.compile(
+    r"""
+    [0-9](?<![0-9A-Za-z].)(?<![0-9]\..)(?=
+      ( [0-9]{12,18}
+      | [0-9]{3}([ -])(?: [0-9]{4}\2[0-9]{4}\2[0-9]{4} | [0-9]{6}\2[0-9]{4,5} | [0-9]{4}\2[0-9]{5} )
+      )(?![0-9A-Za-z])
+    )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_LONGEST = 19
+"""Digits of a card's number (ISO/IEC 7812-1)."""
+
+_CARD_19 = re.compile(r"([ -])[0-9]{3}(?![0-9A-Za-z])")
+# First digits and lengths by brand, from their public tables of issuer identification numbers.
+_BRANDS = re.compile(
+    r"""
+      4[0-9]{12}(?:[0-9]{3})?                                              # Visa
+    | 5[1-5][0-9]{14}                                                      # Mastercard
+    | 2(?:22[1-9]|2[3-9][0-9]|[3-6][0-9]{2}|7[01][0-9]|720)[0-9]{12}       # Mastercard
+    | 3[47][0-9]{13}                                                       # American Express
+    | 3(?:0[0-5]|[689][0-9])[0-9]{11}(?:[0-9]{2})?                         # Diners Club
+    | (?:6011|64[4-9][0-9]|65[0-9]{2})[0-9]{12}(?:[0-9]{3})?               # Discover
+    | 35(?:2[89]|[3-8][0-9])[0-9]{12}(?:[0-9]{3})?                         # JCB
+    | 62[0-9]{14,17}                                                       # UnionPay
+    | (?:5018|5020|5038|5893|6304|6759|676[123])[0-9]{8,15}                # Maestro
+    | (?:220[0-4]|9792|508[0-9]|60[0-9]{2}|81[0-9]{2}|82[0-9]{2})[0-9]{12} # Mir, Troy, RuPay
+    """,
+    re.VERBOSE,
+)
+_PLAIN = bytes.maketrans(b"0123456789", bytes(range(10)))
+_DOUBLED = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
+
+
+def card(text: str) -> list[Span]:
+    """Numbers that could be a card's."""
+    spans: list[Span] = []
+    found = _CARD.search(text)
+    while found is not None and len(spans) <= MAX_HITS:
+        start, end = found.start(), found.end(1)
+        if is_card(text[start:end].replace(" ", "").replace("-", "")):
+            spans.append((start, end, _CARD_RULE))
+        elif found[2] and (more := _CARD_19.match(text, end)):
+            digits = text[start : more.end()].replace(" ", "").replace("-", "")
+            if len(digits) == _LONGEST and (digits[0] == "4" or _BRANDS.fullmatch(digits)) and luhn(digits):
+                spans.append((start, more.end(), _CARD_RULE))
+        found = _CARD.search(text, start + 1)
+    return spans
+
+
+def is_card(digits: str) -> bool:
+    """Whether `digits` has the beginning, the length and the check digit of a card.
+
+    Visa's 19 digits count only when they are grouped: 64-bit identifiers look like them.
+    """
+    return _BRANDS.fullmatch(digits) is not None and luhn(digits)
+
+
+def luhn(digits: str) -> bool:
+    """Whether the last digit is right: ISO/IEC 7812-1, annex B."""
+    ascii_digits = digits.encode()
+    return (
+        sum(ascii_digits[-1::-2].translate(_PLAIN)) + sum(ascii_digits[-2::-2].translate(_DOUBLED))
+    ) % 10 == 0
+
+
+_IBAN = re.compile(
+    r"[A-Z](?<![A-Za-z0-9].)(?=([A-Z][0-9]{2}(?:[A-Z0-9]{11,30}|(?:[ ][A-Z0-9]{4}){2,7}(?:[ ][A-Z0-9]{1,3})?)))",
+    re.DOTALL,
+)
+# ISO 13616: the IBAN registry of SWIFT.
+_IBAN_COUNTRIES = """
+    15:NO 16:BE 18:DK,FI,FO,GL,NL,SD,FK 19:MK,SI 20:AT,BA,EE,KZ,LT,LU,XK,MN 21:CH,HR,LI,LV
+    22:BG,BH,CR,DE,GB,GE,IE,ME,RS,VA 23:AE,GI,IL,IQ,OM,SO,TL 24:AD,CZ,ES,MD,PK,RO,SA,SE,SK,TN,VG 25:LY,PT,ST 26:IS,TR
+    27:BI,DJ,FR,GR,IT,MC,MR,SM 28:AL,AZ,BY,CY,DO,GT,HU,LB,NI,PL,SV 29:BR,EG,PS,QA,UA 30:JO,KW,MU 31:MT,SC 32:LC 33:RU
+"""
+_IBAN_LENGTHS = {
+    country: int(length)
+    for length, countries in (entry.split(":") for entry in _IBAN_COUNTRIES.split())
+    for country in countries.split(",")
+}
+_TEN_DIGITS = re.compile("[0-9]{10}")
+
+
+def iban(text: str) -> Iterator[Span]:
+    """Account numbers, in one piece or in groups of four."""
+    for found in _IBAN.finditer(text):
+        account = found[0] + found[1]
+        length = _IBAN_LENGTHS.get(account[:2], 99)
+        compact = account.replace(" ", "")[:length]
+        if len(compact) < length or not _TEN_DIGITS.search(compact) or not _is_checked(compact):
+            continue
+        end = found.start() + length + (account[4] == " ") * ((length - 1) // 4)
+        if not text[end : end + 1].isalnum():
+            yield found.start(), end, Rule.IBAN
+
+
+def _is_checked(account: str) -> bool:
+    """ISO 7064, mod 97-10: letters are numbers from 10, and the country and check digits go last."""
+    return int("".join(str(int(one, 36)) for one in account[4:] + account[:4])) % 97 == 1

@@ -1,0 +1,281 @@
+"""The life of a sink: started, written to from any thread, forked, closed, and closed at exit."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+import weakref
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quickwins.core.clock import SystemClock
+from quickwins.core.errors import ConfigError
+from quickwins.logs.sink._outlet import Outlet
+from quickwins.logs.sink._writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, Self
+
+    from quickwins.core.clock import Clock
+    from quickwins.logs.sink._outlet import Outage
+    from quickwins.logs.sink._queue import DropReason
+
+EXIT_SECONDS = 2.0
+
+
+class SinkState(StrEnum):
+    """What a sink is doing."""
+
+    CLOSED = "closed"
+    """Not started yet, or closed: every line is dropped."""
+    UP = "up"
+    STALLED = "stalled"
+    """The reader takes nothing at the moment; lines queue up."""
+    FAILING = "failing"
+    """Writing fails and is tried again later and later; lines queue up."""
+
+
+@dataclass(frozen=True, slots=True)
+class SinkStats:
+    """What has become of the lines so far; in a fork's child, since the fork.
+
+    Attributes:
+        state: What the sink is doing.
+        queued_bytes: What the lines are charged that were admitted and are not written.
+        accepted_lines: How many were admitted.
+        written_lines: How many were written.
+        written_bytes: Their bytes.
+        dropped: How many were dropped, by reason; every reason is there.
+        errors: How many attempts to write or to open failed.
+    """
+
+    state: SinkState
+    queued_bytes: int
+    accepted_lines: int
+    written_lines: int
+    written_bytes: int
+    dropped: Mapping[DropReason, int]
+    errors: int
+
+
+class Sink:
+    """Takes finished lines from any thread and writes them to one place, in order.
+
+    Nothing happens before `start`: no thread, no file, no hook. The writer thread begins with the first line, also in
+    the child of a fork, where the queue is empty, the counts are zero and the parent writes what the parent had taken.
+    A sink that was started is closed at exit, in the children of `multiprocessing` too; only who ends a process by
+    `os._exit`, or is killed, loses what is queued: call `flush` before.
+
+    Attributes:
+        put: `put(line, severity) -> bool` takes a line: a JSON object without its closing brace, with one field at
+            least. The sink ends it with `log.dropped`, if lines before it were dropped, and `seq`. Any thread, signal
+            handler or finalizer may call it; it takes no lock, does no I/O (unless `inline`) and never raises. `False`:
+            the line was dropped, and counted. The same object for the sink's whole life.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_finalizer",
+        "_hooked",
+        "_lifecycle",
+        "_outlet",
+        "_running",
+        "_writer",
+        "put",
+    )
+
+    put: Callable[[bytes, int], bool]
+
+    def __init__(
+        self,
+        target: int | Path,
+        *,
+        max_bytes: int = 8 << 20,
+        inline: bool = False,
+        linger_seconds: float = 0.1,
+        clock: Clock | None = None,
+    ) -> None:
+        """Make a sink; `stdout`, `stderr`, `file` and `descriptor` read better.
+
+        Args:
+            target: A descriptor or a path.
+            max_bytes: What the queue holds, in memory; a quarter of it is for warnings and errors. At least 4,096.
+            inline: Write in the thread that logs, without a queue while all is well and without waiting when it isn't:
+                what finds no room stays queued until the next line, `flush` or `close`.
+            linger_seconds: How long a line below WARN waits for more, from 0 (not at all) to 1. To wake a thread costs as
+                much as some ten lines; a process that is killed loses what waits.
+            clock: For back-off and deadlines.
+
+        Raises:
+            ConfigError: A value is out of its bounds.
+        """
+        if max_bytes < 4_096:  # noqa: PLR2004 -- a page, and named in the message; until=2027-12-31
+            raise ConfigError(f"a sink's max_bytes must be at least 4096, not {max_bytes}")
+        if not 0 <= linger_seconds <= 1:
+            raise ConfigError(f"a sink's linger_seconds must be from 0 to 1, not {linger_seconds}")
+        clock = SystemClock() if clock is None else clock
+        self._outlet = Outlet(target, clock)
+        self._writer = Writer(
+            self._outlet, max_bytes=max_bytes, linger_seconds=linger_seconds, inline=inline, clock=clock
+        )
+        self.put = self._writer.put
+        self._running = False
+        self._hooked = False
+        self._lifecycle = threading.RLock()
+        self._finalizer: Any = None
+
+    @classmethod
+    def stdout(
+        cls,
+        *,
+        max_bytes: int = 8 << 20,
+        inline: bool = False,
+        linger_seconds: float = 0.1,
+        clock: Clock | None = None,
+    ) -> Self:
+        """Descriptor 1, by its number: who points it elsewhere later takes the log along. For the rest see `Sink`."""
+        return cls(1, max_bytes=max_bytes, inline=inline, linger_seconds=linger_seconds, clock=clock)
+
+    @classmethod
+    def stderr(
+        cls,
+        *,
+        max_bytes: int = 8 << 20,
+        inline: bool = False,
+        linger_seconds: float = 0.1,
+        clock: Clock | None = None,
+    ) -> Self:
+        """Descriptor 2, as `stdout`."""
+        return cls(2, max_bytes=max_bytes, inline=inline, linger_seconds=linger_seconds, clock=clock)
+
+    @classmethod
+    def descriptor(
+        cls,
+        fd: int,
+        *,
+        max_bytes: int = 8 << 20,
+        inline: bool = False,
+        linger_seconds: float = 0.1,
+        clock: Clock | None = None,
+    ) -> Self:
+        """An open descriptor, which the sink never closes."""
+        return cls(fd, max_bytes=max_bytes, inline=inline, linger_seconds=linger_seconds, clock=clock)
+
+    @classmethod
+    def file(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        max_bytes: int = 8 << 20,
+        inline: bool = False,
+        linger_seconds: float = 0.1,
+        clock: Clock | None = None,
+    ) -> Self:
+        """A file, appended to, made if it isn't there (mode 0640), and opened again within a second of its being rotated.
+
+        That it cannot be opened is an error like any other: counted, and tried again.
+        """
+        return cls(
+            Path(path).absolute(),
+            max_bytes=max_bytes,
+            inline=inline,
+            linger_seconds=linger_seconds,
+            clock=clock,
+        )
+
+    def start(self, recovered: Callable[[Outage], bytes] | None = None) -> None:
+        """Take lines from now on. Does nothing if it does already, but for `recovered`; a closed sink begins again.
+
+        Args:
+            recovered: Makes the line, in the form that `put` takes, that the sink adds when writing works again after
+                errors, from what there is to say. Called in the writer thread. `None`: there is no such line.
+        """
+        with self._lifecycle:
+            self._writer.recovered = recovered
+            if self._running:
+                return
+            self._running = True
+            self._writer.resume()
+            if not self._hooked:
+                self._hooked = True
+                ref = weakref.ref(self)
+                os.register_at_fork(after_in_child=lambda: _in_child(ref))
+            atexit.register(self._at_exit)
+            self._finalize_with_multiprocessing()
+            self._writer.queue.open()
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Wait until every line taken before this call is written, for `timeout_seconds` at most; whether it is."""
+        return self._writer.flush(timeout_seconds)
+
+    def close(self, timeout_seconds: float = 2.0) -> None:
+        """Take no more lines, write what is queued for `timeout_seconds` at most, and end the thread. Twice is once.
+
+        A writer that is inside a `write` that does not return, to a disk that hangs or of a line longer than a pipe
+        takes, is left behind: it ends when that write does.
+        """
+        with self._lifecycle:
+            if not self._running:
+                return
+            self._running = False
+            self._writer.queue.close()
+            atexit.unregister(self._at_exit)
+            if self._finalizer is not None:
+                self._finalizer.cancel()
+                self._finalizer = None
+            self._writer.stop(timeout_seconds, give_up=True)
+
+    def stats(self) -> SinkStats:
+        """What has become of the lines so far."""
+        queue, outlet = self._writer.queue, self._outlet
+        if not self._running:
+            state = SinkState.CLOSED
+        elif outlet.failing:
+            state = SinkState.FAILING
+        else:
+            state = SinkState.STALLED if outlet.stalled else SinkState.UP
+        return SinkStats(
+            state=state,
+            queued_bytes=queue.size,
+            accepted_lines=queue.accepted,
+            written_lines=queue.written_lines,
+            written_bytes=queue.written_bytes,
+            dropped=queue.dropped,
+            errors=outlet.errors,
+        )
+
+    def _at_exit(self) -> None:
+        """Write what is queued; what others log at exit after us is written where it is logged."""
+        with self._lifecycle:
+            if self._running and self._writer.stop(EXIT_SECONDS, give_up=False):
+                self._writer.become_inline()
+
+    # Forks.
+
+    def _finalize_with_multiprocessing(self) -> None:
+        """In a child of `multiprocessing`, which ends without `atexit`, have its own hooks call us, as the last."""
+        process = sys.modules.get("multiprocessing.process")
+        if process is not None and process.parent_process() is not None and self._finalizer is None:
+            from multiprocessing.util import Finalize
+
+            self._finalizer = Finalize(None, self._at_exit, exitpriority=-100)
+
+    def _after_fork(self) -> None:
+        self._lifecycle = threading.RLock()
+        self._finalizer = None
+        self._writer.renew()
+        util = sys.modules.get("multiprocessing.util")
+        if self._running and util is not None:
+            # Not at once: a child forgets its parent's hooks before it calls this.
+            util.register_after_fork(self, Sink._finalize_with_multiprocessing)
+
+
+def _in_child(ref: weakref.ref[Sink]) -> None:
+    sink = ref()
+    if sink is not None:
+        sink._after_fork()  # noqa: SLF001 -- a method cannot be registered without keeping its sink; until=2027-12-31

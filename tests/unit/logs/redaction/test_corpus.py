@@ -1,0 +1,107 @@
+"""Hundreds of made-up secrets, none of which may leave a trace, and thousands of clean texts that must stay as they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from quickwins.logs.redaction import Redaction, Rule
+from quickwins.logs.redaction._scan import MAX_LENGTH, Scanner, _found, _is_suspect
+from tests.unit.logs.redaction.corpus import Secret, clean, secrets
+
+SECRETS = secrets()
+STRICT = Redaction.strict()
+
+
+def traces(secret: str, text: str) -> list[str]:
+    """Pieces of six characters of `secret` that are in `text`."""
+    pieces = (secret[at : at + 6] for at in range(max(1, len(secret) - 5)))
+    return [piece for piece in pieces if piece in text]
+
+
+@pytest.fixture(scope="module")
+def scanner() -> Scanner:
+    return Scanner(STRICT)
+
+
+def test_the_corpus_is_no_smaller_than_it_claims() -> None:
+    count = Counter(one.rule for one in SECRETS)
+    assert sum(count.values()) >= 250
+    assert set(count) == set(Rule) - {Rule.KEY, Rule.TOO_LONG, Rule.TOO_MANY}
+    assert min(count.values()) >= 25
+
+
+@pytest.mark.parametrize("one", SECRETS, ids=lambda one: one.rule)
+def test_no_trace_of_a_secret_is_left(one: Secret, scanner: Scanner) -> None:
+    hits: list[Rule] = []
+    shown = scanner.text(one.text, hits)
+    assert traces(one.secret, shown) == []
+    assert one.rule in hits
+    assert scanner.text(shown, []) == shown
+
+
+@pytest.mark.parametrize("rule", sorted({one.rule for one in SECRETS}))
+def test_without_its_rule_a_secret_would_leak(rule: Rule) -> None:
+    """The control: each rule is what finds its part of the corpus, and the test above would see it gone."""
+    crippled = Scanner(replace(STRICT, rules=STRICT.rules - {rule}))
+    part = [one for one in SECRETS if one.rule is rule]
+    leaked = [one for one in part if traces(one.secret, crippled.text(one.text, []))]
+    assert len(leaked) > len(part) / 2
+
+
+def test_clean_texts_stay_as_they_are(scanner: Scanner) -> None:
+    texts = clean(3_000)
+    changed = [(text, shown) for text in texts if (shown := scanner.text(text, [])) is not text]
+    assert len(set(texts)) >= 1_500
+    assert len(changed) / len(texts) < 0.001, changed[:5]
+
+
+def test_the_quick_look_lets_nothing_pass_that_the_close_look_finds(scanner: Scanner) -> None:
+    for text in [*(one.text for one in SECRETS), *clean(3_000)]:
+        assert _is_suspect(text) or not _found(text, scanner.key)
+
+
+@pytest.mark.parametrize("one", SECRETS[::7], ids=lambda one: one.rule)
+def test_a_secret_that_straddles_the_cut_leaves_no_trace(one: Secret, scanner: Scanner) -> None:
+    if "the builder" in one.text or ("-----END" in one.text and "-----BEGIN" not in one.text):
+        pytest.skip("what says that it is one is behind the cut")
+    for behind in range(0, len(one.text) + 1, 3):
+        text = "lorem " * 700
+        text = f"{text[: MAX_LENGTH - 64 - behind - 1]} {one.text} {'dolor ' * 50}"
+        shown = scanner.text(text, [])
+        assert traces(one.secret, shown) == [], behind
+        assert len(shown) <= MAX_LENGTH
+
+
+def test_secrets_in_one_text_go_together(scanner: Scanner) -> None:
+    for at in range(0, len(SECRETS) - 5, 5):
+        some = SECRETS[at : at + 5]
+        shown = scanner.text(" | ".join(one.text for one in some), [])
+        for one in some:
+            assert traces(one.secret, shown) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "rule"),
+    [
+        pytest.param("somebody@example.com", "[redacted:email]", Rule.EMAIL, id="an address"),
+        pytest.param("4111 1111 1111 1111", "[redacted:card]", Rule.CARD, id="a card"),
+        pytest.param("4111-1111-1111-1111", "[redacted:card]", Rule.CARD, id="a card with hyphens"),
+        pytest.param(
+            "Bearer abcdefghij1234567890", "Bearer [redacted:bearer]", Rule.BEARER, id="an authorization"
+        ),
+    ],
+)
+def test_what_is_all_that_a_field_holds_is_seen_as_in_any_text(text: str, shown: str, rule: Rule) -> None:
+    scanner = Scanner(Redaction.strict())
+    for before, after in (("", ""), ("it was ", " again")):
+        hits: list[Rule] = []
+        assert scanner.text(f"{before}{text}{after}", hits) == f"{before}{shown}{after}"
+        assert hits == [rule]
+
+
+@pytest.mark.parametrize("text", ["4111 1111 1111 1112", "git@example.com", "logo@2x.png"])
+def test_what_only_looks_like_it_is_shown(text: str) -> None:
+    assert Scanner(Redaction.strict()).text(text, []) is text

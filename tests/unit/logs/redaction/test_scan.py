@@ -1,0 +1,344 @@
+"""What a Redaction is, what a Scanner answers, and where its bounds are."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, replace
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from quickwins.core.errors import ConfigError
+from quickwins.logs.redaction import Redaction, Rule, _scan
+from quickwins.logs.redaction._patterns.pairs import MAX_SEPARATORS
+from quickwins.logs.redaction._patterns.spans import MAX_HITS
+from quickwins.logs.redaction._scan import MAX_CLEAN, MAX_CLEAN_LENGTH, MAX_LENGTH, Scanner, _found
+from tests.unit.logs.redaction.corpus import with_luhn
+
+KEY = b"0123456789abcdef"
+CARD = with_luhn("411111111111111")
+
+
+def shown(text: str, redaction: Redaction | None = None) -> str:
+    return Scanner(redaction or Redaction.strict()).text(text, [])
+
+
+def test_a_clean_text_is_the_same_object_and_is_remembered() -> None:
+    scanner = Scanner(Redaction.strict())
+    for text in ("cache.access", "connection closed: retry=1", "2026-11-26T01:21:49Z", "can't"):
+        hits: list[Rule] = []
+        assert scanner.text(text, hits) is text
+        assert hits == []
+    assert "cache.access" in scanner.clean
+    assert "connection closed: retry=1" in scanner.clean
+
+
+def test_what_was_not_clean_is_not_remembered() -> None:
+    scanner = Scanner(Redaction.strict())
+    scanner.text("bob@example.com", [])
+    assert not scanner.clean
+
+
+@pytest.mark.parametrize("template", ["{}", "a{}: retry"])
+def test_memory_is_bounded(template: str) -> None:
+    scanner = Scanner(Redaction.strict())
+    for number in range(MAX_CLEAN + 100):
+        scanner.text(template.format(f"item-{number}"), [])
+        assert len(scanner.clean) <= MAX_CLEAN
+    scanner = Scanner(Redaction.strict())
+    scanner.text("x" * (MAX_CLEAN_LENGTH + 1), [])
+    assert not scanner.clean
+
+
+def test_each_hit_is_counted_by_its_rule() -> None:
+    hits = [Rule.KEY]
+    text = f"bob@example.com and ann@example.com paid with {CARD}"
+    assert Scanner(Redaction.strict()).text(text, hits) == (
+        "[redacted:email] and [redacted:email] paid with [redacted:card]"
+    )
+    assert hits == [Rule.KEY, Rule.EMAIL, Rule.EMAIL, Rule.CARD]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://a:b@h.example/x?q=1&r=2#s=3", "https://[redacted:url_credentials]@h.example/x?q=[redacted]&r=[redacted]#s=[redacted]"),
+        ("/x?bob@example.com=1", "/x?[redacted:email]=[redacted]"),
+        ("/x?debug&token=abc", "/x?debug&token=[redacted]"),
+        ("/x?q=", "/x?q="),
+        ("/x?q", "/x?q"),
+        ("what?", "what?"),
+        ("Bearer abcdef123456 for bob@example.com", "Bearer [redacted:bearer] for [redacted:email]"),
+        ("bearer token expired", "bearer token expired"),
+        ("bearer abcdefghi7", "bearer [redacted:bearer]"),
+        ("sk" + "-learn-contrib-extra-models 1.2.3 A", "sk" + "-learn-contrib-extra-models 1.2.3 A"),
+        ("Basic dXNlcjpwYXNzd29yZA== sent", "Basic [redacted:bearer] sent"),
+        ("password=hunter2, user=bob", "password=[redacted:pair], user=bob"),
+        ("password = $1", "password = $1"),
+        ("password: null", "password: null"),
+        ('{"password":"a \\" b","n":1}', '{"password":"[redacted:pair]","n":1}'),
+        ('{"pin": 1234, "n": 1}', '{"pin": [redacted:pair], "n": 1}'),
+        ("token: expired", "token: expired"),
+        ("phone: 0151 2345 6789 called", "phone: [redacted:pair] called"),
+        ("if token == other:", "if token == other:"),
+        ("GET /users/bob%40example.com/x", "GET /users/[redacted:email]/x"),
+        ("0.4111111111111111", "0.4111111111111111"),
+        (CARD[:-1] + "2", CARD[:-1] + "2"),
+        (f"x{CARD}", f"x{CARD}"),
+        (f"1 {CARD[:4]} {CARD[4:8]} {CARD[8:12]} {CARD[12:]} 2", "1 [redacted:card] 2"),
+        ("git@github.com:a/b", "git@github.com:a/b"),
+        ("bob@example.com.", "[redacted:email]."),
+        ("bob@localhost", "bob@localhost"),
+        ("2026-11-26 01:21:49 192.168.100.200", "2026-11-26 01:21:49 192.168.100.200"),
+        ("GET /x 200 512 1024", "GET /x 200 512 1024"),
+        ("0012345678", "0012345678"),
+        ("+02:00", "+02:00"),
+        ("1.2.3+20261126010203", "1.2.3+20261126010203"),
+        ("-----BEGIN PRIVATE KEY-----\\nMIIE", "[redacted:pem]"),
+        ("----- BEGIN -----", "----- BEGIN -----"),
+        ("[email:0123456789abcdef] and [redacted:card]", "[email:0123456789abcdef] and [redacted:card]"),
+        ("{'a': b'x', 'cookie': b'c=d'}", "{'a': b'x', 'cookie': b'[redacted:pair]'}"),
+        ("x\ud800 bob@example.com", "x\ud800 [redacted:email]"),
+        ("\0bob@example.com\0", "\0[redacted:email]\0"),
+    ],
+)  # fmt: skip
+def test_only_what_is_private_goes(text: str, expected: str) -> None:
+    assert shown(text) == expected
+    assert shown(expected) == expected
+
+
+@pytest.mark.parametrize(
+    "number", [0, 1, -1, True, 10**12, 10**30, -int(CARD), 1_764_119_709_123_456_789, int(CARD) + 1]
+)
+def test_usual_integers_stay(number: int) -> None:
+    hits: list[Rule] = []
+    assert Scanner(Redaction.strict()).number(number, hits) is number
+    assert hits == []
+
+
+@pytest.mark.parametrize("digits", ["411111111111111", "37144963539843", "550000000000000", "411111111111"])
+def test_an_integer_may_be_a_card(digits: str) -> None:
+    hits: list[Rule] = []
+    assert Scanner(Redaction.strict()).number(int(with_luhn(digits)), hits) == "[redacted:card]"
+    assert hits == [Rule.CARD]
+
+
+def test_identifiers_of_64_bits_are_rarely_taken_for_cards() -> None:
+    scanner = Scanner(Redaction.strict())
+    hits: list[Rule] = []
+    for number in range(10_000):
+        scanner.number(number * 922_337_203_685_477 + 10**12, hits)
+    assert len(hits) < 60
+
+
+def test_values_under_private_names_are_hidden() -> None:
+    scanner = Scanner(Redaction.strict(keys=["licence plate"], safe_keys=["page_token"]))
+    hits: list[Rule] = []
+    assert scanner.key("Licence-Plate")
+    assert not scanner.key("pageToken")
+    assert scanner.hidden("password", "hunter2", hits) == "[redacted:key]"
+    assert scanner.hidden("email", "bob@example.com", hits) == "[redacted:key]"
+    assert hits == [Rule.KEY, Rule.KEY]
+
+
+class TestBounds:
+    def test_of_a_long_text_the_beginning_is_kept_and_the_rest_counted(self) -> None:
+        hits: list[Rule] = []
+        text = "lorem " * 2_000
+        kept = Scanner(Redaction.strict()).text(text, hits)
+        assert len(kept) <= MAX_LENGTH
+        head, _, count = kept.rpartition("[redacted:too_long:")
+        assert text.startswith(head)
+        assert len(head) + int(count.rstrip("]")) == len(text)
+        assert hits == [Rule.TOO_LONG]
+        assert shown(kept) == kept
+
+    def test_a_text_of_exactly_the_most_is_whole(self) -> None:
+        text = "x" * MAX_LENGTH
+        assert shown(text) is text
+        assert shown(text + "x") == f"[redacted:too_long:{MAX_LENGTH + 1}]"
+
+    def test_too_many_hits_end_the_text(self) -> None:
+        hits: list[Rule] = []
+        text = " ".join(f"u{number}@example.com" for number in range(200))
+        kept = Scanner(Redaction.strict()).text(text, hits)
+        assert kept.count("[redacted:email]") == MAX_HITS
+        assert kept.endswith("[redacted:too_many]")
+        assert hits == [Rule.EMAIL] * MAX_HITS + [Rule.TOO_MANY]
+        assert shown(kept) == kept
+
+    def test_too_many_hits_of_several_rules_end_it_too(self) -> None:
+        text = " ".join(f"u{number}@example.com pin={number}" for number in range(60))
+        kept = shown(text)
+        assert kept.endswith("[redacted:too_many]")
+        assert "u59" not in kept
+
+    def test_hits_inside_of_another_do_not_use_up_what_comes_later(self) -> None:
+        inner = ",".join(f"u{number}@example.com" for number in range(100))
+        kept = shown(f'{{"cookie": "{inner}", "password": "hunter2hunter2", "by": "late.bird@example.com"}}')
+        assert "hunter2" not in kept
+        assert "late" not in kept
+        assert "example" not in kept
+
+    @pytest.mark.parametrize(
+        "first", ["tel:0151-2345678", "555-123-4567", "0049 151 12345678", "+4915112345678"]
+    )
+    @pytest.mark.parametrize(
+        "second", ["tel:0151-2345678", "555-123-4567", "0049 151 12345678", "+4915112345678"]
+    )
+    def test_one_pattern_of_a_rule_uses_up_no_other_ones_hits(self, first: str, second: str) -> None:
+        kept = shown(f"{second} {f'{first} x ' * 70} {second}")
+        assert "151" not in kept
+        assert "555" not in kept
+
+    @pytest.mark.parametrize("first", ["ftp://ann:secret123@h", "ftp://ann:sec/ret123@h"])
+    @pytest.mark.parametrize("second", ["ftp://ann:secret123@h", "ftp://ann:sec/ret123@h"])
+    def test_nor_does_one_of_urls(self, first: str, second: str) -> None:
+        assert "123" not in shown(f"{second} {f'{first} x ' * 70} {second}")
+
+    def test_nor_do_quoted_names(self) -> None:
+        some = "".join(f"a{number}@b.example, " for number in range(70))
+        quoted = '"an ne"@c.example, '
+        assert "example" not in shown(f"{quoted * 3}{some}{quoted * 3}{some}"[:4_000])
+
+    def test_where_a_pattern_stops_looking_the_rest_goes(self) -> None:
+        text = "ann@b.example, " * (MAX_HITS + 6)
+        spans = _found(text, Scanner(Redaction.strict()).key)
+        assert (15 * MAX_HITS, len(text), Rule.TOO_MANY) in spans
+
+    def test_a_text_that_is_made_of_separators_ends_after_some(self) -> None:
+        kept = shown("a:b " * 600 + "password: hunter2hunter2")
+        assert kept.endswith("[redacted:too_many]")
+        assert kept.count("a:b ") == MAX_SEPARATORS
+        assert shown(kept) == kept
+
+    def test_what_grows_is_cut_again(self) -> None:
+        kept = shown("a@b.co " * 60 + "x " * 1_837)
+        assert len(kept) <= MAX_LENGTH
+        assert kept.startswith("[redacted:email] [redacted:email]")
+        assert "[redacted:too_long:" in kept
+        assert shown(kept) == kept
+
+
+class TestPseudonyms:
+    scanner = Scanner(Redaction.strict(pseudonym_key=KEY))
+
+    def seen(self, text: str) -> str:
+        return self.scanner.text(text, [])
+
+    def test_the_same_address_has_the_same_one(self) -> None:
+        one = self.seen("Bob@Example.com")
+        assert one == self.seen("bob@example.COM")
+        assert one.startswith("[email:")
+        assert len(one) == len("[email:0123456789abcdef]")
+        assert one != self.seen("ann@example.com")
+        assert self.seen(f"x {one} y") == f"x {one} y"
+
+    def test_under_its_name_too(self) -> None:
+        hits: list[Rule] = []
+        assert self.scanner.hidden("userEmail", " bob@example.com ", hits) == self.seen("bob@example.com")
+        assert self.scanner.hidden("phone", "555-123-4567", hits) == self.seen("+1 (555) 123-4567")
+        assert hits == [Rule.EMAIL, Rule.PHONE]
+        assert self.scanner.hidden("email", 7, hits) == "[redacted:key]"
+        assert self.scanner.hidden("phone", "none", hits) == "[redacted:key]"
+
+    def test_in_pairs_and_escapes_too(self) -> None:
+        one = self.seen("bob@example.com")
+        assert self.seen('{"email": "bob@example.com"}') == f'{{"email": "{one}"}}'
+        assert self.seen("GET /users/bob%40example.com/x") == f"GET /users/{one}/x"
+
+    @pytest.mark.parametrize(
+        "spelled", ["+49 151 12345678", "+4915112345678", "0049 151 12345678", "+49 (0) 151-12345678"]
+    )
+    def test_the_digits_of_a_phone_count(self, spelled: str) -> None:
+        assert self.seen(spelled) == self.seen("+4915112345678")
+
+    def test_another_key_makes_others(self) -> None:
+        other = Scanner(Redaction.strict(pseudonym_key=b"another key of 16"))
+        assert other.text("bob@example.com", []) != self.seen("bob@example.com")
+
+    @pytest.mark.parametrize("text", [CARD, "password=hunter2", "Bearer abcdef123456", "/x?a=bcd"])
+    def test_nothing_else_becomes_one(self, text: str) -> None:
+        assert "[redacted" in self.seen(text)
+
+    def test_the_key_is_in_no_output(self) -> None:
+        redaction = Redaction.strict(pseudonym_key=SecretStr(KEY.decode()))
+        assert redaction.pseudonym_key is not None
+        derived = redaction.pseudonym_key.get_secret_value()
+        for text in (repr(redaction), str(redaction), repr(vars(Redaction)), repr(redaction.pseudonym_key)):
+            assert KEY.decode() not in text
+            assert repr(derived) not in text
+        with pytest.raises(TypeError, match="pseudonym_key") as caught:
+            pickle.dumps(redaction)
+        assert KEY.decode() not in str(caught.value)
+        assert copy.deepcopy(redaction) is redaction
+        assert copy.copy(redaction) is redaction
+
+    def test_a_text_and_a_secret_str_are_the_same_key(self) -> None:
+        other = Scanner(Redaction.strict(pseudonym_key=SecretStr(KEY.decode())))
+        assert other.text("bob@example.com", []) == self.seen("bob@example.com")
+
+
+class TestRedaction:
+    def test_it_is_frozen_and_compares(self) -> None:
+        redaction = Redaction.strict(keys=["a b"])
+        assert redaction == Redaction.strict(keys=["A-B"])
+        with pytest.raises(FrozenInstanceError):
+            redaction.__setattr__("keys", frozenset())
+
+    def test_without_a_key_it_is_pickled(self) -> None:
+        redaction = Redaction.strict(keys=["a"], safe_keys=["b"])
+        assert pickle.loads(pickle.dumps(redaction)) == redaction  # noqa: S301 -- our own bytes; until=2027-12-31
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"keys": "password"}, "keys must be several names"),
+            ({"safe_keys": b"password"}, "safe_keys must be several names"),
+            ({"keys": ["a", 7]}, "keys must be names with at least one letter or digit, not 7"),
+            ({"keys": ["--"]}, "keys must be names with at least one letter or digit, not '--'"),
+            ({"safe_keys": [str(n) for n in range(2_000)]}, "safe_keys must be at most 1000 names, not 2000"),
+            ({"keys": ["page_token"], "safe_keys": ["pageToken"]}, "both have 'pagetoken'"),
+            ({"pseudonym_key": b"short"}, "pseudonym_key must have at least 16 bytes, not 5"),
+            ({"pseudonym_key": SecretStr("short")}, "pseudonym_key must have at least 16 bytes, not 5"),
+            (
+                {"pseudonym_key": "0123456789abcdef"},
+                "pseudonym_key must be bytes, a SecretStr or None, not str",
+            ),
+        ],
+    )
+    def test_a_wrong_argument_is_named(self, arguments: dict[str, Any], message: str) -> None:
+        with pytest.raises(ConfigError) as caught:
+            Redaction.strict(**arguments)
+        assert message in str(caught.value)
+        if "pseudonym_key" in arguments:
+            assert "short" not in str(caught.value)
+            assert "abcdef" not in str(caught.value)
+
+    def test_none_leaves_everything(self) -> None:
+        scanner = Scanner(Redaction.none())
+        hits: list[Rule] = []
+        text = f"bob@example.com {CARD}"
+        assert scanner.text(text, hits) is text
+        assert scanner.number(int(CARD), hits) == int(CARD)
+        assert not scanner.key("password")
+        assert hits == []
+
+    def test_a_single_rule_can_be_left_out(self) -> None:
+        scanner = Scanner(replace(Redaction.strict(), rules=frozenset(Rule) - {Rule.KEY, Rule.CARD}))
+        assert not scanner.key("password")
+        assert scanner.number(int(CARD), []) == int(CARD)
+        assert scanner.text("password=hunter2", []) == "password=[redacted:pair]"
+
+    def test_each_rule_says_what_it_is_for(self) -> None:
+        assert {str(rule) for rule in Rule} == {
+            "key", "email", "phone", "card", "iban", "jwt", "bearer", "pem", "api_key", "url_credentials", "query", "pair",
+            "too_many", "too_long",
+        }  # fmt: skip
+
+
+def test_no_prefix_of_a_key_is_made_of_what_the_quick_look_skips() -> None:
+    for word in _scan._SUSPECT_WORDS:
+        assert not word.translate(_scan._NO_KEY).isspace()
