@@ -25,11 +25,12 @@ from quickwins.core.flags.metrics import (
     MISSING_KEY,
     SOURCE_FAILURES,
     SOURCE_UP,
+    SUBSCRIBER_FAILURES,
 )
 from quickwins.core.flags.pin import PIN
 from quickwins.core.flags.settings import FlagsSettings
 from quickwins.core.flags.snapshot import Snapshot
-from quickwins.core.flags.sources import SourceError, SourceReason
+from quickwins.core.flags.sources import SourceError, SourceReason, killed_in
 from quickwins.core.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -130,7 +131,8 @@ class Flags:
         self._sources = sources
         self._clock = SystemClock() if clock is None else clock
         self._audit = audit
-        self._subscribers: list[Callable[[Snapshot], None]] = []
+        self._subscribers: dict[object, Callable[[Snapshot], None]] = {}
+        self._checks: list[Callable[[Settings], None]] = []
         self._task: asyncio.Task[None] | None = None
         self._tokens: list[object] = self._read()
         self.snapshot = self._build(version=1)
@@ -158,9 +160,32 @@ class Flags:
         except KeyError:
             raise ConfigError(f"no flag {feature!r}; known: {', '.join(sorted(self._flags))}") from None
 
-    def subscribe(self, subscriber: Callable[[Snapshot], None]) -> None:
-        """Call `subscriber` with each new snapshot, after the swap, on the polling loop. It must not block."""
-        self._subscribers.append(subscriber)
+    def subscribe(self, subscriber: Callable[[Snapshot], None]) -> Callable[[], None]:
+        """Call `subscriber` with each new snapshot, after the swap, on the polling loop. It must not block.
+
+        What it raises is reported and counted, and keeps nobody else from the change.
+
+        Returns:
+            What ends the subscription. Idempotent.
+        """
+        subscription = object()
+        self._subscribers[subscription] = subscriber
+
+        def unsubscribe() -> None:
+            self._subscribers.pop(subscription, None)
+
+        return unsubscribe
+
+    def guard(self, check: Callable[[Settings], None]) -> None:
+        """Have `check` say what this process cannot follow, now and before each swap.
+
+        A `ConfigError` refuses the settings as a mistake in them would: the last good ones stay.
+
+        Raises:
+            ConfigError: The present settings are refused.
+        """
+        check(self.snapshot.settings)
+        self._checks.append(check)
 
     def poll(self) -> bool:
         """Look at the sources once, and swap when they say something else, or when a flag has expired.
@@ -184,7 +209,8 @@ class Flags:
         except Exception as error:  # noqa: BLE001 -- whatever a text makes our code do, the next kill must be seen; until=2027-12-31
             self._refused = tokens
             self._failed(error)
-            kills = error.kills if isinstance(error, SourceError) else frozenset()
+            # A kill needs nothing but itself, whatever else is wrong with its text or with this process.
+            kills = frozenset[str]().union(*map(_kills_of, self._sources))
             return self._kill(kills) if kills else self._expire()
         self._tokens = tokens
         self._recovered()
@@ -241,6 +267,8 @@ class Flags:
 
     def _build(self, version: int) -> Snapshot:
         settings = resolve([source.layer() for source in self._sources], self._sections)
+        for check in self._checks:
+            check(settings)
         snapshot = Snapshot.build(settings, version=version, wall_now=self._clock.wall())
         for source in self._sources:
             source.accept()
@@ -261,13 +289,14 @@ class Flags:
                 or new.settings.sections[feature] != old.settings.sections[feature]
             ):
                 self._changed(feature, old, new)
-        for subscriber in self._subscribers:
+        for subscriber in list(self._subscribers.values()):
             try:
                 subscriber(new)
             except Exception as error:  # noqa: BLE001 -- one feature's bug must not keep the others from a kill; until=2027-12-31
+                self._metrics.counter(SUBSCRIBER_FAILURES).inc()
                 self._reporter.report(
                     FLAG_SUBSCRIBER_FAILED,
-                    subscriber=repr(type(subscriber).__name__),
+                    subscriber=getattr(subscriber, "__qualname__", type(subscriber).__qualname__),
                     error=type(error).__name__,
                 )
         return True
@@ -316,3 +345,13 @@ class Flags:
     def _recovered_metrics(self) -> None:
         if self._failing is not None:
             self._metrics.gauge(SOURCE_UP, source=self._failing[0]).set(1)
+
+
+def _kills_of(source: Source) -> frozenset[str]:
+    """What `source` kills, although it is not to be believed otherwise."""
+    try:
+        return killed_in(source.layer().values)
+    except SourceError as error:
+        return error.kills
+    except Exception:  # noqa: BLE001 -- it has been reported, and other sources may kill; until=2027-12-31
+        return frozenset()

@@ -39,8 +39,22 @@ SOURCE_FAILURES = Metric(
     "How often a source became unusable, or unusable in another way.",
     labels=("source", "reason"),
 )
+SUBSCRIBER_FAILURES = Metric(
+    "quickwins_flag_subscriber_failures_total",
+    Kind.COUNTER,
+    "Changes that something in this process could not follow.",
+)
 AUDIT_FAILURES = Metric(
     "quickwins_audit_failures_total", Kind.COUNTER, "Lines that could not be written to the audit file."
 )
 
-METRICS = (FLAG, FLAG_VERSION, FLAG_CHANGES, MISSING_KEY, SOURCE_UP, SOURCE_FAILURES, AUDIT_FAILURES)
+METRICS = (
+    FLAG,
+    FLAG_VERSION,
+    FLAG_CHANGES,
+    MISSING_KEY,
+    SOURCE_UP,
+    SOURCE_FAILURES,
+    SUBSCRIBER_FAILURES,
+    AUDIT_FAILURES,
+)

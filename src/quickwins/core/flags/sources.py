@@ -49,6 +49,13 @@ class SourceError(ConfigError):
         self.kills = kills
 
 
+def killed_in(values: Mapping[str, Any]) -> frozenset[str]:
+    """The features that a layer's `values` kill, valid or not."""
+    return frozenset(
+        name for name, keys in values.items() if isinstance(keys, dict) and keys.get("killed") is True
+    )
+
+
 class Source(Protocol):
     """One place that flags come from. Used by one thread at a time.
 
@@ -111,12 +118,7 @@ class FileSource:
         if self._good is not None:
             why = suspicion(*self._good, text, layer.values)
             if why is not None:
-                kills = {
-                    name
-                    for name, keys in layer.values.items()
-                    if isinstance(keys, dict) and keys.get("killed") is True
-                }
-                raise self._error(SourceReason.TRUNCATED, why, frozenset(kills))
+                raise self._error(SourceReason.TRUNCATED, why, killed_in(layer.values))
         self._latest = (text, layer.values)
         return layer
 

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from quickwins.core.audit import AuditLog
 from quickwins.core.clock import FakeClock
-from quickwins.core.config import Layer, Section
+from quickwins.core.config import Layer, Section, Settings
 from quickwins.core.errors import ConfigError
 from quickwins.core.flags import (
     EnvironmentSource,
@@ -266,10 +266,42 @@ def test_a_subscriber_hears_of_each_swap_and_a_broken_one_keeps_nobody_from_it(
         raise RuntimeError("a bug")
 
     world.flags.subscribe(broken)
-    world.flags.subscribe(lambda snapshot: heard.append(snapshot.version))
+    unsubscribe = world.flags.subscribe(lambda snapshot: heard.append(snapshot.version))
     assert world.set("one", killed=True)
     assert heard == [2]
-    assert any("flag.subscriber_failed" in message for message in caplog.messages)
+    assert [one for one in caplog.messages if "flag.subscriber_failed" in one and "broken" in one]
+    assert world.sample("quickwins_flag_subscriber_failures_total") == 1
+    unsubscribe()
+    assert world.set("one", killed=False)
+    assert heard == [2]
+
+
+def test_what_this_process_cannot_follow_is_refused_like_a_mistake_but_for_its_kills(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    def check(settings: Settings) -> None:
+        if settings.section("one", FlagSettings).salt:
+            raise ConfigError("salt is not in stock")
+
+    world.flags.guard(check)
+    assert not world.set("one", salt="sea", percent=50)
+    assert str(world.one.state) == "100% (on)"
+    assert any("salt is not in stock" in message for message in caplog.messages)
+    assert world.set("two", killed=True), "although the rest is refused"
+    assert [str(flag.state) for flag in (world.one, world.two)] == ["100% (on)", "0% (killed)"]
+    assert world.set("one", salt="")
+    assert str(world.one.state) == "50% (percent)"
+    world.set("one", salt="sea")
+    with pytest.raises(ConfigError, match="in stock"):
+        World({"one": {"salt": "sea"}}).flags.guard(check)
+
+
+def test_a_kill_beside_a_mistake_kills(tmp_path: Path) -> None:
+    path = tmp_path / "quickwins.toml"
+    flags = followed(path)
+    path.write_text(FULL.replace("[two]\n", "[two]\nkilled = true\nenabeld = true\n"))
+    assert flags.poll()
+    assert [str(flags.flag(name).state) for name in ("one", "two")] == ["10% (percent)", "0% (killed)"]
 
 
 def test_an_edit_that_changes_nothing_swaps_nothing(world: World) -> None:
