@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from quickwins.backpressure.rule import RejectReason
 from quickwins.core.errors import Rejected
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from enum import StrEnum
 
 
@@ -31,6 +32,9 @@ class PoolExhausted(Rejected):
     """
 
     __slots__ = ("reason", "retry_after_seconds")  # spares each refusal a dictionary
+    by_reason: ClassVar[Mapping[StrEnum, tuple[int, str]]] = {
+        RejectReason.TENANT: (429, "You have more requests in progress than your share while others wait.")
+    }
 
     def __init__(
         self,

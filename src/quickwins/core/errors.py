@@ -1,22 +1,26 @@
-"""The few failures callers meet, and what each becomes at an HTTP, gRPC or GraphQL edge.
+"""The few failures that callers meet, and the one answer that every HTTP, gRPC or GraphQL edge gives to each.
 
-The mapping is plain integers and strings on the classes, so that an adapter needs no knowledge of a feature and
-this module needs no framework.
+What an error becomes at an edge is plain integers and strings on its class, so that an adapter needs no knowledge of a
+feature and this module needs no framework.
 """
 
 from __future__ import annotations
 
 import math
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from enum import StrEnum
+
+PUSHBACK = "grpc-retry-pushback-ms"
+"""The trailer in which a gRPC client with a retry policy looks for how long to wait (gRFC A6)."""
 
 
 class QuickWinsError(Exception):
-    """Base of every error this library raises on purpose.
+    """Base of every error this library raises on purpose. Survives pickle and copy with all that it carries.
 
     Attributes:
         reason: What kind of failure, as an enum of the feature that raised it; `None` where there is one kind only.
@@ -26,6 +30,13 @@ class QuickWinsError(Exception):
     http_status: ClassVar[int] = 500
     grpc_status: ClassVar[str] = "INTERNAL"
     graphql_code: ClassVar[str] = "INTERNAL"
+    sentence: ClassVar[str] = "The service could not do this."
+    """What an edge tells its client. The message is for logs: it may name what is inside."""
+    by_reason: ClassVar[Mapping[StrEnum, tuple[int, str]]] = {}
+    """The reasons that have an HTTP status and a sentence of their own."""
+
+    reason: StrEnum | None = None
+    retry_after_seconds: float | None = None
 
     def __init__(
         self, message: str, *, reason: StrEnum | None = None, retry_after_seconds: float | None = None
@@ -34,6 +45,24 @@ class QuickWinsError(Exception):
         self.reason = reason
         self.retry_after_seconds = retry_after_seconds
 
+    def __repr__(self) -> str:
+        more = "" if self.reason is None else f", reason={str(self.reason)!r}"
+        if self.retry_after_seconds is not None:
+            more += f", retry_after_seconds={self.retry_after_seconds:.3g}"
+        return f"{type(self).__name__}({str(self)!r}{more})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception's own way is to call its class with `args`: only our plainest constructors take no more.
+        state: Any = self.__getstate__()
+        attributes, slots = state if isinstance(state, tuple) else (state, None)
+        return _made_again, (type(self), self.args), {**(attributes or {}), **(slots or {})}
+
+
+def _made_again(kind: type[QuickWinsError], args: tuple[object, ...]) -> QuickWinsError:
+    error = kind.__new__(kind, *args)
+    error.args = args  # `OSError.__new__`, for one, leaves that to its `__init__`
+    return error
+
 
 class Rejected(QuickWinsError):
     """Policy said no to protect the service: nothing is broken, and the same call may succeed a little later."""
@@ -41,6 +70,16 @@ class Rejected(QuickWinsError):
     http_status = 503
     grpc_status = "UNAVAILABLE"
     graphql_code = "SERVICE_UNAVAILABLE"
+    sentence = "The service has as much work as it can do. Nothing was done; try again later."
+
+
+class DeadlineExceeded(Rejected, TimeoutError):
+    """The time that the request had is over: something waited on its behalf until then (`core.deadline`).
+
+    It is a `TimeoutError` for whoever waits, and a refusal at the edge; a caller's own time-out is none.
+    """
+
+    sentence = "The service did not get this done in the time that it had."
 
 
 class ConfigError(QuickWinsError):
@@ -69,6 +108,45 @@ def needs_extra(extra: str) -> Iterator[None]:
         raise MissingExtraError(
             f"{error.name} is not installed: pip install 'quickwins[{extra}]'",
         ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an edge tells its client, and all that it tells: names and numbers from the inside are for logs.
+
+    Attributes:
+        sentence: For people: `detail` of HTTP's problem details, gRPC's status message, a GraphQL error's `message`.
+        http_status: The status code.
+        http_headers: Names in lower case, and values.
+        grpc_status: The name of the status code, as in `grpc.StatusCode`.
+        grpc_trailers: Names and values.
+        extensions: For programs: `code`, and where there is one `reason` and `retryAfter`, in whole seconds. GraphQL has
+            them under this name; they are also members of HTTP's problem details.
+    """
+
+    sentence: str
+    http_status: int
+    http_headers: tuple[tuple[str, str], ...]
+    grpc_status: str
+    grpc_trailers: tuple[tuple[str, str], ...]
+    extensions: Mapping[str, str | int]
+
+
+def answer(error: QuickWinsError) -> Answer:
+    """What every edge tells its client about `error`."""
+    status, sentence = error.http_status, error.sentence
+    extensions: dict[str, str | int] = {"code": error.graphql_code}
+    if error.reason is not None:
+        extensions["reason"] = str(error.reason)
+        status, sentence = error.by_reason.get(error.reason, (status, sentence))
+    headers = [("cache-control", "no-store")]
+    trailers = []
+    if error.retry_after_seconds is not None:
+        after = retry_after_header(error.retry_after_seconds)
+        headers.append(("retry-after", after))
+        extensions["retryAfter"] = int(after)
+        trailers.append((PUSHBACK, retry_pushback_ms(error.retry_after_seconds)))
+    return Answer(sentence, status, tuple(headers), error.grpc_status, tuple(trailers), extensions)
 
 
 def retry_after_header(seconds: float) -> str:
