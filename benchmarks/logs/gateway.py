@@ -19,7 +19,7 @@ from starlette.routing import Mount
 from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
 
 from quickwins.demo.service.gateway import FeedClients, FeedGraphQL, FeedSchema, Query, make_app
-from quickwins.logs import Sink, _logger, configure_logging, get_logger
+from quickwins.logs import Pipeline, Sink, _logger, configure_logging, get_logger
 from quickwins.logs.asgi import LogMiddleware
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Gateways:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         path = scope["path"]
         if path == "/cpu":
-            assert _logger.current is not None
+            assert isinstance(_logger.current, Pipeline)
             _logger.current.sink.flush(1)  # the lines so far belong to the requests so far
             body = str(time.process_time_ns()).encode()
             headers = [(b"content-length", str(len(body)).encode())]

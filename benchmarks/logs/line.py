@@ -20,13 +20,11 @@ from timeit import Timer
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.logs import peers, records
-from quickwins.logs import Redaction, _logger, get_logger
+from quickwins.logs import Pipeline, Redaction, _logger, get_logger
 from quickwins.rig import Comparison, Target, exit_code, paired_ratios
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-
-    from quickwins.logs import Pipeline
 
 BOUNDS = {"clean": 0.4, "nested": 1.3, "secret": 4.5}
 ROUNDS, WHOLE_ROUNDS = 150, 40
@@ -35,7 +33,7 @@ AT_ONCE = 500
 
 def current() -> Pipeline:
     """The pipeline that is configured."""
-    assert _logger.current is not None
+    assert isinstance(_logger.current, Pipeline)
     return _logger.current
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from quickwins.logs._context import CONTEXT
 from quickwins.logs._levels import CRITICAL, DEBUG, ERROR, INFO, WARNING, level_of
@@ -17,11 +17,37 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
+    from quickwins.logs._context import Context
     from quickwins.logs._levels import Level
-    from quickwins.logs._pipeline import Pipeline
 
-current: Pipeline | None = None
-"""The pipeline that is on: logging is as process-wide as the descriptor that it writes to."""
+
+class Destination(Protocol):
+    """Where records go while structured logging is on: a `Pipeline`.
+
+    Attributes:
+        threshold: The lowest level that it takes, as `logging` counts.
+    """
+
+    threshold: int
+
+    def emit(self, level: Level, event: str, fields: dict[str, object], context: Context) -> None:
+        """Take a record. The level has been looked at already; `fields` may be changed."""
+
+    def interpolated(self, event: object, args: tuple[object, ...]) -> str:
+        """`event` with `args` in it, as far as they may be shown."""
+
+    def adopt(self) -> None:
+        """Take over what other libraries have set up since, as servers do when they start."""
+
+    def give_way(self) -> None:
+        """Put back what the application logged with before, and be `current` no longer."""
+
+    def close(self) -> None:
+        """Give way for good, and write what waits."""
+
+
+current: Destination | None = None
+"""The one that is on: logging is as process-wide as the descriptor that it writes to."""
 
 _STANDARD_EXTRA = frozenset({"exc_info", "stack_info", "stacklevel"})
 
@@ -43,19 +69,23 @@ class Logger:
 
     def debug(self, event: str, /, **fields: object) -> None:
         """Log a fact that developers want, and nobody else."""
-        pipeline = current
-        if pipeline is None:
+        destination = current
+        if destination is None:
             self._elsewhere(DEBUG, event, fields)
-        elif pipeline.threshold <= 10:  # noqa: PLR2004 -- logging.DEBUG, a constant for speed; until=2027-12-31
-            pipeline.emit(DEBUG, event, {**self._fields, **fields} if self._fields else fields, CONTEXT.get())
+        elif destination.threshold <= 10:  # noqa: PLR2004 -- logging.DEBUG, a constant for speed; until=2027-12-31
+            destination.emit(
+                DEBUG, event, {**self._fields, **fields} if self._fields else fields, CONTEXT.get()
+            )
 
     def info(self, event: str, /, **fields: object) -> None:
         """Log a fact."""
-        pipeline = current
-        if pipeline is None:
+        destination = current
+        if destination is None:
             self._elsewhere(INFO, event, fields)
-        elif pipeline.threshold <= 20:  # noqa: PLR2004 -- logging.INFO, a constant for speed; until=2027-12-31
-            pipeline.emit(INFO, event, {**self._fields, **fields} if self._fields else fields, CONTEXT.get())
+        elif destination.threshold <= 20:  # noqa: PLR2004 -- logging.INFO, a constant for speed; until=2027-12-31
+            destination.emit(
+                INFO, event, {**self._fields, **fields} if self._fields else fields, CONTEXT.get()
+            )
 
     def warning(self, event: str, /, **fields: object) -> None:
         """Log a fact that somebody should look at some day."""
@@ -80,10 +110,10 @@ class Logger:
 
     def is_enabled_for(self, level: int) -> bool:
         """Whether records of a level, as `logging` counts, are written."""
-        pipeline = current
-        if pipeline is None:
+        destination = current
+        if destination is None:
             return logging.getLogger(self._name or None).isEnabledFor(level)
-        return pipeline.threshold <= level
+        return destination.threshold <= level
 
     def bind(self, **fields: object) -> Self:
         """One like this whose records all say `fields` too."""
@@ -111,11 +141,13 @@ class Logger:
         return type(self)(self._name, fields)
 
     def _log(self, level: Level, event: str, fields: dict[str, object]) -> None:
-        pipeline = current
-        if pipeline is None:
+        destination = current
+        if destination is None:
             self._elsewhere(level, event, fields)
-        elif pipeline.threshold <= level.number:
-            pipeline.emit(level, event, {**self._fields, **fields} if self._fields else fields, CONTEXT.get())
+        elif destination.threshold <= level.number:
+            destination.emit(
+                level, event, {**self._fields, **fields} if self._fields else fields, CONTEXT.get()
+            )
 
     def _elsewhere(self, level: Level, event: str, fields: dict[str, object]) -> None:
         """Log as the application did before."""
@@ -129,80 +161,6 @@ class Logger:
             own = {name: said.pop(name) for name in _STANDARD_EXTRA & said.keys()}
             shown = "".join(f" {name}={value}" for name, value in said.items())
             logger.log(level.number, "%s%s", event, shown, extra={"event": event, "fields": said}, **own)  # type: ignore[arg-type]  # -- the application's own words for logging; until=2027-12-31
-
-
-class StructlogLogger(Logger):
-    """What `structlog.get_logger()` gives while ours is on: the same, with arguments for `%` in the event's text."""
-
-    __slots__ = ()
-
-    def debug(self, event: str, /, *args: object, **fields: object) -> None:
-        """See `Logger`."""
-        self._log(DEBUG, _with(event, args), fields)
-
-    def info(self, event: str, /, *args: object, **fields: object) -> None:
-        """See `Logger`."""
-        self._log(INFO, _with(event, args), fields)
-
-    def warning(self, event: str, /, *args: object, **fields: object) -> None:
-        """See `Logger`."""
-        self._log(WARNING, _with(event, args), fields)
-
-    def error(self, event: str, /, *args: object, **fields: object) -> None:
-        """See `Logger`."""
-        self._log(ERROR, _with(event, args), fields)
-
-    def critical(self, event: str, /, *args: object, **fields: object) -> None:
-        """See `Logger`."""
-        self._log(CRITICAL, _with(event, args), fields)
-
-    def exception(self, event: str, /, *args: object, **fields: object) -> None:
-        """See `Logger`."""
-        fields.setdefault("exc_info", True)
-        self._log(ERROR, _with(event, args), fields)
-
-    def log(self, level: int, event: str, /, *args: object, **fields: object) -> None:
-        """See `Logger`."""
-        self._log(level_of(level), _with(event, args), fields)
-
-    msg = info
-    warn = warning
-    fatal = critical
-
-    async def adebug(self, event: str, /, *args: object, **fields: object) -> None:
-        """As `debug`, which waits for nothing; structlog's asynchronous name for it."""
-        self.debug(event, *args, **fields)
-
-    async def ainfo(self, event: str, /, *args: object, **fields: object) -> None:
-        """As `info`; structlog's asynchronous name for it."""
-        self.info(event, *args, **fields)
-
-    async def awarning(self, event: str, /, *args: object, **fields: object) -> None:
-        """As `warning`; structlog's asynchronous name for it."""
-        self.warning(event, *args, **fields)
-
-    async def aerror(self, event: str, /, *args: object, **fields: object) -> None:
-        """As `error`; structlog's asynchronous name for it."""
-        self.error(event, *args, **fields)
-
-    async def acritical(self, event: str, /, *args: object, **fields: object) -> None:
-        """As `critical`; structlog's asynchronous name for it."""
-        self.critical(event, *args, **fields)
-
-    async def aexception(self, event: str, /, *args: object, **fields: object) -> None:
-        """As `exception`; structlog's asynchronous name for it."""
-        self.exception(event, *args, **fields)
-
-    async def alog(self, level: int, event: str, /, *args: object, **fields: object) -> None:
-        """As `log`; structlog's asynchronous name for it."""
-        self.log(level, event, *args, **fields)
-
-
-def _with(event: str, args: tuple[object, ...]) -> str:
-    if not args:
-        return event
-    pipeline = current
-    return event if pipeline is None else pipeline.interpolated(event, args)
 
 
 def get_logger(name: str = "") -> Logger:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,10 @@ from quickwins.core.tallies import Reading, Tallies
 from quickwins.logs import _logger
 from quickwins.logs._context import CONTEXT, EMPTY
 from quickwins.logs._levels import LEVELS, WARNING, level_of
-from quickwins.logs._logger import StructlogLogger
 from quickwins.logs._render.line import Renderer
 from quickwins.logs._render.values import Walk
 from quickwins.logs._sampling import Sampler, Sampling
+from quickwins.logs._takeover import structlog
 from quickwins.logs._takeover.records import message, said
 from quickwins.logs._takeover.stdlib import Takeover
 from quickwins.logs.metrics import DROPPED, RECORDS, REDACTIONS, SECONDS, SINK_ERRORS
@@ -227,7 +226,7 @@ class Pipeline:
         if self._closed:
             return
         self._closed = True
-        self._off()
+        self.give_way()
         self.sink.close(timeout_seconds)
         self._tallies.flush()
 
@@ -244,24 +243,25 @@ class Pipeline:
         if self._flag.state.on and not self._closed:
             self._on()
         else:
-            self._off()
+            self.give_way()
 
     def _on(self) -> None:
         if _logger.current is self:
             return
         if _logger.current is not None:
-            _logger.current._off()  # noqa: SLF001 -- of this class; until=2027-12-31
+            _logger.current.give_way()
         self.sink.start(self._recovered)
-        self._structlog_was = _configure_structlog()
+        self._structlog_was = structlog.configure()
         self._takeover.install(self.threshold)
         _logger.current = self
 
-    def _off(self) -> None:
+    def give_way(self) -> None:
+        """Put back what the application logged with before; nothing if that is so already."""
         if _logger.current is not self:
             return
         _logger.current = None
         self._takeover.uninstall()
-        _restore_structlog(self._structlog_was)
+        structlog.restore(self._structlog_was)
         self.sink.flush(CLOSE_SECONDS)
 
 
@@ -313,35 +313,3 @@ def configure_logging(
         before.close()
     pipeline.start()
     return pipeline
-
-
-def _configure_structlog() -> dict[str, Any]:
-    """Have structlog's loggers be ours, and return what they were."""
-    import structlog
-
-    was = {"configured": structlog.is_configured(), **structlog.get_config()}
-    structlog.configure(
-        processors=[],
-        wrapper_class=_wrapped,  # type: ignore[arg-type]  # -- called as the class is; until=2027-12-31
-        logger_factory=_named,
-        cache_logger_on_first_use=False,
-    )
-    return was
-
-
-def _restore_structlog(was: dict[str, Any] | None) -> None:
-    structlog: Any = sys.modules["structlog"]
-    if was is None or not was.pop("configured"):
-        structlog.reset_defaults()
-    else:
-        structlog.configure(**was)
-
-
-def _named(*args: object) -> str:
-    return args[0] if args and isinstance(args[0], str) else ""
-
-
-def _wrapped(logger: str, processors: object, context: Mapping[str, object]) -> StructlogLogger:
-    """What structlog makes its loggers with."""
-    del processors
-    return StructlogLogger(logger, context)
