@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from quickwins.logs.redaction import Redaction, Rule
-from quickwins.logs.redaction._scan import MAX_LENGTH, Scanner, _found, _is_suspect
+from quickwins.logs.redaction._find import found
+from quickwins.logs.redaction._scan import MAX_LENGTH, Scanner
+from quickwins.logs.redaction._suspect import is_suspect
 from tests.unit.logs.redaction.corpus import Secret, clean, secrets
 
 SECRETS = secrets()
@@ -60,7 +62,7 @@ def test_clean_texts_stay_as_they_are(scanner: Scanner) -> None:
 
 def test_the_quick_look_lets_nothing_pass_that_the_close_look_finds(scanner: Scanner) -> None:
     for text in [*(one.text for one in SECRETS), *clean(3_000)]:
-        assert _is_suspect(text) or not _found(text, scanner.key)
+        assert is_suspect(text) or not found(text, scanner.key)
 
 
 @pytest.mark.parametrize("one", SECRETS[::7], ids=lambda one: one.rule)

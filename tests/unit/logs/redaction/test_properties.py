@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quickwins.logs.redaction import Redaction, Rule
-from quickwins.logs.redaction._scan import MAX_LENGTH, Scanner, _found, _is_suspect
+from quickwins.logs.redaction._find import found
+from quickwins.logs.redaction._scan import MAX_LENGTH, Scanner
+from quickwins.logs.redaction._suspect import is_suspect
 from tests.unit.logs.redaction.corpus import SCHEMES, Secret, clean, secrets
 from tests.unit.logs.redaction.test_corpus import traces
 
@@ -44,8 +46,8 @@ def holds(scanner: Scanner, text: str) -> None:
     assert len(shown) <= MAX_LENGTH
     again = scanner.text(shown, [])
     assert again == shown, (text, shown, again)
-    if len(text) <= MAX_LENGTH and not _is_suspect(text):
-        assert not _found(text, scanner.key), text
+    if len(text) <= MAX_LENGTH and not is_suspect(text):
+        assert not found(text, scanner.key), text
     if shown is not text:
         for one in set(shown) - set(text):
             assert unicodedata.category(one)[0] in "LNPS", one
@@ -125,8 +127,8 @@ def test_a_large_number_of_seeded_texts_holds() -> None:
         shown = SCANNER.text(text, hits)
         if shown is not text:
             assert SCANNER.text(shown, []) == shown, (text, shown)
-        elif number % 4 == 0 and not _is_suspect(text):
-            assert not _found(text, SCANNER.key), text
+        elif number % 4 == 0 and not is_suspect(text):
+            assert not found(text, SCANNER.key), text
 
 
 def test_secrets_between_boundaries_are_found_in_volume() -> None:

@@ -11,10 +11,11 @@ import pytest
 from pydantic import SecretStr
 
 from quickwins.core.errors import ConfigError
-from quickwins.logs.redaction import Redaction, Rule, _scan
+from quickwins.logs.redaction import Redaction, Rule, _suspect
+from quickwins.logs.redaction._find import found
 from quickwins.logs.redaction._patterns.pairs import MAX_SEPARATORS
 from quickwins.logs.redaction._patterns.spans import MAX_HITS
-from quickwins.logs.redaction._scan import MAX_CLEAN, MAX_CLEAN_LENGTH, MAX_LENGTH, Scanner, _found
+from quickwins.logs.redaction._scan import MAX_CLEAN, MAX_CLEAN_LENGTH, MAX_LENGTH, Scanner
 from tests.unit.logs.redaction.corpus import with_luhn
 
 KEY = b"0123456789abcdef"
@@ -205,7 +206,7 @@ class TestBounds:
 
     def test_where_a_pattern_stops_looking_the_rest_goes(self) -> None:
         text = "ann@b.example, " * (MAX_HITS + 6)
-        spans = _found(text, Scanner(Redaction.strict()).key)
+        spans = found(text, Scanner(Redaction.strict()).key)
         assert (15 * MAX_HITS, len(text), Rule.TOO_MANY) in spans
 
     def test_a_text_that_is_made_of_separators_ends_after_some(self) -> None:
@@ -340,5 +341,5 @@ class TestRedaction:
 
 
 def test_no_prefix_of_a_key_is_made_of_what_the_quick_look_skips() -> None:
-    for word in _scan._SUSPECT_WORDS:
-        assert not word.translate(_scan._NO_KEY).isspace()
+    for word in _suspect._SUSPECT_WORDS:
+        assert not word.translate(_suspect.NO_KEY).isspace()

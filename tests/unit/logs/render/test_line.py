@@ -21,7 +21,9 @@ from hypothesis import strategies as st
 from quickwins.logs import Redaction, bound, get_logger
 from quickwins.logs._context import CONTEXT, EMPTY, Context
 from quickwins.logs._levels import INFO, LEVELS
-from quickwins.logs._render.line import ENVELOPE, MAX_EVENTS, MAX_LINE_BYTES, MAX_NAMES, Renderer
+from quickwins.logs._render.envelope import ENVELOPE, MAX_LINE_BYTES
+from quickwins.logs._render.line import Renderer
+from quickwins.logs._render.memory import MAX_EVENTS, MAX_NAMES
 from quickwins.logs._render.values import MAX_DEPTH, MAX_ITEMS, UNSAFE
 from quickwins.logs.redaction._scan import MAX_CLEAN, Scanner
 from tests.unit.logs.conftest import Configure, Written
@@ -432,11 +434,13 @@ def test_what_is_remembered_is_bounded() -> None:
     one = renderer()
     for number in range(3 * MAX_CLEAN):
         one.line(INFO, f"event {number}", {f"name{number}": f"value {number}"}, EMPTY)
-    assert len(one._heads[INFO.index]) <= MAX_EVENTS
-    assert len(one._names) <= MAX_NAMES
-    assert len(one._scanner.clean) <= MAX_CLEAN
+    assert len(one._memory.heads[INFO.index]) <= MAX_EVENTS
+    assert len(one._memory.names) <= MAX_NAMES
+    assert len(one._memory.scanner.clean) <= MAX_CLEAN
     one.line(INFO, "x" * 5_000, {"y" * 5_000: "z" * 5_000}, EMPTY)
-    assert max(map(len, [*one._scanner.clean, *one._names, *one._heads[INFO.index]])) <= 256
+    assert (
+        max(map(len, [*one._memory.scanner.clean, *one._memory.names, *one._memory.heads[INFO.index]])) <= 256
+    )
 
 
 def test_redactions_are_counted_on_the_line_and_in_a_metric(

@@ -1,0 +1,90 @@
+"""What every line has, what a caller may not put in its place, and how fields become JSON in which nothing does harm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quickwins.core.errors import needs_extra
+from quickwins.logs._render.values import UNSAFE
+
+with needs_extra("logs"):
+    import orjson
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Mapping
+
+ENVELOPE = frozenset(
+    {
+        "timestamp",
+        "severity_text",
+        "severity_number",
+        "event.name",
+        "service.name",
+        "trace_id",
+        "span_id",
+        "correlation_id",
+        "attributes",
+        "exception.type",
+        "exception.frames",
+        "exception.stack_hash",
+        "exception.causes",
+        "log.redactions",
+        "log.sample_rate",
+        "log.dropped",
+        "log.error",
+        "seq",
+    }
+)
+"""Names that mean one thing on every line; a caller's field of that name is kept under `attributes`."""
+
+ALWAYS_DECLARED = frozenset({"exc_info", "name", "service"})
+"""What any event may say besides its declared fields: its exception, and what `Reporter` adds."""
+
+MAX_LINE_BYTES = 16_384
+"""What a line holds at most before `log.dropped` and `seq`; a longer one keeps its envelope and says so."""
+
+
+def apart(
+    fields: dict[str, object], declared: frozenset[str] | None
+) -> tuple[dict[str, object], dict[str, object]]:
+    """What stands on the line itself, and what goes under `attributes`.
+
+    Args:
+        fields: All of them.
+        declared: Those that the event may have; `None`: any.
+    """
+    if ENVELOPE.isdisjoint(fields) and (declared is None or declared.issuperset(fields)):
+        return fields, {}
+    own: dict[str, object] = {}
+    attributes: dict[str, object] = {}
+    for name, value in fields.items():
+        moved = name in ENVELOPE or (declared is not None and name not in declared)
+        (attributes if moved else own)[name] = value
+    return own, attributes
+
+
+def as_json(fields: Mapping[str, object]) -> bytes:
+    """`fields` as JSON in which no character does harm."""
+    try:
+        text = orjson.dumps(fields)
+    except orjson.JSONEncodeError:  # lone surrogates
+        text = orjson.dumps(_encodable(fields))
+    if text.isascii() and b"\x7f" not in text:
+        return text
+    return UNSAFE.sub(_escaped, text.decode()).encode()
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
+def _encodable(value: object) -> object:
+    """A copy in which lone surrogates are spelled out."""
+    if type(value) is str:
+        return value.encode("utf-8", "backslashreplace").decode()
+    if type(value) is dict:
+        return {_encodable(key): _encodable(one) for key, one in value.items()}
+    if type(value) is list:
+        return [_encodable(one) for one in value]
+    return value

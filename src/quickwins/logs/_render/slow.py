@@ -1,0 +1,63 @@
+"""The lines that cannot be written as they are: looked at whole, sorted, cut short where they must be."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from quickwins.logs._render.envelope import MAX_LINE_BYTES, apart, as_json
+from quickwins.logs._render.exceptions import described, exception_in
+from quickwins.logs._render.values import Walk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from quickwins.logs._render.memory import Bound, Head, Memory
+    from quickwins.logs.redaction._rules import Rule
+
+
+def slowly(
+    memory: Memory,
+    start: bytes,
+    head: Head,
+    event: str,
+    fields: dict[str, object],
+    bound: Bound,
+    extra: Mapping[str, object] | None,
+    hits: list[Rule],
+) -> bytes:
+    """One line without its closing brace.
+
+    Args:
+        memory: What looks for secrets, and counts them.
+        start: The line up to and with the head.
+        head: Of the event.
+        event: What happened.
+        fields: What the call says; may be changed.
+        bound: What the context says.
+        extra: Envelope fields that our own code adds; not looked at for secrets.
+        hits: The rules that have replaced something in `fields` already.
+
+    Raises:
+        ConfigError: In strict mode, a declared event has an undeclared field.
+    """
+    memory.check(head, event, fields)
+    error = exception_in(fields.pop("exc_info"), sys.exception()) if "exc_info" in fields else None
+    own, attributes = apart(Walk(memory.scanner, hits).mapping(fields), head.declared)
+    redactions = head.redactions + memory.count(hits) + bound.redactions
+    text = bound.text
+    if not bound.names.isdisjoint(own):
+        own, text = {**bound.fields, **own}, b""
+    if error is not None:
+        own |= described(error)
+    if bound.attributes or attributes:
+        own["attributes"] = {**bound.attributes, **attributes}
+    if redactions:
+        own["log.redactions"] = redactions
+    if extra is not None:
+        own |= extra
+    line = b"".join((start, text, b"," + as_json(own)[1:-1] if own else b""))
+    if len(line) <= MAX_LINE_BYTES:
+        return line
+    said = {"log.error": f"a line of {len(line)} bytes is too long", **(extra or {})}
+    return start + b"," + as_json(said)[1:-1]

@@ -1,0 +1,164 @@
+"""Where private things are in a text: all rules together, each only where its characters are. Pure."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from quickwins.logs.redaction._patterns.pairs import pair
+from quickwins.logs.redaction._patterns.people import bare_phone, card, email, iban, phone
+from quickwins.logs.redaction._patterns.spans import MAX_HITS
+from quickwins.logs.redaction._patterns.tokens import api_key, jwt, pem, scheme
+from quickwins.logs.redaction._patterns.urls import query, query_runs, url_credentials
+from quickwins.logs.redaction._rules import Rule
+from quickwins.logs.redaction._suspect import (
+    ASIDE,
+    KEY_WORDS,
+    MIN_RANDOM,
+    NO_KEY,
+    SHAPE,
+    WORDS,
+    has_scheme,
+    may_have_start,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from quickwins.logs.redaction._patterns.spans import Span
+
+_ESCAPE = re.compile(r"%(?!25|7[Ff])([2-7][0-9A-Fa-f])")
+
+_NEIGHBOURS = frozenset(' \t\r\n"<>),;=:/?')
+"""What nothing private begins or ends with."""
+
+_AFTER_VALUE = frozenset((" ", "&", "#", ""))
+_QUERY, _TOO_MANY = Rule.QUERY, Rule.TOO_MANY
+_START = itemgetter(0)
+
+
+def found(text: str, private: Callable[[str], bool]) -> list[Span]:
+    """All spans of all rules, the one that says most first among equals."""
+    data = text.encode("utf-8", "replace")
+    shape = data.translate(SHAPE).decode("ascii")
+    colon = ":" in text
+    spans, urls = _addresses(text, colon=colon) if "@" in text else ([], [])
+    if "+" in text or colon:
+        spans += phone(text)
+    if "0" in shape:
+        spans += _numbers(text, shape)
+    if len(shape.strip()) >= MIN_RANDOM:
+        spans += _tokens(text, data)
+    if has_scheme(text):
+        spans += scheme(text)
+    spans += urls
+    equals = "=" in text
+    runs = query_runs(text) if "?" in text or (equals and ("#" in text or "&" in text)) else []
+    if runs:
+        spans += _some(query(text, runs))
+    if equals or ASIDE.search(text):
+        spans += _some(pair(text, private, runs))
+    return _bounded(spans, len(text)) if len(spans) > MAX_HITS else spans
+
+
+def _some(found: Iterator[Span]) -> list[Span]:
+    """What one rule finds, up to the first thing that is too many."""
+    return list(islice(found, MAX_HITS + 1))
+
+
+def _addresses(text: str, *, colon: bool) -> tuple[list[Span], list[Span]]:
+    """E-mail addresses, and what stands before the `@` of URLs: `user:pass@host.example` in one is nobody's address."""
+    if not colon or "://" not in text:
+        return email(text), []
+    urls = url_credentials(text)
+    return [one for one in email(text) if not any(start <= one[0] <= end for start, end, _ in urls)], urls
+
+
+def _numbers(text: str, shape: str) -> list[Span]:
+    grouped = "000 0000" in shape
+    spans = bare_phone(text, grouped=grouped) if grouped or "00" in text else []
+    if grouped or "0000000000" in shape:
+        spans += card(text)
+        if "A" in shape:
+            spans += _some(iban(text))
+    return spans
+
+
+def _tokens(text: str, data: bytes) -> list[Span]:
+    if data.translate(NO_KEY).isspace():
+        return []
+    spans = jwt(text) if "eyJ" in text else []
+    if not KEY_WORDS.isdisjoint(data.translate(WORDS).split()) or may_have_start(text):
+        spans += api_key(text)
+    if "-----" in text:
+        spans += _some(pem(text))
+    return spans
+
+
+def _bounded(spans: list[Span], length: int) -> list[Span]:
+    """`spans`, with the rest of the text from where the first pattern of a rule may have stopped looking."""
+    starts: dict[Rule, list[int]] = {}
+    for start, _, rule in spans:
+        starts.setdefault(rule, []).append(start)
+    stopped = [sorted(some)[MAX_HITS] for some in starts.values() if len(some) > MAX_HITS]
+    return [*spans, (min(stopped), length, _TOO_MANY)] if stopped else spans
+
+
+def merged(spans: list[Span], length: int) -> tuple[list[Span], bool]:
+    """The spans in order, those that overlap made one with the rule of the one that reaches furthest."""
+    spans.sort(key=_START)
+    merged: list[Span] = []
+    joined = False
+    first, last, why = spans[0]
+    for start, end, rule in spans[1:]:
+        if start >= last:
+            joined = joined or start == last
+            merged.append((first, last, why))
+            first, last, why = start, end, rule
+        elif start != first or end != last:
+            joined = True
+            if end > last:
+                last, why = end, rule
+    merged.append((first, last, why))
+    if len(merged) > MAX_HITS:
+        merged[MAX_HITS:] = [(merged[MAX_HITS][0], length, _TOO_MANY)]
+    return merged, joined
+
+
+def looks_different(text: str, spans: list[Span]) -> bool:
+    """Whether the text must be looked at again once marks stand in the place of `spans`.
+
+    It must where a neighbour of one could be part of something private that it alone kept from being seen, and where
+    a URL or its parameters lose white space.
+    """
+    run = "&" in text or "?" in text or "#" in text or "://" in text
+    length = len(text)
+    for start, end, rule in spans:
+        if rule is _QUERY and text[end : end + 1] in _AFTER_VALUE and text[start - 1] == "=":
+            continue
+        if end < length and (text[end] not in _NEIGHBOURS or text[end + 1 : end + 2].isdigit()):
+            return True
+        if start and (text[start - 1] not in _NEIGHBOURS or (start > 1 and text[start - 2].isdigit())):
+            return True
+        if run and " " in text[start:end]:
+            return True
+    return False
+
+
+def decoded(text: str) -> tuple[str, list[int]]:
+    """`text` with its printable percent escapes undone, once, and where in the result each was."""
+    escapes: list[int] = []
+    if "%" not in text:
+        return text, escapes
+    pieces = []
+    at = 0
+    for found in _ESCAPE.finditer(text):
+        start, end = found.span()
+        escapes.append(start - 2 * len(escapes))
+        pieces.append(text[at:start])
+        pieces.append(chr(int(found[1], 16)))
+        at = end
+    pieces.append(text[at:])
+    return "".join(pieces), escapes
