@@ -13,9 +13,10 @@ from random import Random
 import asyncpg
 from prometheus_client import CollectorRegistry
 
+from benchmarks.program import conclude
 from quickwins.backpressure import Gate, GatedPool, PoolExhausted
 from quickwins.engines import PostgresServer
-from quickwins.rig import Target, exit_code, paired_ratios_async
+from quickwins.rig import Target, paired_ratios_async
 
 POOL_SIZE = 10
 
@@ -112,10 +113,7 @@ def main() -> int:
     with PostgresServer.start() as server:
         made = asyncio.run(on_the_server(server.url))
     made += asyncio.run(alone())
-    print()
-    for target in made:
-        print(target)
-    return exit_code(made)
+    return conclude(made)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,6 @@ python -m benchmarks.backpressure.learning
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 import statistics
 import sys
 from random import Random
@@ -22,19 +20,10 @@ from random import Random
 import asyncpg
 from prometheus_client import CollectorRegistry
 
+from benchmarks.program import conclude, on_postgres
 from quickwins.backpressure import Gate, GatedPool
 from quickwins.backpressure._core.learner import BLOCK
-from quickwins.engines import PostgresServer
-from quickwins.rig import (
-    LoadReport,
-    Outcome,
-    Target,
-    closed_loop,
-    exit_code,
-    fine_loop,
-    open_loop,
-    poisson_arrivals,
-)
+from quickwins.rig import LoadReport, Outcome, Target, closed_loop, open_loop, poisson_arrivals
 
 POOL_SIZE = 10
 FIXED = (2, 4, 10)
@@ -137,14 +126,7 @@ async def measured(dsn: str) -> list[Target]:
 
 def main() -> int:
     """Measure, print, and say whether the targets were met."""
-    logging.getLogger("quickwins").setLevel(logging.ERROR)
-    print(f"load of the machine before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
-    with PostgresServer.start() as server, asyncio.Runner(loop_factory=fine_loop) as loop:
-        made = loop.run(measured(server.url))
-    print()
-    for target in made:
-        print(target)
-    return exit_code(made)
+    return conclude(on_postgres(measured))
 
 
 if __name__ == "__main__":

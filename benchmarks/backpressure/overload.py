@@ -10,9 +10,7 @@ python -m benchmarks.backpressure.overload [--rounds 3] [--seconds 3]
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import logging
 import os
 import statistics
 import sys
@@ -34,17 +32,8 @@ from benchmarks.backpressure.contenders import (
     contenders,
     outcome,
 )
-from quickwins.engines import PostgresServer
-from quickwins.rig import (
-    LoadReport,
-    Outcome,
-    Target,
-    closed_loop,
-    exit_code,
-    fine_loop,
-    open_loop,
-    poisson_arrivals,
-)
+from benchmarks.program import command_line, conclude, on_postgres
+from quickwins.rig import LoadReport, Outcome, Target, closed_loop, open_loop, poisson_arrivals
 
 SERVICE_SECONDS = 0.02
 TIMEOUT_SECONDS = 1.0
@@ -164,28 +153,18 @@ def targets(found: dict[float, dict[str, Fared]]) -> list[Target]:
 
 def main() -> int:
     """Measure, print, and say whether the targets were met."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.backpressure.overload",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line("benchmarks.backpressure.overload", __doc__)
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each load; default: 3")
     options = parser.parse_args()
-    logging.getLogger("quickwins").setLevel(logging.ERROR)  # refusals are what this is about
-    print(f"load of the machine before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
-    with PostgresServer.start() as server, asyncio.Runner(loop_factory=fine_loop) as loop:
-        found = loop.run(measured(server.url, options.rounds, options.seconds))
+    found = on_postgres(lambda dsn: measured(dsn, options.rounds, options.seconds))
     for load, fared in found.items():
         print(f"\n{load:g} times capacity, {options.rounds} rounds of {options.seconds:g} s")
         print(f"{'':<28} goodput/capacity       p99 of served  refused  timed out  failed")
         for name, one in fared.items():
             print(one.row(name))
     print(f"\nload of the machine after: {os.getloadavg()[0]:.2f}")
-    made = targets(found)
-    for target in made:
-        print(target)
-    return exit_code(made)
+    return conclude(targets(found))
 
 
 if __name__ == "__main__":

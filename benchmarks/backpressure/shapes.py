@@ -11,8 +11,6 @@ python -m benchmarks.backpressure.shapes
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -27,9 +25,9 @@ from benchmarks.backpressure.contenders import (
     contenders,
     outcome,
 )
+from benchmarks.program import conclude, on_postgres
 from quickwins.backpressure import PoolExhausted
-from quickwins.engines import PostgresServer
-from quickwins.rig import LoadReport, Outcome, Target, closed_loop, exit_code, fine_loop, open_loop
+from quickwins.rig import LoadReport, Outcome, Target, closed_loop, open_loop
 
 SERVICE_SECONDS = 0.02
 STATEMENT = f"SELECT pg_sleep({SERVICE_SECONDS})"
@@ -223,14 +221,7 @@ async def measured(dsn: str) -> list[Target]:
 
 def main() -> int:
     """Measure, print, and say whether the targets were met."""
-    logging.getLogger("quickwins").setLevel(logging.ERROR)  # refusals are what this is about
-    print(f"load of the machine before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
-    with PostgresServer.start() as server, asyncio.Runner(loop_factory=fine_loop) as loop:
-        made = loop.run(measured(server.url))
-    print()
-    for target in made:
-        print(target)
-    return exit_code(made)
+    return conclude(on_postgres(measured))
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from timeit import Timer
 
 from prometheus_client import CollectorRegistry
 
+from benchmarks.program import conclude
 from quickwins.core.digest import framed
 from quickwins.core.flags import Flags, FlagSettings, MemorySource, pinned
-from quickwins.rig import exit_code, paired_ratios
+from quickwins.rig import paired_ratios
 
 ROUNDS = 200
 KEY_LENGTHS = (4, 24, 200)
@@ -77,10 +78,7 @@ def main() -> int:
         print(f"\nkeyed evaluation, keys of {length} characters\n{keyed.table()}")
         targets.append(keyed.ratios["flag.active_for(key)"].at_most(2.0))
 
-    print()
-    for target in targets:
-        print(target)
-    return exit_code(targets)
+    return conclude(targets)
 
 
 if __name__ == "__main__":

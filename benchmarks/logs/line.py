@@ -20,8 +20,9 @@ from timeit import Timer
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.logs import peers, records
+from benchmarks.program import conclude
 from quickwins.logs import Pipeline, Redaction, _logger, get_logger
-from quickwins.rig import Comparison, Target, exit_code, paired_ratios
+from quickwins.rig import Comparison, Target, paired_ratios
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -148,11 +149,7 @@ def level_off() -> list[Target]:
 
 def main() -> int:
     """Measure, print, and say whether the targets were met."""
-    made = [*lines(), *level_off()]
-    print()
-    for target in made:
-        print(target)
-    return exit_code(made)
+    return conclude([*lines(), *level_off()])
 
 
 if __name__ == "__main__":

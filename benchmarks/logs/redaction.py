@@ -10,16 +10,16 @@ python -m benchmarks.logs.redaction [--drawn 400] [--seed 7]
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from random import Random
 from statistics import median
 from typing import TYPE_CHECKING
 
+from benchmarks.program import command_line, conclude
 from quickwins.logs.redaction import Redaction, Rule
 from quickwins.logs.redaction._scan import MAX_LENGTH, Scanner
-from quickwins.rig import Target, exit_code
+from quickwins.rig import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,9 +196,7 @@ def costs(scanner: Scanner) -> float:
 
 def main() -> int:
     """Print the costs and the growths."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line("benchmarks.logs.redaction", __doc__)
     parser.add_argument("--drawn", type=int, default=400)
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
@@ -228,8 +226,7 @@ def main() -> int:
         f"hostile texts: {growths[worst]:.2f} ({worst})",
         met=growths[worst] <= MOST_GROWTH,
     )
-    print(target)
-    return exit_code([target])
+    return conclude([target])
 
 
 if __name__ == "__main__":

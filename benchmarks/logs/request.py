@@ -22,12 +22,13 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from benchmarks.logs.gateway import WAYS
+from benchmarks.program import conclude
 from quickwins.demo.client import HttpClient
 from quickwins.demo.load import outcome_of, request_body
 from quickwins.demo.service.database import create_feed
 from quickwins.demo.service.processes import ServiceSettings, feed_service
 from quickwins.engines import PostgresServer
-from quickwins.rig import Outcome, Ratio, Target, exit_code
+from quickwins.rig import Outcome, Ratio, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,11 +140,7 @@ async def run() -> list[Target]:
 
 def main() -> int:
     """Measure, print, and say whether the target was met."""
-    targets = asyncio.run(run())
-    print()
-    for target in targets:
-        print(target)
-    return exit_code(targets)
+    return conclude(asyncio.run(run()))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ python -m benchmarks.logs.stalled [--rounds 60]
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import subprocess
@@ -23,13 +22,14 @@ from typing import TYPE_CHECKING, Any
 from hdrh.histogram import HdrHistogram
 from prometheus_client import CollectorRegistry
 
+from benchmarks.program import command_line, conclude
 from quickwins.core.clock import SystemClock
 from quickwins.logs import Redaction
 from quickwins.logs._context import EMPTY
 from quickwins.logs._levels import INFO
 from quickwins.logs._pipeline import Pipeline
 from quickwins.logs.sink import DropReason, Sink, SinkState
-from quickwins.rig import Ratio, Target, exit_code
+from quickwins.rig import Ratio, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,11 +136,7 @@ def measured(rounds: int) -> dict[str, Contender]:
 
 def main() -> int:
     """Measure, print, and say whether the targets were met."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.logs.stalled",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line("benchmarks.logs.stalled", __doc__)
     parser.add_argument("--rounds", type=int, default=60, help="default: 60")
     found = measured(parser.parse_args().rounds)
     print(
@@ -155,10 +151,7 @@ def main() -> int:
         print(f"{name:<24}{figures}   {ratio.median:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]")
         if name in (FILLING, FULL):
             made.append(ratio.at_most(BOUND))
-    print()
-    for target in made:
-        print(target)
-    return exit_code(made)
+    return conclude(made)
 
 
 if __name__ == "__main__":

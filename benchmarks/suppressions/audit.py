@@ -10,7 +10,6 @@ python -m benchmarks.suppressions.audit [FOLDER ...] [--rounds 5]
 
 from __future__ import annotations
 
-import argparse
 import gc
 import statistics
 import subprocess
@@ -21,7 +20,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from quickwins.rig import Target, exit_code
+from benchmarks.program import command_line, conclude
+from quickwins.rig import Target
 from quickwins.suppressions import AuditConfig, Report, audit
 
 if TYPE_CHECKING:
@@ -77,11 +77,7 @@ def measured(folder: Path, rounds: int, rng: Random) -> tuple[Report, list[float
 
 def main() -> int:
     """Measure, print, and say whether the targets were met."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.suppressions.audit",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line("benchmarks.suppressions.audit", __doc__)
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
     options = parser.parse_args()
@@ -102,10 +98,7 @@ def main() -> int:
         targets.append(
             Target(f"{folder.name}: {median:.1f} times as fast as tokenize ≥ {LEAST:g}", met=median >= LEAST)
         )
-    print()
-    for target in targets:
-        print(target)
-    return exit_code(targets)
+    return conclude(targets)
 
 
 if __name__ == "__main__":

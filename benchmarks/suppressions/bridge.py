@@ -11,16 +11,17 @@ from __future__ import annotations
 import logging
 import statistics
 import sys
-import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
-from quickwins.rig import Target, exit_code
+from benchmarks.program import conclude
+from quickwins.rig import Target
 from quickwins.suppressions import bridge
 
 if TYPE_CHECKING:
@@ -78,11 +79,9 @@ def seconds_bridged(registry: CollectorRegistry) -> float:
 def all_counted() -> Target:
     registry = CollectorRegistry()
     bridge.install(service="benchmark", registry=registry)
-    threads = [threading.Thread(target=warn_often) for _ in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(THREADS) as threads:
+        for _ in range(THREADS):
+            threads.submit(warn_often)
     bridge.uninstall()
     labels = {
         "service": "benchmark", "name": "", "category": "DeprecationWarning", "origin": "first_party", "package": "",
@@ -102,9 +101,7 @@ def main() -> int:
     finally:
         sys.stderr.close()
         sys.stderr = shown
-    for target in targets:
-        print(target)
-    return exit_code(targets)
+    return conclude(targets)
 
 
 if __name__ == "__main__":
