@@ -114,10 +114,12 @@ class Deadline:
     Attributes:
         at: The monotonic second at which it passes; infinity for "none".
         timeout_seconds: What the caller asked for, to be named in errors; `None` for "none".
+        of_request: Whether it is that of the request as a whole (`core.deadline`), and not of one thing it waits for.
     """
 
     at: float
     timeout_seconds: float | None
+    of_request: bool = False
 
     @classmethod
     def after(cls, timeout_seconds: float | None, now: float) -> Deadline:
@@ -131,6 +133,11 @@ class Deadline:
     def passed(self, now: float) -> bool:
         """Whether nothing is left."""
         return now >= self.at
+
+    def __str__(self) -> str:
+        """What was asked for, to a millisecond: `0.08 s`."""
+        seconds = self.timeout_seconds
+        return "no limit" if seconds is None else f"{round(seconds, 3) or seconds:g} s"
 
 
 def backoff_seconds(attempt: int, *, base_seconds: float, cap_seconds: float, rng: Random) -> float:

@@ -87,3 +87,22 @@ def test_back_off_stays_within_its_ceiling_and_above_zero(
 ) -> None:
     seconds = backoff_seconds(attempt, base_seconds=base, cap_seconds=cap, rng=Random(seed))
     assert 0 < seconds <= min(cap, base * 2.0 ** min(attempt, 62))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (1.0, "1 s"),
+        (0.07999594300008539, "0.08 s"),
+        (12.345, "12.345 s"),
+        (0.0004, "0.0004 s"),
+        (0, "0 s"),
+        (3600.0, "3600 s"),
+    ],
+)
+def test_a_deadline_is_shown_as_what_was_asked_for(seconds: float, shown: str) -> None:
+    assert str(Deadline.after(seconds, 5.0)) == shown
+
+
+def test_no_deadline_is_shown_as_such() -> None:
+    assert str(Deadline.after(None, 5.0)) == "no limit"
