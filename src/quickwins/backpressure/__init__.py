@@ -10,8 +10,8 @@
 """
 
 from quickwins.backpressure._deadline import deadline
+from quickwins.backpressure._gate import Gate
 from quickwins.backpressure._permit import Permit
-from quickwins.backpressure._permits import Gate
 from quickwins.backpressure._pool import Acquisition, GatedPool
 from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
 from quickwins.backpressure.rule import GateKind, GateOptions, Nested, Priority, RejectReason

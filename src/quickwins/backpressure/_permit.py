@@ -3,45 +3,61 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
 
-from quickwins.backpressure._deadline import current_deadline
-from quickwins.backpressure._ledger import Outcome
 from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from types import CodeType, FrameType, TracebackType
 
     from quickwins.backpressure._core.line import Waiter
     from quickwins.backpressure._core.tenants import Tenant
-    from quickwins.backpressure._permits import Gate
     from quickwins.backpressure.rule import Priority
+
+
+class Giver(Protocol):
+    """What a permit is asked of and given back to."""
+
+    async def enter(self, permit: Permit) -> None:
+        """Return when `permit` is in use."""
+
+    def leave(self, permit: Permit, sample: bool = True, dropped: bool = False) -> None:
+        """Take `permit` back."""
+
+
+class State(StrEnum):
+    """Where a permit is on its way; in the words of its `repr`."""
+
+    NEW = "not asked for yet"
+    WAITING = "in line"
+    HELD = "in use"
+    ENDED = "over"
 
 
 class Permit:
     """What `Gate.permit` returns: enter it with `async with`, once.
 
     Attributes:
-        gate: Whom it is asked of.
+        giver: Whom it is asked of.
         timeout_seconds: How long to wait for it; `None`: as long as the gate lets one wait.
         priority: What is lost last, and first.
         tenant_key: Whose it is, as the caller has named it: never for a label, log or error.
         code: Where it was asked for; `None`: unknown.
-        instruction: Likewise, inside `code`.
-        used: Whether it was asked for. What follows is there from then on.
+        instruction: The place inside `code`.
+        state: Where it is on its way. What follows is there once it is in use.
         tenant: Whose it is, for the core.
         since: When it was given; when its connection came, for a pool's.
         task: Who holds it.
         outer: Another one that the same task took before.
         counted: Whether the core counts it as one in use.
         waiter: In shadow mode: its place in the line that it did not wait in.
-        connection: Of a pool's: what it was given for, `None` before and after.
-        reset_seconds: Likewise: how long the reset of the connection may take; `None`: as long as it takes.
     """
 
     __slots__ = (
-        "code", "connection", "counted", "gate", "instruction", "outer", "priority", "reset_seconds", "since", "task",
-        "tenant", "tenant_key", "timeout_seconds", "used", "waiter",
+        "code", "counted", "giver", "instruction", "outer", "priority", "since", "state", "task", "tenant", "tenant_key",
+        "timeout_seconds", "waiter",
     )  # fmt: skip
 
     code: CodeType | None
@@ -53,23 +69,20 @@ class Permit:
     outer: Permit | None
     tenant: Tenant | None
     waiter: Waiter | None
-    connection: Any
-    reset_seconds: float | None
 
     def __init__(
         self,
-        gate: Gate,
+        giver: Giver,
         timeout_seconds: float | None,
         priority: Priority,
         tenant: str | None,
         frame: FrameType | None,
     ) -> None:
-        self.gate = gate
+        self.giver = giver
         self.timeout_seconds = timeout_seconds
         self.priority = priority
         self.tenant_key = tenant
-        self.used = False
-        self.connection = None
+        self.state = State.NEW
         self.asked_from(frame)
 
     def asked_from(self, frame: FrameType | None) -> None:
@@ -92,33 +105,22 @@ class Permit:
             f"{self.code.co_filename}:{_line_number(self.code, self.instruction)} in {self.code.co_qualname}"
         )
 
-    async def __aenter__(self) -> None:
-        if self.used:
+    # Not `async def`: that would put one more coroutine around the one that does the work.
+
+    def __aenter__(self) -> Coroutine[Any, Any, None]:
+        if self.state is not State.NEW:
             raise ConfigError("a permit is entered once; ask the gate for another one")
-        gate = self.gate
-        now = gate.now()
-        timeout_seconds = self.timeout_seconds
-        if current_deadline() is not None:
-            timeout_seconds = gate.bounded(timeout_seconds, now)
-        waiter = gate.ask(self, now, timeout_seconds)
-        if waiter is None:
-            gate.ledger.given_at_once[0] += 1
-        else:
-            await gate.wait(self, waiter, timeout_seconds)
-            gate.ledger.acquired[Outcome.ACQUIRED].observe(waiter.ended_at - now)
+        return self.giver.enter(self)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            self.gate.leave(self)
-        else:
-            self.give_back(error)
+        self.give_back(error)
 
     def give_back(self, error: BaseException | None = None) -> None:
         """What leaving the block does; `error` is what it was left with."""
         sample = not isinstance(error, asyncio.CancelledError)
-        self.gate.leave(
+        self.giver.leave(
             self, sample=sample, dropped=sample and isinstance(error, (TimeoutError, ConnectionError))
         )
 

@@ -11,10 +11,12 @@ from dataclasses import replace
 from sys import _getframe  # as for permits
 from typing import TYPE_CHECKING, Any
 
+from quickwins.backpressure._asyncpg import in_use_of, is_lost, twice
+from quickwins.backpressure._counts import AT_ONCE_SECONDS, Outcome, outcome_of
 from quickwins.backpressure._deadline import current_deadline
-from quickwins.backpressure._ledger import AT_ONCE_SECONDS, Outcome, outcome_of
-from quickwins.backpressure._permit import Permit
-from quickwins.backpressure._permits import Gate
+from quickwins.backpressure._gate import Gate
+from quickwins.backpressure._permit import Permit, State
+from quickwins.backpressure._shortcuts import Shortcuts
 from quickwins.backpressure.rule import Priority
 from quickwins.backpressure.settings import PoolSettings
 from quickwins.core.clock import Deadline, SystemClock
@@ -35,7 +37,7 @@ _DEFAULTS = PoolSettings()
 _NORMAL = Priority.NORMAL
 
 
-class GatedPool:
+class GatedPool(Shortcuts):
     """An `asyncpg.Pool` that refuses at once instead of queueing without bound.
 
     Belongs to the pool's event loop. While its flag is off, or its threshold 1.0, it hands every call to the pool and
@@ -79,9 +81,9 @@ class GatedPool:
         """
         self.pool = pool
         self.name = name
-        self._gate = Gate(settings.rule()) if gate is None else gate
+        gate = Gate(settings.rule()) if gate is None else gate
         self._clock = SystemClock() if clock is None else clock
-        self._gate.bind(
+        gate.bind(
             pool.get_max_size(),
             name=name,
             service=service,
@@ -90,11 +92,13 @@ class GatedPool:
             clock=clock,
             rng=rng,
         )
-        self._core = self._gate.core
+        self._gate = gate
+        self._shell = gate.shell
+        self._core = self._shell.core
         self._flag = flag
-        self._ledger = self._gate.ledger
-        self._acquired = self._ledger.acquired[Outcome.ACQUIRED]
-        self._resetting: dict[asyncio.Future[None], Permit] = {}  # whose caller was cancelled meanwhile
+        self._acquired = self._shell.counts.acquired[Outcome.ACQUIRED]
+        self._holding: dict[asyncpg.pool.PoolConnectionProxy, Acquisition] = {}
+        self._resetting: dict[asyncio.Future[None], Acquisition] = {}  # whose caller was cancelled meanwhile
 
     def acquire(
         self, *, timeout: float | None = None, priority: Priority = _NORMAL, tenant: str | None = None
@@ -115,7 +119,7 @@ class GatedPool:
         """
         # Not by its constructor, which takes as long as the gate to decide.
         acquisition = Acquisition.__new__(Acquisition)
-        acquisition.gate = self._gate
+        acquisition.giver = self._shell
         acquisition.timeout_seconds = timeout
         acquisition.priority = priority
         acquisition.tenant_key = tenant
@@ -123,6 +127,7 @@ class GatedPool:
         acquisition.code = caller.f_code
         acquisition.instruction = caller.f_lasti
         acquisition.pool = self
+        acquisition.state = State.NEW
         acquisition.begun = False
         acquisition.connection = acquisition.reset_seconds = None
         return acquisition
@@ -137,15 +142,15 @@ class GatedPool:
         Raises:
             asyncpg.InterfaceError: The connection is another pool's.
         """
-        permit = self._ledger.holding(connection)
+        permit = self._holding.get(connection)
         if permit is None:
             await self.pool.release(connection, timeout=timeout)
             return
-        await self._leave(permit, None, timeout, _is_lost(connection))
+        await self._leave(permit, None, timeout, is_lost(connection))
 
     async def _leave(
         self,
-        permit: Permit,
+        permit: Acquisition,
         error: BaseException | None,
         timeout: float | None = None,
         lost: bool = False,
@@ -154,27 +159,23 @@ class GatedPool:
         connection, permit.connection = permit.connection, None
         if connection is None:  # released inside its block
             return
+        del self._holding[connection]
         cancelled = False
         if error is not None:
             cancelled = isinstance(error, asyncio.CancelledError)
-            lost = isinstance(error, (TimeoutError, ConnectionError)) or _is_lost(connection)
-        # What tells when asyncpg has the connection back. A task of our own around its release would tell it too, and
-        # costs as much as the whole gate.
-        try:
-            in_use = connection._holder._in_use  # noqa: SLF001 -- no public name; until=2027-12-31
-        except AttributeError:
-            in_use = None
+            lost = isinstance(error, (TimeoutError, ConnectionError)) or is_lost(connection)
+        in_use = in_use_of(connection)
         try:
             await self.pool.release(connection, timeout=permit.reset_seconds if timeout is None else timeout)
         finally:
             if in_use is None or in_use.done():
-                self._gate.leave(permit, not cancelled, lost)
+                self._shell.leave(permit, not cancelled, lost)
             else:  # we were cancelled; asyncpg's reset goes on behind its shield
                 self._resetting[in_use] = permit
                 in_use.add_done_callback(self._reset)
 
     def _reset(self, in_use: asyncio.Future[None]) -> None:
-        self._gate.leave(self._resetting.pop(in_use))
+        self._shell.leave(self._resetting.pop(in_use))
 
     async def try_acquire(self) -> asyncpg.pool.PoolConnectionProxy | None:
         """A connection if there is a permit right now, else `None`; give it back with `release`.
@@ -187,11 +188,11 @@ class GatedPool:
         """
         gated = self._gated()
         if gated and self._core.closed:
-            raise self._gate.closed_error()
+            raise self._shell.closed_error()
         permit = self.acquire()
         permit.asked_from(_getframe(1))
         limit = self._core.limit_for(_NORMAL) if gated else self._core.max_size
-        if not self._gate.try_enter(permit, limit):
+        if not self._shell.try_enter(permit, limit):
             return None
         return await self._connected(permit, self.pool.acquire())
 
@@ -220,22 +221,21 @@ class GatedPool:
         return self._core.limit is not None and (self._flag is None or self._flag.active())
 
     async def _acquire(
-        self, permit: Permit, timeout: float | None, gated: bool | None = None, shortcut: bool = False
+        self, permit: Acquisition, timeout: float | None, gated: bool | None = None, shortcut: bool = False
     ) -> asyncpg.pool.PoolConnectionProxy:
-        gate = self._gate
+        gate = self._shell
         if gated is None:  # `_gated`, without the call
             gated = self._core.limit is not None and (self._flag is None or self._flag.active())
         acquired = self._acquired
         now = gate.now()
         if not gated:
-            permit.used = True
             try:
                 connection = await self.pool.acquire(timeout=timeout)
             except BaseException as error:
-                self._ledger.acquired[outcome_of(error)].observe(gate.now() - now)
+                gate.counts.acquired[outcome_of(error)].observe(gate.now() - now)
                 raise
             gate.count(permit)
-            permit.connection = connection
+            self._hold(permit, connection)
         else:
             asked_seconds = timeout
             if current_deadline() is not None:
@@ -251,13 +251,13 @@ class GatedPool:
                         gate.leave(permit, sample=False)
                         raise
                     permit.since = gate.now()
-                    permit.connection = connection
+                    self._hold(permit, connection)
                 else:
                     connection = await self._connected_within(
                         permit, now, timeout, asked_seconds, shortcut=shortcut, waited=waiter is not None
                     )
             except BaseException as error:
-                self._ledger.acquired[outcome_of(error)].observe(gate.now() - now)
+                gate.counts.acquired[outcome_of(error)].observe(gate.now() - now)
                 raise
         seconds = permit.since - now
         if seconds < AT_ONCE_SECONDS:  # what `observe` finds out by a search
@@ -269,7 +269,7 @@ class GatedPool:
 
     async def _connected_within(
         self,
-        permit: Permit,
+        permit: Acquisition,
         now: float,
         timeout: float,
         reset_seconds: float | None,
@@ -294,75 +294,21 @@ class GatedPool:
             ) from error
 
     async def _connected(
-        self, permit: Permit, connecting: Awaitable[asyncpg.pool.PoolConnectionProxy]
+        self, permit: Acquisition, connecting: Awaitable[asyncpg.pool.PoolConnectionProxy]
     ) -> asyncpg.pool.PoolConnectionProxy:
         """The connection for `permit`, or the permit back."""
         try:
             connection = await connecting
         except BaseException:
-            self._gate.leave(permit, sample=False)
+            self._shell.leave(permit, sample=False)
             raise
-        permit.since = self._gate.now()  # connecting is no part of what statements take
-        permit.connection = connection
+        permit.since = self._shell.now()  # connecting is no part of what statements take
+        self._hold(permit, connection)
         return connection
 
-    # The shortcuts of asyncpg's pool, with one difference while the gate is on: `timeout` covers the wait
-    # for a connection too.
-
-    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:
-        """As `asyncpg.Pool.execute`."""
-        result: str = await self._with("execute", query, *args, timeout=timeout)
-        return result
-
-    async def executemany(self, command: str, args: Any, *, timeout: float | None = None) -> None:
-        """As `asyncpg.Pool.executemany`."""
-        await self._with("executemany", command, args, timeout=timeout)
-
-    async def fetch(
-        self, query: str, *args: object, timeout: float | None = None, **options: Any
-    ) -> list[Any]:
-        """As `asyncpg.Pool.fetch`."""
-        result: list[Any] = await self._with("fetch", query, *args, timeout=timeout, **options)
-        return result
-
-    async def fetchval(self, query: str, *args: object, timeout: float | None = None, **options: Any) -> Any:
-        """As `asyncpg.Pool.fetchval`."""
-        return await self._with("fetchval", query, *args, timeout=timeout, **options)
-
-    async def fetchrow(self, query: str, *args: object, timeout: float | None = None, **options: Any) -> Any:
-        """As `asyncpg.Pool.fetchrow`."""
-        return await self._with("fetchrow", query, *args, timeout=timeout, **options)
-
-    async def fetchmany(
-        self, query: str, args: Any, *, timeout: float | None = None, **options: Any
-    ) -> list[Any]:
-        """As `asyncpg.Pool.fetchmany`."""
-        result: list[Any] = await self._with("fetchmany", query, args, timeout=timeout, **options)
-        return result
-
-    async def copy_from_table(self, table_name: str, *, timeout: float | None = None, **options: Any) -> str:
-        """As `asyncpg.Pool.copy_from_table`."""
-        result: str = await self._with("copy_from_table", table_name, timeout=timeout, **options)
-        return result
-
-    async def copy_from_query(
-        self, query: str, *args: object, timeout: float | None = None, **options: Any
-    ) -> str:
-        """As `asyncpg.Pool.copy_from_query`."""
-        result: str = await self._with("copy_from_query", query, *args, timeout=timeout, **options)
-        return result
-
-    async def copy_to_table(self, table_name: str, *, timeout: float | None = None, **options: Any) -> str:
-        """As `asyncpg.Pool.copy_to_table`."""
-        result: str = await self._with("copy_to_table", table_name, timeout=timeout, **options)
-        return result
-
-    async def copy_records_to_table(
-        self, table_name: str, *, timeout: float | None = None, **options: Any
-    ) -> str:
-        """As `asyncpg.Pool.copy_records_to_table`."""
-        result: str = await self._with("copy_records_to_table", table_name, timeout=timeout, **options)
-        return result
+    def _hold(self, permit: Acquisition, connection: asyncpg.pool.PoolConnectionProxy) -> None:
+        permit.connection = connection
+        self._holding[connection] = permit
 
     async def _with(self, method: str, *args: object, timeout: float | None, **options: Any) -> Any:
         gated = self._gated()
@@ -388,24 +334,31 @@ class GatedPool:
 
 
 class Acquisition(Permit):
-    """What `GatedPool.acquire` returns: await it, or enter it with `async with`, once."""
+    """What `GatedPool.acquire` returns: await it, or enter it with `async with`, once.
 
-    __slots__ = ("begun", "pool")
+    Attributes:
+        pool: Whose connection it is.
+        begun: Whether it may no longer be entered.
+        connection: What it was given for; `None` before and after.
+        reset_seconds: How long the reset of the connection may take; `None`: as long as it takes.
+    """
+
+    __slots__ = ("begun", "connection", "pool", "reset_seconds")
 
     pool: GatedPool
     begun: bool
+    connection: asyncpg.pool.PoolConnectionProxy | None
+    reset_seconds: float | None
 
     def __await__(self) -> Generator[Any, None, asyncpg.pool.PoolConnectionProxy]:
         if self.connection is not None:
-            raise _twice()
+            raise twice()
         self.begun = True
         return self.pool._acquire(self, self.timeout_seconds).__await__()  # noqa: SLF001 -- the same room; until=2027-12-31
 
-    # Not `async def`: each would put one more coroutine around those that do the work.
-
     def __aenter__(self) -> Coroutine[Any, Any, asyncpg.pool.PoolConnectionProxy]:
         if self.begun or self.connection is not None:
-            raise _twice()
+            raise twice()
         return self.pool._acquire(self, self.timeout_seconds)  # noqa: SLF001 -- the same room; until=2027-12-31
 
     def __aexit__(
@@ -413,16 +366,3 @@ class Acquisition(Permit):
     ) -> Coroutine[Any, Any, None]:
         self.begun = True
         return self.pool._leave(self, error)  # noqa: SLF001 -- the same room; until=2027-12-31
-
-
-def _twice() -> Exception:
-    from asyncpg import InterfaceError
-
-    error: Exception = InterfaceError("a connection is already acquired")
-    return error
-
-
-def _is_lost(connection: asyncpg.pool.PoolConnectionProxy) -> bool:
-    """Whether the server, or somebody else, has closed `connection` meanwhile."""
-    raw = getattr(connection, "_con", None)  # `is_closed` raises on a proxy that is detached
-    return raw is None or bool(raw.is_closed())

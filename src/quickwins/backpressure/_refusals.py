@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import asyncio
     from random import Random
 
-    from quickwins.backpressure._ledger import Ledger
+    from quickwins.backpressure._counts import Counts
 
 
 class Refusals:
@@ -25,7 +25,7 @@ class Refusals:
 
     __slots__ = (
         "_core",
-        "_ledger",
+        "_counts",
         "_name",
         "_quiet_until",
         "_random",
@@ -35,10 +35,10 @@ class Refusals:
     )
 
     def __init__(
-        self, ledger: Ledger, reporter: Reporter, *, name: str, retry_after_seconds: float, rng: Random
+        self, counts: Counts, reporter: Reporter, *, name: str, retry_after_seconds: float, rng: Random
     ) -> None:
-        self._ledger = ledger
-        self._core = ledger.core
+        self._counts = counts
+        self._core = counts.core
         self._reporter = reporter
         self._name = name
         self._random = rng.random
@@ -48,7 +48,7 @@ class Refusals:
 
     def note(self, reason: RejectReason, now: float) -> None:
         """Count a refusal, and write one record a second for each reason."""
-        rejected = self._ledger.rejected
+        rejected = self._counts.rejected
         count = rejected[reason] = rejected[reason] + 1
         if now >= self._quiet_until[reason]:
             self._quiet_until[reason] = now + QUIET_SECONDS
@@ -82,7 +82,7 @@ class Refusals:
     def nested(self, task: asyncio.Task[object] | None) -> NestedAcquire:
         """What `task` gets, which holds a permit already."""
         return NestedAcquire(
-            f"this task holds a permit of pool {self._name!r} already, taken at {self._ledger.first_of(task)}, and no "
+            f"this task holds a permit of pool {self._name!r} already, taken at {self._counts.holders.first_of(task)}, and no "
             "other may be had now: use that connection for both, or take both before either is needed",
             reason=RejectReason.NESTED,
             retry_after_seconds=self.retry_after_seconds * (0.5 + self._random()),

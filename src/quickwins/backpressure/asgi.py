@@ -28,8 +28,8 @@ from quickwins.core.errors import retry_after_header
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, MutableMapping
 
+    from quickwins.backpressure._gate import Gate
     from quickwins.backpressure._permit import Permit
-    from quickwins.backpressure._permits import Gate
     from quickwins.core.flags import Flag
 
     Scope = MutableMapping[str, Any]

@@ -26,8 +26,8 @@ with needs_extra("grpc"):
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
+    from quickwins.backpressure._gate import Gate
     from quickwins.backpressure._permit import Permit
-    from quickwins.backpressure._permits import Gate
     from quickwins.core.flags import Flag
 
 PUSHBACK = "grpc-retry-pushback-ms"

@@ -198,7 +198,7 @@ async def test_a_frozen_resource_the_timer_refuses_the_stale_and_none_is_left_ru
         assert [getattr(answer, "reason", None) for answer in answers] == [RejectReason.QUEUE_DELAY] * 3
         assert "overloaded: no permit within 0.01 s" in str(answers[0])
         assert gate.stats().rejected[RejectReason.QUEUE_DELAY] == 3
-        assert gate._timer is None
+        assert gate.shell._timer is None
         assert not gate.stats().overloaded
     assert await user(gate)() == "served"
 
@@ -207,9 +207,9 @@ async def test_an_earlier_deadline_moves_the_one_timer_and_a_later_one_does_not(
     gate = queue(1, queue_size=3)
     async with gate.permit():
         await in_line(gate, user(gate, timeout=50.0))
-        first = gate._timer
+        first = gate.shell._timer
         await in_line(gate, user(gate, timeout=55.0))
-        assert gate._timer is first
+        assert gate.shell._timer is first
         with pytest.raises(TimeoutError):
             await user(gate, timeout=0.01)()
         assert first is not None
@@ -220,14 +220,14 @@ async def test_an_earlier_deadline_moves_the_one_timer_and_a_later_one_does_not(
 async def test_without_contention_there_is_neither_future_nor_timer() -> None:
     gate = queue(2)
     async with gate.permit(), gate.permit(timeout=1.0):
-        assert (gate._timer, gate._futures) == (None, {})
+        assert (gate.shell._timer, gate.shell._futures) == (None, {})
 
 
 async def test_closing_fails_those_in_line_and_ends_the_timer() -> None:
     gate = queue(1)
     async with gate.permit():
         waiters = await in_line(gate, user(gate), 2)
-        timer = gate._timer
+        timer = gate.shell._timer
         gate.close()
         for waiter in waiters:
             with pytest.raises(PoolExhausted, match="'search' is closed") as caught:
@@ -317,11 +317,9 @@ async def test_a_name_and_a_size_make_a_gate_for_anything() -> None:
 
 
 async def test_mistakes_in_binding_are_named() -> None:
-    for use in (Gate.queue().permit().__aenter__, Gate.threshold().permit().__aenter__):
+    for use in (Gate.queue().permit, Gate.threshold().permit, Gate.adaptive().stats):
         with pytest.raises(ConfigError, match="not bound"):
-            await use()
-    with pytest.raises(ConfigError, match="not bound"):
-        Gate.queue().stats()
+            use()
     with pytest.raises(ConfigError, match="one gate for each pool"):
         queue().bind(2)
     with pytest.raises(ConfigError, match="a name goes with a size"):

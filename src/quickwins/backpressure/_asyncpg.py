@@ -1,0 +1,36 @@
+"""What is read of asyncpg beside its public interface, all of it here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+
+    import asyncpg
+
+
+def in_use_of(connection: asyncpg.pool.PoolConnectionProxy) -> asyncio.Future[None] | None:
+    """What is done when asyncpg has `connection` back, reset included; `None` when it cannot be told.
+
+    A task of our own around its release would tell it too, and costs as much as the whole gate.
+    """
+    try:
+        in_use: asyncio.Future[None] | None = connection._holder._in_use  # noqa: SLF001 -- no public name; until=2027-12-31
+    except AttributeError:
+        return None
+    return in_use
+
+
+def is_lost(connection: asyncpg.pool.PoolConnectionProxy) -> bool:
+    """Whether the server, or somebody else, has closed `connection` meanwhile."""
+    raw = getattr(connection, "_con", None)  # `is_closed` raises on a proxy that is detached
+    return raw is None or bool(raw.is_closed())
+
+
+def twice() -> Exception:
+    """What asyncpg raises when an acquisition is used again."""
+    from asyncpg import InterfaceError
+
+    error: Exception = InterfaceError("a connection is already acquired")
+    return error

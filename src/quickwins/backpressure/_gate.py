@@ -1,0 +1,256 @@
+"""The gate as a service uses it."""
+
+from __future__ import annotations
+
+from sys import _getframe  # `inspect.currentframe` is the same behind a slower door
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from quickwins.backpressure._core.gate import GateCore
+from quickwins.backpressure._permit import Permit
+from quickwins.backpressure._waiting import GateShell
+from quickwins.backpressure.rule import GateKind, Priority, Rule
+from quickwins.backpressure.stats import PoolStats
+from quickwins.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from random import Random
+    from typing import Unpack
+
+    from prometheus_client import CollectorRegistry
+
+    from quickwins.backpressure.rule import GateOptions
+    from quickwins.core.clock import Clock
+
+_NORMAL = Priority.NORMAL
+
+
+class Gate:
+    """Admits, refuses, or lets wait. Belongs to one event loop and to one resource, to whose size it is bound.
+
+    A `GatedPool` binds it to its pool. For anything else give the size here and take permits by hand.
+
+    Example:
+        gate = Gate.queue(size=20, name="search")
+        async with gate.permit(timeout=1.0):
+            await client.get("/search")
+    """
+
+    __slots__ = ("_rule", "_shell")
+
+    def __init__(self, rule: Rule) -> None:
+        """Use `Gate.queue`, `Gate.threshold` or `Gate.adaptive` instead."""
+        self._rule = rule
+        self._shell: GateShell | None = None
+
+    @classmethod
+    def threshold(
+        cls,
+        threshold: float = 0.85,
+        *,
+        size: int | None = None,
+        name: str = "",
+        **options: Unpack[GateOptions],
+    ) -> Gate:
+        """Refuse when `threshold` of the permits, rounded up to whole ones, are in use.
+
+        Critical work may use the others. Simple and blunt: bursts of ordinary traffic are refused well below capacity,
+        and the spare connections serve nobody under overload.
+
+        Args:
+            threshold: Above 0, at most 1; 1.0 never refuses.
+            size: Binds the gate to a resource of so many permits; `None`: a `GatedPool` will.
+            name: With `size`: the resource's, on metrics, events and errors.
+            options: See `GateOptions`.
+
+        Raises:
+            ConfigError: An argument is out of range.
+        """
+        return _made(cls(Rule(GateKind.THRESHOLD, threshold, **options)), size, name)
+
+    @classmethod
+    def queue(
+        cls,
+        *,
+        target_seconds: float = 0.05,
+        interval_seconds: float = 0.5,
+        queue_size: int = 0,
+        size: int | None = None,
+        name: str = "",
+        **options: Unpack[GateOptions],
+    ) -> Gate:
+        """Use every permit, and keep a line that is bounded in length and in time.
+
+        First come, first served, until the oldest in line has been above the target for a whole interval. From then
+        until the line is empty the newest is served first, and whoever has waited for the target is refused.
+
+        Args:
+            target_seconds: The wait that is fine, and the longest one under overload; finite, above 0.
+            interval_seconds: How long a burst may last before it is overload; finite, above 0.
+            queue_size: How many may wait; 0: twice the number of permits.
+            size: Binds the gate to a resource of so many permits; `None`: a `GatedPool` will.
+            name: With `size`: the resource's, on metrics, events and errors.
+            options: See `GateOptions`.
+
+        Raises:
+            ConfigError: An argument is out of range.
+        """
+        rule = Rule(
+            GateKind.QUEUE,
+            target_seconds=target_seconds,
+            interval_seconds=interval_seconds,
+            queue_size=queue_size,
+            **options,
+        )
+        return _made(cls(rule), size, name)
+
+    @classmethod
+    def adaptive(
+        cls,
+        *,
+        min_limit: int = 2,
+        target_seconds: float = 0.05,
+        interval_seconds: float = 0.5,
+        queue_size: int = 0,
+        size: int | None = None,
+        name: str = "",
+        **options: Unpack[GateOptions],
+    ) -> Gate:
+        """As `queue`, with a limit that is learned from how long permits are held and how often their use fails.
+
+        For resources that do less when more is asked of them at once, such as a database with contended locks. Time-outs
+        and lost connections are failures; `gate.permit` takes a `TimeoutError` or `ConnectionError` out of its block for
+        one. What is learned, and why, is in `stats()`.
+
+        Args:
+            min_limit: The fewest permits it comes down to; at least 1.
+            target_seconds: As for `queue`.
+            interval_seconds: Likewise.
+            queue_size: Likewise.
+            size: Likewise; the most permits.
+            name: Likewise.
+            options: See `GateOptions`.
+
+        Raises:
+            ConfigError: An argument is out of range.
+        """
+        rule = Rule(
+            GateKind.ADAPTIVE,
+            target_seconds=target_seconds,
+            interval_seconds=interval_seconds,
+            queue_size=queue_size,
+            min_limit=min_limit,
+            **options,
+        )
+        return _made(cls(rule), size, name)
+
+    def bind(
+        self,
+        max_size: int,
+        *,
+        name: str = "",
+        service: str = "",
+        retry_after_seconds: float = 1.0,
+        registry: CollectorRegistry | None = None,
+        clock: Clock | None = None,
+        rng: Random | None = None,
+    ) -> None:
+        """Tell the gate what it guards.
+
+        Args:
+            max_size: How many may use it at once; at least 1.
+            name: Of the resource, on metrics, events and errors.
+            service: Of the process, likewise.
+            retry_after_seconds: What the refused are told to wait, on average.
+            registry: For the series; the default registry when `None`.
+            clock: For waits and hold times; must run as the event loop's does.
+            rng: For the jitter of `retry_after_seconds`.
+
+        Raises:
+            ConfigError: It is bound already: two pools would share one count.
+        """
+        if self._shell is not None:
+            raise ConfigError("this gate is bound to a pool already; make one gate for each pool")
+        self._shell = GateShell(
+            GateCore(self._rule, max_size),
+            name=name,
+            service=service,
+            retry_after_seconds=retry_after_seconds,
+            registry=registry,
+            clock=clock,
+            rng=rng,
+        )
+
+    @property
+    def shell(self) -> GateShell:
+        """What a bound gate works with; for the files of this room.
+
+        Raises:
+            ConfigError: The gate is not bound.
+        """
+        if self._shell is None:
+            raise ConfigError("this gate is not bound to a pool: give it to a GatedPool, or give it a size")
+        return self._shell
+
+    def permit(
+        self, *, timeout: float | None = None, priority: Priority = _NORMAL, tenant: str | None = None
+    ) -> Permit:
+        """The right to use the resource inside an `async with` block.
+
+        Args:
+            timeout: Seconds to wait for it; `None`: until the deadline of `quickwins.backpressure.deadline`, if there
+                is one, and as long as the gate lets one wait.
+            priority: What is lost last, and first.
+            tenant: Whose work it is, where the gate tells tenants apart.
+
+        Raises:
+            ConfigError: The gate is not bound.
+
+        Raises (when entered):
+            PoolExhausted: The gate said no.
+            NestedAcquire: This task holds a permit already, and there is no other one.
+            TimeoutError: `timeout` passed in line.
+        """
+        return Permit(self.shell, timeout, priority, tenant, _getframe(1))
+
+    def stats(self) -> PoolStats:
+        """What is going on now."""
+        shell = self.shell
+        core, counts, holders = shell.core, shell.counts, shell.holders
+        return PoolStats(
+            name=shell.name,
+            gate=core.rule.kind,
+            why=core.why,
+            gated=core.limit is not None,
+            shadow=core.rule.shadow,
+            max_size=core.max_size,
+            limit=core.limit,
+            inflight=counts.in_use,
+            waiting=core.waiting,
+            overloaded=core.overloaded,
+            mean_hold_seconds=core.mean_hold_seconds,
+            mean_delay_seconds=counts.mean_delay_seconds,
+            admitted=core.admitted,
+            timed_out=core.timed_out,
+            nested=counts.nested,
+            rejected=MappingProxyType(dict(counts.rejected)),
+            shadow_rejected=MappingProxyType(dict(counts.shadow_rejected)),
+            holders=holders.longest(shell.now()),
+            longest_held=holders.sites(),
+        )
+
+    def close(self) -> None:
+        """Refuse everybody from now on, those in line included. Idempotent."""
+        self.shell.close()
+
+    def reconfigure(self, rule: Rule, *, retry_after_seconds: float) -> None:
+        """Follow another rule; permits in use stay in use, and who waits goes on waiting."""
+        self.shell.reconfigure(rule, retry_after_seconds=retry_after_seconds)
+
+
+def _made(gate: Gate, size: int | None, name: str) -> Gate:
+    if size is not None:
+        gate.bind(size, name=name)
+    elif name:
+        raise ConfigError("a name goes with a size; a GatedPool gives its own name to its gate")
+    return gate

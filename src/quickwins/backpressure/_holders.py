@@ -1,0 +1,98 @@
+"""Who holds permits: by task, so that a second one for the same task is noticed, and by the place in the code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quickwins.backpressure._permit import State
+from quickwins.backpressure.stats import HeldAt, Holder
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from quickwins.backpressure._permit import Permit
+
+SHOWN = 5
+"""How many of the longest holders are shown."""
+
+NOTED = 0.25
+"""While fewer are known: what a hold must reach of the shortest of them to be noted. Noting all of them costs a fifth of
+what a permit does."""
+
+
+class Holders:
+    """Of one gate.
+
+    Attributes:
+        held_by: The permit in use that each task took last; those before it are its `outer` ones.
+        worth_noting_seconds: Holds longer than this belong to the longest.
+    """
+
+    __slots__ = ("_longest", "held_by", "worth_noting_seconds")
+
+    def __init__(self) -> None:
+        self.held_by: dict[asyncio.Task[object] | None, Permit] = {}
+        self.worth_noting_seconds = 0.0
+        self._longest: dict[tuple[int, int], tuple[float, Permit]] = {}
+
+    def begin(self, permit: Permit, task: asyncio.Task[object] | None) -> None:
+        """`permit` is in use by `task` from now on."""
+        permit.state = State.HELD
+        permit.task = task
+        permit.outer = self.held_by.get(task)
+        self.held_by[task] = permit
+
+    def end(self, permit: Permit) -> None:
+        """`permit` is no longer in use."""
+        permit.state = State.ENDED
+        task = permit.task
+        last = self.held_by[task]
+        if last is not permit:
+            while last.outer is not permit:
+                assert last.outer is not None
+                last = last.outer
+            last.outer = permit.outer
+        elif permit.outer is None:
+            del self.held_by[task]
+        else:
+            self.held_by[task] = permit.outer
+
+    def note(self, permit: Permit, seconds: float) -> None:
+        """`permit` was held longer than `worth_noting_seconds`: one of the longest."""
+        key = permit.site_key
+        known = self._longest.get(key)
+        if known is not None and seconds <= known[0]:
+            return
+        self._longest[key] = (seconds, permit)  # the permit keeps its code alive, and with it the key unique
+        if len(self._longest) > SHOWN:
+            del self._longest[min(self._longest, key=lambda site: self._longest[site][0])]
+        shortest = min(longest for longest, _ in self._longest.values())
+        self.worth_noting_seconds = shortest if len(self._longest) == SHOWN else shortest * NOTED
+
+    def first_of(self, task: asyncio.Task[object] | None) -> str:
+        """Where `task` took the first permit it holds."""
+        permit = self.held_by[task]
+        while permit.outer is not None:
+            permit = permit.outer
+        return permit.site
+
+    @property
+    def permits(self) -> list[Permit]:
+        """Those in use."""
+        found = []
+        for last in list(self.held_by.values()):
+            permit: Permit | None = last
+            while permit is not None:
+                found.append(permit)
+                permit = permit.outer
+        return found
+
+    def longest(self, now: float) -> tuple[Holder, ...]:
+        """The permits that have been held the longest at the time `now`."""
+        oldest = sorted(self.permits, key=lambda permit: permit.since)[:SHOWN]
+        return tuple(Holder(permit.site, max(0.0, now - permit.since), permit.priority) for permit in oldest)
+
+    def sites(self) -> tuple[HeldAt, ...]:
+        """The places that held permits the longest."""
+        longest = sorted(self._longest.values(), key=lambda found: -found[0])
+        return tuple(HeldAt(permit.site, seconds) for seconds, permit in longest)

@@ -1,0 +1,347 @@
+"""The shell of a bound gate: asks the core, waits on the event loop, and tells who waits what the core decided.
+
+Here are the futures and the one timer; what is decided is in `_core/`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from random import Random
+from typing import TYPE_CHECKING
+
+from quickwins.backpressure._core.verdict import ADMITTED
+from quickwins.backpressure._counts import AT_ONCE_SECONDS, READINGS, Counts, Outcome, outcome_of
+from quickwins.backpressure._deadline import current_deadline
+from quickwins.backpressure._holders import Holders
+from quickwins.backpressure._permit import State
+from quickwins.backpressure._refusals import Refusals
+from quickwins.backpressure.rule import Nested, RejectReason, Rule
+from quickwins.core.clock import SystemClock
+from quickwins.core.events import Reporter
+from quickwins.core.tallies import Tallies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from prometheus_client import CollectorRegistry
+
+    from quickwins.backpressure._core.gate import GateCore
+    from quickwins.backpressure._core.line import Waiter
+    from quickwins.backpressure._permit import Permit
+    from quickwins.backpressure.errors import PoolExhausted
+    from quickwins.core.clock import Clock
+
+_TIMER_STEP_SECONDS = 0.001
+"""A timer that rings a little early must not spin until it is time."""
+
+_INFINITY = math.inf
+_current_task = asyncio.current_task
+
+
+class GateShell:
+    """Of one gate. Belongs to one event loop.
+
+    Attributes:
+        name: The resource's.
+        core: What decides.
+        counts: What was counted.
+        holders: Who holds what.
+        now: The clock, in seconds.
+    """
+
+    __slots__ = (
+        "_due", "_futures", "_loop", "_refusals", "_shared", "_tallies", "_timer", "core", "counts", "holders", "name", "now",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        core: GateCore,
+        *,
+        name: str,
+        service: str,
+        retry_after_seconds: float,
+        registry: CollectorRegistry | None,
+        clock: Clock | None,
+        rng: Random | None,
+    ) -> None:
+        self.name = name
+        self.core = core
+        self.holders = Holders()
+        self.counts = Counts(core, self.holders)
+        # The system's own function, not our method that calls it: both ends of each use read the clock.
+        self.now: Callable[[], float] = time.monotonic if clock is None else clock.monotonic
+        self._refusals = Refusals(
+            self.counts,
+            Reporter(service=service, name=name, clock=SystemClock() if clock is None else clock),
+            name=name,
+            retry_after_seconds=retry_after_seconds,
+            rng=Random() if rng is None else rng,  # noqa: S311 -- jitter, not secrecy; until=2027-12-31
+        )
+        self._tallies = Tallies(self.counts, READINGS, registry=registry, service=service, name=name)
+        self._shared = self._tallies.multiprocess
+        self._futures: dict[Waiter, asyncio.Future[None]] = {}  # those in line, bounded as the line is
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._due = math.inf  # when the timer rings, on our clock
+
+    def close(self) -> None:
+        """Refuse everybody from now on, those in line included. Idempotent."""
+        self._tell(self.core.close(self.now()))
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._tallies.flush()
+
+    def reconfigure(self, rule: Rule, *, retry_after_seconds: float) -> None:
+        """Follow another rule; permits in use stay in use, and who waits goes on waiting."""
+        self._refusals.retry_after_seconds = retry_after_seconds
+        self._tell(self.core.reconfigure(rule, self.now()))
+        self._arm()
+        self._changed()
+
+    async def enter(self, permit: Permit) -> None:
+        """Return when `permit` is in use.
+
+        Raises:
+            PoolExhausted: The gate said no.
+            TimeoutError: The permit's time passed in line.
+        """
+        now = self.now()
+        timeout_seconds = permit.timeout_seconds
+        if current_deadline() is not None:
+            timeout_seconds = self.bounded(timeout_seconds, now)
+        waiter = self.ask(permit, now, timeout_seconds)
+        if waiter is None:
+            self.counts.given_at_once[0] += 1
+        else:
+            await self.wait(permit, waiter, timeout_seconds)
+            self.counts.acquired[Outcome.ACQUIRED].observe(waiter.ended_at - now)
+
+    def bounded(self, timeout_seconds: float | None, now: float) -> float | None:
+        """`timeout_seconds`, or what is left until the deadline of the request at hand, if that is less."""
+        deadline_at = current_deadline()
+        if deadline_at is None:
+            return timeout_seconds
+        left_seconds = deadline_at - now
+        return left_seconds if timeout_seconds is None else min(timeout_seconds, left_seconds)
+
+    def ask(self, permit: Permit, now: float, timeout_seconds: float | None) -> Waiter | None:
+        """Take `permit` at once (`None`), or a place in line, to be handed to `wait` before anything else is awaited.
+
+        Args:
+            permit: Not asked for yet.
+            now: The time, from which `timeout_seconds` counts.
+            timeout_seconds: How long to wait for it; `None`: as long as the gate lets one wait.
+
+        Raises:
+            PoolExhausted: The gate said no.
+        """
+        permit.state = State.ENDED  # until it is given, or has a place in line
+        core, counts, holders = self.core, self.counts, self.holders
+        # Of a loop that is known: before 3.12, finding the one that runs is a system call.
+        task = None if self._loop is None else _current_task(self._loop)
+        if task is None:
+            task = self._find_task()
+        tenant = permit.tenant = core.tenant(permit.tenant_key, now) if core.tells_tenants else None
+        outer = holders.held_by.get(task)
+        if outer is not None:
+            self._nested(permit, task)
+        answer = core.ask(
+            now,
+            _INFINITY if timeout_seconds is None else now + timeout_seconds,
+            permit.priority,
+            tenant,
+        )
+        if answer is ADMITTED:
+            permit.counted = True
+            permit.since = now
+            permit.state = State.HELD  # what `Holders.begin` does: this is the path that everybody pays for
+            permit.task = task
+            permit.outer = outer
+            holders.held_by[task] = permit
+            if self._shared:
+                self._tallies.touch()
+            return None
+        if isinstance(answer, RejectReason) and (answer is RejectReason.CLOSED or not core.rule.shadow):
+            counts.refused_at_once[0] += 1
+            self._refusals.note(answer, now)
+            if self._shared:
+                self._tallies.touch()
+            raise self._refusals.error(answer, timeout_seconds)
+        permit.counted = False
+        permit.waiter = None
+        if core.rule.shadow:
+            self._let_pass(permit, answer, now, task)
+            return None
+        assert not isinstance(answer, RejectReason)
+        permit.state = State.WAITING
+        self._futures[answer] = asyncio.get_running_loop().create_future()
+        if answer.displaced is not None:
+            self._tell((answer.displaced,))
+        self._arm()
+        return answer
+
+    async def wait(self, permit: Permit, waiter: Waiter, timeout_seconds: float | None) -> None:
+        """Wait for `permit` in the place that `ask` has given."""
+        counts = self.counts
+        try:
+            await self._futures[waiter]
+        except BaseException as error:
+            permit.state = State.ENDED
+            # Cancelled in line, or after the permit was sent and before we ran: then it goes to the next.
+            self._futures.pop(waiter, None)
+            now = self.now()
+            if waiter.verdict is None:
+                counts.delays.observe(now - waiter.since)
+            counts.acquired[outcome_of(error)].observe(now - waiter.since)
+            self._tell(self.core.cancel(waiter, now))
+            raise
+        if waiter.verdict is ADMITTED:
+            permit.counted = True
+            permit.since = waiter.ended_at
+            self.holders.begin(permit, asyncio.current_task())
+            return
+        permit.state = State.ENDED
+        waited_seconds = waiter.ended_at - waiter.since
+        if isinstance(waiter.verdict, RejectReason):
+            counts.acquired[Outcome.REJECTED].observe(waited_seconds)
+            raise self._refusals.error(waiter.verdict, timeout_seconds)
+        counts.acquired[Outcome.TIMED_OUT].observe(waited_seconds)
+        raise TimeoutError(f"no permit of pool {self.name!r} within the {timeout_seconds} s asked for")
+
+    def leave(self, permit: Permit, sample: bool = True, dropped: bool = False) -> None:
+        """Give a permit back, to the next in line if there is one.
+
+        Args:
+            permit: In use.
+            sample: Whether the time it was held says anything about others.
+            dropped: Whether what it was used for timed out or lost its connection.
+        """
+        core, counts, holders = self.core, self.counts, self.holders
+        now = self.now()
+        task = permit.task
+        if permit.outer is None and holders.held_by[task] is permit:  # `Holders.end`, without the call
+            permit.state = State.ENDED
+            del holders.held_by[task]
+        else:
+            holders.end(permit)
+        held_seconds = None
+        if sample:
+            held_seconds = now - permit.since
+            held = counts.held
+            if held_seconds < AT_ONCE_SECONDS:  # `Tally.observe`, likewise, without its search
+                held.counts[0] += 1
+                held.total += held_seconds
+            else:
+                held.observe(held_seconds)
+            if held_seconds > holders.worth_noting_seconds:
+                holders.note(permit, held_seconds)
+        if permit.counted:
+            permit.counted = False
+            ended = core.release(now, held_seconds, permit.tenant, dropped)
+        else:
+            ended = () if permit.waiter is None else core.cancel(permit.waiter, now)
+        if ended:
+            self._tell(ended)
+        if self._shared:
+            self._tallies.touch()
+
+    def try_enter(self, permit: Permit, limit: int) -> bool:
+        """Take `permit` if fewer than `limit` are in use, without asking further; `leave` gives it back."""
+        if not self.core.reserve(limit):
+            return False
+        self._begin(permit)
+        return True
+
+    def count(self, permit: Permit) -> None:
+        """Count the user of `permit`, who was not asked; `leave` when it goes."""
+        self.core.count()
+        self._begin(permit)
+
+    def closed_error(self) -> PoolExhausted:
+        """Count and report a refusal after `close`, for who has not asked."""
+        self._refusals.note(RejectReason.CLOSED, self.now())
+        self._changed()
+        return self._refusals.error(RejectReason.CLOSED, None)
+
+    def _find_task(self) -> asyncio.Task[object] | None:
+        """The task that runs, and its loop for the next time."""
+        self._loop = asyncio.get_running_loop()
+        return asyncio.current_task()
+
+    def _begin(self, permit: Permit) -> None:
+        permit.counted = True
+        permit.tenant = permit.waiter = None
+        permit.since = self.now()
+        self.holders.begin(permit, asyncio.current_task())
+        self._changed()
+
+    def _nested(self, permit: Permit, task: asyncio.Task[object] | None) -> None:
+        """`task` holds a permit and wants another one: that must not wait, since it may be waiting for itself."""
+        core = self.core
+        self.counts.nested += 1
+        if core.inflight < core.limit_for(permit.priority) or core.limit is None or core.closed:
+            return
+        if core.rule.nested == Nested.ALLOW:
+            return
+        if core.rule.shadow:
+            self.counts.shadow_rejected[RejectReason.NESTED] += 1
+            return
+        self._refusals.note(RejectReason.NESTED, self.now())
+        self._changed()
+        raise self._refusals.nested(task)
+
+    def _let_pass(
+        self, permit: Permit, answer: RejectReason | Waiter, now: float, task: asyncio.Task[object] | None
+    ) -> None:
+        """Let somebody go on who would have been refused or had to wait; its place in line stays, for the others."""
+        if isinstance(answer, RejectReason):
+            self.counts.shadow_rejected[answer] += 1
+        else:
+            permit.waiter = answer
+            if answer.displaced is not None:
+                self._tell((answer.displaced,))
+            self._arm()
+        permit.since = now
+        self.holders.begin(permit, task)
+        self._changed()
+
+    def _tell(self, ended: Sequence[Waiter]) -> None:
+        for waiter in ended:
+            self.counts.delays.observe(waiter.ended_at - waiter.since)
+            future = self._futures.pop(waiter, None)
+            if isinstance(waiter.verdict, RejectReason):
+                if future is None:  # nobody waits: it went on, in shadow mode
+                    self.counts.shadow_rejected[waiter.verdict] += 1
+                else:
+                    self._refusals.note(waiter.verdict, waiter.ended_at)
+            # Gone or done: its task was cancelled and has not run since. It will, and then gives back what it got.
+            if future is not None and not future.done():
+                future.set_result(None)
+        if self._shared:
+            self._tallies.touch()
+
+    def _arm(self) -> None:
+        """See that the timer rings no later than the core's next tick; too early does no harm."""
+        due = self.core.next_tick()
+        if due == math.inf:
+            return
+        if self._timer is not None:
+            if self._due <= due:
+                return
+            self._timer.cancel()
+        self._due = due
+        delay_seconds = max(due - self.now(), _TIMER_STEP_SECONDS)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(loop.time() + delay_seconds, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._tell(self.core.tick(self.now()))
+        self._arm()
+
+    def _changed(self) -> None:
+        if self._shared:
+            self._tallies.touch()
