@@ -113,3 +113,35 @@ class Reporter:
                 return
             self._pending[event.name, reason] = (now + QUIET_SECONDS, 0)
         self.report(event, reason=reason, count=count + 1, **fields)
+
+
+class Seldom:
+    """When to report what happens often: at most once a second for each reason, with how many there were since.
+
+    The caller pays for a look into a dictionary, and puts the fields together only when it is time:
+
+        if count := self._seldom.due(reason, now):
+            self._reporter.report(POOL_REJECTED, reason=reason, count=count, limit=..., inflight=...)
+
+    The first of a reason is due at once. For one event of one instance, on one thread. Reasons are the members of an
+    enum: nothing is ever forgotten here.
+    """
+
+    __slots__ = ("_states",)
+
+    def __init__(self) -> None:
+        self._states: dict[str, list[float]] = {}  # reason to when it may be told again, and how many since
+
+    def due(self, reason: str, now: float) -> int:
+        """Count one more for `reason` at `now`, in monotonic seconds; how many to report now, most often 0."""
+        state = self._states.get(reason)
+        if state is None:
+            self._states[reason] = [now + QUIET_SECONDS, 0]
+            return 1
+        state[1] += 1
+        if now < state[0]:
+            return 0
+        count = int(state[1])
+        state[0] = now + QUIET_SECONDS
+        state[1] = 0
+        return count

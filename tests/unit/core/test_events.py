@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from quickwins.core.clock import FakeClock
 from quickwins.core.errors import ConfigError
-from quickwins.core.events import FLAG_SOURCE_RECOVERED, POOL_REJECTED, Reporter
+from quickwins.core.events import FLAG_SOURCE_RECOVERED, POOL_REJECTED, Reporter, Seldom
 
 
 def records(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
@@ -52,3 +54,32 @@ def test_a_level_that_nobody_listens_to_costs_no_record(caplog: pytest.LogCaptur
     caplog.set_level(logging.ERROR, "quickwins")
     Reporter().report(FLAG_SOURCE_RECOVERED, source="file")
     assert caplog.records == []
+
+
+def test_what_happens_often_is_due_once_a_second_for_each_reason_with_its_count() -> None:
+    seldom = Seldom()
+    assert [seldom.due("threshold", 5.0 + step / 100) for step in range(100)] == [1] + [0] * 99
+    assert seldom.due("closed", 5.5) == 1
+    assert seldom.due("threshold", 6.0) == 100
+    assert seldom.due("threshold", 6.5) == 0
+    assert seldom.due("threshold", 60.0) == 2
+    assert seldom.due("closed", 60.0) == 1
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(min_value=0, max_value=10)), max_size=50))
+def test_nothing_is_reported_twice_and_at_most_the_last_second_is_missing(
+    steps: list[tuple[str, float]],
+) -> None:
+    seldom, now, seen = Seldom(), 0.0, {"a": 0, "b": 0}
+    reports: dict[str, list[float]] = {"a": [], "b": []}
+    for reason, seconds in steps:
+        now += seconds
+        count = seldom.due(reason, now)
+        seen[reason] += 1 - count
+        assert seen[reason] >= 0
+        if count:
+            assert seen[reason] == 0
+            assert all(now >= at + 1 for at in reports[reason])
+            reports[reason].append(now)
+        else:
+            assert now < reports[reason][-1] + 1
