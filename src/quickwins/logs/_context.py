@@ -5,6 +5,7 @@ One variable, since merging all variables of a context costs microseconds a line
 
 from __future__ import annotations
 
+from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from functools import wraps
 from types import MappingProxyType
@@ -71,20 +72,17 @@ EMPTY = Context(MappingProxyType({}))
 CONTEXT: ContextVar[Context] = ContextVar("quickwins_log_context", default=EMPTY)
 
 
-class bound:  # noqa: N801 -- used as a context manager, like a function; until=2027-12-31
-    """Within this block each line carries `fields`. Tasks that are started inside inherit them.
+class within:  # noqa: N801 -- used as a context manager, like a function; until=2027-12-31
+    """Within this block a context is in force. Leaving it in another one than it was entered in does nothing."""
 
-    Values are looked at, and redacted, at the first line. At most `MAX_FIELDS` fields are kept. Enter an object once.
-    """
+    __slots__ = ("_context", "_token")
 
-    __slots__ = ("_context", "_fields", "_token")
-
-    def __init__(self, **fields: object) -> None:
-        self._fields = fields
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._token: Token[Context] | None = None
 
     def __enter__(self) -> Self:
-        self._token = CONTEXT.set(CONTEXT.get().with_(self._fields))
+        self._token = CONTEXT.set(self._context)
         return self
 
     def __exit__(
@@ -92,7 +90,26 @@ class bound:  # noqa: N801 -- used as a context manager, like a function; until=
     ) -> None:
         token, self._token = self._token, None
         if token is not None:
-            CONTEXT.reset(token)
+            # A generator that was abandoned is closed by the loop or the collector, wherever that may be.
+            with suppress(ValueError):
+                CONTEXT.reset(token)
+
+
+class bound(within):  # noqa: N801 -- used as a context manager, like a function; until=2027-12-31
+    """Within this block each line carries `fields`. Tasks that are started inside inherit them.
+
+    Values are looked at, and redacted, at the first line. At most `MAX_FIELDS` fields are kept. Enter an object once.
+    """
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, **fields: object) -> None:
+        super().__init__(EMPTY)
+        self._fields = fields
+
+    def __enter__(self) -> Self:
+        self._context = CONTEXT.get().with_(self._fields)
+        return super().__enter__()
 
 
 def annotate(**fields: object) -> None:

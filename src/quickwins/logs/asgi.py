@@ -16,28 +16,23 @@ from __future__ import annotations
 
 import random
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from quickwins.core.asgi import EXEMPT
 from quickwins.logs import _logger
 from quickwins.logs._context import CONTEXT
 from quickwins.logs._trace.request import CORRELATION, NAMES_IN_BYTES, begin, pick
 from quickwins.logs._trace.route import Routes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, MutableMapping
+    from collections.abc import Awaitable, Callable, Collection
 
+    from quickwins.core.asgi import App, Message, Receive, Scope, Send
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
     from quickwins.logs._trace.w3c import Bits
 
-    Scope = MutableMapping[str, Any]
-    Message = MutableMapping[str, Any]
-    Receive = Callable[[], Awaitable[Message]]
-    Send = Callable[[Message], Awaitable[None]]
-    App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-EXEMPT = ("/health", "/healthz", "/livez", "/readyz", "/metrics")
-"""Paths that are asked every few seconds, and always say the same."""
+__all__ = ["EXEMPT", "METHODS", "LogMiddleware"]
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
 """What `http.request.method` may say; any other is `_OTHER`, since a client may send what it likes."""

@@ -15,16 +15,13 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from quickwins.logs._context import CONTEXT
+from quickwins.logs._context import CONTEXT, EMPTY, within
 from quickwins.logs._trace.request import NAMES, begin, departing, pick
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from contextvars import Token
-    from types import TracebackType
     from typing import Self
 
-    from quickwins.logs._context import Context
     from quickwins.logs._trace.w3c import Bits
 
 
@@ -40,13 +37,13 @@ def inject(headers: Iterable[tuple[str, bytes]] | None = ()) -> list[tuple[str, 
     return [pair for pair in kept if pair[0] not in NAMES] + [(name, value.encode()) for name, value in ours]
 
 
-class extract:  # noqa: N801 -- used as a context manager, like a function; until=2027-12-31
+class extract(within):  # noqa: N801 -- used as a context manager, like a function; until=2027-12-31
     """Within this block each line carries the trace of a message, its correlation id, and where it came from.
 
     Enter an object once.
     """
 
-    __slots__ = ("_headers", "_rng", "_token", "_topic", "_trusted")
+    __slots__ = ("_headers", "_rng", "_topic", "_trusted")
 
     def __init__(
         self,
@@ -65,11 +62,11 @@ class extract:  # noqa: N801 -- used as a context manager, like a function; unti
                 and the message's is on each line as `link.trace_id` and `link.span_id`.
             rng: For new ids; the module `random` when `None`.
         """
+        super().__init__(EMPTY)
         self._headers = headers
         self._topic = topic
         self._trusted = trusted
         self._rng: Bits = random if rng is None else rng
-        self._token: Token[Context] | None = None
 
     def __enter__(self) -> Self:
         outer = CONTEXT.get()
@@ -77,15 +74,8 @@ class extract:  # noqa: N801 -- used as a context manager, like a function; unti
         context = begin(outer, found, trusted=self._trusted, rng=self._rng, canonical=None)
         if self._topic:
             context = context.with_({"messaging.destination.name": self._topic})
-        self._token = CONTEXT.set(context)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        token, self._token = self._token, None
-        if token is not None:
-            CONTEXT.reset(token)
+        self._context = context
+        return super().__enter__()
 
 
 def _readable(headers: object) -> list[tuple[str, bytes | str]]:

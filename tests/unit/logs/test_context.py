@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from contextvars import copy_context
 
 import pytest
 
 from quickwins.logs._context import CONTEXT, EMPTY, MAX_FIELDS, Context, annotate, bound, in_context
 from quickwins.logs._trace.w3c import Trace
+from quickwins.logs.kafka import extract
 
 TRACE = Trace("a" * 32, "b" * 16, 1)
 
@@ -28,6 +32,28 @@ def test_fields_are_bound_within_the_block_only() -> None:
 def test_they_are_put_back_when_the_block_fails() -> None:
     with pytest.raises(ValueError, match="no"), bound(tenant="t1"):
         raise ValueError("no")
+    assert CONTEXT.get() is EMPTY
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(lambda: bound(tenant="t1"), id="bound"),
+        pytest.param(lambda: extract(None), id="extract"),
+    ],
+)
+def test_a_block_that_is_left_in_another_context_changes_nothing_there(
+    block: Callable[[], AbstractContextManager[object]],
+) -> None:
+    def dependency() -> Iterator[None]:  # as frameworks run them: begun in one context, ended in another
+        with block():
+            yield
+
+    running = dependency()
+    copy_context().run(next, running)
+    with bound(tenant="t2"):
+        copy_context().run(next, running, None)
+        assert fields() == {"tenant": "t2"}
     assert CONTEXT.get() is EMPTY
 
 

@@ -12,7 +12,8 @@ without it is refused by the channel at once.
 Sources: OpenTelemetry's semantic conventions for gRPC (names; which codes are a server's errors), W3C Trace Context.
 """
 
+from quickwins.core.grpc_handlers import EXEMPT
 from quickwins.logs.grpc._client import LogClientInterceptor
-from quickwins.logs.grpc._server import EXEMPT, LogServerInterceptor
+from quickwins.logs.grpc._server import LogServerInterceptor
 
 __all__ = ["EXEMPT", "LogClientInterceptor", "LogServerInterceptor"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import needs_extra
-from quickwins.logs._context import CONTEXT
+from quickwins.logs._context import CONTEXT, within
 from quickwins.logs._logger import get_logger
 from quickwins.logs._trace.request import NAMES, departing
 from quickwins.logs.grpc._server import number
@@ -43,8 +43,8 @@ class LogClientInterceptor(Sequence["grpc.aio.ClientInterceptor"]):
             flag: While it is off, calls pass as they are; `None`: always on.
             clock: For durations.
         """
-        calls = _Calls(flag, SystemClock() if clock is None else clock)
-        self._four = (_UnaryUnary(calls), _UnaryStream(calls), _StreamUnary(calls), _StreamStream(calls))
+        clock = SystemClock() if clock is None else clock
+        self._four = tuple(kind(flag, clock) for kind in _KINDS)
 
     def __len__(self) -> int:
         return len(self._four)
@@ -64,7 +64,7 @@ class LogClientInterceptor(Sequence["grpc.aio.ClientInterceptor"]):
 
 
 class _Calls:
-    """What the four do."""
+    """What each of the four does, under the name that its kind of calls has for it."""
 
     def __init__(self, flag: Flag | None, clock: Clock) -> None:
         self._flag = flag
@@ -100,8 +100,7 @@ class _Calls:
 
     def _done(self, method: bytes | str, context: Context, began: float, call: Any) -> None:
         name = method.decode() if isinstance(method, bytes) else method
-        token = CONTEXT.set(context)
-        try:
+        with within(context):
             _log.debug(
                 "rpc.call",
                 **{
@@ -110,44 +109,25 @@ class _Calls:
                     "duration_ms": int((self._monotonic() - began) * 1e6) / 1e3,
                 },
             )
-        finally:
-            CONTEXT.reset(token)
 
 
-class _UnaryUnary(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
-    def __init__(self, calls: _Calls) -> None:
-        self._calls = calls
-
-    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return await self._calls.through(continuation, client_call_details, request)
+class _UnaryUnary(_Calls, grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
+    intercept_unary_unary = _Calls.through
 
 
-class _UnaryStream(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
-    def __init__(self, calls: _Calls) -> None:
-        self._calls = calls
-
-    async def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return await self._calls.through(continuation, client_call_details, request)
+class _UnaryStream(_Calls, grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
+    intercept_unary_stream = _Calls.through
 
 
-class _StreamUnary(grpc.aio.StreamUnaryClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
-    def __init__(self, calls: _Calls) -> None:
-        self._calls = calls
-
-    async def intercept_stream_unary(
-        self, continuation: Any, client_call_details: Any, request_iterator: Any
-    ) -> Any:
-        return await self._calls.through(continuation, client_call_details, request_iterator)
+class _StreamUnary(_Calls, grpc.aio.StreamUnaryClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
+    intercept_stream_unary = _Calls.through
 
 
-class _StreamStream(grpc.aio.StreamStreamClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
-    def __init__(self, calls: _Calls) -> None:
-        self._calls = calls
+class _StreamStream(_Calls, grpc.aio.StreamStreamClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
+    intercept_stream_stream = _Calls.through
 
-    async def intercept_stream_stream(
-        self, continuation: Any, client_call_details: Any, request_iterator: Any
-    ) -> Any:
-        return await self._calls.through(continuation, client_call_details, request_iterator)
+
+_KINDS = (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)
 
 
 def _with(metadata: Any, headers: list[tuple[str, str]]) -> grpc.aio.Metadata:

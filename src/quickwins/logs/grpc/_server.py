@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import inspect
 import random
 import re
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import needs_extra
-from quickwins.logs._context import CONTEXT
+from quickwins.core.grpc_handlers import EXEMPT, Style, wrapped
+from quickwins.logs._context import CONTEXT, within
 from quickwins.logs._logger import get_logger
 from quickwins.logs._trace.request import NAMES, begin, pick
 
@@ -28,16 +28,14 @@ with needs_extra("grpc"):
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
     from contextvars import Context as Variables
+    from types import TracebackType
 
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
+    from quickwins.core.grpc_handlers import Behavior
     from quickwins.logs._context import Context
     from quickwins.logs._trace.w3c import Bits
 
-EXEMPT = ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch")
-"""Methods that are asked every few seconds, and always say the same."""
-
-_KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 _METHOD = re.compile(r"/([A-Za-z_][A-Za-z0-9_.]{0,127}/[A-Za-z_][A-Za-z0-9_]{0,127})").fullmatch
 _OK, _CANCELLED, _UNKNOWN, _DEADLINE_EXCEEDED, _UNIMPLEMENTED = 0, 1, 2, 4, 12
 _ERRORS = frozenset(
@@ -100,21 +98,29 @@ class LogServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  #
         task = asyncio.current_task()
         if task is not None:  # it is the call's own
             task.add_done_callback(functools.partial(self._done, call))
-        token = CONTEXT.set(call.context)
-        try:
-            handler = await continuation(handler_call_details)
-            if handler is None:
-                call.code = _UNIMPLEMENTED
-                return None
-            call.handled(
-                handler_call_details.method, streams=handler.request_streaming or handler.response_streaming
-            )
-            return _wrapped(handler, call, copy_context())
-        except BaseException as raised:
-            call.error = raised
-            raise
-        finally:
-            CONTEXT.reset(token)
+        with within(call.context):
+            try:
+                handler = await continuation(handler_call_details)
+                if handler is None:
+                    call.code = _UNIMPLEMENTED
+                    return None
+                call.handled(
+                    handler_call_details.method,
+                    streams=handler.request_streaming or handler.response_streaming,
+                )
+                variables = copy_context()
+                return wrapped(
+                    handler,
+                    {
+                        Style.COROUTINE: functools.partial(_answering, call),
+                        Style.ASYNC_GENERATOR: functools.partial(_generating, call),
+                        Style.FUNCTION: functools.partial(_answering_in_thread, call, variables),
+                        Style.ITERATOR: functools.partial(_generating_in_thread, call, variables),
+                    },
+                )
+            except BaseException as raised:
+                call.error = raised
+                raise
 
     def _begin(self, details: grpc.HandlerCallDetails) -> Context:
         trusted = self._trusted
@@ -132,18 +138,17 @@ class LogServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  #
         # An unknown method is the client's fault, though its code is one of a server's errors.
         failed = call.known and code in _ERRORS
         warn = code is None or code == _CANCELLED or (seconds >= self._slow_seconds and not call.streams)
-        token = CONTEXT.set(call.context)  # the callbacks of a task have its creator's
         try:
             if failed or warn or not call.exempt:
                 log = _log.error if failed else _log.warning if warn else _log.info
-                log("rpc.request", **call.fields(code, error, seconds))
+                with within(call.context):  # the callbacks of a task have its creator's
+                    log("rpc.request", **call.fields(code, error, seconds))
         finally:
-            CONTEXT.reset(token)
             call.error = call.servicer = None  # an exception has its handler's frame, and that has the call
 
 
 class _Call:
-    """One call of a server: what its handler leaves is put together when its task is done."""
+    """One call of a server: what its handler leaves is put together when its task is done. A handler runs `with` it."""
 
     __slots__ = (
         "began", "code", "context", "ended", "error", "exempt", "known", "method", "servicer", "streams",
@@ -160,6 +165,14 @@ class _Call:
         self.ended = False
         self.code: int | None = None
         self.error: BaseException | None = None
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.ended = True
+        self.error = error
 
     def handled(self, method: str, *, streams: bool) -> None:
         """There is a handler. A generic one may take any method, so that the name is looked at."""
@@ -201,96 +214,43 @@ class _Call:
         return fields
 
 
-def _wrapped(handler: grpc.RpcMethodHandler, call: _Call, variables: Variables) -> grpc.RpcMethodHandler:
-    kind = _KINDS[2 * handler.request_streaming + handler.response_streaming]
-    behavior = getattr(handler, kind)
-    function = _function(behavior)
-    wrapped: Callable[..., Any]
-    if inspect.isasyncgenfunction(function):
-        wrapped = _generating(behavior, call)
-    elif inspect.iscoroutinefunction(function):
-        wrapped = _answering(behavior, call)
-    elif handler.response_streaming:
-        wrapped = _generating_in_thread(behavior, call, variables)
-    else:
-        wrapped = _answering_in_thread(behavior, call, variables)
-    make = getattr(grpc, f"{kind}_rpc_method_handler")
-    made: grpc.RpcMethodHandler = make(
-        wrapped,
-        request_deserializer=handler.request_deserializer,
-        response_serializer=handler.response_serializer,
-    )
-    return made
-
-
-def _answering(behavior: Callable[..., Awaitable[Any]], call: _Call) -> Callable[..., Any]:
+def _answering(call: _Call, behavior: Behavior) -> Behavior:
     async def answer(request: Any, context: grpc.aio.ServicerContext) -> Any:
         call.servicer = context
-        token = CONTEXT.set(call.context)
-        try:
+        with within(call.context), call:
             return await behavior(request, context)
-        except BaseException as raised:
-            call.error = raised
-            raise
-        finally:
-            call.ended = True
-            CONTEXT.reset(token)
 
     return answer
 
 
-def _generating(
-    behavior: Callable[..., AsyncIterator[Any]], call: _Call
-) -> Callable[..., AsyncIterator[Any]]:
+def _generating(call: _Call, behavior: Behavior) -> Behavior:
     async def answer(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
         call.servicer = context
-        token = CONTEXT.set(call.context)
-        try:
-            async with aclosing(behavior(request, context)) as messages:  # type: ignore[type-var]  # -- an async generator, as grpc has it; until=2027-12-31
+        with within(call.context), call:
+            async with aclosing(behavior(request, context)) as messages:
                 async for message in messages:
                     yield message
-        except BaseException as raised:
-            call.error = raised
-            raise
-        finally:
-            call.ended = True
-            with suppress(ValueError):  # a generator that was left is closed by the loop, in another context
-                CONTEXT.reset(token)
 
     return answer
 
 
-def _answering_in_thread(
-    behavior: Callable[..., Any], call: _Call, variables: Variables
-) -> Callable[..., Any]:
+def _answering_in_thread(call: _Call, variables: Variables, behavior: Behavior) -> Behavior:
     def answer(request: Any, context: Any) -> Any:
         call.servicer = watched = _Watched(context)
-        try:
+        with call:
             return variables.run(behavior, request, watched)
-        except BaseException as raised:
-            call.error = raised
-            raise
-        finally:
-            call.ended = True
 
     return answer
 
 
-def _generating_in_thread(
-    behavior: Callable[..., Iterator[Any]], call: _Call, variables: Variables
-) -> Callable[..., Iterator[Any]]:
+def _generating_in_thread(call: _Call, variables: Variables, behavior: Behavior) -> Behavior:
     def answer(request: Any, context: Any) -> Iterator[Any]:
         call.servicer = watched = _Watched(context)
-        try:
+        with call:
             messages = variables.run(behavior, request, watched)
             iterator = variables.run(iter, messages)
             while (message := variables.run(next, iterator, _END)) is not _END:
                 yield message
-        except BaseException as raised:
-            call.error = raised
-            raise
-        finally:
-            call.ended = True
 
     return answer
 
@@ -320,12 +280,3 @@ class _Watched:
 def number(code: Any) -> int | None:
     """A status code as handlers may give it."""
     return code.value[0] if isinstance(code, grpc.StatusCode) else code if isinstance(code, int) else None
-
-
-def _function(behavior: Any) -> Any:
-    """What `inspect` looks at: below `partial`, and behind an object that is called."""
-    while isinstance(behavior, functools.partial):
-        behavior = behavior.func
-    if inspect.isroutine(behavior):
-        return behavior
-    return type(behavior).__call__
