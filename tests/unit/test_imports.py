@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import graphlib
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -116,3 +119,36 @@ def test_three_packages_are_required_and_every_pin_is_a_bare_version() -> None:
     for line in (ROOT / "constraints.txt").read_text().splitlines():
         assert line.count("==") == 1
         assert not set(line) & set("@:/")
+
+
+def name_of(file: Path) -> str:
+    parts = file.relative_to(ROOT / "src").with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(file): file for file in (ROOT / "src").rglob("*.py")}
+
+
+def run_at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """All that is in a file but what its functions do; what stands under `TYPE_CHECKING` is in it."""
+    for one in ast.iter_child_nodes(node):
+        if not isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield one
+            yield from run_at_import(one)
+
+
+def imported(file: Path) -> Iterator[str]:
+    """The modules whose names `file` uses; a package that is merely above one of them is not."""
+    for one in run_at_import(ast.parse(file.read_text())):
+        if isinstance(one, ast.Import):
+            yield from (alias.name for alias in one.names)
+        elif isinstance(one, ast.ImportFrom) and one.module is not None:
+            for alias in one.names:
+                submodule = f"{one.module}.{alias.name}"
+                yield submodule if submodule in MODULES else one.module
+
+
+def test_no_circle_of_files_is_anywhere() -> None:
+    arrows = {name: {one for one in imported(file) if one in MODULES} for name, file in MODULES.items()}
+    assert sum(map(len, arrows.values())) > len(MODULES)
+    graphlib.TopologicalSorter(arrows).prepare()

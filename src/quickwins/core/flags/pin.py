@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from quickwins.core.contexts import leave
 from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -12,8 +13,17 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from quickwins.core.flags.live import Flags
     from quickwins.core.flags.snapshot import Snapshot
+
+
+class Live(Protocol):
+    """What a pin remembers a snapshot of: `Flags`."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest."""
+        ...
+
 
 PIN: ContextVar[pinned | None] = ContextVar("quickwins_pin", default=None)
 
@@ -40,10 +50,10 @@ class pinned:  # noqa: N801 -- used as a context manager, like a function; until
                 f"a request is pinned to text, not to {type(key).__name__}"
             )  # or the first 50 % raises
         self.key = key
-        self._snapshots: dict[Flags, Snapshot] | None = None
+        self._snapshots: dict[Live, Snapshot] | None = None
         self._token: Token[pinned | None] | None = None
 
-    def snapshot(self, flags: Flags) -> Snapshot:
+    def snapshot(self, flags: Live) -> Snapshot:
         """The snapshot of `flags` that this request sees; the newest once the block has ended."""
         snapshots = self._snapshots
         if snapshots is None:
@@ -64,5 +74,5 @@ class pinned:  # noqa: N801 -- used as a context manager, like a function; until
     ) -> None:
         self._snapshots = None
         if self._token is not None:
-            PIN.reset(self._token)
+            leave(PIN, self._token)
             self._token = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,20 @@ def test_a_pin_is_entered_once_at_a_time_and_left_once(world: World) -> None:
     pin.__exit__(None, None, None)
     assert PIN.get() is None
     assert world.one.active()
+
+
+def test_a_pin_that_is_left_in_another_context_leaves_that_one_alone(world: World) -> None:
+    def dependency() -> Iterator[None]:
+        with pinned("user-1"):
+            yield
+
+    began, ended, steps = copy_context(), copy_context(), dependency()
+    began.run(next, steps)
+    with pytest.raises(StopIteration):
+        ended.run(next, steps)
+    world.set("one", killed=True)
+    assert not began.run(world.one.active), "what outlives a request sees the newest snapshot"
+    assert PIN.get() is ended.run(PIN.get) is None
 
 
 @pytest.mark.parametrize("key", [7, b"user", object()])
