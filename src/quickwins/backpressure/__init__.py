@@ -10,11 +10,11 @@
 """
 
 from quickwins.backpressure._deadline import deadline
-from quickwins.backpressure._gate import Gate
+from quickwins.backpressure._gate import Gate, GateOptions
 from quickwins.backpressure._permit import Permit
 from quickwins.backpressure._pool import Acquisition, GatedPool
 from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
-from quickwins.backpressure.rule import GateKind, GateOptions, Nested, Priority, RejectReason
+from quickwins.backpressure.rule import GateKind, Nested, Priority, RejectReason
 from quickwins.backpressure.settings import BackpressureSettings, PoolSettings
 from quickwins.backpressure.stats import HeldAt, Holder, PoolStats
 

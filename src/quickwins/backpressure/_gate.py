@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sys import _getframe  # `inspect.currentframe` is the same behind a slower door
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from quickwins.backpressure._core.gate import GateCore
 from quickwins.backpressure._permit import Permit
 from quickwins.backpressure._waiting import GateShell
-from quickwins.backpressure.rule import GateKind, Priority, Rule
+from quickwins.backpressure.rule import GateKind, Nested, Priority, Rule
 from quickwins.backpressure.stats import PoolStats
 from quickwins.core.errors import ConfigError
 
@@ -19,10 +19,48 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-    from quickwins.backpressure.rule import GateOptions
     from quickwins.core.clock import Clock
+    from quickwins.core.flags import Flag
 
 _NORMAL = Priority.NORMAL
+
+
+class GateOptions(TypedDict, total=False):
+    """What every kind of gate takes, as keywords.
+
+    Attributes:
+        reserved_critical: The share of permits that only critical work may take; 0 (the default): none.
+        reserved_normal: The share of permits that sheddable work may not take, 0.1 by default; 0: none.
+        floor: The share of handed-over permits that waiting lower priorities get at least, 0.05 by default; 0: none.
+        tenants: How many tenants share fairly, at most 1,000; 0 (the default): tenants are not told apart.
+        nested: What a task is told that holds a permit and wants another one that is not free; `refuse` by default.
+        shadow: Count what would be refused, and refuse nothing; false by default.
+        size: Binds the gate to a resource of so many permits, and the rest of these arguments is as for `Gate.bind`.
+            Without it a `GatedPool` binds the gate, and gives it its own.
+        name: Of the resource, on metrics, events and errors.
+        flag: While it is off, permits are counted, and neither refused nor waited for; `None`: always on.
+        service: Of the process, on metrics and events.
+        registry: For the series; the default registry when `None`.
+        clock: For waits and hold times; must run as the event loop's does.
+        rng: For the jitter of what the refused are told to wait.
+    """
+
+    reserved_critical: float
+    reserved_normal: float
+    floor: float
+    tenants: int
+    nested: Nested | Literal["refuse", "allow"]
+    shadow: bool
+    size: int | None
+    name: str
+    flag: Flag | None
+    service: str
+    registry: CollectorRegistry | None
+    clock: Clock | None
+    rng: Random | None
+
+
+_SHELL = ("name", "flag", "service", "registry", "clock", "rng")
 
 
 class Gate:
@@ -47,9 +85,6 @@ class Gate:
     def threshold(
         cls,
         threshold: float = 0.85,
-        *,
-        size: int | None = None,
-        name: str = "",
         **options: Unpack[GateOptions],
     ) -> Gate:
         """Refuse when `threshold` of the permits, rounded up to whole ones, are in use.
@@ -59,14 +94,12 @@ class Gate:
 
         Args:
             threshold: Above 0, at most 1; 1.0 never refuses.
-            size: Binds the gate to a resource of so many permits; `None`: a `GatedPool` will.
-            name: With `size`: the resource's, on metrics, events and errors.
-            options: See `GateOptions`.
+            options: What every kind of gate takes, `size` and `name` among it: see `GateOptions`.
 
         Raises:
             ConfigError: An argument is out of range.
         """
-        return _made(cls(Rule(GateKind.THRESHOLD, threshold, **options)), size, name)
+        return cls._made(GateKind.THRESHOLD, options, threshold=threshold)
 
     @classmethod
     def queue(
@@ -75,8 +108,6 @@ class Gate:
         target_seconds: float = 0.05,
         interval_seconds: float = 0.5,
         queue_size: int = 0,
-        size: int | None = None,
-        name: str = "",
         **options: Unpack[GateOptions],
     ) -> Gate:
         """Use every permit, and keep a line that is bounded in length and in time.
@@ -88,21 +119,18 @@ class Gate:
             target_seconds: The wait that is fine, and the longest one under overload; finite, above 0.
             interval_seconds: How long a burst may last before it is overload; finite, above 0.
             queue_size: How many may wait; 0: twice the number of permits.
-            size: Binds the gate to a resource of so many permits; `None`: a `GatedPool` will.
-            name: With `size`: the resource's, on metrics, events and errors.
-            options: See `GateOptions`.
+            options: What every kind of gate takes, `size` and `name` among it: see `GateOptions`.
 
         Raises:
             ConfigError: An argument is out of range.
         """
-        rule = Rule(
+        return cls._made(
             GateKind.QUEUE,
+            options,
             target_seconds=target_seconds,
             interval_seconds=interval_seconds,
             queue_size=queue_size,
-            **options,
         )
-        return _made(cls(rule), size, name)
 
     @classmethod
     def adaptive(
@@ -112,8 +140,6 @@ class Gate:
         target_seconds: float = 0.05,
         interval_seconds: float = 0.5,
         queue_size: int = 0,
-        size: int | None = None,
-        name: str = "",
         **options: Unpack[GateOptions],
     ) -> Gate:
         """As `queue`, with a limit that is learned from how long permits are held and how often their use fails.
@@ -127,22 +153,19 @@ class Gate:
             target_seconds: As for `queue`.
             interval_seconds: Likewise.
             queue_size: Likewise.
-            size: Likewise; the most permits.
-            name: Likewise.
-            options: See `GateOptions`.
+            options: What every kind of gate takes, `size` and `name` among it: see `GateOptions`.
 
         Raises:
             ConfigError: An argument is out of range.
         """
-        rule = Rule(
+        return cls._made(
             GateKind.ADAPTIVE,
+            options,
             target_seconds=target_seconds,
             interval_seconds=interval_seconds,
             queue_size=queue_size,
             min_limit=min_limit,
-            **options,
         )
-        return _made(cls(rule), size, name)
 
     def bind(
         self,
@@ -151,6 +174,7 @@ class Gate:
         name: str = "",
         service: str = "",
         retry_after_seconds: float = 1.0,
+        flag: Flag | None = None,
         registry: CollectorRegistry | None = None,
         clock: Clock | None = None,
         rng: Random | None = None,
@@ -162,6 +186,8 @@ class Gate:
             name: Of the resource, on metrics, events and errors.
             service: Of the process, likewise.
             retry_after_seconds: What the refused are told to wait, on average.
+            flag: Asked at each use; while it is off permits are counted, and neither refused nor waited for. `None`:
+                always on.
             registry: For the series; the default registry when `None`.
             clock: For waits and hold times; must run as the event loop's does.
             rng: For the jitter of `retry_after_seconds`.
@@ -176,6 +202,7 @@ class Gate:
             name=name,
             service=service,
             retry_after_seconds=retry_after_seconds,
+            flag=flag,
             registry=registry,
             clock=clock,
             rng=rng,
@@ -221,7 +248,7 @@ class Gate:
             name=shell.name,
             gate=core.rule.kind,
             why=core.why,
-            gated=core.limit is not None,
+            gated=core.limit is not None and (shell.flag is None or shell.flag.state.on),
             shadow=core.rule.shadow,
             max_size=core.max_size,
             limit=core.limit,
@@ -247,10 +274,14 @@ class Gate:
         """Follow another rule; permits in use stay in use, and who waits goes on waiting."""
         self.shell.reconfigure(rule, retry_after_seconds=retry_after_seconds)
 
-
-def _made(gate: Gate, size: int | None, name: str) -> Gate:
-    if size is not None:
-        gate.bind(size, name=name)
-    elif name:
-        raise ConfigError("a name goes with a size; a GatedPool gives its own name to its gate")
-    return gate
+    @classmethod
+    def _made(cls, kind: GateKind, options: GateOptions, **knobs: float) -> Gate:
+        given: dict[str, Any] = {**options, **knobs}
+        size = given.pop("size", None)
+        shell = {key: given.pop(key) for key in _SHELL if key in given}
+        gate = cls(Rule(kind, **given))
+        if size is not None:
+            gate.bind(size, **shell)
+        elif shell:
+            raise ConfigError(f"{', '.join(shell)}: only with a size; a GatedPool gives its gate its own")
+        return gate

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import replace
 from sys import _getframe  # as for permits
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +87,7 @@ class GatedPool(Shortcuts):
             name=name,
             service=service,
             retry_after_seconds=settings.retry_after_seconds,
+            flag=flag,
             registry=registry,
             clock=clock,
             rng=rng,
@@ -95,7 +95,6 @@ class GatedPool(Shortcuts):
         self._gate = gate
         self._shell = gate.shell
         self._core = self._shell.core
-        self._flag = flag
         self._acquired = self._shell.counts.acquired[Outcome.ACQUIRED]
         self._holding: dict[asyncpg.pool.PoolConnectionProxy, Acquisition] = {}
         self._resetting: dict[asyncio.Future[None], Acquisition] = {}  # whose caller was cancelled meanwhile
@@ -198,8 +197,7 @@ class GatedPool(Shortcuts):
 
     def stats(self) -> PoolStats:
         """What is going on now."""
-        stats = self._gate.stats()
-        return replace(stats, gated=stats.gated and (self._flag is None or self._flag.state.on))
+        return self._gate.stats()
 
     def reconfigure(self, settings: PoolSettings) -> None:
         """Take new settings; permits in use stay in use, and who waits goes on waiting."""
@@ -218,14 +216,14 @@ class GatedPool(Shortcuts):
             await asyncio.wait(self._resetting, timeout=grace)
 
     def _gated(self) -> bool:
-        return self._core.limit is not None and (self._flag is None or self._flag.active())
+        return self._core.limit is not None and self._shell.active()
 
     async def _acquire(
         self, permit: Acquisition, timeout: float | None, gated: bool | None = None, shortcut: bool = False
     ) -> asyncpg.pool.PoolConnectionProxy:
         gate = self._shell
         if gated is None:  # `_gated`, without the call
-            gated = self._core.limit is not None and (self._flag is None or self._flag.active())
+            gated = self._core.limit is not None and self._shell.active()
         acquired = self._acquired
         now = gate.now()
         if not gated:

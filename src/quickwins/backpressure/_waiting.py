@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from quickwins.backpressure._permit import Permit
     from quickwins.backpressure.errors import PoolExhausted
     from quickwins.core.clock import Clock
+    from quickwins.core.flags import Flag
 
 _TIMER_STEP_SECONDS = 0.001
 """A timer that rings a little early must not spin until it is time."""
@@ -46,13 +47,15 @@ class GateShell:
     Attributes:
         name: The resource's.
         core: What decides.
+        flag: Whether it is asked; `None`: always.
         counts: What was counted.
         holders: Who holds what.
         now: The clock, in seconds.
     """
 
     __slots__ = (
-        "_due", "_futures", "_loop", "_refusals", "_shared", "_tallies", "_timer", "core", "counts", "holders", "name", "now",
+        "_due", "_futures", "_loop", "_refusals", "_shared", "_tallies", "_timer", "core", "counts", "flag", "holders", "name",
+        "now",
     )  # fmt: skip
 
     def __init__(
@@ -62,12 +65,14 @@ class GateShell:
         name: str,
         service: str,
         retry_after_seconds: float,
+        flag: Flag | None,
         registry: CollectorRegistry | None,
         clock: Clock | None,
         rng: Random | None,
     ) -> None:
         self.name = name
         self.core = core
+        self.flag = flag
         self.holders = Holders()
         self.counts = Counts(core, self.holders)
         # The system's own function, not our method that calls it: both ends of each use read the clock.
@@ -101,14 +106,22 @@ class GateShell:
         self._arm()
         self._changed()
 
+    def active(self) -> bool:
+        """Whether the gate is on for the request at hand."""
+        return self.flag is None or self.flag.active()
+
     async def enter(self, permit: Permit) -> None:
-        """Return when `permit` is in use.
+        """Return when `permit` is in use; at once while the gate is off, since it is only counted then.
 
         Raises:
             PoolExhausted: The gate said no.
             TimeoutError: The permit's time passed in line.
         """
         now = self.now()
+        if not self.active():
+            self.count(permit)
+            self.counts.given_at_once[0] += 1
+            return
         timeout_seconds = permit.timeout_seconds
         if current_deadline() is not None:
             timeout_seconds = self.bounded(timeout_seconds, now)

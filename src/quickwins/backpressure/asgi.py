@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from quickwins.backpressure._gate import Gate
     from quickwins.backpressure._permit import Permit
-    from quickwins.core.flags import Flag
 
     Scope = MutableMapping[str, Any]
     Message = MutableMapping[str, Any]
@@ -61,7 +60,6 @@ class BackpressureMiddleware:
         app: App,
         *,
         gate: Gate | None = None,
-        flag: Flag | None = None,
         exempt: Collection[str] = EXEMPT,
         graphql: Collection[str] = ("/graphql",),
         deadline_header: str | None = None,
@@ -74,7 +72,6 @@ class BackpressureMiddleware:
             app: The service.
             gate: Bound (`size=`), for this edge alone; `None`: refusals of the service's own pools are answered, and
                 nothing else.
-            flag: Asked at each request whether `gate` is; `None`: always.
             exempt: Paths that never need a permit.
             graphql: Paths whose clients read GraphQL errors instead of problem details.
             deadline_header: A request header with the seconds that its client waits, for the edge gate and every gate
@@ -85,7 +82,6 @@ class BackpressureMiddleware:
         """
         self._app = app
         self._gate = gate
-        self._flag = flag
         self._exempt = frozenset(exempt)
         self._graphql = frozenset(graphql)
         self._deadline_header = None if deadline_header is None else deadline_header.lower().encode("latin-1")
@@ -101,7 +97,7 @@ class BackpressureMiddleware:
         seconds = self._seconds_left(scope)
         try:
             with nullcontext() if seconds is None else deadline_in(seconds):
-                if edge.gate is not None and (self._flag is None or self._flag.active()):
+                if edge.gate is not None:
                     await edge.enter(
                         Priority.NORMAL if self._priority is None else self._priority(scope),
                         None if self._tenant is None else self._tenant(scope),

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from quickwins.backpressure._gate import Gate
     from quickwins.backpressure._permit import Permit
-    from quickwins.core.flags import Flag
 
 PUSHBACK = "grpc-retry-pushback-ms"
 """Where a client with a retry policy looks for how long to wait."""
@@ -55,7 +54,6 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         self,
         *,
         gate: Gate | None = None,
-        flag: Flag | None = None,
         status: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE,
         exempt: Collection[str] = EXEMPT,
     ) -> None:
@@ -64,12 +62,10 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         Args:
             gate: Bound (`size=`), for this edge alone; `None`: refusals of the service's own pools are answered, and
                 nothing else.
-            flag: Asked at each call whether `gate` is; `None`: always.
             status: Of refusals; clients' retry policies must name it.
             exempt: Full method names, `/package.Service/Method`, that never need a permit.
         """
         self._gate = gate
-        self._flag = flag
         self._status = status
         self._exempt = frozenset(exempt)
 
@@ -145,7 +141,7 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         seconds = context.time_remaining()
         if seconds is not None and seconds < _LONGEST_DEADLINE_SECONDS:
             begin_deadline(seconds)  # each call has a task, and with it a context, of its own
-        if gate is None or not (self._flag is None or self._flag.active()):
+        if gate is None:
             return None
         permit = gate.permit()
         try:

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from fractions import Fraction
-from typing import Final, Literal, TypedDict
+from typing import Final, Literal
 
 from quickwins.core.errors import ConfigError
 
@@ -140,26 +140,6 @@ class Rule:
     def room(self, max_size: int) -> int:
         """How many may wait for a resource of `max_size`."""
         return (self.queue_size or 2 * max_size) if self.has_line else 0
-
-
-class GateOptions(TypedDict, total=False):
-    """What every kind of gate takes, as keywords.
-
-    Attributes:
-        reserved_critical: The share of permits that only critical work may take; 0 (the default): none.
-        reserved_normal: The share of permits that sheddable work may not take, 0.1 by default; 0: none.
-        floor: The share of handed-over permits that waiting lower priorities get at least, 0.05 by default; 0: none.
-        tenants: How many tenants share fairly, at most 1,000; 0 (the default): tenants are not told apart.
-        nested: What a task is told that holds a permit and wants another one that is not free; `refuse` by default.
-        shadow: Count what would be refused, and refuse nothing; false by default.
-    """
-
-    reserved_critical: float
-    reserved_normal: float
-    floor: float
-    tenants: int
-    nested: Nested | Literal["refuse", "allow"]
-    shadow: bool
 
 
 def limit_of(share: float, max_size: int) -> int:

@@ -19,9 +19,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from quickwins.backpressure import Gate, PoolExhausted, Priority, RejectReason
+from quickwins.backpressure import BackpressureSettings, Gate, PoolExhausted, Priority, RejectReason
 from quickwins.backpressure._deadline import current_deadline
 from quickwins.backpressure.asgi import BackpressureMiddleware
+from quickwins.core.flags import Flags, MemorySource
 from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.integration.backpressure.conftest import Pools, all_is_back, gated_over
 
@@ -373,15 +374,13 @@ async def test_a_cancelled_request_gives_its_permit_back_and_is_no_sample() -> N
     assert (gate.stats().inflight, gate.stats().mean_hold_seconds) == (0, None)
 
 
-async def test_while_its_flag_is_off_the_edge_is_open() -> None:
-    class Off:
-        def active(self) -> bool:
-            return False
+async def test_while_the_flag_of_its_gate_is_off_the_edge_is_open() -> None:
+    flags = Flags({"backpressure": BackpressureSettings}, [MemorySource({})], registry=CollectorRegistry())
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
-    gate = edge_gate()
+    gate = Gate.threshold(size=1, flag=flags.flag("backpressure"), registry=CollectorRegistry())
     async with gate.permit():
-        middleware = BackpressureMiddleware(app, gate=gate, flag=Off())  # type: ignore[arg-type]  # -- a stand-in; until=2027-12-31
+        middleware = BackpressureMiddleware(app, gate=gate)
         assert (await asyncio.ensure_future(call(middleware, {})))[0]["status"] == 200

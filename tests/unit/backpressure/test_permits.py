@@ -322,7 +322,7 @@ async def test_mistakes_in_binding_are_named() -> None:
             use()
     with pytest.raises(ConfigError, match="one gate for each pool"):
         queue().bind(2)
-    with pytest.raises(ConfigError, match="a name goes with a size"):
+    with pytest.raises(ConfigError, match="name: only with a size"):
         Gate.queue(name="search")
 
 
