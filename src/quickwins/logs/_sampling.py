@@ -1,4 +1,4 @@
-"""Which records of a frequent event are kept: the first of each second, then every so manieth. Pure.
+"""Which records of a frequent event are kept: the first of each second, then one of so many. Pure.
 
 The rule, first match wins:
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quickwins.core.errors import ConfigError
+from quickwins.core.knobs import check, knob
 from quickwins.logs._levels import WARNING
 
 if TYPE_CHECKING:
@@ -31,28 +31,31 @@ _REST = ""
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How much of a frequent event to keep.
+    """How much of a frequent event to keep: everything, unless `every` says otherwise. Each knob says what it does."""
 
-    Attributes:
-        first: How many records of an event are kept each second, at least 0.
-        every: After those, one of so many, at least 1, which is all: the off value.
-        slow_ms: A record whose `duration_ms` is at least this is always kept.
-    """
-
-    first: int = 100
-    every: int = 10
-    slow_ms: float = 1_000.0
+    first: int = knob(
+        100, ge=0, le=1_000_000, words="How many records of an event are kept each second, whatever comes."
+    )
+    every: int = knob(
+        1,
+        ge=1,
+        le=1_000_000,
+        words="After those, one of so many is kept; warnings, errors and slow requests always. Off value: 1, all are kept.",
+    )
+    slow_ms: float = knob(
+        1_000.0,
+        ge=0.0,
+        le=86_400_000.0,
+        words="A record whose `duration_ms` is at least this many milliseconds is always kept.",
+    )
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense.
+        """Refuse what is out of bounds.
 
         Raises:
-            ConfigError: A number is out of its bounds.
+            ConfigError: A value is out of its bounds.
         """
-        for name, least in (("first", 0), ("every", 1), ("slow_ms", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= least:
-                raise ConfigError(f"Sampling: {name}={value!r} is not allowed: a number from {least} on")
+        check(self)
 
 
 class Sampler:

@@ -6,7 +6,11 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
+from quickwins.core.config import Number, setting
 from quickwins.core.flags import FlagSettings
+from quickwins.logs._sampling import Sampling
+from quickwins.logs.redaction import MIN_KEY_BYTES
+from quickwins.logs.sink._buffering import Buffering
 
 
 class LogsSettings(FlagSettings):
@@ -21,13 +25,7 @@ class LogsSettings(FlagSettings):
         description="Where lines go: stdout, stderr, or the path of a file, which may be rotated by others. Read at the "
         "start.",
     )
-    queue_max_bytes: int = Field(
-        default=8 << 20,
-        ge=64 << 10,
-        le=1 << 30,
-        description="How much may wait for a slow reader before lines are dropped and counted, debug and info first. "
-        "Read at the start.",
-    )
+    queue_max_bytes: int = setting(Buffering, "max_bytes")
     redact_keys: tuple[str, ...] = Field(
         default=(),
         description="Names whose values are never shown, besides those that are known; at any depth.",
@@ -38,22 +36,10 @@ class LogsSettings(FlagSettings):
     )
     pseudonym_key: SecretStr | None = Field(
         default=None,
-        min_length=16,
+        min_length=MIN_KEY_BYTES,
         description="With it, e-mail addresses and phone numbers become pseudonyms that stay the same; from "
         "QUICKWINS_LOGS__PSEUDONYM_KEY only. Absent: they are left out.",
     )
-    sample_first: int = Field(
-        default=100,
-        ge=0,
-        le=1_000_000,
-        description="How many records of an event are kept each second, whatever comes.",
-    )
-    sample_every: int = Field(
-        default=1,
-        ge=1,
-        le=1_000_000,
-        description="After those, one of so many is kept; warnings, errors and slow requests always. Off value: 1.",
-    )
-    slow_ms: float = Field(
-        default=1_000.0, ge=0, le=86_400_000, description="From this duration on a record is always kept."
-    )
+    sample_first: int = setting(Sampling, "first")
+    sample_every: int = setting(Sampling, "every")
+    slow_ms: Number = setting(Sampling, "slow_ms")

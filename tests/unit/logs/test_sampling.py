@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from quickwins import ConfigError
 from quickwins.logs._levels import DEBUG, ERROR, INFO, LEVELS, WARNING, Level
 from quickwins.logs._sampling import MAX_EVENTS, Sampler, Sampling
+from quickwins.logs.settings import LogsSettings
 
 
 def rates(
@@ -74,8 +75,8 @@ def test_rates_add_up_to_what_came_but_for_the_last_few(first: int, every: int, 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        pytest.param({"first": -1}, "first=-1 is not allowed: a number from 0 on", id="negative"),
-        pytest.param({"every": 0}, "every=0 is not allowed: a number from 1 on", id="none of nothing"),
+        pytest.param({"first": -1}, "first=-1 is not allowed: a whole number at least 0", id="negative"),
+        pytest.param({"every": 0}, "every=0 is not allowed: a whole number at least 1", id="none of nothing"),
         pytest.param({"every": True}, "every=True", id="a boolean"),
         pytest.param({"slow_ms": float("nan")}, "slow_ms=nan", id="not a number"),
     ],
@@ -83,3 +84,9 @@ def test_rates_add_up_to_what_came_but_for_the_last_few(first: int, every: int, 
 def test_what_makes_no_sense_is_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Sampling(**wrong)
+
+
+def test_a_bare_sampling_keeps_everything_as_a_bare_section_does() -> None:
+    settings = LogsSettings()
+    assert Sampling() == Sampling(settings.sample_first, settings.sample_every, settings.slow_ms)
+    assert rates(Sampler(Sampling()), 1_000) == [1] * 1_000

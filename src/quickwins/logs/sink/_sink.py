@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quickwins.core.clock import SystemClock
-from quickwins.core.errors import ConfigError
+from quickwins.logs.sink._buffering import Buffering
 from quickwins.logs.sink._outlet import Outlet
 from quickwins.logs.sink._writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any, Self
+    from typing import Any, Self, Unpack
 
-    from quickwins.core.clock import Clock
+    from quickwins.logs.sink._buffering import SinkOptions
     from quickwins.logs.sink._outlet import Outage
     from quickwins.logs.sink._queue import DropReason
 
@@ -91,38 +91,20 @@ class Sink:
 
     put: Callable[[bytes, int], bool]
 
-    def __init__(
-        self,
-        target: int | Path,
-        *,
-        max_bytes: int = 8 << 20,
-        inline: bool = False,
-        linger_seconds: float = 0.1,
-        clock: Clock | None = None,
-    ) -> None:
+    def __init__(self, target: int | Path, **options: Unpack[SinkOptions]) -> None:
         """Make a sink; `stdout`, `stderr`, `file` and `descriptor` read better.
 
         Args:
             target: A descriptor or a path.
-            max_bytes: What the queue holds, in memory; a quarter of it is for warnings and errors. At least 4,096.
-            inline: Write in the thread that logs, without a queue while all is well and without waiting when it isn't:
-                what finds no room stays queued until the next line, `flush` or `close`.
-            linger_seconds: How long a line below WARN waits for more, from 0 (not at all) to 1. To wake a thread costs as
-                much as some ten lines; a process that is killed loses what waits.
-            clock: For back-off and deadlines.
+            options: See `SinkOptions`.
 
         Raises:
             ConfigError: A value is out of its bounds.
         """
-        if max_bytes < 4_096:  # noqa: PLR2004 -- a page, and named in the message; until=2027-12-31
-            raise ConfigError(f"a sink's max_bytes must be at least 4096, not {max_bytes}")
-        if not 0 <= linger_seconds <= 1:
-            raise ConfigError(f"a sink's linger_seconds must be from 0 to 1, not {linger_seconds}")
-        clock = SystemClock() if clock is None else clock
+        buffering = Buffering(**options)
+        clock = SystemClock() if buffering.clock is None else buffering.clock
         self._outlet = Outlet(target, clock)
-        self._writer = Writer(
-            self._outlet, max_bytes=max_bytes, linger_seconds=linger_seconds, inline=inline, clock=clock
-        )
+        self._writer = Writer(self._outlet, buffering, clock)
         self.put = self._writer.put
         self._running = False
         self._hooked = False
@@ -130,63 +112,27 @@ class Sink:
         self._finalizer: Any = None
 
     @classmethod
-    def stdout(
-        cls,
-        *,
-        max_bytes: int = 8 << 20,
-        inline: bool = False,
-        linger_seconds: float = 0.1,
-        clock: Clock | None = None,
-    ) -> Self:
-        """Descriptor 1, by its number: who points it elsewhere later takes the log along. For the rest see `Sink`."""
-        return cls(1, max_bytes=max_bytes, inline=inline, linger_seconds=linger_seconds, clock=clock)
+    def stdout(cls, **options: Unpack[SinkOptions]) -> Self:
+        """Descriptor 1, by its number: whoever points it elsewhere later takes the log along."""
+        return cls(1, **options)
 
     @classmethod
-    def stderr(
-        cls,
-        *,
-        max_bytes: int = 8 << 20,
-        inline: bool = False,
-        linger_seconds: float = 0.1,
-        clock: Clock | None = None,
-    ) -> Self:
-        """Descriptor 2, as `stdout`."""
-        return cls(2, max_bytes=max_bytes, inline=inline, linger_seconds=linger_seconds, clock=clock)
+    def stderr(cls, **options: Unpack[SinkOptions]) -> Self:
+        """Descriptor 2, by its number, as `stdout` has 1."""
+        return cls(2, **options)
 
     @classmethod
-    def descriptor(
-        cls,
-        fd: int,
-        *,
-        max_bytes: int = 8 << 20,
-        inline: bool = False,
-        linger_seconds: float = 0.1,
-        clock: Clock | None = None,
-    ) -> Self:
+    def descriptor(cls, fd: int, **options: Unpack[SinkOptions]) -> Self:
         """An open descriptor, which the sink never closes."""
-        return cls(fd, max_bytes=max_bytes, inline=inline, linger_seconds=linger_seconds, clock=clock)
+        return cls(fd, **options)
 
     @classmethod
-    def file(
-        cls,
-        path: str | os.PathLike[str],
-        *,
-        max_bytes: int = 8 << 20,
-        inline: bool = False,
-        linger_seconds: float = 0.1,
-        clock: Clock | None = None,
-    ) -> Self:
+    def file(cls, path: str | os.PathLike[str], **options: Unpack[SinkOptions]) -> Self:
         """A file, appended to, made if it isn't there (mode 0640), and opened again within a second of its being rotated.
 
         That it cannot be opened is an error like any other: counted, and tried again.
         """
-        return cls(
-            Path(path).absolute(),
-            max_bytes=max_bytes,
-            inline=inline,
-            linger_seconds=linger_seconds,
-            clock=clock,
-        )
+        return cls(Path(path).absolute(), **options)
 
     def start(self, recovered: Callable[[Outage], bytes] | None = None) -> None:
         """Take lines from now on. Does nothing if it does already, but for `recovered`; a closed sink begins again.

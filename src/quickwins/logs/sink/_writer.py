@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from quickwins.core.clock import Clock
+    from quickwins.logs.sink._buffering import Buffering
     from quickwins.logs.sink._outlet import Outage, Outlet
 
 LINGER_BYTES = 256 << 10
@@ -68,14 +69,13 @@ class Writer:
         "recovered",
     )
 
-    def __init__(
-        self, outlet: Outlet, *, max_bytes: int, linger_seconds: float, inline: bool, clock: Clock
-    ) -> None:
-        """Start nothing yet; a quarter of `max_bytes` is for severities from WARN on."""
+    def __init__(self, outlet: Outlet, buffering: Buffering, clock: Clock) -> None:
+        """Start nothing yet; a quarter of the queue is for severities from WARN on."""
+        max_bytes = buffering.max_bytes
         self._outlet = outlet
         self._linger_bytes = min(LINGER_BYTES, max_bytes // 4)
-        self._linger_seconds = linger_seconds
-        self._inline = inline
+        self._linger_seconds = buffering.linger_seconds
+        self._inline = buffering.inline
         self._clock = clock
         self.queue = LineQueue(max_bytes, max_bytes // 4, self.rouse)
         self.put = self.queue.put if _ATOMIC else self.queue.put_locked

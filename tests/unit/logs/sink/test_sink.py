@@ -339,9 +339,13 @@ def test_a_line_of_a_maker_of_lines_that_closes_the_sink_is_written(path: Path) 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        pytest.param({"max_bytes": 4_095}, "max_bytes must be at least 4096, not 4095", id="max_bytes"),
-        pytest.param({"linger_seconds": 1.1}, "linger_seconds must be from 0 to 1, not 1.1", id="long"),
-        pytest.param({"linger_seconds": -1}, "linger_seconds must be from 0 to 1, not -1", id="negative"),
+        pytest.param(
+            {"max_bytes": 4_095},
+            "max_bytes=4095 is not allowed: a whole number at least 4,096",
+            id="max_bytes",
+        ),
+        pytest.param({"linger_seconds": 1.1}, "linger_seconds=1.1 is not allowed", id="long"),
+        pytest.param({"linger_seconds": -1}, "linger_seconds=-1 is not allowed", id="negative"),
     ],
 )
 def test_a_value_out_of_its_bounds_is_named(settings: dict[str, Any], words: str) -> None:
