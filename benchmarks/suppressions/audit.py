@@ -89,7 +89,7 @@ def main() -> int:
         report, ours, theirs = measured(folder, options.rounds, rng)
         ratios = [other / own for other, own in zip(theirs, ours, strict=True)]
         median = statistics.median(ratios)
-        unreadable = sum(1 for one in report.findings if one.rule == "SUP000")
+        unreadable = sum(1 for one in report.findings if one.check == "SUP000")
         print(
             f"{folder.name:<12} {report.files:>5}  {report.size_bytes / 1e6:>5.1f}  {len(report.findings):>8}  {unreadable:>10}  "
             f"{statistics.median(theirs):>11.2f}  {statistics.median(ours):>8.3f}  {median:>5.1f} ({min(ratios):.1f}-{max(ratios):.1f})",

@@ -13,7 +13,7 @@ from quickwins.cli.exit_codes import ExitCode
 from quickwins.cli.output import note
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
-from quickwins.suppressions import Allowance, AuditConfig, Baseline, Format, Report, Rule, audit, rendered
+from quickwins.suppressions import Allowance, AuditConfig, Baseline, Check, Format, Report, audit, rendered
 from quickwins.suppressions.revisions import base_baseline
 from quickwins.suppressions.settings import allowed_text, nearest_pyproject
 
@@ -110,20 +110,18 @@ def check(
     config = AuditConfig.load(pyproject)
     report = _audited(paths, config)
     _same_paths(known, report, config)
-    verdict = known.compare(report, base=before)
-    sys.stdout.write(rendered(verdict.new, form))
-    for identity in verdict.stale:
-        note(f"gone: {identity.rule} {identity.path} {identity.scope}".rstrip())
-    if verdict.moved:
-        note(
-            f"{len(verdict.moved)} moved or renamed; `quickwins suppressions baseline update` writes them down"
-        )
+    diff = known.compare(report, base=before)
+    sys.stdout.write(rendered(diff.new, form))
+    for identity in diff.stale:
+        note(f"gone: {identity.check} {identity.path} {identity.scope}".rstrip())
+    if diff.moved:
+        note(f"{len(diff.moved)} moved or renamed; `quickwins suppressions baseline update` writes them down")
     _say_unused(report)
     _say(report)
-    if verdict.new:
-        note(f"{len(verdict.new)} new: remove each, or give it a reason and a date")
+    if diff.new:
+        note(f"{len(diff.new)} new: remove each, or give it a reason and a date")
         raise typer.Exit(ExitCode.FINDING)
-    if verdict.stale or report.unused:
+    if diff.stale or report.unused:
         note("run `quickwins suppressions baseline update`, and lower or remove allowances that are not used")
         raise typer.Exit(ExitCode.STALE)
 
@@ -165,17 +163,19 @@ def update(
     report = _audited(paths, config)
     _same_paths(known, report, config)
     updated = known.updated(report)
-    verdict = known.compare(report)
+    diff = known.compare(report)
     baseline.write_text(updated.text(), encoding="utf-8")
     note(
-        f"{baseline}: {len(verdict.stale)} removed, {len(verdict.moved)} moved, {len(updated.known)} left"
-        + (f"; {len(verdict.new)} are new and were not added" if verdict.new else "")
+        f"{baseline}: {len(diff.stale)} removed, {len(diff.moved)} moved, {len(updated.known)} left"
+        + (f"; {len(diff.new)} are new and were not added" if diff.new else "")
     )
     _unreadable(report)
 
 
 def allow(
-    rule: Annotated[str, typer.Argument(help="Its number, e.g. SUP010.", show_default=False)],
+    check: Annotated[
+        str, typer.Argument(metavar="CHECK", help="The number of the check, e.g. SUP010.", show_default=False)
+    ],
     path: Annotated[
         str,
         typer.Argument(
@@ -198,7 +198,7 @@ def allow(
 ) -> None:
     """Decide that something may stay, with a reason and a date.
 
-    Writes it into [tool.quickwins.suppressions] of pyproject.toml; one for the same rule and place is replaced.
+    Writes it into [tool.quickwins.suppressions] of pyproject.toml; one for the same check and place is replaced.
     """
     file = pyproject or nearest_pyproject()
     if file is None:
@@ -207,7 +207,7 @@ def allow(
     try:
         allowance = Allowance.model_validate(
             {
-                "rule": rule.upper(),
+                "check": check.upper(),
                 "path": where,
                 "scope": scope,
                 "reason": reason,
@@ -217,7 +217,7 @@ def allow(
         )
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigError(f"{first['loc'][0] if first['loc'] else 'rule'}: {first['msg']}") from error
+        raise ConfigError(f"{first['loc'][0] if first['loc'] else 'check'}: {first['msg']}") from error
     if allowance.until < datetime.fromtimestamp(SystemClock().wall(), UTC).date():
         raise ConfigError(f"--expires {allowance.until} has passed")
     if not (file.resolve().parent / where).exists():
@@ -259,7 +259,7 @@ def _say_unused(report: Report) -> None:
 
 
 def _unreadable(report: Report) -> None:
-    bad = [one for one in report.findings if one.rule is Rule.UNPARSEABLE]
+    bad = [one for one in report.findings if one.check is Check.UNPARSEABLE]
     sys.stdout.write(rendered(bad, Format.TEXT))
     if bad:
         raise typer.Exit(ExitCode.FINDING)

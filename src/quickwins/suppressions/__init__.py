@@ -17,26 +17,26 @@ from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
     from quickwins.suppressions._audit import audit, scan_text
-    from quickwins.suppressions.baseline import Baseline, Verdict
+    from quickwins.suppressions.baseline import Baseline, BaselineDiff
     from quickwins.suppressions.errors import BaselineError, GitError
     from quickwins.suppressions.formats import Format, rendered
     from quickwins.suppressions.report import Finding, Identity, Report
-    from quickwins.suppressions.scan.rules import Rule
+    from quickwins.suppressions.scan.checks import Check
     from quickwins.suppressions.settings import Allowance, AuditConfig, SuppressionsSettings
 
 __all__ = [
     "Allowance",
     "AuditConfig",
     "Baseline",
+    "BaselineDiff",
     "BaselineError",
+    "Check",
     "Finding",
     "Format",
     "GitError",
     "Identity",
     "Report",
-    "Rule",
     "SuppressionsSettings",
-    "Verdict",
     "audit",
     "rendered",
     "scan_text",
@@ -49,15 +49,15 @@ __getattr__, __dir__ = lazily(
         "Allowance": "settings",
         "AuditConfig": "settings",
         "Baseline": "baseline",
+        "BaselineDiff": "baseline",
         "BaselineError": "errors",
+        "Check": "scan.checks",
         "Finding": "report",
         "Format": "formats",
         "GitError": "errors",
         "Identity": "report",
         "Report": "report",
-        "Rule": "scan.rules",
         "SuppressionsSettings": "settings",
-        "Verdict": "baseline",
         "audit": "_audit",
         "rendered": "formats",
         "scan_text": "_audit",

@@ -13,8 +13,8 @@ from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
 from quickwins.suppressions.report import Finding, Identity, Report
 from quickwins.suppressions.scan import commands, config_files, directives, lexer, statements
+from quickwins.suppressions.scan.checks import Check
 from quickwins.suppressions.scan.places import Places, fingerprint
-from quickwins.suppressions.scan.rules import Rule
 from quickwins.suppressions.settings import (
     EXCLUDED,
     EXCLUDED_AT_ROOT,
@@ -38,7 +38,7 @@ _PYTHON_SHEBANG = re.compile(rb"#![^\n]*\bpython")
 class _Raw:
     """A finding before its number among those alike is known."""
 
-    rule: Rule
+    check: Check
     scope: str
     digest: str
     line: int
@@ -160,7 +160,7 @@ def _scan(path: str, data: bytes, into: _Collected, today: date) -> None:
                 found = _configured(name, text, today)
             else:
                 found = [
-                    _Raw(Rule.COMMAND_LINE, "", fingerprint(line), number, 1, line[:100])
+                    _Raw(Check.COMMAND_LINE, "", fingerprint(line), number, 1, line[:100])
                     for number, line in commands.command_lines(text)
                 ]
     except lexer.Unparseable as error:
@@ -171,7 +171,7 @@ def _scan(path: str, data: bytes, into: _Collected, today: date) -> None:
 def _python(text: str, today: date) -> tuple[list[_Raw], frozenset[str]]:
     source = lexer.lexed(text)
     places = Places(source)
-    at: list[tuple[int, Rule, str]] = []
+    at: list[tuple[int, Check, str]] = []
     comments = [text[start:end] for start, end in source.comments]
     low = "".join(comments).lower()
     words = [word for word in directives.WORDS if word in low]
@@ -179,43 +179,43 @@ def _python(text: str, today: date) -> tuple[list[_Raw], frozenset[str]]:
         low = comment.lower()
         for word in words:
             if word in low:
-                at += [(start, rule, what) for rule, what in _in_comment(comment, today)]
+                at += [(start, check, what) for check, what in _in_comment(comment, today)]
                 break
     first = commands.shebang(text)
     if first is not None:
-        at.append((0, Rule.COMMAND_LINE, first))
-    at += [(offset, rule, what) for rule, offset, what in statements.statements(source, places)]
+        at.append((0, Check.COMMAND_LINE, first))
+    at += [(offset, check, what) for check, offset, what in statements.statements(source, places)]
     at.sort(key=lambda one: one[0])
     found: list[_Raw] = []
     last, scope, statement, line, column = -1, "", "", 1, 1
-    for offset, rule, what in at:
+    for offset, check, what in at:
         if offset != last:  # a comment may have many
             last = offset
             scope = ".".join(name for _, name in places.scopes(offset))
             statement, line, column = places.statement(offset), places.line(offset), places.column(offset)
-        found.append(_Raw(rule, scope, statement, line, column, what[:MAX_WORDS]))
+        found.append(_Raw(check, scope, statement, line, column, what[:MAX_WORDS]))
     return found, places.names if found else frozenset()
 
 
-def _in_comment(comment: str, today: date) -> Iterator[tuple[Rule, str]]:
+def _in_comment(comment: str, today: date) -> Iterator[tuple[Check, str]]:
     for directive in directives.directives(comment):
         if not directive.may_have_reason:
-            yield directive.rule, directive.what
+            yield directive.check, directive.what
             continue
-        rule, addition = _judged(directive.rule, comment, today)
-        if rule is not None:
-            yield rule, directive.what + addition
+        check, addition = _judged(directive.check, comment, today)
+        if check is not None:
+            yield check, directive.what + addition
 
 
-def _judged(rule: Rule, comment: str, today: date) -> tuple[Rule | None, str]:
-    """What remains of `rule` beside the reason in `comment`: itself, an expiry, or nothing."""
+def _judged(check: Check, comment: str, today: date) -> tuple[Check | None, str]:
+    """What remains of `check` beside the reason in `comment`: itself, an expiry, or nothing."""
     reason = directives.reason(comment)
     if reason is None:
-        return rule, ""
+        return check, ""
     if reason.until is None:
-        return rule, " (a reason without `until=YYYY-MM-DD`)"
+        return check, " (a reason without `until=YYYY-MM-DD`)"
     if reason.until < today:
-        return Rule.EXPIRED, f" (until {reason.until})"
+        return Check.EXPIRED, f" (until {reason.until})"
     return None, ""
 
 
@@ -226,33 +226,35 @@ def _configured(name: str, text: str, today: date) -> list[_Raw]:
         number = config_files.locate(lines, entry)
         line = lines[number - 1]
         _, mark, comment = line.partition("# --")
-        rule, addition = _judged(Rule.CONFIGURED, mark + comment, today)
-        if rule is not None:
+        check, addition = _judged(Check.CONFIGURED, mark + comment, today)
+        if check is not None:
             what = f"{entry.where} = {entry.value}"[:100]
-            found.append(_Raw(rule, entry.where, fingerprint(entry.value), number, 1, what + addition))
+            found.append(_Raw(check, entry.where, fingerprint(entry.value), number, 1, what + addition))
     return found
 
 
 def _unparseable(error: lexer.Unparseable) -> _Raw:
-    return _Raw(Rule.UNPARSEABLE, "", fingerprint(""), error.line, 1, str(error))
+    return _Raw(Check.UNPARSEABLE, "", fingerprint(""), error.line, 1, str(error))
 
 
 def _add(into: _Collected, path: str, found: list[_Raw]) -> None:
-    alike: Counter[tuple[Rule, str, str]] = Counter()
+    alike: Counter[tuple[Check, str, str]] = Counter()
     for one in found:
-        key = (one.rule, one.scope, one.digest)
-        identity = Identity(path, one.rule.value, one.scope, one.digest, alike[key])
+        key = (one.check, one.scope, one.digest)
+        identity = Identity(path, one.check.value, one.scope, one.digest, alike[key])
         alike[key] += 1
         into.findings.append(Finding(identity, one.line, one.column, one.what))
 
 
 def _report(collected: _Collected, config: AuditConfig, today: date) -> Report:
     findings = collected.findings
-    uncovered = [one for one in findings if one.rule is Rule.NO_COVER]
+    uncovered = [one for one in findings if one.check is Check.NO_COVER]
     if len(uncovered) <= config.no_cover_quota:
-        findings = [one for one in findings if one.rule is not Rule.NO_COVER]
+        findings = [one for one in findings if one.check is not Check.NO_COVER]
     findings, allowed, unused, expired = _allow(findings, config.allow, today)
-    findings = sorted(findings + expired, key=lambda one: (one.path, one.line, one.column, one.identity.rule))
+    findings = sorted(
+        findings + expired, key=lambda one: (one.path, one.line, one.column, one.identity.check)
+    )
     return Report(
         tuple(findings),
         tuple(allowed),
@@ -276,14 +278,14 @@ def _allow(
         key = str(allowance)
         if allowance.until < today:
             identity = Identity(
-                "pyproject.toml", Rule.EXPIRED.value, key, fingerprint(allowance.reason), len(expired)
+                "pyproject.toml", Check.EXPIRED.value, key, fingerprint(allowance.reason), len(expired)
             )
             expired.append(Finding(identity, 1, 1, f"allowance of {key} (until {allowance.until})"))
             continue
         covered = [
             one
             for one in left
-            if one.rule is allowance.rule
+            if one.check is allowance.check
             and one.path == allowance.path
             and (not allowance.scope or one.identity.scope == allowance.scope)
         ]

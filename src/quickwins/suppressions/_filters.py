@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def verdict(
+def deciding_filter(
     filters: Sequence[Any], but: object, text: str, category: type[Warning], filename: str, line: int
 ) -> Any:
     """The first of `filters`, `but` left out, that is meant for this warning; `None`: Python's default holds."""

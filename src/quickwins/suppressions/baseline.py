@@ -1,10 +1,10 @@
 """The ratchet: what is known may stay, what is new fails, and what is gone must leave the list.
 
-Rule: every finding must be in the baseline, and in the baseline of the base revision if there is one, so that neither a
+The law: every finding must be in the baseline, and in the baseline of the base revision if there is one, so that neither a
 new suppression nor a hand-edited list gets through. An identity that is missing is matched once more, one to one:
 
-    moved file        same rule, scope, statement; the old file is gone
-    renamed scope     same rule, file, statement; a function or class of the old scope is gone from the file
+    moved file        same check, scope, statement; the old file is gone
+    renamed scope     same check, file, statement; a function or class of the old scope is gone from the file
 
 Anything else is new on one side and stale on the other: fixing one suppression does not pay for another.
 """
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from quickwins.suppressions.errors import BaselineError
 from quickwins.suppressions.report import Finding, Identity, Report
-from quickwins.suppressions.scan.rules import RULE_SET, Rule
+from quickwins.suppressions.scan.checks import IDENTITY_VERSION, Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,7 @@ _FIELDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class BaselineDiff:
     """What a comparison says.
 
     Attributes:
@@ -88,27 +88,27 @@ class Baseline:
             if len(parts) != _FIELDS or not parts[4].isascii() or not parts[4].isdigit():
                 hint = " (a merge left its marks)" if line[:7] in {"<" * 7, "=" * 7, ">" * 7, "|" * 7} else ""
                 raise BaselineError(f"{where}:{number}: not a line of a baseline{hint}: {line[:80]!r}")
-            path, rule, scope, digest, ordinal = parts
-            if rule not in {one.value for one in Rule} or rule == Rule.UNPARSEABLE.value:
-                raise BaselineError(f"{where}:{number}: {rule!r} is no rule that a baseline may have")
-            if digest.split(":")[0] != str(RULE_SET):
+            path, check, scope, digest, ordinal = parts
+            if check not in {one.value for one in Check} or check == Check.UNPARSEABLE.value:
+                raise BaselineError(f"{where}:{number}: {check!r} is no check that a baseline may list")
+            if digest.split(":")[0] != str(IDENTITY_VERSION):
                 raise BaselineError(
-                    f"{where}:{number}: made with rule set {digest.split(':')[0]!r}, this is {RULE_SET}; "
+                    f"{where}:{number}: made by version {digest.split(':')[0]!r} of the checks, this is {IDENTITY_VERSION}; "
                     "delete the file and create it again"
                 )
-            known.add(Identity(path, rule, "" if scope == "-" else scope, digest, int(ordinal)))
+            known.add(Identity(path, check, "" if scope == "-" else scope, digest, int(ordinal)))
         return cls(frozenset(known))
 
     @classmethod
     def of(cls, report: Report) -> Baseline:
         """All that `report` has found, but files that cannot be read."""
-        return cls(frozenset(one.identity for one in report.findings if one.rule is not Rule.UNPARSEABLE))
+        return cls(frozenset(one.identity for one in report.findings if one.check is not Check.UNPARSEABLE))
 
     def text(self) -> str:
         """The file's content: sorted lines without totals, so that two branches can be merged line by line."""
         return "".join(f"{line}\n" for line in (_HEAD, *sorted(map(str, self.known))))
 
-    def compare(self, report: Report, *, base: Baseline | None = None) -> Verdict:
+    def compare(self, report: Report, *, base: Baseline | None = None) -> BaselineDiff:
         """Whether `report` has nothing that is new, and this baseline nothing that is gone.
 
         Args:
@@ -120,7 +120,7 @@ class Baseline:
         if base is not None:
             unknown |= base._differences(findings, report)[0]  # noqa: SLF001 -- another of the same class; until=2027-12-31
         new = tuple(one for one in report.findings if one.identity in unknown)
-        return Verdict(new, tuple(sorted(stale)), tuple(sorted(moved)))
+        return BaselineDiff(new, tuple(sorted(stale)), tuple(sorted(moved)))
 
     def updated(self, report: Report) -> Baseline:
         """This baseline without what is gone, and with what has moved in its new place; nothing is added."""
@@ -150,7 +150,7 @@ def _successor(old: Identity, unknown: Iterable[Identity], report: Report) -> Id
     names = report.names.get(old.path, frozenset())
     scope_is_gone = any(part not in names for part in old.scope.split(".") if part)
     alike = (
-        one for one in unknown if (one.rule, one.digest, one.ordinal) == (old.rule, old.digest, old.ordinal)
+        one for one in unknown if (one.check, one.digest, one.ordinal) == (old.check, old.digest, old.ordinal)
     )
     for one in sorted(alike):
         if one.path == old.path:

@@ -26,7 +26,7 @@ from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
 from quickwins.core.tallies import Reading, Tallies
 from quickwins.suppressions._counts import MAX_PLACES, Budget, Counts, Hidden, Seen
-from quickwins.suppressions._filters import caller, forget_cached_decisions, verdict
+from quickwins.suppressions._filters import caller, deciding_filter, forget_cached_decisions
 from quickwins.suppressions.metrics import FILTERS
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ class Bridge:
         self, message: Warning | str, category: type[Warning], filename: str, lineno: int
     ) -> tuple[str, str]:
         """What would have been done with a warning, and by whom."""
-        one = verdict(warnings.filters, self._all, str(message), category, filename, lineno)
+        one = deciding_filter(warnings.filters, self._all, str(message), category, filename, lineno)
         if one is None:
             return getattr(warnings, "defaultaction", "default"), ""
         action = str(one[0])

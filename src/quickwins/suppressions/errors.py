@@ -6,7 +6,7 @@ from quickwins.core.errors import ConfigError, QuickWinsError
 
 
 class BaselineError(ConfigError):
-    """The baseline cannot be read: no such file, not one, or of another rule set."""
+    """The baseline cannot be read: it is missing, broken, or made by another version of the checks."""
 
 
 class GitError(QuickWinsError):

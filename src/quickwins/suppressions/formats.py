@@ -7,7 +7,7 @@ from enum import StrEnum
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from quickwins.suppressions.scan.rules import RULE_SET, Rule
+from quickwins.suppressions.scan.checks import IDENTITY_VERSION, Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ def rendered(findings: Iterable[Finding], form: Format) -> str:
     match form:
         case Format.TEXT:
             return "".join(
-                f"{_safe(one.path)}:{one.line}:{one.column}: {one.rule} {_safe(one.message)}\n"
+                f"{_safe(one.path)}:{one.line}:{one.column}: {one.check} {_safe(one.message)}\n"
                 for one in found
             )
         case Format.JSON:
@@ -39,7 +39,7 @@ def rendered(findings: Iterable[Finding], form: Format) -> str:
             return json.dumps(_sarif(found), indent=1) + "\n"
         case Format.GITHUB:
             return "".join(
-                f"::error file={_property(one.path)},line={one.line},col={one.column},title={one.rule}::{_data(one.message)}\n"
+                f"::error file={_property(one.path)},line={one.line},col={one.column},title={one.check}::{_data(one.message)}\n"
                 for one in found
             )
 
@@ -47,7 +47,7 @@ def rendered(findings: Iterable[Finding], form: Format) -> str:
 def _plain(finding: Finding) -> dict[str, object]:
     identity = finding.identity
     return {
-        "rule": identity.rule,
+        "check": identity.check,
         "path": identity.path,
         "line": finding.line,
         "column": finding.column,
@@ -62,15 +62,15 @@ def _plain(finding: Finding) -> dict[str, object]:
 def _sarif(findings: list[Finding]) -> dict[str, Any]:
     rules = [
         {
-            "id": rule.value,
-            "shortDescription": {"text": rule.summary},
-            "help": {"text": rule.remedy},
+            "id": check.value,
+            "shortDescription": {"text": check.summary},
+            "help": {"text": check.remedy},
         }
-        for rule in Rule
+        for check in Check
     ]
     results = [
         {
-            "ruleId": one.rule.value,
+            "ruleId": one.check.value,
             "level": "error",
             "message": {"text": one.message},
             "locations": [
@@ -88,7 +88,7 @@ def _sarif(findings: list[Finding]) -> dict[str, Any]:
     driver = {
         "name": "quickwins suppressions",
         "semanticVersion": version("quickwins"),
-        "properties": {"ruleSet": RULE_SET},
+        "properties": {"identityVersion": IDENTITY_VERSION},
         "rules": rules,
     }
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from quickwins.suppressions.scan.rules import Rule
+from quickwins.suppressions.scan.checks import Check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,20 +17,20 @@ class Identity:
 
     Attributes:
         path: Of the file, from the root of the audit, with `/`.
-        rule: Its number.
+        check: Its number.
         scope: The functions and classes around it, dotted; a configuration's table; empty: the module.
-        digest: Of the statement, behind the number of the rule set.
+        digest: Of the statement, behind `IDENTITY_VERSION`.
         ordinal: Which of several alike, from 0.
     """
 
     path: str
-    rule: str
+    check: str
     scope: str
     digest: str
     ordinal: int
 
     def __str__(self) -> str:
-        return f"{self.path}\t{self.rule}\t{self.scope or '-'}\t{self.digest}\t{self.ordinal}"
+        return f"{self.path}\t{self.check}\t{self.scope or '-'}\t{self.digest}\t{self.ordinal}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ class Finding:
     what: str
 
     @property
-    def rule(self) -> Rule:
-        """Which rule."""
-        return Rule(self.identity.rule)
+    def check(self) -> Check:
+        """The check that found it."""
+        return Check(self.identity.check)
 
     @property
     def path(self) -> str:
@@ -62,7 +62,7 @@ class Finding:
     @property
     def message(self) -> str:
         """What is wrong and what to do, in a sentence."""
-        return f"{self.rule.summary}: {self.what}; {self.rule.remedy}"
+        return f"{self.check.summary}: {self.what}; {self.check.remedy}"
 
 
 @dataclass(frozen=True, slots=True)

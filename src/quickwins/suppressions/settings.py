@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from quickwins.core.errors import ConfigError, needs_extra
 from quickwins.core.flags import FlagSettings
-from quickwins.suppressions.scan.rules import Rule
+from quickwins.suppressions.scan.checks import Check
 
 if TYPE_CHECKING:
     import os
@@ -44,7 +44,7 @@ class Allowance(BaseModel):
     """A suppression that somebody has decided on, with a reason and a date.
 
     Attributes:
-        rule: Which rule.
+        check: The check it allows findings of.
         path: The file, from the root, as in findings.
         scope: Only in this function, class or table; empty: anywhere in the file.
         reason: Why, for whoever reads it in a year.
@@ -54,23 +54,23 @@ class Allowance(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rule: Rule
+    check: Check
     path: str = Field(min_length=1)
     scope: str = ""
     reason: str = Field(min_length=1)
     until: date
     at_most: int = Field(default=1, ge=1)
 
-    @field_validator("rule")
+    @field_validator("check")
     @classmethod
-    def _not_itself(cls, rule: Rule) -> Rule:
-        if rule is Rule.UNPARSEABLE:
+    def _not_itself(cls, check: Check) -> Check:
+        if check is Check.UNPARSEABLE:
             raise ValueError("a file that cannot be read cannot be allowed: correct or exclude it")
-        return rule
+        return check
 
     def __str__(self) -> str:
         where = f"{self.path}::{self.scope}" if self.scope else self.path
-        return f"{self.rule} {where}"
+        return f"{self.check} {where}"
 
 
 class AuditConfig(BaseModel):
@@ -125,7 +125,7 @@ def nearest_pyproject(start: Path | None = None) -> Path | None:
 
 
 def allowed_text(text: str, allowance: Allowance) -> str:
-    """The text of a pyproject.toml with `allowance` in it, in place of one for the same rule and place.
+    """The text of a pyproject.toml with `allowance` in it, in place of one for the same check and place.
 
     Raises:
         ConfigError: `text` is not TOML.
@@ -144,9 +144,9 @@ def allowed_text(text: str, allowance: Allowance) -> str:
     allow = table.setdefault("allow", tomlkit.aot())
     entry = tomlkit.table()
     for key, value in allowance.model_dump(exclude_defaults=True).items():
-        entry.add(key, value.value if isinstance(value, Rule) else value)
-    places = [(one["rule"], one["path"], one.get("scope", "")) for one in allow]
-    place = (allowance.rule.value, allowance.path, allowance.scope)
+        entry.add(key, value.value if isinstance(value, Check) else value)
+    places = [(one["check"], one["path"], one.get("scope", "")) for one in allow]
+    place = (allowance.check.value, allowance.path, allowance.scope)
     if place in places:
         allow[places.index(place)] = entry
     else:

@@ -51,8 +51,8 @@ def test_audit_of_clean_code_ends_with_0_and_looks_at_this_folder_by_default(
 
 def test_audit_writes_json(quickwins: Call, app: Path) -> None:
     first, second = json.loads(quickwins("suppressions", "audit", "src", "--format", "json").out)
-    assert (first["rule"], first["path"], first["line"], first["scope"]) == ("SUP013", "src/app.py", 1, "")
-    assert (second["rule"], second["scope"]) == ("SUP010", "main")
+    assert (first["check"], first["path"], first["line"], first["scope"]) == ("SUP013", "src/app.py", 1, "")
+    assert (second["check"], second["scope"]) == ("SUP010", "main")
 
 
 def test_audit_writes_sarif(quickwins: Call, app: Path) -> None:
@@ -251,15 +251,15 @@ def test_an_allowance_past_its_date_is_a_finding(quickwins: Call, app: Path, fol
     quickwins(*ALLOW)
     pyproject = folder / "pyproject.toml"
     pyproject.write_text(pyproject.read_text().replace("2099", "2020"))
-    rules = [line.split(" ")[1] for line in quickwins("suppressions", "audit", "src").out.splitlines()]
-    assert sorted(rules) == ["SUP010", "SUP013", "SUP014"]
+    checks = [line.split(" ")[1] for line in quickwins("suppressions", "audit", "src").out.splitlines()]
+    assert sorted(checks) == ["SUP010", "SUP013", "SUP014"]
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({2: "SUP000"}, "cannot be allowed"),
-        ({2: "SUP999"}, "rule"),
+        ({2: "SUP999"}, "check"),
         ({3: "src/gone.py"}, "no such file"),
         ({5: ""}, "reason"),
         ({7: "2020-01-01"}, "has passed"),
@@ -281,7 +281,7 @@ def test_an_allowance_that_makes_no_sense_changes_nothing(
         ("no_cover_quota = -1", "tool.quickwins.suppressions.no_cover_quota"),
         ("unknown = 1", "tool.quickwins.suppressions.unknown"),
         ("root = 'x'", "root"),
-        ("allow = [{ rule = 'SUP010', path = 'x' }]", "allow[0].reason"),
+        ("allow = [{ check = 'SUP010', path = 'x' }]", "allow[0].reason"),
     ],
 )
 def test_a_mistake_in_pyproject_is_named(

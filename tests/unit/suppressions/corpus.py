@@ -1,4 +1,4 @@
-"""Labelled code: what is a suppression, of which rule, and what only looks like one.
+"""Labelled code: what is a suppression, by which check, and what only looks like one.
 
 All of it is in strings, so that this file itself has none.
 """
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One text and the rules that must be found in it, in order."""
+    """One text and the checks that must find something in it, in order."""
 
     text: str
-    rules: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
     path: str = "module.py"
 
 
@@ -339,8 +339,8 @@ _CODE = [
 def cases() -> list[tuple[str, Case]]:
     """All of them, with a name each."""
     found = [
-        (f"{rule} {comment}", Case(f"x = 1  {comment}\n", (rule,)))
-        for rule, comments in _COMMENTS.items()
+        (f"{check} {comment}", Case(f"x = 1  {comment}\n", (check,)))
+        for check, comments in _COMMENTS.items()
         for comment in comments
     ]
     found += [(f"fine {comment}", Case(f"x = 1  {comment}\n")) for comment in _FINE_COMMENTS]

@@ -154,7 +154,7 @@ def test_it_tells_which_suppression_in_the_code_has_hidden_what(
     names["serve"]()
     report = audit([tmp_path], AuditConfig(root=tmp_path))
     assert [
-        (finding.rule.value, finding.line, one.category, one.count) for finding, one in made.join(report)
+        (finding.check.value, finding.line, one.category, one.count) for finding, one in made.join(report)
     ] == [("SUP008", 5, "FutureWarning", 1)]
 
 

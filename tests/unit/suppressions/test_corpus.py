@@ -22,18 +22,18 @@ CASES = cases()
 
 def found(case: Case) -> tuple[str, ...]:
     report = scan_text(case.path, case.text, today=TODAY)
-    return tuple(sorted(one.rule.value for one in report.findings))
+    return tuple(sorted(one.check.value for one in report.findings))
 
 
-def test_the_corpus_has_every_rule_and_enough_cases() -> None:
-    rules = {rule for _, case in CASES for rule in case.rules}
-    assert rules == {f"SUP{number:03}" for number in range(17)}
+def test_the_corpus_has_every_check_and_enough_cases() -> None:
+    checks = {check for _, case in CASES for check in case.checks}
+    assert checks == {f"SUP{number:03}" for number in range(17)}
     assert len(CASES) >= 200
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES])
 def test_finds_what_is_labelled_and_nothing_else(case: Case) -> None:
-    assert found(case) == tuple(sorted(case.rules))
+    assert found(case) == tuple(sorted(case.checks))
 
 
 def test_finds_all_that_ruff_finds_of_the_same_kind(tmp_path: Path) -> None:

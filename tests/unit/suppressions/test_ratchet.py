@@ -81,15 +81,15 @@ QUIET = {
 
 @pytest.mark.parametrize("text", QUIET.values(), ids=QUIET)
 def test_reformatting_and_moving_lines_is_quiet(text: str) -> None:
-    verdict = BASELINE.compare(report({"feed.py": text}))
-    assert verdict.ok
-    assert verdict.moved == ()
+    diff = BASELINE.compare(report({"feed.py": text}))
+    assert diff.ok
+    assert diff.moved == ()
 
 
 def test_a_moved_file_is_quiet() -> None:
-    verdict = BASELINE.compare(report({"src/feeds/feed.py": MODULE, "other.py": "x = 1\n"}))
-    assert verdict.ok
-    assert len(verdict.moved) == 5
+    diff = BASELINE.compare(report({"src/feeds/feed.py": MODULE, "other.py": "x = 1\n"}))
+    assert diff.ok
+    assert len(diff.moved) == 5
 
 
 @pytest.mark.parametrize(("old", "new"), [("main", "start"), ("Feed", "Feeds"), ("read", "fetch")])
@@ -97,9 +97,9 @@ def test_a_renamed_function_or_class_is_quiet(old: str, new: str) -> None:
     now = report(
         {"feed.py": MODULE.replace(f"def {old}", f"def {new}").replace(f"class {old}", f"class {new}")}
     )
-    verdict = BASELINE.compare(now)
-    assert verdict.ok
-    assert verdict.moved
+    diff = BASELINE.compare(now)
+    assert diff.ok
+    assert diff.moved
     assert BASELINE.updated(now) == Baseline.of(now)
 
 
@@ -125,16 +125,16 @@ def test_anything_new_is_caught(text: str) -> None:
 
 def test_fixing_one_does_not_pay_for_a_new_one_in_another_file() -> None:
     files = {"feed.py": MODULE.replace("import os  # noqa: F401", ""), "new.py": "import os  # noqa: F401\n"}
-    verdict = BASELINE.compare(report(files))
-    assert [one.path for one in verdict.new] == ["new.py"]
-    assert [one.path for one in verdict.stale] == ["feed.py"]
+    diff = BASELINE.compare(report(files))
+    assert [one.path for one in diff.new] == ["new.py"]
+    assert [one.path for one in diff.stale] == ["feed.py"]
 
 
 def test_what_is_gone_is_stale_until_the_baseline_is_updated() -> None:
     now = report({"feed.py": MODULE.replace("  # noqa: F401", "")})
-    verdict = BASELINE.compare(now)
-    assert not verdict.new
-    assert [one.rule for one in verdict.stale] == ["SUP013"]
+    diff = BASELINE.compare(now)
+    assert not diff.new
+    assert [one.check for one in diff.stale] == ["SUP013"]
     assert BASELINE.updated(now).compare(now).ok
 
 
@@ -177,7 +177,7 @@ def test_a_file_that_cannot_be_read_is_never_in_a_baseline() -> None:
     now = report({"broken.py": "def f(:\n"})
     baseline = Baseline.of(now)
     assert baseline == Baseline()
-    assert [one.rule.value for one in baseline.compare(now).new] == ["SUP000"]
+    assert [one.check.value for one in baseline.compare(now).new] == ["SUP000"]
 
 
 @pytest.mark.parametrize(
@@ -185,9 +185,9 @@ def test_a_file_that_cannot_be_read_is_never_in_a_baseline() -> None:
     [
         ("<<<<<<< HEAD", "a merge left its marks"),
         ("feed.py SUP001", "not a line of a baseline"),
-        ("feed.py\tSUP999\t-\t1:00\t0", "no rule"),
-        ("feed.py\tSUP000\t-\t1:00\t0", "no rule"),
-        ("feed.py\tSUP001\t-\t9:00\t0", "rule set"),
+        ("feed.py\tSUP999\t-\t1:00\t0", "no check"),
+        ("feed.py\tSUP000\t-\t1:00\t0", "no check"),
+        ("feed.py\tSUP001\t-\t9:00\t0", "version '9'"),
         ("feed.py\tSUP001\t-\t1:00\t-1", "not a line of a baseline"),
     ],
 )
@@ -219,12 +219,12 @@ STATEMENTS = [
     st.lists(st.sampled_from(STATEMENTS), max_size=6),
     st.lists(st.sampled_from(["", "# comment", "z = 1", "def h():\n    return 1"]), max_size=4),
 )
-def test_a_verdict_is_the_difference_of_the_two_multisets(
+def test_a_diff_is_the_difference_of_two_multisets(
     before: list[str], after: list[str], noise: list[str]
 ) -> None:
     baseline = Baseline.of(report({"m.py": "\n".join(before) + "\n"}))
-    verdict = baseline.compare(report({"m.py": "\n".join([*noise, *after]) + "\n"}))
+    diff = baseline.compare(report({"m.py": "\n".join([*noise, *after]) + "\n"}))
     new = sum(max(0, after.count(one) - before.count(one)) for one in STATEMENTS)
     stale = sum(max(0, before.count(one) - after.count(one)) for one in STATEMENTS)
-    assert (len(verdict.new), len(verdict.stale)) == (new, stale)
-    assert verdict.moved == ()
+    assert (len(diff.new), len(diff.stale)) == (new, stale)
+    assert diff.moved == ()

@@ -63,7 +63,7 @@ def test_finds_the_comments_that_pythons_tokeniser_finds_in_the_standard_library
     ],
 )
 def test_f_strings_that_contain_their_own_quotes_are_followed(text: str) -> None:
-    assert [one.rule.value for one in scan_text("x.py", text, today=TODAY).findings] == ["SUP001"]
+    assert [one.check.value for one in scan_text("x.py", text, today=TODAY).findings] == ["SUP001"]
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="PEP 701 is Python 3.12's")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-from quickwins.suppressions.scan.rules import Rule
+from quickwins.suppressions.scan.checks import Check
 
 WORDS = (
     "noqa",
@@ -62,12 +62,12 @@ class Directive:
     """One suppression in a comment.
 
     Attributes:
-        rule: What is wrong with it; `UNREASONED` where only a reason may be missing.
+        check: What is wrong with it; `UNREASONED` where only a reason may be missing.
         what: As it is written, in short.
         may_have_reason: Whether a reason and a date make it acceptable.
     """
 
-    rule: Rule
+    check: Check
     what: str
     may_have_reason: bool = False
 
@@ -90,7 +90,7 @@ def directives(comment: str) -> list[Directive]:
     found: list[Directive] = []
     if "noqa" in low:
         if _FILE_NOQA.search(comment):
-            found.append(Directive(Rule.WHOLE_FILE, "file-level noqa"))
+            found.append(Directive(Check.WHOLE_FILE, "file-level noqa"))
         found += [_noqa(match["rest"]) for match in _NOQA.finditer(comment)]
     if "ruff" in low:
         found += [_ruff(match) for match in _RUFF.finditer(comment)]
@@ -101,7 +101,7 @@ def directives(comment: str) -> list[Directive]:
     if "pylint" in low:
         found += [_pylint(match) for match in _PYLINT.finditer(comment)]
     if "pragma" in low and _NO_COVER.search(comment):
-        found.append(Directive(Rule.NO_COVER, "pragma: no cover", may_have_reason=True))
+        found.append(Directive(Check.NO_COVER, "pragma: no cover", may_have_reason=True))
     if "nos" in low:
         found += _scanners(comment)
     return found
@@ -125,51 +125,51 @@ def reason(comment: str) -> Reason | None:
 def _whole_file_types(comment: str) -> list[Directive]:
     options = _MYPY.search(comment)
     if (options and _MYPY_OPTION.search(options["options"])) or _PYRIGHT_RULE.search(comment):
-        return [Directive(Rule.WHOLE_FILE_TYPES, "file-level setting of a type checker")]
+        return [Directive(Check.WHOLE_FILE_TYPES, "file-level setting of a type checker")]
     return []
 
 
 def _pylint(match: re.Match[str]) -> Directive:
     names = {name.strip().lower() for name in (match["names"] or "").split(",")}
     if match["file"] or "all" in names:
-        return Directive(Rule.PYLINT_ALL, "pylint off")
-    return Directive(Rule.UNREASONED, f"pylint: disable={match['names']}", may_have_reason=True)
+        return Directive(Check.PYLINT_ALL, "pylint off")
+    return Directive(Check.UNREASONED, f"pylint: disable={match['names']}", may_have_reason=True)
 
 
 def _scanners(comment: str) -> list[Directive]:
     found = [
-        Directive(Rule.SCANNER, "nosec", may_have_reason=re.match(r"[:\s]*B\d+", match["rest"]) is not None)
+        Directive(Check.SCANNER, "nosec", may_have_reason=re.match(r"[:\s]*B\d+", match["rest"]) is not None)
         for match in _NOSEC.finditer(comment)
     ]
     if _NOSONAR.search(comment):
-        found.append(Directive(Rule.SCANNER, "NOSONAR", may_have_reason=True))
+        found.append(Directive(Check.SCANNER, "NOSONAR", may_have_reason=True))
     return found
 
 
 def _noqa(rest: str) -> Directive:
     if _NOQA_CODES.match(rest):
         return Directive(
-            Rule.UNREASONED, f"noqa{rest.split('--', maxsplit=1)[0].rstrip()}", may_have_reason=True
+            Check.UNREASONED, f"noqa{rest.split('--', maxsplit=1)[0].rstrip()}", may_have_reason=True
         )
     if _MEANT_CODES.match(rest) and not re.match(r"\s+--", rest):
-        return Directive(Rule.MALFORMED_NOQA, f"noqa{rest.rstrip()}")
-    return Directive(Rule.BARE_NOQA, "noqa")
+        return Directive(Check.MALFORMED_NOQA, f"noqa{rest.rstrip()}")
+    return Directive(Check.BARE_NOQA, "noqa")
 
 
 def _ruff(match: re.Match[str]) -> Directive:
     kind = match["kind"].lower()
     if kind == "file-ignore" or (kind == "disable" and not (match["codes"] or "").strip()):
-        return Directive(Rule.WHOLE_FILE, f"ruff: {kind}")
+        return Directive(Check.WHOLE_FILE, f"ruff: {kind}")
     if not (match["codes"] or "").strip():
-        return Directive(Rule.BARE_NOQA, f"ruff: {kind}")
-    return Directive(Rule.UNREASONED, f"ruff: {kind}[{match['codes']}]", may_have_reason=True)
+        return Directive(Check.BARE_NOQA, f"ruff: {kind}")
+    return Directive(Check.UNREASONED, f"ruff: {kind}[{match['codes']}]", may_have_reason=True)
 
 
 def _types(match: re.Match[str]) -> Directive:
     if match["more"]:
-        return Directive(Rule.WHOLE_FILE_TYPES, "pyre-ignore-all-errors")
+        return Directive(Check.WHOLE_FILE_TYPES, "pyre-ignore-all-errors")
     name = f"{match['tool']}: ignore" if match["tool"] else "pyre-ignore"
     codes = (match["codes"] or "").strip()
     if not codes:
-        return Directive(Rule.BARE_TYPE_IGNORE, name)
-    return Directive(Rule.UNREASONED, f"{name}[{codes}]", may_have_reason=True)
+        return Directive(Check.BARE_TYPE_IGNORE, name)
+    return Directive(Check.UNREASONED, f"{name}[{codes}]", may_have_reason=True)

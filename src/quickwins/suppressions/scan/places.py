@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from quickwins.core.digest import digest
+from quickwins.suppressions.scan.checks import IDENTITY_VERSION
 from quickwins.suppressions.scan.lexer import balance, without_comments
-from quickwins.suppressions.scan.rules import RULE_SET
 
 if TYPE_CHECKING:
     from quickwins.suppressions.scan.lexer import Lexed
@@ -156,7 +156,7 @@ def fingerprint(statement: str) -> str:
     words = "".join(statement.replace("\\\n", "").split()).replace("'", '"')
     for layout, plain in ((",)", ")"), (",]", "]"), (",}", "}"), ("(", ""), (")", "")):
         words = words.replace(layout, plain)
-    return f"{RULE_SET}:{digest(words, size_bytes=8).hex()}"
+    return f"{IDENTITY_VERSION}:{digest(words, size_bytes=8).hex()}"
 
 
 def _line_end(code: str, offset: int) -> int:

@@ -6,8 +6,8 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from quickwins.suppressions.scan.checks import Check
 from quickwins.suppressions.scan.lexer import balance
-from quickwins.suppressions.scan.rules import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,15 +49,15 @@ _PY_WARNINGS_OFF = re.compile(
 )
 
 
-def statements(lexed: Lexed, places: Places) -> Iterator[tuple[Rule, int, str]]:
-    """Rule, offset and words for each."""
+def statements(lexed: Lexed, places: Places) -> Iterator[tuple[Check, int, str]]:
+    """Check, offset and words for each."""
     code, text = lexed.code, lexed.text
     at = code.find("except")  # several times faster than the search of `re`
     while at >= 0:
         match = _EXCEPT.match(code, at)
         if match is not None and _is_clause(code, match) and _catches_all(match["types"]):
             caught = " ".join(match["types"].split()).split(" as ")[0]
-            yield Rule.SWALLOWED, at, f"except {caught}: {match['body']}".replace(" :", ":")
+            yield Check.SWALLOWED, at, f"except {caught}: {match['body']}".replace(" :", ":")
         at = code.find("except", at + 1)
     some_warnings = "arnings" in code
     for name, pattern in _CALLS.items():
@@ -67,7 +67,7 @@ def statements(lexed: Lexed, places: Places) -> Iterator[tuple[Rule, int, str]]:
     if "environ" in code and "PYTHONWARNINGS" in text:
         for match in _ENVIRON.finditer(text):
             if code.startswith("environ", match.start()):
-                yield Rule.COMMAND_LINE, match.start(), "PYTHONWARNINGS set to ignore"
+                yield Check.COMMAND_LINE, match.start(), "PYTHONWARNINGS set to ignore"
 
 
 def _is_clause(code: str, match: re.Match[str]) -> bool:
@@ -91,7 +91,7 @@ def _catches_all(types: str) -> bool:
     return names == [""] or any(name.split(".")[-1].strip() in _BROAD for name in names)
 
 
-def _call(name: str, match: re.Match[str], lexed: Lexed, places: Places) -> Iterator[tuple[Rule, int, str]]:
+def _call(name: str, match: re.Match[str], lexed: Lexed, places: Places) -> Iterator[tuple[Check, int, str]]:
     start = match.start()
     on = _receiver(lexed.code, start)
     arguments = _arguments(lexed, match.end() - 1)
@@ -99,19 +99,21 @@ def _call(name: str, match: re.Match[str], lexed: Lexed, places: Places) -> Iter
         return
     if name == "suppress":
         if on in {"", "contextlib"} and not _BROAD.isdisjoint(map(_last_name, arguments.args)):
-            yield Rule.SWALLOWED, start, "suppress(Exception)"
+            yield Check.SWALLOWED, start, "suppress(Exception)"
     elif name == "captureWarnings":
         if _first(arguments, "capture") is True and _goes_nowhere(lexed):
-            yield Rule.CAPTURED, start, "captureWarnings(True)"
+            yield Check.CAPTURED, start, "captureWarnings(True)"
     elif name == "disable_warnings":
         if on in {"", "?", "urllib3"}:
-            yield Rule.BROAD_FILTER, start, "urllib3.disable_warnings()"
+            yield Check.BROAD_FILTER, start, "urllib3.disable_warnings()"
     elif name == "filterwarnings" and on == "mark":
-        yield from ((Rule.BROAD_FILTER, start, f'filterwarnings("{one}")') for one in _broad_specs(arguments))
+        yield from (
+            (Check.BROAD_FILTER, start, f'filterwarnings("{one}")') for one in _broad_specs(arguments)
+        )
     else:
-        rule = _ignored(name, arguments, lexed.code, places, start)
-        if rule is not None:
-            yield rule, start, f'{name}("ignore")'
+        check = _ignored(name, arguments, lexed.code, places, start)
+        if check is not None:
+            yield check, start, f'{name}("ignore")'
 
 
 def _receiver(code: str, start: int) -> str | None:
@@ -139,14 +141,14 @@ def _broad_specs(call: ast.Call) -> list[str]:
     return [one for one in given if isinstance(one, str) and is_broad(one)]
 
 
-def _ignored(name: str, call: ast.Call, code: str, places: Places, at: int) -> Rule | None:
-    """Which rule a filter breaks, if it ignores something."""
+def _ignored(name: str, call: ast.Call, code: str, places: Places, at: int) -> Check | None:
+    """The check that a filter fails, if it ignores something."""
     if _first(call, "action") != "ignore":
         return None
     inside = name == "catch_warnings" or _inside_with(code, places, at)
     if not inside and _runs_at_import(code, places, at):
-        return Rule.FILTER_AT_IMPORT
-    return None if _is_narrow(name, call, inside=inside) else Rule.BROAD_FILTER
+        return Check.FILTER_AT_IMPORT
+    return None if _is_narrow(name, call, inside=inside) else Check.BROAD_FILTER
 
 
 def is_broad(spec: str) -> bool:

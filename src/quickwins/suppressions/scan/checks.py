@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-RULE_SET = 1
+IDENTITY_VERSION = 1
 """Part of every digest in a baseline: raised when the same code would get another identity."""
 
 
-class Rule(StrEnum):
-    """The rules; their numbers never change meaning."""
+class Check(StrEnum):
+    """The checks; a number never changes its meaning."""
 
     UNPARSEABLE = "SUP000"
     BARE_NOQA = "SUP001"
@@ -42,44 +42,47 @@ class Rule(StrEnum):
 
 _REASONED = "add `-- reason; until=YYYY-MM-DD`"
 _WORDS = {
-    Rule.UNPARSEABLE: (
+    Check.UNPARSEABLE: (
         "file that cannot be read",
         "a file that cannot be analysed is not clean: correct or exclude it",
     ),
-    Rule.BARE_NOQA: ("noqa without codes", "name the codes: `# noqa: F401`, or correct what the linter says"),
-    Rule.MALFORMED_NOQA: (
+    Check.BARE_NOQA: (
+        "noqa without codes",
+        "name the codes: `# noqa: F401`, or correct what the linter says",
+    ),
+    Check.MALFORMED_NOQA: (
         "malformed noqa that hides everything",
         "write `# noqa: F401`: a colon without a space before it, then codes",
     ),
-    Rule.WHOLE_FILE: ("whole file hidden from a linter", "move it to the lines that need it, with codes"),
-    Rule.BARE_TYPE_IGNORE: (
+    Check.WHOLE_FILE: ("whole file hidden from a linter", "move it to the lines that need it, with codes"),
+    Check.BARE_TYPE_IGNORE: (
         "type checker silenced without codes",
         "name the code: `# type: ignore[attr-defined]`",
     ),
-    Rule.WHOLE_FILE_TYPES: (
+    Check.WHOLE_FILE_TYPES: (
         "whole file hidden from a type checker",
         "move it to the lines that need it, with codes",
     ),
-    Rule.PYLINT_ALL: ("pylint turned off", "name the messages"),
-    Rule.NO_COVER: ("line excluded from coverage", f"test it, or {_REASONED}"),
-    Rule.BROAD_FILTER: (
+    Check.PYLINT_ALL: ("pylint turned off", "name the messages"),
+    Check.NO_COVER: ("line excluded from coverage", f"test it, or {_REASONED}"),
+    Check.BROAD_FILTER: (
         "warnings ignored too broadly",
         "give a category and a module or message, inside `with warnings.catch_warnings()`",
     ),
-    Rule.FILTER_AT_IMPORT: (
+    Check.FILTER_AT_IMPORT: (
         "warnings ignored for the whole process by an import",
         "move it into `with warnings.catch_warnings()` around the call that needs it",
     ),
-    Rule.SWALLOWED: ("exception swallowed", "catch what can be handled, or log it"),
-    Rule.CONFIGURED: (
+    Check.SWALLOWED: ("exception swallowed", "catch what can be handled, or log it"),
+    Check.CONFIGURED: (
         "ignored in the configuration",
         "remove it, or end its line with `# -- reason; until=YYYY-MM-DD`",
     ),
-    Rule.COMMAND_LINE: ("warnings ignored by a command line or the environment", "remove it there"),
-    Rule.UNREASONED: ("no reason or no date", _REASONED),
-    Rule.EXPIRED: ("reason past its date", "correct what it hides, or decide again and give a later date"),
-    Rule.SCANNER: ("security scanner silenced", f"name the check where that is possible, and {_REASONED}"),
-    Rule.CAPTURED: (
+    Check.COMMAND_LINE: ("warnings ignored by a command line or the environment", "remove it there"),
+    Check.UNREASONED: ("no reason or no date", _REASONED),
+    Check.EXPIRED: ("reason past its date", "correct what it hides, or decide again and give a later date"),
+    Check.SCANNER: ("security scanner silenced", f"name the check where that is possible, and {_REASONED}"),
+    Check.CAPTURED: (
         "warnings captured into logs that nobody reads",
         "give the logger `py.warnings` a handler, or install quickwins.suppressions.bridge",
     ),
