@@ -8,14 +8,22 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
-import quickwins
-
 ROOT = Path(__file__).parents[2]
 REQUIRED = {"prometheus_client", "pydantic", "pydantic_settings", "quickwins"}
+
+
+def name_of(file: Path) -> str:
+    parts = file.relative_to(ROOT / "src").with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(file): file for file in (ROOT / "src").rglob("*.py")}
 FEATURES = [
     "quickwins",
     "quickwins.backpressure",
@@ -102,13 +110,32 @@ def test_importing_the_library_imports_nothing_else() -> None:
     assert not {"pydantic", "prometheus_client", "asyncio"} & set(done.stdout.split())
 
 
-def test_every_public_name_is_reached_lazily_and_listed() -> None:
-    assert quickwins.__all__ == sorted(quickwins.__all__)
-    for name in quickwins.__all__:
-        assert getattr(quickwins, name).__name__ == name
-        assert name in dir(quickwins)
+LAZY = [
+    name
+    for name, file in sorted(MODULES.items())
+    if file.name == "__init__.py" and "= lazily(" in file.read_text()
+]
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_a_package_shows_its_api_and_nothing_else(package: str) -> None:
+    module = import_module(package)
+    assert module.__all__ == sorted(module.__all__)
+    modules = {*dir(module)} - {*module.__all__}
+    assert {*module.__all__} <= {*dir(module)}
+    assert {f"{package}.{name}" for name in modules} <= MODULES.keys()
     with pytest.raises(AttributeError, match="no attribute 'Nope'"):
-        quickwins.Nope  # noqa: B018 -- that it is not there is the test; until=2027-12-31
+        module.Nope  # noqa: B018 -- that it is not there is the test; until=2027-12-31
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_what_a_package_shows_bears_a_name_that_people_can_import(package: str) -> None:
+    module = import_module(package)
+    for name in dir(module):
+        value = getattr(module, name)
+        if isinstance(value, type | FunctionType):
+            assert not any(part.startswith("_") for part in value.__module__.split(".")), value
+            assert getattr(import_module(value.__module__), name) is value
 
 
 def test_three_packages_are_required_and_every_pin_is_a_bare_version() -> None:
@@ -119,14 +146,6 @@ def test_three_packages_are_required_and_every_pin_is_a_bare_version() -> None:
     for line in (ROOT / "constraints.txt").read_text().splitlines():
         assert line.count("==") == 1
         assert not set(line) & set("@:/")
-
-
-def name_of(file: Path) -> str:
-    parts = file.relative_to(ROOT / "src").with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES = {name_of(file): file for file in (ROOT / "src").rglob("*.py")}
 
 
 def run_at_import(node: ast.AST) -> Iterator[ast.AST]:
