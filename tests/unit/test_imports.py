@@ -103,6 +103,11 @@ def test_using_a_part_without_its_extra_names_the_extra(code: str, extra: str) -
     assert f"pip install 'quickwins[{extra}]'" in done.stderr.splitlines()[-1]
 
 
+def test_rooms_are_reached_without_an_import_of_their_own() -> None:
+    done = python("import quickwins; print(quickwins.backpressure.Gate, quickwins.logs.get_logger().info)")
+    assert done.returncode == 0, done.stderr
+
+
 def test_importing_the_library_imports_nothing_else() -> None:
     done = python(
         "import sys; before = set(sys.modules); import quickwins; print(*set(sys.modules) - before)"
