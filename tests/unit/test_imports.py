@@ -30,6 +30,7 @@ FEATURES = [
     "quickwins.facade",
     "quickwins.core.flags",
     "quickwins.cli",
+    "quickwins.logs",
     "quickwins.logs.asgi",
     "quickwins.logs.kafka",
     "quickwins.logs.testing",
@@ -89,7 +90,7 @@ def test_a_package_works_without_any_optional_dependency(module: str) -> None:
     [
         ("import quickwins.backpressure.grpc", "grpc"),
         ("import quickwins.core.flags.writer", "cli"),
-        ("import quickwins.logs.grpc", "grpc"),
+        ("from quickwins.logs.grpc import LogServerInterceptor", "grpc"),
         ("import quickwins.logs.strawberry", "graphql"),
         ("from quickwins.rig import LatencySummary; LatencySummary.of([1.0])", "rig"),
         ("from quickwins.engines import PostgresServer; PostgresServer.start()", "engines"),
@@ -125,7 +126,6 @@ LAZY = [
 @pytest.mark.parametrize("package", LAZY)
 def test_a_package_shows_its_api_and_nothing_else(package: str) -> None:
     module = import_module(package)
-    assert module.__all__ == sorted(module.__all__)
     modules = {*dir(module)} - {*module.__all__}
     assert {*module.__all__} <= {*dir(module)}
     assert {f"{package}.{name}" for name in modules} <= MODULES.keys()

@@ -55,4 +55,5 @@ __getattr__, __dir__ = lazily(
         "get_logger": "_logger",
         "in_context": "_context",
     },
+    modules=("asgi", "events", "grpc", "kafka", "redaction", "sink", "strawberry", "testing", "timeline"),
 )

@@ -11,6 +11,28 @@ and other ways to hide a secret from a pattern are out of scope; this guards aga
 wants to write a secret. Don't log what you don't need.
 """
 
-from quickwins.logs.redaction._rules import MAX_NAMES, MIN_KEY_BYTES, Redaction, RedactionRule
+from __future__ import annotations
 
-__all__ = ["MAX_NAMES", "MIN_KEY_BYTES", "Redaction", "RedactionRule"]
+from typing import TYPE_CHECKING
+
+from quickwins.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from quickwins.logs.redaction._rules import MAX_NAMES, MIN_KEY_BYTES, Redaction, RedactionRule
+
+__all__ = [
+    "MAX_NAMES",
+    "MIN_KEY_BYTES",
+    "Redaction",
+    "RedactionRule",
+]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "MAX_NAMES": "_rules",
+        "MIN_KEY_BYTES": "_rules",
+        "Redaction": "_rules",
+        "RedactionRule": "_rules",
+    },
+)

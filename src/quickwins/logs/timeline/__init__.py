@@ -10,19 +10,32 @@ The shell is `quickwins logs timeline`. Needs no extra, and not the pipeline tha
 
 from __future__ import annotations
 
-from quickwins.logs.timeline._entries import MAX_LINE_BYTES, Entry, Flaw, Parsed, Severity, severity, written
-from quickwins.logs.timeline._files import Log
-from quickwins.logs.timeline._folds import (
-    MAX_BYTES,
-    MAX_GROUPS,
-    Earliest,
-    FirstError,
-    FirstErrors,
-    earliest,
-    first_errors,
-)
-from quickwins.logs.timeline._query import MAX_TRACES, Query, moment_of, trace_of
-from quickwins.logs.timeline._read import Book, Found, read
+from typing import TYPE_CHECKING
+
+from quickwins.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from quickwins.logs.timeline._entries import (
+        MAX_LINE_BYTES,
+        Entry,
+        Flaw,
+        Parsed,
+        Severity,
+        severity,
+        written,
+    )
+    from quickwins.logs.timeline._files import Log
+    from quickwins.logs.timeline._folds import (
+        MAX_BYTES,
+        MAX_GROUPS,
+        Earliest,
+        FirstError,
+        FirstErrors,
+        earliest,
+        first_errors,
+    )
+    from quickwins.logs.timeline._query import MAX_TRACES, Query, moment_of, trace_of
+    from quickwins.logs.timeline._read import Book, Found, read
 
 __all__ = [
     "MAX_BYTES",
@@ -48,3 +61,31 @@ __all__ = [
     "trace_of",
     "written",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "Book": "_read",
+        "Earliest": "_folds",
+        "Entry": "_entries",
+        "FirstError": "_folds",
+        "FirstErrors": "_folds",
+        "Flaw": "_entries",
+        "Found": "_read",
+        "Log": "_files",
+        "MAX_BYTES": "_folds",
+        "MAX_GROUPS": "_folds",
+        "MAX_LINE_BYTES": "_entries",
+        "MAX_TRACES": "_query",
+        "Parsed": "_entries",
+        "Query": "_query",
+        "Severity": "_entries",
+        "earliest": "_folds",
+        "first_errors": "_folds",
+        "moment_of": "_query",
+        "read": "_read",
+        "severity": "_entries",
+        "trace_of": "_query",
+        "written": "_entries",
+    },
+)
