@@ -6,7 +6,6 @@ import asyncio
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from quickwins.backpressure._core.verdict import Ending
 from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,23 +18,17 @@ if TYPE_CHECKING:
 
 
 class Giver(Protocol):
-    """What a permit is asked of and given back to.
+    """What a permit is asked of and given back to."""
 
-    Attributes:
-        name: The resource's.
-    """
+    async def enter(self, permit: Permit) -> None:
+        """Return when `permit` is in use."""
 
-    name: str
-
-    async def enter(self, permit: Permit) -> Permit:
-        """Return `permit` when it is in use."""
-
-    def leave(self, hold: Hold, ending: Ending) -> None:
-        """Take back what is in use."""
+    def leave(self, permit: Permit, sample: bool = True, dropped: bool = False) -> None:
+        """Take `permit` back."""
 
 
 class State(StrEnum):
-    """How far a hold has come; in the words of its `repr`."""
+    """Where a permit is on its way; in the words of its `repr`."""
 
     NEW = "not asked for yet"
     WAITING = "in line"
@@ -43,8 +36,8 @@ class State(StrEnum):
     ENDED = "over"
 
 
-class Hold:
-    """One use of the resource, from before it is asked for until it is over.
+class Permit:
+    """What `Gate.permit` returns: enter it with `async with`, once.
 
     Attributes:
         giver: Whom it is asked of.
@@ -53,7 +46,7 @@ class Hold:
         tenant_key: Whose it is, as the caller has named it: never for a label, log or error.
         code: Where it was asked for; `None`: unknown.
         instruction: The place inside `code`.
-        state: How far it has come. What follows is there once it is in use.
+        state: Where it is on its way. What follows is there once it is in use.
         tenant: Whose it is, for the core.
         since: When it was given; when its connection came, for a pool's.
         task: Who holds it.
@@ -73,7 +66,7 @@ class Hold:
     counted: bool
     since: float
     task: asyncio.Task[object] | None
-    outer: Hold | None
+    outer: Permit | None
     tenant: Tenant | None
     waiter: Waiter | None
 
@@ -112,24 +105,9 @@ class Hold:
             f"{self.code.co_filename}:{_line_number(self.code, self.instruction)} in {self.code.co_qualname}"
         )
 
-
-class Permit(Hold):
-    """What `Gate.permit` returns: enter it with `async with`, once.
-
-    Leaving the block gives it back: as `failed` after a time-out or a lost connection, as `ignored` when cancelled, and
-    as `done` otherwise. The block may do so earlier itself; giving it back again does nothing.
-
-    Example:
-        async with gate.permit() as permit:
-            answer = await client.get("/search")
-            if answer.status == 504:
-                permit.failed()
-    """
-
-    __slots__ = ()
-
     # Not `async def`: that would put one more coroutine around the one that does the work.
-    def __aenter__(self) -> Coroutine[Any, Any, Permit]:
+
+    def __aenter__(self) -> Coroutine[Any, Any, None]:
         if self.state is not State.NEW:
             raise ConfigError("a permit is entered once; ask the gate for another one")
         return self.giver.enter(self)
@@ -137,30 +115,14 @@ class Permit(Hold):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.giver.leave(self, Ending.DONE if error is None else ending_of(error))
+        self.give_back(error)
 
-    def done(self) -> None:
-        """Give it back: it was used, and how long says how long uses take."""
-        self.giver.leave(self, Ending.DONE)
-
-    def failed(self) -> None:
-        """Give it back: its use timed out or lost its connection, a sign that too many are in use."""
-        self.giver.leave(self, Ending.FAILED)
-
-    def ignored(self) -> None:
-        """Give it back: its use says nothing about others, as one that was cancelled."""
-        self.giver.leave(self, Ending.IGNORED)
-
-    def end(self, error: BaseException | None) -> None:
-        """Give it back as leaving the block with `error` does."""
-        self.giver.leave(self, ending_of(error))
-
-
-def ending_of(error: BaseException | None) -> Ending:
-    """How a use ended that ended in `error`, or in none."""
-    if isinstance(error, asyncio.CancelledError):
-        return Ending.IGNORED
-    return Ending.FAILED if isinstance(error, (TimeoutError, ConnectionError)) else Ending.DONE
+    def give_back(self, error: BaseException | None = None) -> None:
+        """What leaving the block does; `error` is what it was left with."""
+        sample = not isinstance(error, asyncio.CancelledError)
+        self.giver.leave(
+            self, sample=sample, dropped=sample and isinstance(error, (TimeoutError, ConnectionError))
+        )
 
 
 def _line_number(code: CodeType, instruction: int) -> int:

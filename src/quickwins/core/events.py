@@ -46,7 +46,7 @@ FLAG_WRITTEN = Event(
 FLAG_SOURCE_FAILED = Event("flag.source_failed", logging.WARNING, ("source", "reason", "detail"))
 FLAG_SOURCE_RECOVERED = Event("flag.source_recovered", logging.INFO, ("source",))
 FLAG_SUBSCRIBER_FAILED = Event("flag.subscriber_failed", logging.ERROR, ("subscriber", "error"))
-CONFIG_UNUSED = Event("config.unused", logging.WARNING, ("key",))
+CONFIG_UNUSED = Event("config.unused", logging.WARNING, ("key", "reason"))
 AUDIT_FAILED = Event("audit.failed", logging.WARNING, ("reason",))
 PYTHON_WARNING = Event(
     "python.warning", logging.WARNING, ("kind", "category", "file", "line", "count", "hidden_by")

@@ -1,35 +1,113 @@
-"""What the facade asks of every room, and nothing more: it holds a tuple of these and loops over it."""
+"""What a `QuickWins` asks of every room, and how several of them follow one configuration together."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from quickwins.core.closing import close_together
+
 if TYPE_CHECKING:
-    from quickwins.core.config import Section
+    from collections.abc import Callable, Sequence
+    from typing import Self
+
+    from quickwins.core.config import Section, Settings
+    from quickwins.core.flags.live import Flag, Flags
     from quickwins.core.flags.snapshot import Snapshot
 
 
 class Feature(Protocol):
-    """One room's part in a `QuickWins`. Belongs to one event loop.
+    """One room's part. Belongs to one event loop.
 
     What it makes for a service follows its section, has the service's name, and obeys the kill.
-
-    Attributes:
-        section: The name of its table in `quickwins.toml`.
-        model: What that table holds.
     """
 
-    section: str
-    model: type[Section]
+    @property
+    def section(self) -> str:
+        """The name of its table in `quickwins.toml`."""
+        ...
+
+    @property
+    def model(self) -> type[Section]:
+        """What that table holds."""
+        ...
 
     def apply(self, snapshot: Snapshot) -> None:
-        """Follow `snapshot`: at the start, and at each change. Must not block.
+        """Follow `snapshot`. Must not block.
 
-        What is raised at the start ends the start; what is raised at a change is reported and counted, and the other
+        What it raises at the start ends the start; what it raises at a change is reported and counted, and the other
         features get the change all the same.
         """
         ...
 
     async def close(self) -> None:
-        """Close what was made, also when cancelled meanwhile; the caller cares for what is raised."""
+        """Close what was made; cancelled, clean up at once."""
         ...
+
+
+class Features:
+    """Features that follow one live configuration inside an `async with` block. Belongs to one event loop.
+
+    Attributes:
+        flags: The live flags and settings.
+    """
+
+    def __init__(self, flags: Flags, features: Sequence[Feature]) -> None:
+        """Nothing runs yet.
+
+        Args:
+            flags: Polled inside the block.
+            features: The first is the first to follow and the last to be closed; the others are closed together.
+        """
+        self.flags = flags
+        self._features = features
+        self._subscriptions: list[Callable[[], None]] = []
+
+    def __repr__(self) -> str:
+        states = ", ".join(f"{name} {state}" for name, state in self.flags.snapshot.flags.items())
+        return f"<{type(self).__name__} {self.settings.service!r}: {states}>"
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration as it is now; replaced whole at each change."""
+        return self.flags.snapshot.settings
+
+    def flag(self, feature: str) -> Flag:
+        """The live flag of `feature`.
+
+        Raises:
+            ConfigError: There is no such feature.
+        """
+        return self.flags.flag(feature)
+
+    async def __aenter__(self) -> Self:
+        """Start following the configuration.
+
+        Raises:
+            ConfigError: It is followed already, or a feature cannot do what it says; then everything is closed again.
+        """
+        await self.flags.__aenter__()
+        try:
+            for feature in self._features:
+                feature.apply(self.flags.snapshot)
+                self._subscriptions.append(self.flags.subscribe(feature.apply))
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop following the configuration, and close what the features have made.
+
+        Raises:
+            BaseException: What one of them has raised, when all are closed; what several have raised, as a group.
+        """
+        while self._subscriptions:
+            self._subscriptions.pop()()
+        first, *others = self._features
+        try:
+            await close_together("features", (feature.close() for feature in others))
+        finally:
+            try:
+                await self.flags.__aexit__(None, None, None)  # not before: a kill counts until the end
+            finally:
+                await first.close()

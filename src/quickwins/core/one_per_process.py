@@ -1,20 +1,31 @@
 """What a process has only one of, such as its logging, shared by several that want it.
 
-The first that wants it has it. When it no longer does, the next one begins: there is never more than one, and never
-none while somebody wants it.
+The first that wants it has it, and when it no longer does, the next one begins: there are never two at a time, and it is
+there as long as somebody wants it.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from quickwins.core.events import CONFIG_UNUSED, Reporter
+
+if TYPE_CHECKING:
+    from quickwins.core.flags.snapshot import Snapshot
 
 
 class User(Protocol):
-    """Somebody who may have it."""
+    """Somebody who may have it.
+
+    Attributes:
+        section: The section of `quickwins.toml` that says how.
+    """
+
+    section: str
 
     def begin(self) -> None:
-        """Have it from now on."""
+        """Have it, as the configuration says now. Idempotent."""
         ...
 
     def end(self) -> None:
@@ -29,17 +40,29 @@ class OnePerProcess:
         self._line: list[User] = []
         self._lock = threading.RLock()
 
-    def want(self, user: User) -> bool:
-        """Whether `user` has it; if not, it begins when all that came before have left."""
+    def follow(self, user: User, snapshot: Snapshot) -> None:
+        """Have `user` in line while its flag is on.
+
+        At the head of the line it begins, and again at each change. Elsewhere one event says that its section is not
+        used. Off, it leaves.
+        """
+        if not snapshot.flags[user.section].on:
+            self.leave(user)
+            return
         with self._lock:
-            if user not in self._line:
+            new = user not in self._line
+            if new:
                 self._line.append(user)
-                if self._line[0] is user:
-                    user.begin()
-            return self._line[0] is user
+            if self._line[0] is user:
+                user.begin()
+                return
+        if new:
+            Reporter(service=snapshot.settings.service).report(
+                CONFIG_UNUSED, key=user.section, reason="another configuration of this process has it"
+            )
 
     def leave(self, user: User) -> None:
-        """`user` ends, whether or not it had it, and the next one begins."""
+        """`user` wants it no longer: it ends, and then the next one begins."""
         with self._lock:
             had = self._line[:1] == [user]
             if user in self._line:

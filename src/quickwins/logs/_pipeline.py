@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,8 @@ from quickwins.logs.sink._sink import Sink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Self
 
     from prometheus_client import CollectorRegistry
 
@@ -46,7 +47,7 @@ CLOSE_SECONDS = 2.0
 """How long the end of a process waits for a slow reader."""
 
 
-class Pipeline(AbstractContextManager["Pipeline"]):
+class Pipeline:
     """One configured logging: renders, samples, counts, and hands lines to its sink. Made by `configure_logging`.
 
     Any thread. `close` it, or use it as `with`; `configure_logging` again closes it too.
@@ -204,7 +205,9 @@ class Pipeline(AbstractContextManager["Pipeline"]):
     # On and off.
 
     def start(self) -> None:
-        """Take over, now or as soon as the flag is on."""
+        """Take over, now or as soon as the flag is on; again after `give_way`. Does nothing once closed."""
+        if self._closed:
+            return
         if self._flag is None:
             self._on()
         else:
@@ -215,10 +218,6 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         """Take over what other libraries have set up since, as servers do when they start."""
         if _logger.current is self:
             self._takeover.install(self.threshold)
-
-    def flush(self, timeout_seconds: float = 10.0) -> bool:
-        """Wait until every line so far is written, for `timeout_seconds` at most; whether it is. For tests."""
-        return self.sink.flush(timeout_seconds)
 
     def close(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
         """Give the application's logging back, and write what waits. Idempotent.
@@ -233,12 +232,13 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         self.sink.close(timeout_seconds)
         self._tallies.flush()
 
-    def __exit__(self, *raised: object) -> None:
-        self.close()
+    def __enter__(self) -> Self:
+        return self
 
-    def __repr__(self) -> str:
-        state = "closed" if self._closed else "on" if _logger.current is self else "off"
-        return f"<Pipeline {self._service!r} {state}, from {level_of(self.threshold).name} on, {self.sink!r}>"
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def _follow(self) -> None:
         assert self._flag is not None

@@ -66,20 +66,21 @@ async def test_the_environment_beats_the_file(tmp_path: Path, pools: Pools) -> N
 async def test_a_change_of_the_file_reaches_the_pool_at_the_next_poll(tmp_path: Path, pools: Pools) -> None:
     qw = loaded(tmp_path)
     feed, search = qw.pool(await pools(4), name="feed"), qw.pool(await pools(4), name="search")
-    held = [await feed.acquire() for _ in range(2)]
-    changed = CONFIG.replace("0.5", "0.25").replace("0.75", "1.0")
-    (tmp_path / "quickwins.toml").write_text(changed)
-    assert qw.flags.poll()
-    assert (feed.stats().limit, feed.stats().inflight, search.stats().limit) == (1, 2, None)
-    (tmp_path / "quickwins.toml").write_text(changed.replace("enabled = true", "enabled = false"))
-    assert qw.flags.poll()
-    held.append(await feed.acquire())
-    (tmp_path / "quickwins.toml").write_text(changed.replace("0.25", "7"))
-    assert not qw.flags.poll(), "what is not valid changes nothing"
-    assert feed.stats().limit == 1
-    for connection in held:
-        await feed.release(connection)
-    await all_is_back(feed)
+    async with qw:
+        held = [await feed.acquire() for _ in range(2)]
+        changed = CONFIG.replace("0.5", "0.25").replace("0.75", "1.0")
+        (tmp_path / "quickwins.toml").write_text(changed)
+        assert qw.flags.poll()
+        assert (feed.stats().limit, feed.stats().inflight, search.stats().limit) == (1, 2, None)
+        (tmp_path / "quickwins.toml").write_text(changed.replace("enabled = true", "enabled = false"))
+        assert qw.flags.poll()
+        held.append(await feed.acquire())
+        (tmp_path / "quickwins.toml").write_text(changed.replace("0.25", "7"))
+        assert not qw.flags.poll(), "what is not valid changes nothing"
+        assert feed.stats().limit == 1
+        for connection in held:
+            await feed.release(connection)
+        await all_is_back(feed)
 
 
 async def test_the_kind_of_gate_changes_live_while_callers_wait(tmp_path: Path, pools: Pools) -> None:
@@ -87,16 +88,17 @@ async def test_the_kind_of_gate_changes_live_while_callers_wait(tmp_path: Path, 
     qw = loaded(tmp_path, queued)
     feed, search = qw.pool(await pools(2), name="feed"), qw.pool(await pools(2), name="search")
     assert (feed.stats().gate, search.stats().gate) == (GateKind.QUEUE, GateKind.THRESHOLD)
-    held = [await feed.acquire() for _ in range(2)]
-    waiting = asyncio.create_task(feed.fetchval("SELECT 1"))
-    await eventually(lambda: feed.stats().waiting == 1)
-    (tmp_path / "quickwins.toml").write_text(queued.replace('"queue"', '"threshold"'))
-    assert qw.flags.poll()
-    assert (feed.stats().gate, feed.stats().limit, feed.stats().waiting) == (GateKind.THRESHOLD, 1, 1)
-    for connection in held:
-        await feed.release(connection)
-    assert await asyncio.wait_for(waiting, DEADLINE_SECONDS) == 1
-    await all_is_back(feed)
+    async with qw:
+        held = [await feed.acquire() for _ in range(2)]
+        waiting = asyncio.create_task(feed.fetchval("SELECT 1"))
+        await eventually(lambda: feed.stats().waiting == 1)
+        (tmp_path / "quickwins.toml").write_text(queued.replace('"queue"', '"threshold"'))
+        assert qw.flags.poll()
+        assert (feed.stats().gate, feed.stats().limit, feed.stats().waiting) == (GateKind.THRESHOLD, 1, 1)
+        for connection in held:
+            await feed.release(connection)
+        assert await asyncio.wait_for(waiting, DEADLINE_SECONDS) == 1
+        await all_is_back(feed)
 
 
 async def test_two_pools_of_one_name_are_a_mistake(tmp_path: Path, pools: Pools) -> None:
@@ -115,16 +117,7 @@ async def test_one_pool_under_two_names_is_a_mistake(tmp_path: Path, pools: Pool
         qw.pool(pool, name="search")
 
 
-async def test_settings_for_a_pool_that_nobody_made_are_reported(
-    tmp_path: Path, pools: Pools, caplog: pytest.LogCaptureFixture
-) -> None:
-    qw = loaded(tmp_path, CONFIG + "[backpressure.names.fed]\nthreshold = 0.5\n")
-    qw.pool(await pools(2), name="feed")
-    async with qw:
-        assert caplog.messages == ["config.unused key=backpressure.names.fed"]
-
-
-async def test_leaving_closes_every_pool_also_when_one_fails_and_stops_to_poll(
+async def test_leaving_closes_every_pool_also_when_one_fails_and_stops_polling(
     tmp_path: Path, pools: Pools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     close = GatedPool.close
@@ -143,9 +136,8 @@ async def test_leaving_closes_every_pool_also_when_one_fails_and_stops_to_poll(
             for pool in gated:
                 assert await pool.fetchval("SELECT 1") == 1
 
-    with pytest.raises(ExceptionGroup, match="closing the pools") as caught:
+    with pytest.raises(RuntimeError, match="a bug"):
         await live()
-    assert [str(error) for error in caught.value.exceptions] == ["a bug"]
     assert all(pool.pool.is_closing() for pool in gated)
     with pytest.raises(PoolExhausted, match="closed"):
         await gated[0].acquire()

@@ -2,56 +2,76 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import pytest
+from prometheus_client import CollectorRegistry
 
+from quickwins.core.flags import Flags, FlagSettings, FlagsSettings, MemorySource
 from quickwins.core.one_per_process import OnePerProcess
 
 
-@dataclass(eq=False)
 class User:
-    name: str
-    told: list[str] = field(default_factory=list)
-    fails: bool = False
+    """One that follows a flag of its own, and notes what it is told."""
+
+    section = "one"
+
+    def __init__(self, name: str, shared: OnePerProcess, told: list[str], *, fails: bool = False) -> None:
+        self.name = name
+        self.fails = fails
+        self._shared = shared
+        self._told = told
+        self._source = MemorySource()
+        self._flags = Flags(
+            {"flags": FlagsSettings, "one": FlagSettings}, [self._source], registry=CollectorRegistry()
+        )
+
+    def turn(self, on: bool) -> None:
+        self._source.set("one", enabled=on)
+        self._flags.poll()
+        self._shared.follow(self, self._flags.snapshot)
 
     def begin(self) -> None:
-        self.told.append(f"{self.name} begins")
+        self._told.append(f"{self.name} begins")
 
     def end(self) -> None:
-        self.told.append(f"{self.name} ends")
+        self._told.append(f"{self.name} ends")
         if self.fails:
             raise RuntimeError("a bug")
 
 
-def test_the_first_has_it_and_then_the_next() -> None:
+def test_the_first_has_it_and_then_the_next(caplog: pytest.LogCaptureFixture) -> None:
     told: list[str] = []
-    a, b, c = (User(name, told) for name in "abc")
-    one = OnePerProcess()
-    assert [one.want(user) for user in (a, b, c, a)] == [True, False, False, True]
-    one.leave(b)
-    one.leave(a)
+    shared = OnePerProcess()
+    a, b, c = (User(name, shared, told) for name in "abc")
+    for user in (a, b, c, b):
+        user.turn(True)
+    assert told == ["a begins"]
+    assert (
+        caplog.messages == ["config.unused key=one reason=another configuration of this process has it"] * 2
+    ), "said once by each that waits"
+    b.turn(False)
+    a.turn(False)
     assert told == ["a begins", "b ends", "a ends", "c begins"]
-    assert [one.want(user) for user in (c, a)] == [True, False]
+    a.turn(True)
+    shared.leave(c)
+    assert told[-2:] == ["c ends", "a begins"]
 
 
-def test_the_last_leaves_nobody_behind_and_may_come_back() -> None:
-    user = User("a")
-    one = OnePerProcess()
-    one.want(user)
-    one.leave(user)
-    one.leave(user)
-    assert one.want(user)
-    assert user.told == ["a begins", "a ends", "a ends", "a begins"]
-
-
-def test_one_that_fails_at_its_end_keeps_the_next_from_nothing() -> None:
+def test_who_has_it_is_told_of_each_change() -> None:
     told: list[str] = []
-    a, b = User("a", told, fails=True), User("b", told)
-    one = OnePerProcess()
-    one.want(a)
-    one.want(b)
+    user = User("a", OnePerProcess(), told)
+    user.turn(True)
+    user.turn(True)
+    user.turn(False)
+    user.turn(True)
+    assert told == ["a begins", "a begins", "a ends", "a begins"]
+
+
+def test_one_that_fails_at_its_end_does_not_keep_the_next_from_it() -> None:
+    told: list[str] = []
+    shared = OnePerProcess()
+    a, b = User("a", shared, told, fails=True), User("b", shared, told)
+    a.turn(True)
+    b.turn(True)
     with pytest.raises(RuntimeError, match="a bug"):
-        one.leave(a)
+        a.turn(False)
     assert told[-1] == "b begins"
-    assert one.want(b)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import zlib
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quickwins.core.errors import ConfigError, QuickWinsError
@@ -30,7 +30,7 @@ _GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class Source:
     """One log.
 
     Attributes:
@@ -40,11 +40,11 @@ class Log:
     """
 
     name: str
-    opened: Callable[[], AbstractContextManager[Stream]] = field(repr=False)
+    opened: Callable[[], AbstractContextManager[Stream]]
     again: bool = True
 
     @classmethod
-    def file(cls, path: Path) -> Log:
+    def file(cls, path: Path) -> Source:
         """A file, gzipped or not, whatever its name; or a named pipe.
 
         Raises:
@@ -61,7 +61,7 @@ class Log:
         return cls(str(path), lambda: path.open("rb"), again=stat.S_ISREG(mode))
 
     @classmethod
-    def stdin(cls) -> Log:
+    def stdin(cls) -> Source:
         """Standard input.
 
         Raises:
@@ -72,7 +72,7 @@ class Log:
         return cls("stdin", lambda: nullcontext(sys.stdin.buffer), again=False)  # type: ignore[arg-type]  # -- typed wider than it is; until=2027-12-31
 
     @contextmanager
-    def kept(self) -> Iterator[Log]:
+    def kept(self) -> Iterator[Source]:
         """This one, so that it can be read more than once: a stream is copied into a temporary file.
 
         Raises:
@@ -94,7 +94,7 @@ class Log:
                 copy.seek(0)
                 return nullcontext(copy)
 
-            yield Log(self.name, opened)
+            yield Source(self.name, opened)
 
     def chunks(self, failed: Callable[[str], None]) -> Iterator[bytes]:
         """Its content, unzipped, piece by piece. Never raises.

@@ -1,0 +1,160 @@
+"""Backpressure's part in `QuickWins`: what is made here follows `[backpressure]`, live."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+from quickwins.backpressure.settings import BackpressureSettings
+from quickwins.core.closing import close_together
+from quickwins.core.errors import ConfigError
+from quickwins.core.events import CONFIG_UNUSED, Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from typing import Unpack
+
+    import asyncpg
+    from prometheus_client import CollectorRegistry
+
+    from quickwins.backpressure import Gate, GatedPool, PoolSettings, Priority
+    from quickwins.backpressure.asgi import BackpressureMiddleware
+    from quickwins.backpressure.grpc import BackpressureInterceptor
+    from quickwins.backpressure.strawberry import BackpressureExtension
+    from quickwins.core.asgi import App, Scope
+    from quickwins.core.clock import Clock
+    from quickwins.core.flags import Flags, Snapshot
+
+
+class DoorOptions(TypedDict, total=False):
+    """What `BackpressureMiddleware` takes besides a gate, as keywords; explained there."""
+
+    exempt: Collection[str]
+    graphql: Collection[str]
+    deadline_header: str | None
+    priority: Callable[[Scope], Priority] | None
+    tenant: Callable[[Scope], str | None] | None
+
+
+class Backpressure:
+    """A `core.feature.Feature`: pools and gates by name, and the adapters that tell callers of refusals."""
+
+    section = "backpressure"
+    model = BackpressureSettings
+
+    def __init__(self, flags: Flags, *, registry: CollectorRegistry | None, clock: Clock | None) -> None:
+        self._flags = flags
+        self._flag = flags.flag(self.section)
+        self._registry = registry
+        self._clock = clock
+        self._pools: dict[str, GatedPool] = {}
+        self._gates: dict[str, Gate] = {}
+
+    def pool(self, pool: asyncpg.Pool, *, name: str) -> GatedPool:
+        """`pool` behind a gate.
+
+        Args:
+            pool: The caller's; closed here.
+            name: What it is called in configuration, metrics and errors.
+
+        Raises:
+            ConfigError: The pool, or a pool or gate of that name, was given here before.
+        """
+        from quickwins.backpressure import GatedPool
+
+        settings = self._settings_of_new(name)
+        if any(made.pool is pool for made in self._pools.values()):
+            raise ConfigError(
+                f"the pool for {name!r} has a gate already: two gates would admit twice its size"
+            )
+        gated = self._pools[name] = GatedPool(
+            pool,
+            settings=settings,
+            flag=self._flag,
+            name=name,
+            service=self._flags.snapshot.settings.service,
+            registry=self._registry,
+            clock=self._clock,
+        )
+        return gated
+
+    def gate(self, *, name: str, size: int) -> Gate:
+        """A gate for anything that `size` may use at once.
+
+        Args:
+            name: What it is called in configuration, metrics and errors.
+            size: At least 1.
+
+        Raises:
+            ConfigError: There is a pool or gate of that name.
+        """
+        from quickwins.backpressure import Gate
+
+        settings = self._settings_of_new(name)
+        gate = Gate(settings.rule())
+        gate.bind(
+            size,
+            name=name,
+            service=self._flags.snapshot.settings.service,
+            retry_after_seconds=settings.retry_after_seconds,
+            flag=self._flag,
+            registry=self._registry,
+            clock=self._clock,
+        )
+        self._gates[name] = gate
+        return gate
+
+    def asgi(
+        self, app: App, *, gate: Gate | None = None, **door: Unpack[DoorOptions]
+    ) -> BackpressureMiddleware:
+        """`app` with refusals as answers, behind `gate` if there is one."""
+        from quickwins.backpressure.asgi import BackpressureMiddleware
+
+        return BackpressureMiddleware(app, gate=gate, **door)
+
+    def grpc_interceptor(self, gate: Gate | None = None) -> BackpressureInterceptor:
+        """The same for a gRPC server."""
+        from quickwins.backpressure.grpc import BackpressureInterceptor
+
+        return BackpressureInterceptor(gate=gate)
+
+    def strawberry_extension(self) -> type[BackpressureExtension]:
+        """The same for a GraphQL schema."""
+        from quickwins.backpressure.strawberry import BackpressureExtension
+
+        return BackpressureExtension
+
+    def apply(self, snapshot: Snapshot) -> None:
+        """Have everything follow its own table, or the section."""
+        settings = self._settings(snapshot)
+        for name, pool in self._pools.items():
+            pool.reconfigure(settings.for_name(name))
+        for name, gate in self._gates.items():
+            own = settings.for_name(name)
+            gate.reconfigure(own.rule(), retry_after_seconds=own.retry_after_seconds)
+
+    async def close(self) -> None:
+        """Refuse everybody, give those who have connections their grace, and say which tables nobody has used."""
+        pools, gates = self._pools, self._gates
+        self._pools, self._gates = {}, {}
+        for gate in gates.values():
+            gate.close()
+        snapshot = self._flags.snapshot
+        # Not before: a service may make a pool at any time.
+        for name in self._settings(snapshot).names.keys() - pools.keys() - gates.keys():
+            Reporter(service=snapshot.settings.service).report(
+                CONFIG_UNUSED,
+                key=f"{self.section}.names.{name}",
+                reason="no pool and no gate had that name",
+            )
+        await close_together("pools", (pool.close() for pool in pools.values()))
+
+    def _settings(self, snapshot: Snapshot) -> BackpressureSettings:
+        return snapshot.settings.section(self.section, self.model)
+
+    def _settings_of_new(self, name: str) -> PoolSettings:
+        if name in self._pools or name in self._gates:
+            kind = "pool" if name in self._pools else "gate"
+            raise ConfigError(
+                f"there is a {kind} {name!r} already: give each pool and gate a name of its own"
+            )
+        return self._settings(self._flags.snapshot).for_name(name)
