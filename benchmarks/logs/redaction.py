@@ -17,7 +17,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.program import command_line, conclude
-from quickwins.logs.redaction import Redaction, Rule
+from quickwins.logs.redaction import Redaction, RedactionRule
 from quickwins.logs.redaction._scan import MAX_LENGTH, Scanner
 from quickwins.rig import Target
 
@@ -169,7 +169,7 @@ def drawn(rng: Random, count: int) -> dict[str, tuple[str, str, str]]:
 
 def text_seconds(scanner: Scanner, text: str) -> float:
     """What one close look costs."""
-    hits: list[Rule] = []
+    hits: list[RedactionRule] = []
 
     def look() -> None:
         hits.clear()

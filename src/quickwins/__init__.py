@@ -4,7 +4,8 @@
     pool = qw.pool(await asyncpg.create_pool(dsn), name="feed")
     async with qw: ...
 
-Importing this package imports nothing else: the names below are fetched at their first use.
+Importing this package imports nothing else: its names, and its rooms such as `quickwins.backpressure`, are fetched at
+their first use.
 """
 
 from __future__ import annotations
@@ -14,11 +15,23 @@ from typing import TYPE_CHECKING
 from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
+    from quickwins import backpressure, engines, logs, rig, suppressions
     from quickwins.core.errors import ConfigError, QuickWinsError, Rejected
     from quickwins.core.flags import pinned
     from quickwins.facade import QuickWins
 
-__all__ = ["ConfigError", "QuickWins", "QuickWinsError", "Rejected", "pinned"]
+__all__ = [
+    "ConfigError",
+    "QuickWins",
+    "QuickWinsError",
+    "Rejected",
+    "backpressure",
+    "engines",
+    "logs",
+    "pinned",
+    "rig",
+    "suppressions",
+]
 
 __getattr__, __dir__ = lazily(
     __name__,
@@ -29,4 +42,5 @@ __getattr__, __dir__ = lazily(
         "Rejected": "core.errors",
         "pinned": "core.flags",
     },
+    modules=["backpressure", "engines", "logs", "rig", "suppressions"],
 )

@@ -8,20 +8,29 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
-import quickwins
-
 ROOT = Path(__file__).parents[2]
 REQUIRED = {"prometheus_client", "pydantic", "pydantic_settings", "quickwins"}
+
+
+def name_of(file: Path) -> str:
+    parts = file.relative_to(ROOT / "src").with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(file): file for file in (ROOT / "src").rglob("*.py")}
 FEATURES = [
     "quickwins",
     "quickwins.backpressure",
     "quickwins.facade",
     "quickwins.core.flags",
     "quickwins.cli",
+    "quickwins.logs",
     "quickwins.logs.asgi",
     "quickwins.logs.kafka",
     "quickwins.logs.testing",
@@ -81,7 +90,7 @@ def test_a_package_works_without_any_optional_dependency(module: str) -> None:
     [
         ("import quickwins.backpressure.grpc", "grpc"),
         ("import quickwins.core.flags.writer", "cli"),
-        ("import quickwins.logs.grpc", "grpc"),
+        ("from quickwins.logs.grpc import LogServerInterceptor", "grpc"),
         ("import quickwins.logs.strawberry", "graphql"),
         ("from quickwins.rig import LatencySummary; LatencySummary.of([1.0])", "rig"),
         ("from quickwins.engines import PostgresServer; PostgresServer.start()", "engines"),
@@ -95,6 +104,11 @@ def test_using_a_part_without_its_extra_names_the_extra(code: str, extra: str) -
     assert f"pip install 'quickwins[{extra}]'" in done.stderr.splitlines()[-1]
 
 
+def test_rooms_are_reached_without_an_import_of_their_own() -> None:
+    done = python("import quickwins; print(quickwins.backpressure.Gate, quickwins.logs.get_logger().info)")
+    assert done.returncode == 0, done.stderr
+
+
 def test_importing_the_library_imports_nothing_else() -> None:
     done = python(
         "import sys; before = set(sys.modules); import quickwins; print(*set(sys.modules) - before)"
@@ -102,13 +116,31 @@ def test_importing_the_library_imports_nothing_else() -> None:
     assert not {"pydantic", "prometheus_client", "asyncio"} & set(done.stdout.split())
 
 
-def test_every_public_name_is_reached_lazily_and_listed() -> None:
-    assert quickwins.__all__ == sorted(quickwins.__all__)
-    for name in quickwins.__all__:
-        assert getattr(quickwins, name).__name__ == name
-        assert name in dir(quickwins)
+LAZY = [
+    name
+    for name, file in sorted(MODULES.items())
+    if file.name == "__init__.py" and "= lazily(" in file.read_text()
+]
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_a_package_shows_its_api_and_nothing_else(package: str) -> None:
+    module = import_module(package)
+    modules = {*dir(module)} - {*module.__all__}
+    assert {*module.__all__} <= {*dir(module)}
+    assert {f"{package}.{name}" for name in modules} <= MODULES.keys()
     with pytest.raises(AttributeError, match="no attribute 'Nope'"):
-        quickwins.Nope  # noqa: B018 -- that it is not there is the test; until=2027-12-31
+        module.Nope  # noqa: B018 -- that it is not there is the test; until=2027-12-31
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_what_a_package_shows_bears_a_name_that_people_can_import(package: str) -> None:
+    module = import_module(package)
+    for name in dir(module):
+        value = getattr(module, name)
+        if isinstance(value, type | FunctionType):
+            assert not any(part.startswith("_") for part in value.__module__.split(".")), value
+            assert getattr(import_module(value.__module__), name) is value
 
 
 def test_three_packages_are_required_and_every_pin_is_a_bare_version() -> None:
@@ -119,14 +151,6 @@ def test_three_packages_are_required_and_every_pin_is_a_bare_version() -> None:
     for line in (ROOT / "constraints.txt").read_text().splitlines():
         assert line.count("==") == 1
         assert not set(line) & set("@:/")
-
-
-def name_of(file: Path) -> str:
-    parts = file.relative_to(ROOT / "src").with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES = {name_of(file): file for file in (ROOT / "src").rglob("*.py")}
 
 
 def run_at_import(node: ast.AST) -> Iterator[ast.AST]:

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from quickwins.backpressure._core.gate import GateCore
     from quickwins.backpressure._holders import Holders
 
-AT_ONCE_SECONDS = min((metric.buckets or (0.0,))[0] for metric in (metrics.ACQUIRE_DURATION, metrics.HELD))
-"""Times below this belong to the first bucket, which needs no search."""
-
 
 class Outcome(StrEnum):
     """How an acquisition ended."""
@@ -49,13 +46,11 @@ class Counts:
         nested: Acquisitions by tasks that held a permit.
         delays: Waits in line.
         acquired: Acquisitions by outcome.
-        given_at_once: The counts of `acquired`; the first is of those that took no time.
-        refused_at_once: The same of those that were refused.
         held: Hold times.
     """
 
     __slots__ = (
-        "__weakref__", "acquired", "core", "delays", "given_at_once", "held", "holders", "nested", "refused_at_once",
+        "__weakref__", "acquired", "core", "delays", "held", "holders", "nested",
         "rejected", "shadow_rejected",
     )  # fmt: skip
 
@@ -67,14 +62,12 @@ class Counts:
         self.nested = 0
         self.delays = Tally(metrics.QUEUE_DELAY)
         self.acquired = {outcome: Tally(metrics.ACQUIRE_DURATION) for outcome in Outcome}
-        self.given_at_once = self.acquired[Outcome.ACQUIRED].counts
-        self.refused_at_once = self.acquired[Outcome.REJECTED].counts
         self.held = Tally(metrics.HELD)
 
     @property
     def in_use(self) -> int:
         """Permits in use; in shadow mode also those that the gate would not have given."""
-        return max(self.core.inflight, len(self.holders.permits))
+        return max(self.core.inflight, len(self.holders.holds))
 
     @property
     def mean_delay_seconds(self) -> float | None:
@@ -84,7 +77,7 @@ class Counts:
 
 
 def _by_priority(counts: Counts) -> dict[tuple[str, ...], int]:
-    found = Counter(permit.priority for permit in counts.holders.permits)
+    found = Counter(hold.priority for hold in counts.holders.holds)
     return {(priority.name.lower(),): found[priority] for priority in Priority}
 
 

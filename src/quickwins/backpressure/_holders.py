@@ -10,7 +10,7 @@ from quickwins.backpressure.stats import HeldAt, Holder
 if TYPE_CHECKING:
     import asyncio
 
-    from quickwins.backpressure._permit import Permit
+    from quickwins.backpressure._permit import Hold
 
 SHOWN = 5
 """How many of the longest holders are shown."""
@@ -31,39 +31,39 @@ class Holders:
     __slots__ = ("_longest", "held_by", "worth_noting_seconds")
 
     def __init__(self) -> None:
-        self.held_by: dict[asyncio.Task[object] | None, Permit] = {}
+        self.held_by: dict[asyncio.Task[object] | None, Hold] = {}
         self.worth_noting_seconds = 0.0
-        self._longest: dict[tuple[int, int], tuple[float, Permit]] = {}
+        self._longest: dict[tuple[int, int], tuple[float, Hold]] = {}
 
-    def begin(self, permit: Permit, task: asyncio.Task[object] | None) -> None:
-        """`permit` is in use by `task` from now on."""
-        permit.state = State.HELD
-        permit.task = task
-        permit.outer = self.held_by.get(task)
-        self.held_by[task] = permit
+    def begin(self, hold: Hold, task: asyncio.Task[object] | None) -> None:
+        """`hold` is in use by `task` from now on."""
+        hold.state = State.HELD
+        hold.task = task
+        hold.outer = self.held_by.get(task)
+        self.held_by[task] = hold
 
-    def end(self, permit: Permit) -> None:
-        """`permit` is no longer in use."""
-        permit.state = State.ENDED
-        task = permit.task
+    def end(self, hold: Hold) -> None:
+        """`hold` is no longer in use."""
+        hold.state = State.ENDED
+        task = hold.task
         last = self.held_by[task]
-        if last is not permit:
-            while last.outer is not permit:
+        if last is not hold:
+            while last.outer is not hold:
                 assert last.outer is not None
                 last = last.outer
-            last.outer = permit.outer
-        elif permit.outer is None:
+            last.outer = hold.outer
+        elif hold.outer is None:
             del self.held_by[task]
         else:
-            self.held_by[task] = permit.outer
+            self.held_by[task] = hold.outer
 
-    def note(self, permit: Permit, seconds: float) -> None:
-        """`permit` was held longer than `worth_noting_seconds`: one of the longest."""
-        key = permit.site_key
+    def note(self, hold: Hold, seconds: float) -> None:
+        """`hold` was held longer than `worth_noting_seconds`: one of the longest."""
+        key = hold.site_key
         known = self._longest.get(key)
         if known is not None and seconds <= known[0]:
             return
-        self._longest[key] = (seconds, permit)  # the permit keeps its code alive, and with it the key unique
+        self._longest[key] = (seconds, hold)  # the permit keeps its code alive, and with it the key unique
         if len(self._longest) > SHOWN:
             del self._longest[min(self._longest, key=lambda site: self._longest[site][0])]
         shortest = min(longest for longest, _ in self._longest.values())
@@ -71,28 +71,28 @@ class Holders:
 
     def first_of(self, task: asyncio.Task[object] | None) -> str:
         """Where `task` took the first permit it holds."""
-        permit = self.held_by[task]
-        while permit.outer is not None:
-            permit = permit.outer
-        return permit.site
+        hold = self.held_by[task]
+        while hold.outer is not None:
+            hold = hold.outer
+        return hold.site
 
     @property
-    def permits(self) -> list[Permit]:
+    def holds(self) -> list[Hold]:
         """Those in use."""
         found = []
         for last in list(self.held_by.values()):
-            permit: Permit | None = last
-            while permit is not None:
-                found.append(permit)
-                permit = permit.outer
+            hold: Hold | None = last
+            while hold is not None:
+                found.append(hold)
+                hold = hold.outer
         return found
 
     def longest(self, now: float) -> tuple[Holder, ...]:
         """The permits that have been held the longest at the time `now`."""
-        oldest = sorted(self.permits, key=lambda permit: permit.since)[:SHOWN]
-        return tuple(Holder(permit.site, max(0.0, now - permit.since), permit.priority) for permit in oldest)
+        oldest = sorted(self.holds, key=lambda hold: hold.since)[:SHOWN]
+        return tuple(Holder(hold.site, max(0.0, now - hold.since), hold.priority) for hold in oldest)
 
     def sites(self) -> tuple[HeldAt, ...]:
         """The places that held permits the longest."""
         longest = sorted(self._longest.values(), key=lambda found: -found[0])
-        return tuple(HeldAt(permit.site, seconds) for seconds, permit in longest)
+        return tuple(HeldAt(hold.site, seconds) for seconds, hold in longest)

@@ -6,6 +6,7 @@ import asyncio
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from quickwins.backpressure._core.verdict import Ending
 from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,17 +19,23 @@ if TYPE_CHECKING:
 
 
 class Giver(Protocol):
-    """What a permit is asked of and given back to."""
+    """What a permit is asked of and given back to.
 
-    async def enter(self, permit: Permit) -> None:
-        """Return when `permit` is in use."""
+    Attributes:
+        name: The resource's.
+    """
 
-    def leave(self, permit: Permit, sample: bool = True, dropped: bool = False) -> None:
-        """Take `permit` back."""
+    name: str
+
+    async def enter(self, permit: Permit) -> Permit:
+        """Return `permit` when it is in use."""
+
+    def leave(self, hold: Hold, ending: Ending) -> None:
+        """Take back what is in use."""
 
 
 class State(StrEnum):
-    """Where a permit is on its way; in the words of its `repr`."""
+    """How far a hold has come; in the words of its `repr`."""
 
     NEW = "not asked for yet"
     WAITING = "in line"
@@ -36,8 +43,8 @@ class State(StrEnum):
     ENDED = "over"
 
 
-class Permit:
-    """What `Gate.permit` returns: enter it with `async with`, once.
+class Hold:
+    """One use of the resource, from before it is asked for until it is over.
 
     Attributes:
         giver: Whom it is asked of.
@@ -46,7 +53,7 @@ class Permit:
         tenant_key: Whose it is, as the caller has named it: never for a label, log or error.
         code: Where it was asked for; `None`: unknown.
         instruction: The place inside `code`.
-        state: Where it is on its way. What follows is there once it is in use.
+        state: How far it has come. What follows is there once it is in use.
         tenant: Whose it is, for the core.
         since: When it was given; when its connection came, for a pool's.
         task: Who holds it.
@@ -66,7 +73,7 @@ class Permit:
     counted: bool
     since: float
     task: asyncio.Task[object] | None
-    outer: Permit | None
+    outer: Hold | None
     tenant: Tenant | None
     waiter: Waiter | None
 
@@ -105,9 +112,24 @@ class Permit:
             f"{self.code.co_filename}:{_line_number(self.code, self.instruction)} in {self.code.co_qualname}"
         )
 
-    # Not `async def`: that would put one more coroutine around the one that does the work.
 
-    def __aenter__(self) -> Coroutine[Any, Any, None]:
+class Permit(Hold):
+    """What `Gate.permit` returns: enter it with `async with`, once.
+
+    Leaving the block gives it back: as `failed` after a time-out or a lost connection, as `ignored` when cancelled, and
+    as `done` otherwise. The block may do so earlier itself; giving it back again does nothing.
+
+    Example:
+        async with gate.permit() as permit:
+            answer = await client.get("/search")
+            if answer.status == 504:
+                permit.failed()
+    """
+
+    __slots__ = ()
+
+    # Not `async def`: that would put one more coroutine around the one that does the work.
+    def __aenter__(self) -> Coroutine[Any, Any, Permit]:
         if self.state is not State.NEW:
             raise ConfigError("a permit is entered once; ask the gate for another one")
         return self.giver.enter(self)
@@ -115,14 +137,30 @@ class Permit:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.give_back(error)
+        self.giver.leave(self, Ending.DONE if error is None else ending_of(error))
 
-    def give_back(self, error: BaseException | None = None) -> None:
-        """What leaving the block does; `error` is what it was left with."""
-        sample = not isinstance(error, asyncio.CancelledError)
-        self.giver.leave(
-            self, sample=sample, dropped=sample and isinstance(error, (TimeoutError, ConnectionError))
-        )
+    def done(self) -> None:
+        """Give it back: it was used, and how long says how long uses take."""
+        self.giver.leave(self, Ending.DONE)
+
+    def failed(self) -> None:
+        """Give it back: its use timed out or lost its connection, a sign that too many are in use."""
+        self.giver.leave(self, Ending.FAILED)
+
+    def ignored(self) -> None:
+        """Give it back: its use says nothing about others, as one that was cancelled."""
+        self.giver.leave(self, Ending.IGNORED)
+
+    def end(self, error: BaseException | None) -> None:
+        """Give it back as leaving the block with `error` does."""
+        self.giver.leave(self, ending_of(error))
+
+
+def ending_of(error: BaseException | None) -> Ending:
+    """How a use ended that ended in `error`, or in none."""
+    if isinstance(error, asyncio.CancelledError):
+        return Ending.IGNORED
+    return Ending.FAILED if isinstance(error, (TimeoutError, ConnectionError)) else Ending.DONE
 
 
 def _line_number(code: CodeType, instruction: int) -> int:

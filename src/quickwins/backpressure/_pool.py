@@ -11,10 +11,11 @@ from sys import _getframe  # as for permits
 from typing import TYPE_CHECKING, Any
 
 from quickwins.backpressure._asyncpg import in_use_of, is_lost, twice
-from quickwins.backpressure._counts import AT_ONCE_SECONDS, Outcome, outcome_of
+from quickwins.backpressure._core.verdict import Ending
+from quickwins.backpressure._counts import Outcome, outcome_of
 from quickwins.backpressure._deadline import current_deadline
 from quickwins.backpressure._gate import Gate
-from quickwins.backpressure._permit import Permit, State
+from quickwins.backpressure._permit import Hold, State, ending_of
 from quickwins.backpressure._shortcuts import Shortcuts
 from quickwins.backpressure.rule import Priority
 from quickwins.backpressure.settings import PoolSettings
@@ -97,7 +98,9 @@ class GatedPool(Shortcuts):
         self._core = self._shell.core
         self._acquired = self._shell.counts.acquired[Outcome.ACQUIRED]
         self._holding: dict[asyncpg.pool.PoolConnectionProxy, Acquisition] = {}
-        self._resetting: dict[asyncio.Future[None], Acquisition] = {}  # whose caller was cancelled meanwhile
+        self._resetting: dict[
+            asyncio.Future[None], tuple[Acquisition, Ending]
+        ] = {}  # whose caller was cancelled meanwhile
 
     def acquire(
         self, *, timeout: float | None = None, priority: Priority = _NORMAL, tenant: str | None = None
@@ -141,40 +144,35 @@ class GatedPool(Shortcuts):
         Raises:
             asyncpg.InterfaceError: The connection is another pool's.
         """
-        permit = self._holding.get(connection)
-        if permit is None:
+        hold = self._holding.get(connection)
+        if hold is None:
             await self.pool.release(connection, timeout=timeout)
             return
-        await self._leave(permit, None, timeout, is_lost(connection))
+        await self._leave(hold, None, timeout)
 
     async def _leave(
-        self,
-        permit: Acquisition,
-        error: BaseException | None,
-        timeout: float | None = None,
-        lost: bool = False,
+        self, hold: Acquisition, error: BaseException | None, timeout: float | None = None
     ) -> None:
-        """Give the connection of `permit` back, whose use ended with `error`, or `lost`."""
-        connection, permit.connection = permit.connection, None
+        """Give the connection of `hold` back, whose use ended with `error`."""
+        connection, hold.connection = hold.connection, None
         if connection is None:  # released inside its block
             return
         del self._holding[connection]
-        cancelled = False
-        if error is not None:
-            cancelled = isinstance(error, asyncio.CancelledError)
-            lost = isinstance(error, (TimeoutError, ConnectionError)) or is_lost(connection)
+        ending = ending_of(error)
+        if ending is Ending.DONE and is_lost(connection):
+            ending = Ending.FAILED
         in_use = in_use_of(connection)
         try:
-            await self.pool.release(connection, timeout=permit.reset_seconds if timeout is None else timeout)
+            await self.pool.release(connection, timeout=hold.reset_seconds if timeout is None else timeout)
         finally:
             if in_use is None or in_use.done():
-                self._shell.leave(permit, not cancelled, lost)
+                self._shell.leave(hold, ending)
             else:  # we were cancelled; asyncpg's reset goes on behind its shield
-                self._resetting[in_use] = permit
+                self._resetting[in_use] = hold, ending
                 in_use.add_done_callback(self._reset)
 
     def _reset(self, in_use: asyncio.Future[None]) -> None:
-        self._shell.leave(self._resetting.pop(in_use))
+        self._shell.leave(*self._resetting.pop(in_use))
 
     async def try_acquire(self) -> asyncpg.pool.PoolConnectionProxy | None:
         """A connection if there is a permit right now, else `None`; give it back with `release`.
@@ -188,12 +186,12 @@ class GatedPool(Shortcuts):
         gated = self._gated()
         if gated and self._core.closed:
             raise self._shell.closed_error()
-        permit = self.acquire()
-        permit.asked_from(_getframe(1))
+        hold = self.acquire()
+        hold.asked_from(_getframe(1))
         limit = self._core.limit_for(_NORMAL) if gated else self._core.max_size
-        if not self._shell.try_enter(permit, limit):
+        if not self._shell.try_enter(hold, limit):
             return None
-        return await self._connected(permit, self.pool.acquire())
+        return await self._connected(hold, self.pool.acquire())
 
     def stats(self) -> PoolStats:
         """What is going on now."""
@@ -219,7 +217,7 @@ class GatedPool(Shortcuts):
         return self._core.limit is not None and self._shell.active()
 
     async def _acquire(
-        self, permit: Acquisition, timeout: float | None, gated: bool | None = None, shortcut: bool = False
+        self, hold: Acquisition, timeout: float | None, gated: bool | None = None, shortcut: bool = False
     ) -> asyncpg.pool.PoolConnectionProxy:
         gate = self._shell
         if gated is None:  # `_gated`, without the call
@@ -232,42 +230,38 @@ class GatedPool(Shortcuts):
             except BaseException as error:
                 gate.counts.acquired[outcome_of(error)].observe(gate.now() - now)
                 raise
-            gate.count(permit)
-            self._hold(permit, connection)
+            gate.count(hold)
+            self._given(hold, connection)
         else:
             asked_seconds = timeout
             if current_deadline() is not None:
                 timeout = gate.bounded(timeout, now)
-            waiter = gate.ask(permit, now, timeout)
+            waiter = gate.ask(hold, now, timeout)
             if waiter is not None:
-                await gate.wait(permit, waiter, timeout)
+                await gate.wait(hold, waiter, timeout)
             try:
                 if timeout is None:  # `_connected`, without another coroutine
                     try:
                         connection = await self.pool.acquire()
                     except BaseException:
-                        gate.leave(permit, sample=False)
+                        gate.leave(hold, Ending.IGNORED)
                         raise
-                    permit.since = gate.now()
-                    self._hold(permit, connection)
+                    hold.since = gate.now()
+                    self._given(hold, connection)
                 else:
                     connection = await self._connected_within(
-                        permit, now, timeout, asked_seconds, shortcut=shortcut, waited=waiter is not None
+                        hold, now, timeout, asked_seconds, shortcut=shortcut, waited=waiter is not None
                     )
             except BaseException as error:
                 gate.counts.acquired[outcome_of(error)].observe(gate.now() - now)
                 raise
-        seconds = permit.since - now
-        if seconds < AT_ONCE_SECONDS:  # what `observe` finds out by a search
-            acquired.counts[0] += 1
-            acquired.total += seconds
-        else:
-            acquired.observe(seconds)
+        seconds = hold.since - now
+        acquired.observe(seconds)
         return connection
 
     async def _connected_within(
         self,
-        permit: Acquisition,
+        hold: Acquisition,
         now: float,
         timeout: float,
         reset_seconds: float | None,
@@ -275,15 +269,15 @@ class GatedPool(Shortcuts):
         shortcut: bool,
         waited: bool,
     ) -> asyncpg.pool.PoolConnectionProxy:
-        """The connection for `permit`, within what the line has left of one deadline."""
+        """The connection for `hold`, within what the line has left of one deadline."""
         left_seconds = max(0.0, now + timeout - self._clock.monotonic()) if waited else timeout
         try:
             if not shortcut:
-                permit.reset_seconds = reset_seconds
-                return await self._connected(permit, self.pool.acquire(timeout=left_seconds))
+                hold.reset_seconds = reset_seconds
+                return await self._connected(hold, self.pool.acquire(timeout=left_seconds))
             # Not `acquire(timeout=...)`: asyncpg would hold the reset to it too, after the statement has succeeded.
             async with asyncio.timeout(left_seconds):
-                return await self._connected(permit, self.pool.acquire())
+                return await self._connected(hold, self.pool.acquire())
         except TimeoutError as error:
             if self._clock.monotonic() < now + timeout:
                 raise  # not this one: a hook of the pool has time-outs of its own
@@ -292,32 +286,32 @@ class GatedPool(Shortcuts):
             ) from error
 
     async def _connected(
-        self, permit: Acquisition, connecting: Awaitable[asyncpg.pool.PoolConnectionProxy]
+        self, hold: Acquisition, connecting: Awaitable[asyncpg.pool.PoolConnectionProxy]
     ) -> asyncpg.pool.PoolConnectionProxy:
-        """The connection for `permit`, or the permit back."""
+        """The connection for `hold`, or the permit back."""
         try:
             connection = await connecting
         except BaseException:
-            self._shell.leave(permit, sample=False)
+            self._shell.leave(hold, Ending.IGNORED)
             raise
-        permit.since = self._shell.now()  # connecting is no part of what statements take
-        self._hold(permit, connection)
+        hold.since = self._shell.now()  # connecting is no part of what statements take
+        self._given(hold, connection)
         return connection
 
-    def _hold(self, permit: Acquisition, connection: asyncpg.pool.PoolConnectionProxy) -> None:
-        permit.connection = connection
-        self._holding[connection] = permit
+    def _given(self, hold: Acquisition, connection: asyncpg.pool.PoolConnectionProxy) -> None:
+        hold.connection = connection
+        self._holding[connection] = hold
 
     async def _with(self, method: str, *args: object, timeout: float | None, **options: Any) -> Any:
         gated = self._gated()
-        permit = self.acquire()
-        permit.asked_from(_getframe(1).f_back)  # the shortcut's own frame is in between
+        hold = self.acquire()
+        hold.asked_from(_getframe(1).f_back)  # the shortcut's own frame is in between
         if gated and timeout is not None:
             deadline = Deadline.after(timeout, self._clock.monotonic())
-            connection = await self._acquire(permit, timeout, True, True)
+            connection = await self._acquire(hold, timeout, True, True)
             timeout = deadline.remaining(self._clock.monotonic())
         else:
-            connection = await self._acquire(permit, None, gated)
+            connection = await self._acquire(hold, None, gated)
         error: BaseException | None = None
         try:
             return await getattr(connection, method)(*args, timeout=timeout, **options)
@@ -326,12 +320,12 @@ class GatedPool(Shortcuts):
             raise
         finally:
             try:
-                await self._leave(permit, error)
+                await self._leave(hold, error)
             finally:
                 error = None  # no cycle through this frame
 
 
-class Acquisition(Permit):
+class Acquisition(Hold):
     """What `GatedPool.acquire` returns: await it, or enter it with `async with`, once.
 
     Attributes:

@@ -11,8 +11,8 @@ import time
 from random import Random
 from typing import TYPE_CHECKING
 
-from quickwins.backpressure._core.verdict import ADMITTED
-from quickwins.backpressure._counts import AT_ONCE_SECONDS, READINGS, Counts, Outcome, outcome_of
+from quickwins.backpressure._core.verdict import ADMITTED, Ending
+from quickwins.backpressure._counts import READINGS, Counts, Outcome, outcome_of
 from quickwins.backpressure._deadline import current_deadline
 from quickwins.backpressure._holders import Holders
 from quickwins.backpressure._permit import State
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from quickwins.backpressure._core.gate import GateCore
     from quickwins.backpressure._core.line import Waiter
-    from quickwins.backpressure._permit import Permit
+    from quickwins.backpressure._permit import Hold, Permit
     from quickwins.backpressure.errors import PoolExhausted
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
@@ -110,8 +110,8 @@ class GateShell:
         """Whether the gate is on for the request at hand."""
         return self.flag is None or self.flag.active()
 
-    async def enter(self, permit: Permit) -> None:
-        """Return when `permit` is in use; at once while the gate is off, since it is only counted then.
+    async def enter(self, permit: Permit) -> Permit:
+        """Return `permit` when it is in use; at once while the gate is off, since it is only counted then.
 
         Raises:
             PoolExhausted: The gate said no.
@@ -120,17 +120,16 @@ class GateShell:
         now = self.now()
         if not self.active():
             self.count(permit)
-            self.counts.given_at_once[0] += 1
-            return
+            self.counts.acquired[Outcome.ACQUIRED].observe(0.0)
+            return permit
         timeout_seconds = permit.timeout_seconds
         if current_deadline() is not None:
             timeout_seconds = self.bounded(timeout_seconds, now)
         waiter = self.ask(permit, now, timeout_seconds)
-        if waiter is None:
-            self.counts.given_at_once[0] += 1
-        else:
+        if waiter is not None:
             await self.wait(permit, waiter, timeout_seconds)
-            self.counts.acquired[Outcome.ACQUIRED].observe(waiter.ended_at - now)
+        self.counts.acquired[Outcome.ACQUIRED].observe(permit.since - now)
+        return permit
 
     def bounded(self, timeout_seconds: float | None, now: float) -> float | None:
         """`timeout_seconds`, or what is left until the deadline of the request at hand, if that is less."""
@@ -140,69 +139,65 @@ class GateShell:
         left_seconds = deadline_at - now
         return left_seconds if timeout_seconds is None else min(timeout_seconds, left_seconds)
 
-    def ask(self, permit: Permit, now: float, timeout_seconds: float | None) -> Waiter | None:
-        """Take `permit` at once (`None`), or a place in line, to be handed to `wait` before anything else is awaited.
+    def ask(self, hold: Hold, now: float, timeout_seconds: float | None) -> Waiter | None:
+        """Take `hold` at once (`None`), or a place in line, to be handed to `wait` before anything else is awaited.
 
         Args:
-            permit: Not asked for yet.
+            hold: Not asked for yet.
             now: The time, from which `timeout_seconds` counts.
             timeout_seconds: How long to wait for it; `None`: as long as the gate lets one wait.
 
         Raises:
             PoolExhausted: The gate said no.
         """
-        permit.state = State.ENDED  # until it is given, or has a place in line
+        hold.state = State.ENDED  # until it is given, or has a place in line
         core, counts, holders = self.core, self.counts, self.holders
         # Of a loop that is known: before 3.12, finding the one that runs is a system call.
         task = None if self._loop is None else _current_task(self._loop)
         if task is None:
             task = self._find_task()
-        tenant = permit.tenant = core.tenant(permit.tenant_key, now) if core.tells_tenants else None
-        outer = holders.held_by.get(task)
-        if outer is not None:
-            self._nested(permit, task)
+        tenant = hold.tenant = core.tenant(hold.tenant_key, now) if core.tells_tenants else None
+        if task in holders.held_by:
+            self._nested(hold, task)
         answer = core.ask(
             now,
             _INFINITY if timeout_seconds is None else now + timeout_seconds,
-            permit.priority,
+            hold.priority,
             tenant,
         )
         if answer is ADMITTED:
-            permit.counted = True
-            permit.since = now
-            permit.state = State.HELD  # what `Holders.begin` does: this is the path that everybody pays for
-            permit.task = task
-            permit.outer = outer
-            holders.held_by[task] = permit
+            hold.counted = True
+            hold.since = now
+            holders.begin(hold, task)
             if self._shared:
                 self._tallies.touch()
             return None
         if isinstance(answer, RejectReason) and (answer is RejectReason.CLOSED or not core.rule.shadow):
-            counts.refused_at_once[0] += 1
+            counts.acquired[Outcome.REJECTED].observe(0.0)
             self._refusals.note(answer, now)
             if self._shared:
                 self._tallies.touch()
             raise self._refusals.error(answer, timeout_seconds)
-        permit.counted = False
-        permit.waiter = None
+        hold.counted = False
+        hold.waiter = None
         if core.rule.shadow:
-            self._let_pass(permit, answer, now, task)
+            self._let_pass(hold, answer, now, task)
             return None
         assert not isinstance(answer, RejectReason)
-        permit.state = State.WAITING
+        hold.state = State.WAITING
         self._futures[answer] = asyncio.get_running_loop().create_future()
         if answer.displaced is not None:
             self._tell((answer.displaced,))
         self._arm()
         return answer
 
-    async def wait(self, permit: Permit, waiter: Waiter, timeout_seconds: float | None) -> None:
-        """Wait for `permit` in the place that `ask` has given."""
+    async def wait(self, hold: Hold, waiter: Waiter, timeout_seconds: float | None) -> None:
+        """Wait for `hold` in the place that `ask` has given."""
         counts = self.counts
         try:
             await self._futures[waiter]
         except BaseException as error:
-            permit.state = State.ENDED
+            hold.state = State.ENDED
             # Cancelled in line, or after the permit was sent and before we ran: then it goes to the next.
             self._futures.pop(waiter, None)
             now = self.now()
@@ -212,11 +207,11 @@ class GateShell:
             self._tell(self.core.cancel(waiter, now))
             raise
         if waiter.verdict is ADMITTED:
-            permit.counted = True
-            permit.since = waiter.ended_at
-            self.holders.begin(permit, asyncio.current_task())
+            hold.counted = True
+            hold.since = waiter.ended_at
+            self.holders.begin(hold, asyncio.current_task())
             return
-        permit.state = State.ENDED
+        hold.state = State.ENDED
         waited_seconds = waiter.ended_at - waiter.since
         if isinstance(waiter.verdict, RejectReason):
             counts.acquired[Outcome.REJECTED].observe(waited_seconds)
@@ -224,54 +219,39 @@ class GateShell:
         counts.acquired[Outcome.TIMED_OUT].observe(waited_seconds)
         raise TimeoutError(f"no permit of pool {self.name!r} within the {timeout_seconds} s asked for")
 
-    def leave(self, permit: Permit, sample: bool = True, dropped: bool = False) -> None:
-        """Give a permit back, to the next in line if there is one.
-
-        Args:
-            permit: In use.
-            sample: Whether the time it was held says anything about others.
-            dropped: Whether what it was used for timed out or lost its connection.
-        """
+    def leave(self, hold: Hold, ending: Ending) -> None:
+        """Give a permit back, to the next in line if there is one; does nothing with one that is not in use."""
+        if hold.state is not State.HELD:
+            return
         core, counts, holders = self.core, self.counts, self.holders
         now = self.now()
-        task = permit.task
-        if permit.outer is None and holders.held_by[task] is permit:  # `Holders.end`, without the call
-            permit.state = State.ENDED
-            del holders.held_by[task]
-        else:
-            holders.end(permit)
-        held_seconds = None
-        if sample:
-            held_seconds = now - permit.since
-            held = counts.held
-            if held_seconds < AT_ONCE_SECONDS:  # `Tally.observe`, likewise, without its search
-                held.counts[0] += 1
-                held.total += held_seconds
-            else:
-                held.observe(held_seconds)
+        holders.end(hold)
+        held_seconds = now - hold.since
+        if ending is not Ending.IGNORED:
+            counts.held.observe(held_seconds)
             if held_seconds > holders.worth_noting_seconds:
-                holders.note(permit, held_seconds)
-        if permit.counted:
-            permit.counted = False
-            ended = core.release(now, held_seconds, permit.tenant, dropped)
+                holders.note(hold, held_seconds)
+        if hold.counted:
+            hold.counted = False
+            ended = core.release(now, ending, held_seconds, hold.tenant)
         else:
-            ended = () if permit.waiter is None else core.cancel(permit.waiter, now)
+            ended = () if hold.waiter is None else core.cancel(hold.waiter, now)
         if ended:
             self._tell(ended)
         if self._shared:
             self._tallies.touch()
 
-    def try_enter(self, permit: Permit, limit: int) -> bool:
-        """Take `permit` if fewer than `limit` are in use, without asking further; `leave` gives it back."""
+    def try_enter(self, hold: Hold, limit: int) -> bool:
+        """Take `hold` if fewer than `limit` are in use, without asking further; `leave` gives it back."""
         if not self.core.reserve(limit):
             return False
-        self._begin(permit)
+        self._begin(hold)
         return True
 
-    def count(self, permit: Permit) -> None:
-        """Count the user of `permit`, who was not asked; `leave` when it goes."""
+    def count(self, hold: Hold) -> None:
+        """Count the user of `hold`, who was not asked; `leave` when it goes."""
         self.core.count()
-        self._begin(permit)
+        self._begin(hold)
 
     def closed_error(self) -> PoolExhausted:
         """Count and report a refusal after `close`, for who has not asked."""
@@ -284,18 +264,18 @@ class GateShell:
         self._loop = asyncio.get_running_loop()
         return asyncio.current_task()
 
-    def _begin(self, permit: Permit) -> None:
-        permit.counted = True
-        permit.tenant = permit.waiter = None
-        permit.since = self.now()
-        self.holders.begin(permit, asyncio.current_task())
+    def _begin(self, hold: Hold) -> None:
+        hold.counted = True
+        hold.tenant = hold.waiter = None
+        hold.since = self.now()
+        self.holders.begin(hold, asyncio.current_task())
         self._changed()
 
-    def _nested(self, permit: Permit, task: asyncio.Task[object] | None) -> None:
+    def _nested(self, hold: Hold, task: asyncio.Task[object] | None) -> None:
         """`task` holds a permit and wants another one: that must not wait, since it may be waiting for itself."""
         core = self.core
         self.counts.nested += 1
-        if core.inflight < core.limit_for(permit.priority) or core.limit is None or core.closed:
+        if core.inflight < core.limit_for(hold.priority) or core.limit is None or core.closed:
             return
         if core.rule.nested == Nested.ALLOW:
             return
@@ -307,18 +287,18 @@ class GateShell:
         raise self._refusals.nested(task)
 
     def _let_pass(
-        self, permit: Permit, answer: RejectReason | Waiter, now: float, task: asyncio.Task[object] | None
+        self, hold: Hold, answer: RejectReason | Waiter, now: float, task: asyncio.Task[object] | None
     ) -> None:
         """Let somebody go on who would have been refused or had to wait; its place in line stays, for the others."""
         if isinstance(answer, RejectReason):
             self.counts.shadow_rejected[answer] += 1
         else:
-            permit.waiter = answer
+            hold.waiter = answer
             if answer.displaced is not None:
                 self._tell((answer.displaced,))
             self._arm()
-        permit.since = now
-        self.holders.begin(permit, task)
+        hold.since = now
+        self.holders.begin(hold, task)
         self._changed()
 
     def _tell(self, ended: Sequence[Waiter]) -> None:

@@ -153,7 +153,7 @@ class _Edge:
     def leave(self, error: BaseException | None = None) -> None:
         permit, self._permit = self._permit, None
         if permit is not None:
-            permit.give_back(error)
+            permit.end(error)
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

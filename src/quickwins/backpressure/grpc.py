@@ -104,11 +104,11 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
                 answered = await behavior(request, context)
             except BaseException as raised:
                 if permit is not None:
-                    permit.give_back(raised)
+                    permit.end(raised)
                 await self._abort(raised, context)
                 raise
             if permit is not None:
-                permit.give_back()
+                permit.done()
             return answered
 
         return answer
@@ -123,16 +123,16 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
                 async with aclosing(behavior(request, context)) as messages:  # type: ignore[type-var]  # -- an async generator, as grpc has it; until=2027-12-31
                     async for message in messages:
                         if permit is not None:
-                            permit.give_back()
+                            permit.done()
                             permit = None
                         yield message
             except BaseException as raised:
                 if permit is not None:
-                    permit.give_back(raised)
+                    permit.end(raised)
                 await self._abort(raised, context)
                 raise
             if permit is not None:
-                permit.give_back()
+                permit.done()
 
         return answer
 

@@ -103,7 +103,8 @@ def extra_findings(
 ) -> list[Finding]:
     """Whether each extra is installed.
 
-    An extra that is missing may stay so, unless an enabled feature needs it; a package that is too old may not.
+    An extra that is missing, or missing in part, may stay so unless an enabled feature needs it; one that is installed
+    with a package that is too old may not.
 
     Args:
         requirements: As in the installed package's metadata.
@@ -130,13 +131,14 @@ def _extra(
     ]
     remedy = f"pip install 'quickwins[{name}]'"
     check = f"extra {name}"
-    if old:
-        return Finding(check, False, "; ".join(old), f"{remedy} --upgrade")
     if missing:
+        # What is there is then for another extra, which may do with older versions.
         detail = "not installed: " + ", ".join(missing)
         if needed:
             return Finding(check, False, f"{detail}; {name} is enabled in the configuration", remedy)
         return Finding(check, True, detail, f"if you want it: {remedy}")
+    if old:
+        return Finding(check, False, "; ".join(old), f"{remedy} --upgrade")
     return Finding(check, True, ", ".join(f"{package} {version}" for package, version in versions.items()))
 
 

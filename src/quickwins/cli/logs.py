@@ -31,10 +31,10 @@ from quickwins.logs.timeline import (
     MAX_BYTES,
     MAX_TRACES,
     FirstErrors,
+    Found,
+    Log,
     Query,
-    Reading,
     Severity,
-    Source,
     earliest,
     first_errors,
     moment_of,
@@ -147,10 +147,10 @@ def timeline(
     Ends with 0, also when nothing matches; with 3 when --first-errors found one; with 2 when a file cannot be opened.
     """
     query = _query(trace, around, window, level, service, errors=errors)
-    sources = _sources(files)
-    found: Reading[Any]
-    with working(f"reading {counted(len(sources), 'file')}") if sys.stderr.isatty() else nullcontext():
-        found = read(sources, query, first_errors if errors else partial(earliest, limit=limit))
+    logs = _logs(files)
+    found: Found[Any]
+    with working(f"reading {counted(len(logs), 'file')}") if sys.stderr.isatty() else nullcontext():
+        found = read(logs, query, first_errors if errors else partial(earliest, limit=limit))
     shown = (found.result.errors if errors else found.result.entries)[:limit]
     if as_json:
         _print_json(map(error_json if errors else entry_json, shown))
@@ -187,15 +187,15 @@ def _query(
     )
 
 
-def _sources(files: Sequence[str]) -> list[Source]:
+def _logs(files: Sequence[str]) -> list[Log]:
     """Each file once, however often it is named: patterns overlap."""
-    sources: dict[Path | None, Source] = {}
+    logs: dict[Path | None, Log] = {}
     for name in files:
         if name == "-":
-            sources[None] = Source.stdin()
+            logs[None] = Log.stdin()
         else:
-            sources.setdefault(Path(name).resolve(), Source.file(Path(name)))
-    return list(sources.values())
+            logs.setdefault(Path(name).resolve(), Log.file(Path(name)))
+    return list(logs.values())
 
 
 def _print_json(lines: Iterable[str]) -> None:
@@ -205,7 +205,7 @@ def _print_json(lines: Iterable[str]) -> None:
     sys.stdout.buffer.flush()
 
 
-def _say(found: Reading[Any], query: Query, shown: int, limit: int) -> None:
+def _say(found: Found[Any], query: Query, shown: int, limit: int) -> None:
     """What one must know to trust what is shown."""
     result, books = found.result, found.books
     if len(found.traces) > 1:

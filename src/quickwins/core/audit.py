@@ -1,7 +1,7 @@
 """Append-only history as JSON lines: who saw which switch, and when.
 
 One line is one `write` under an advisory lock, so several processes may share a file. A full file is renamed to
-`<name>.1`, replacing the one before, so that history never takes more than twice `max_bytes`.
+`<name>.1` and replaces the one before it: history never takes more than twice `max_bytes`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ class AuditLog:
         self.path = path
         self.max_bytes = max_bytes
 
+    def __repr__(self) -> str:
+        return f"AuditLog({str(self.path)!r}, max_bytes={self.max_bytes})"
+
     @property
     def rotated_path(self) -> Path:
-        """Where the previous file goes."""
+        """Where a full file goes."""
         return self.path.with_name(self.path.name + ".1")
 
     def append(self, record: Mapping[str, object]) -> None:
@@ -61,7 +64,7 @@ class AuditLog:
         return (current.st_dev, current.st_ino) == (opened.st_dev, opened.st_ino)
 
     def records(self) -> Iterator[dict[str, object]]:
-        """Every whole record, oldest first; a torn or foreign line is passed over."""
+        """Every whole record, oldest first. Lines that are torn, or not ours, are skipped."""
         for path in (self.rotated_path, self.path):
             try:
                 lines = path.read_bytes().splitlines()

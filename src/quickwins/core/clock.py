@@ -25,7 +25,7 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Suspend the current task for at least `seconds`; zero or less yields once."""
+        """Suspend the current task for at least `seconds`; with zero or less, let others run once."""
         ...
 
 
@@ -33,6 +33,9 @@ class SystemClock:
     """The machine's own clocks. Stateless: share one or make many."""
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "SystemClock()"
 
     def monotonic(self) -> float:
         """See `Clock`."""
@@ -57,8 +60,8 @@ class FakeClock:
 
     now: float = 1_000.0
     wall_now: float = 1_700_000_000.0
-    _sleepers: list[tuple[float, int, asyncio.Future[None]]] = field(default_factory=list)
-    _order: itertools.count[int] = field(default_factory=itertools.count)
+    _sleepers: list[tuple[float, int, asyncio.Future[None]]] = field(default_factory=list, repr=False)
+    _order: itertools.count[int] = field(default_factory=itertools.count, repr=False)
 
     def monotonic(self) -> float:
         """See `Clock`."""
@@ -87,7 +90,7 @@ class FakeClock:
         await future
 
     async def advance(self, seconds: float) -> None:
-        """Move both clocks on by `seconds`, waking whoever sleeps until then."""
+        """Move both clocks on by `seconds`, and wake everybody whose time comes on the way."""
         target = self.now + seconds
         await self._settle()
         while self._sleepers and self._sleepers[0][0] <= target:

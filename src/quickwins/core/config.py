@@ -49,8 +49,8 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     env_aliases: ClassVar[Mapping[str, str]] = {}
-    """Other names of keys in the environment, each beaten by any `QUICKWINS_*` variable for the key or for its instance;
-    with `_<NAME>` behind it one means the same key of the instance `names.<name>`."""
+    """Other names for keys in the environment. A `QUICKWINS_*` variable for the same key wins over one; with `_<NAME>` at
+    its end it sets that key of the instance `names.<name>`."""
 
 
 def _no_boolean(value: object) -> object:
@@ -60,11 +60,11 @@ def _no_boolean(value: object) -> object:
 
 
 Number = Annotated[float, BeforeValidator(_no_boolean)]
-"""A float that `true` is not taken for."""
+"""A float. `true` and `false` are refused."""
 
 
 def setting(owner: type, name: str) -> Any:
-    """A key that is the knob `name` of the dataclass `owner`: its default, its bounds and its words.
+    """A key with the default, the bounds and the words of the knob `name` of the dataclass `owner`.
 
     Example: `threshold: Number = setting(Rule, "threshold")`
     """
@@ -82,13 +82,14 @@ class Layer:
 
     Attributes:
         name: For people: `quickwins.toml`, `environment`.
-        values: Section name to keys to raw values; `service` is a plain string at the top.
+        values: Section name to keys to raw values; `service` is a plain string at the top. In no `repr`: there may be
+            secrets among them.
         spell: How this source writes a dotted key, for error messages.
         may_hold_secrets: Whether a secret may be given here.
     """
 
     name: str
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] = field(repr=False)
     spell: Callable[[str], str] = field(default=str)
     may_hold_secrets: bool = False
 
@@ -163,7 +164,7 @@ def load_environment(env: Mapping[str, str], sections: Mapping[str, type[Section
 def _put_aliases(
     env: Mapping[str, str], sections: Mapping[str, type[Section]], values: dict[str, Any]
 ) -> dict[str, str]:
-    """Put what aliases say into `values` where nothing else does; which variable each dotted key came from."""
+    """Put what aliases say into `values` where nothing else says it, and tell which variable each dotted key is from."""
     found: dict[str, str] = {}
     for section, model in sections.items():
         for alias, key in model.env_aliases.items():
@@ -292,13 +293,13 @@ def _secret_keys(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator
 
 
 def _mistakes(layer: Layer, root: type[BaseModel], sections: Mapping[str, type[Section]]) -> list[str]:
-    """A line for each thing that is wrong with what `layer` says by itself."""
+    """A line for each thing that is wrong with `layer` by itself."""
     if not layer.may_hold_secrets:
         for path in _secret_keys(root):
             if _at(layer.values, path) is not None:
                 dotted = ".".join(path)
                 return [
-                    f"{layer.name}: {dotted}: a secret does not belong into a file; set {_as_variable(dotted)}"
+                    f"{layer.name}: {dotted}: a secret does not belong in a file; set {_as_variable(dotted)}"
                 ]
     try:
         root.model_validate(layer.values)

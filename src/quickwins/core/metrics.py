@@ -1,9 +1,9 @@
 """How collectors are declared: as data, on a given registry, with `service` and `name` first on every series.
 
 A feature's `metrics.py` holds `Metric` values only, so importing it twice declares nothing twice; `Metrics` turns
-them into collectors of one registry, and `docs/metrics.md` is generated from the same values. Label values are
-capped per metric: what comes after the cap is counted under `other`. Never put an id, an address or a message into
-a label.
+them into collectors of one registry, and `docs/metrics.md` is generated from the same values. Each metric has a cap on
+how many values its labels take: those past it are counted as `other`. Never put an id, an address or a message into a
+label.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Metric:
         labels: The feature's own labels; `service` and `name` come before them on every series.
         max_values: How many distinct values each own label may take on one registry before `other`.
         buckets: Upper bounds of a histogram, in the metric's unit; `None` for Prometheus's defaults.
-        multiprocess_mode: How a gauge of several processes is summed up (see prometheus_client's multiprocess mode).
+        multiprocess_mode: How the gauges of several processes become one (see prometheus_client's multiprocess mode).
     """
 
     name: str
@@ -104,13 +104,13 @@ class Metrics:
             collector = _collector(cls, metric, self.registry)
             capped = tuple(_capped(collector, metric, place, value) for place, value in enumerate(key[1:]))
             child = collector.labels(self.service, self.name, *capped)
-            if capped == key[1:]:  # a value behind the cap is not remembered: that would be the leak
+            if capped == key[1:]:  # a value past the cap is not remembered: that would be the leak
                 self._children[key] = child
             return child
 
 
 def _capped(collector: Counter | Gauge | Histogram, metric: Metric, place: int, value: str) -> str:
-    """`value`, or `other` when all instances on the registry together have had enough different ones."""
+    """`value`, or `other` once all instances on the registry together have used up the cap."""
     known = {values[len(BASE_LABELS) + place] for values in list(collector._metrics)}  # noqa: SLF001 -- no public way; until=2027-12-31
     return value if value in known or len(known - {OTHER}) < metric.max_values else OTHER
 

@@ -84,13 +84,13 @@ class MetricsServer:
         """Listen at once.
 
         Args:
-            port: 0 takes a free one; see the attribute `port`.
-            host: The address to listen on. Only this machine by default: give a token before you open it up.
+            port: With 0, any that is free: the attribute `port` says which.
+            host: The address to listen on. By default only this machine can connect; set a token before you open it up.
             registry: As in `metrics_app`.
             token: As in `metrics_app`.
 
         Raises:
-            OSError: The port is taken, or not ours to take.
+            OSError: The port is taken, or this process may not have it.
         """
         app = make_wsgi_app(exposed_registry(registry))
 
@@ -112,8 +112,12 @@ class MetricsServer:
         )
         self._thread.start()
 
+    def __repr__(self) -> str:
+        state = "open" if self._thread.is_alive() else "closed"
+        return f"<MetricsServer on port {self.port}, {state}>"
+
     def close(self) -> None:
-        """Stop listening and end the thread; idempotent."""
+        """Stop listening and end the thread. Idempotent."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -160,7 +164,7 @@ class _Server(ThreadingMixIn, WSGIServer):
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that went away or was too slow is not news either."""
+        """Say nothing: that a client went away or was too slow is no news either."""
 
 
 def _cut(connection: socket.socket) -> None:
@@ -170,7 +174,7 @@ def _cut(connection: socket.socket) -> None:
 
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name; until=2027-12-31
-        """Say nothing: a scrape is not news."""
+        """Say nothing: a scrape is no news."""
 
 
 def _bearer_matches(sent: bytes, token: SecretStr) -> bool:

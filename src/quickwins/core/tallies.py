@@ -1,4 +1,4 @@
-"""Series that are plain numbers on a hot path and become Prometheus samples only when somebody scrapes.
+"""Series that are plain numbers on a hot path, and become Prometheus samples only when somebody scrapes.
 
 Setting a gauge of prometheus_client costs several times what a gate's whole decision does. An owner counts in its own
 integers instead, and says here how to read them. It is held weakly: its series end with it. Owners with the same
@@ -38,12 +38,12 @@ FLUSH_SECONDS = 1.0
 
 
 class Tally:
-    """A histogram of plain integers: one more in the first bucket whose bound is not below the value.
+    """A histogram of plain integers. A value is counted in the first bucket whose bound is not below it.
 
     Attributes:
         bounds: The upper bounds of the buckets but the last, which has none.
         counts: One for each bucket, not summed up.
-        total: Of the values.
+        total: The sum of the values.
     """
 
     __slots__ = ("bounds", "counts", "total")
@@ -73,7 +73,7 @@ class Reading:
 
 
 class Tallies:
-    """The series of one owner on one registry. To be touched on the owner's event loop; scraped from any thread."""
+    """The series of one owner on one registry. Touch them on the owner's event loop; any thread may scrape them."""
 
     __slots__ = ("_collectors", "_file_values", "_timer", "multiprocess")
 
@@ -103,7 +103,7 @@ class Tallies:
             self.flush()
 
     def touch(self) -> None:
-        """Something changed; only in multiprocess mode this needs to be said, on a running event loop."""
+        """Say that something changed, on a running event loop. Only needed in multiprocess mode."""
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
 

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from quickwins.logs._logger import Logger, get_logger
     from quickwins.logs._pipeline import Pipeline, configure_logging
     from quickwins.logs._sampling import Sampling
-    from quickwins.logs.redaction._rules import Redaction, Rule
+    from quickwins.logs.redaction import Redaction, RedactionRule
     from quickwins.logs.settings import LogsSettings
-    from quickwins.logs.sink._sink import Sink
+    from quickwins.logs.sink import Sink
 
 __all__ = [
     "Logger",
     "LogsSettings",
     "Pipeline",
     "Redaction",
-    "Rule",
+    "RedactionRule",
     "Sampling",
     "Sink",
     "annotate",
@@ -46,7 +46,7 @@ __getattr__, __dir__ = lazily(
         "LogsSettings": "settings",
         "Pipeline": "_pipeline",
         "Redaction": "redaction",
-        "Rule": "redaction",
+        "RedactionRule": "redaction",
         "Sampling": "_sampling",
         "Sink": "sink",
         "annotate": "_context",
@@ -55,4 +55,5 @@ __getattr__, __dir__ = lazily(
         "get_logger": "_logger",
         "in_context": "_context",
     },
+    modules=("asgi", "events", "grpc", "kafka", "redaction", "sink", "strawberry", "testing", "timeline"),
 )

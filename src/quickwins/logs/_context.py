@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextvars import Token
-    from types import TracebackType
     from typing import Self
 
     from quickwins.logs._trace.w3c import Trace
@@ -85,9 +84,7 @@ class within:  # noqa: N801 -- used as a context manager, like a function; until
         self._token = CONTEXT.set(self._context)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         token, self._token = self._token, None
         if token is not None:
             # A generator that was abandoned is closed by the loop or the collector, wherever that may be.
@@ -106,6 +103,9 @@ class bound(within):  # noqa: N801 -- used as a context manager, like a function
     def __init__(self, **fields: object) -> None:
         super().__init__(EMPTY)
         self._fields = fields
+
+    def __repr__(self) -> str:
+        return f"<bound {', '.join(self._fields)}>"  # not the values, which may be anything
 
     def __enter__(self) -> Self:
         self._context = CONTEXT.get().with_(self._fields)

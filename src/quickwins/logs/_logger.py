@@ -67,6 +67,11 @@ class Logger:
         self._name = name
         self._fields = {} if fields is None else dict(fields)
 
+    def __repr__(self) -> str:
+        # Names alone: values may be anything.
+        named = f"{type(self).__name__} {self._name!r}"
+        return f"<{named} with {', '.join(self._fields)}>" if self._fields else f"<{named}>"
+
     def debug(self, event: str, /, **fields: object) -> None:
         """Log a fact that developers want, and nobody else."""
         destination = current

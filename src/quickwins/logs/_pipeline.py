@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,6 @@ from quickwins.logs.sink._sink import Sink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
-    from typing import Self
 
     from prometheus_client import CollectorRegistry
 
@@ -47,7 +46,7 @@ CLOSE_SECONDS = 2.0
 """How long the end of a process waits for a slow reader."""
 
 
-class Pipeline:
+class Pipeline(AbstractContextManager["Pipeline"]):
     """One configured logging: renders, samples, counts, and hands lines to its sink. Made by `configure_logging`.
 
     Any thread. `close` it, or use it as `with`; `configure_logging` again closes it too.
@@ -219,6 +218,10 @@ class Pipeline:
         if _logger.current is self:
             self._takeover.install(self.threshold)
 
+    def flush(self, timeout_seconds: float = 10.0) -> bool:
+        """Wait until every line so far is written, for `timeout_seconds` at most; whether it is. For tests."""
+        return self.sink.flush(timeout_seconds)
+
     def close(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
         """Give the application's logging back, and write what waits. Idempotent.
 
@@ -232,13 +235,12 @@ class Pipeline:
         self.sink.close(timeout_seconds)
         self._tallies.flush()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "on" if _logger.current is self else "off"
+        return f"<Pipeline {self._service!r} {state}, from {level_of(self.threshold).name} on, {self.sink!r}>"
 
     def _follow(self) -> None:
         assert self._flag is not None

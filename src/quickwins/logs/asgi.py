@@ -89,6 +89,10 @@ class LogMiddleware:
         self._monotonic = time.monotonic if clock is None else clock.monotonic
         self._rng: Bits = random if rng is None else rng
 
+    def __repr__(self) -> str:
+        state = "on" if self._flag is None or self._flag.state.on else "off"
+        return f"<LogMiddleware {state} around {type(self._app).__name__}>"
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""
         flag = self._flag

@@ -68,6 +68,9 @@ class extract(within):  # noqa: N801 -- used as a context manager, like a functi
         self._trusted = trusted
         self._rng: Bits = random if rng is None else rng
 
+    def __repr__(self) -> str:
+        return f"<extract topic={self._topic!r}, {'trusted' if self._trusted else 'not trusted'}>"
+
     def __enter__(self) -> Self:
         outer = CONTEXT.get()
         found = pick(_readable(self._headers), NAMES)

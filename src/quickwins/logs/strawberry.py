@@ -65,6 +65,9 @@ class LogExtension(SchemaExtension):
         super().__init__(execution_context=execution_context)
         self._flag = flag
 
+    def __repr__(self) -> str:
+        return f"<LogExtension {'on' if self._flag is None or self._flag.state.on else 'off'}>"
+
     def on_operation(self) -> Iterator[None]:
         """See `SchemaExtension`."""
         if self._flag is not None and not self._flag.state.on:

@@ -342,7 +342,7 @@ async def test_the_service_says_what_a_request_is_worth_and_whose_it_is() -> Non
         task = asyncio.ensure_future(call(middleware, {"worth": worth, "whose": "acme"}))
         answers[worth] = (await task)[0]["status"]
     for permit in permits:
-        permit.give_back()
+        permit.done()
     assert answers == {Priority.CRITICAL: 200, Priority.NORMAL: 200, Priority.SHEDDABLE: 503}
     assert gate.stats().rejected[RejectReason.PRIORITY] == 1
 

@@ -140,3 +140,9 @@ def test_an_address_of_either_family_will_do(registry: CollectorRegistry) -> Non
     with server, socket.create_connection(("::1", server.port), timeout=10) as connection:
         connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
         assert connection.recv(15) == b"HTTP/1.0 200 OK"
+
+
+def test_a_metrics_server_says_where_it_is_and_whether_it_is_open() -> None:
+    with MetricsServer(registry=CollectorRegistry()) as server:
+        assert repr(server) == f"<MetricsServer on port {server.port}, open>"
+    assert repr(server) == f"<MetricsServer on port {server.port}, closed>"

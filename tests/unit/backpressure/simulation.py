@@ -24,8 +24,8 @@ Work = Callable[[Random], float]
 class Learner(Protocol):
     @property
     def limit(self) -> int: ...
-    def sample(self, now: float, held_seconds: float, inflight: int) -> bool: ...
-    def drop(self, now: float, inflight: int) -> bool: ...
+    def done(self, now: float, held_seconds: float, inflight: int) -> bool: ...
+    def failed(self, now: float, inflight: int) -> bool: ...
 
 
 @dataclass
@@ -34,10 +34,10 @@ class Fixed:
 
     limit: int
 
-    def sample(self, now: float, held_seconds: float, inflight: int) -> bool:
+    def done(self, now: float, held_seconds: float, inflight: int) -> bool:
         return False
 
-    def drop(self, now: float, inflight: int) -> bool:
+    def failed(self, now: float, inflight: int) -> bool:
         return False
 
 
@@ -186,11 +186,11 @@ def run(  # noqa: PLR0912 -- one loop over one heap is easier to follow than its
         if done_at <= late_at:
             admitted, came = running.pop(heapq.heappop(ends)[1])
             outcome.good += came >= count_from
-            changed = learner.sample(now, now - admitted, inflight)
+            changed = learner.done(now, now - admitted, inflight)
         else:
             admitted, came = running.pop(heapq.heappop(deadlines)[1])
             outcome.late += came >= count_from
-            changed = learner.drop(now, inflight)
+            changed = learner.failed(now, inflight)
         if changed:
             outcome.limits.append((now, learner.limit))
         while line and len(running) < learner.limit:

@@ -15,7 +15,7 @@ from quickwins.backpressure import GateKind, Priority, RejectReason
 from quickwins.backpressure._core.gate import GateCore
 from quickwins.backpressure._core.line import Waiter
 from quickwins.backpressure._core.tenants import Tenant
-from quickwins.backpressure._core.verdict import ADMITTED
+from quickwins.backpressure._core.verdict import ADMITTED, Ending
 from quickwins.backpressure.rule import Rule
 
 SIZE = 10
@@ -75,7 +75,7 @@ def served(
             at = core.next_tick()
             tell(core.tick(at), at)
         if source is None:
-            tell(core.release(now, held, tenant), now)
+            tell(core.release(now, Ending.DONE, held, tenant), now)
             continue
         push(now + rng.expovariate(source.load * CAPACITY), source, None, 0.0)
         came[source.name] += 1

@@ -52,7 +52,7 @@ async def test_while_the_flag_is_off_a_full_gate_counts_and_refuses_nobody() -> 
         await entered(gate)
     assert (caught.value.reason, gate.stats().gated) == (RejectReason.THRESHOLD, True)
     for permit in permits:
-        permit.give_back()
+        permit.done()
     assert gate.stats().inflight == 0
 
 
@@ -62,8 +62,8 @@ async def test_while_the_flag_is_off_nothing_waits_whatever_time_it_has() -> Non
     first = await entered(gate)
     second = await entered(gate, timeout=0.0)
     assert (gate.stats().waiting, gate.stats().inflight) == (0, 2)
-    first.give_back()
-    second.give_back()
+    first.done()
+    second.done()
     assert gate.stats().inflight == 0
 
 
@@ -76,16 +76,16 @@ async def test_a_kill_lets_newcomers_in_and_those_in_line_are_still_served() -> 
     switch.set(killed=True)
     newcomer = await entered(gate)
     assert (gate.stats().waiting, gate.stats().inflight) == (1, 2)
-    first.give_back()
-    newcomer.give_back()
-    (await waiting).give_back()
+    first.done()
+    newcomer.done()
+    (await waiting).done()
     assert gate.stats().inflight == 0
 
 
 async def test_a_closed_gate_that_is_off_refuses_nobody() -> None:
     gate = Gate.queue(size=1, flag=Switch(enabled=False).flag, registry=CollectorRegistry())
     gate.close()
-    (await entered(gate)).give_back()
+    (await entered(gate)).done()
     assert gate.stats().inflight == 0
 
 
@@ -99,8 +99,8 @@ async def test_a_request_sees_one_version_of_the_flag_from_start_to_end() -> Non
         switch.set(enabled=False)
         with pytest.raises(PoolExhausted):  # this request began while it was on
             await entered(gate)
-    (await entered(gate)).give_back()
-    held.give_back()
+    (await entered(gate)).done()
+    held.done()
     assert gate.stats().inflight == 0
 
 

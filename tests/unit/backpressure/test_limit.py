@@ -46,7 +46,7 @@ def lowered(max_limit: int) -> LimitLearner:
     """One that failures have brought down to its minimum."""
     low = learner(max_limit)
     for step in range(20 * max_limit):
-        low.drop(float(step), low.limit)
+        low.failed(float(step), low.limit)
     assert low.limit == 2
     return low
 
@@ -65,20 +65,20 @@ def test_it_starts_with_every_permit_and_nothing_to_explain() -> None:
 
 def test_one_failure_among_many_says_nothing() -> None:
     core = learner(10)
-    assert not core.drop(0.0, 10)
-    assert not any(core.sample(0.01 * n, 0.05, 10) for n in range(30))
+    assert not core.failed(0.0, 10)
+    assert not any(core.done(0.01 * n, 0.05, 10) for n in range(30))
     assert core.limit == 10
 
 
 def test_failures_shrink_the_limit_at_once_and_say_so() -> None:
     core = learner(10)
-    assert [core.drop(0.0, 10), core.drop(0.0, 9)] == [False, True]
+    assert [core.failed(0.0, 10), core.failed(0.0, 9)] == [False, True]
     assert (core.limit, core.why) == (7, "2 of 2 failed: 10 -> 7")
 
 
 def test_a_round_that_fails_together_shrinks_the_limit_once() -> None:
     core = learner(40)
-    assert sum(core.drop(0.0, 40 - n) for n in range(40)) == 1
+    assert sum(core.failed(0.0, 40 - n) for n in range(40)) == 1
     assert core.limit == 28
 
 
@@ -87,9 +87,9 @@ def test_constant_failures_bring_it_to_the_minimum_and_never_grow_it(good: int) 
     core, limits = learner(40), [40]
     for n in range(5000):
         if n % (good + 1):
-            core.sample(n * 0.01, 0.05, core.limit)
+            core.done(n * 0.01, 0.05, core.limit)
         else:
-            core.drop(n * 0.01, core.limit)
+            core.failed(n * 0.01, core.limit)
         limits.append(core.limit)
     bases = limits[2000:]
     assert max(bases) <= 4
@@ -98,9 +98,9 @@ def test_constant_failures_bring_it_to_the_minimum_and_never_grow_it(good: int) 
 
 def test_an_hour_with_nothing_or_little_to_do_moves_nothing() -> None:
     core = learner(20)
-    assert not any(core.sample(float(second), 0.05, 1 + second % 3) for second in range(3600))
+    assert not any(core.done(float(second), 0.05, 1 + second % 3) for second in range(3600))
     low = lowered(20)
-    assert not any(low.sample(4000.0 + second, 0.05, 1) for second in range(3600) if low.limit > 2)
+    assert not any(low.done(4000.0 + second, 0.05, 1) for second in range(3600) if low.limit > 2)
     assert core.limit == 20
 
 
@@ -109,8 +109,8 @@ def test_an_hour_with_nothing_or_little_to_do_moves_nothing() -> None:
 def test_one_outlier_changes_nothing_that_lasts(outlier: float, at: int) -> None:
     core, calm, limits = learner(10), learner(10), []
     for n in range(1500):
-        core.sample(n * 0.005, outlier if n == at else 0.05, core.limit)
-        calm.sample(n * 0.005, 0.05, calm.limit)
+        core.done(n * 0.005, outlier if n == at else 0.05, core.limit)
+        calm.done(n * 0.005, 0.05, calm.limit)
         limits.append(core.limit)
     assert min(limits) >= 6, "twice a quarter lower is how it probes at the top"
     assert core.limit == calm.limit == 10
@@ -120,7 +120,7 @@ def test_it_grows_back_from_a_learned_low_when_there_is_use_for_it() -> None:
     core, now, limits = lowered(20), 1e3, []
     for _ in range(3000):
         now += 0.05 / core.limit
-        core.sample(now, 0.05, core.limit)
+        core.done(now, 0.05, core.limit)
         limits.append(core.limit)
     assert mean(limits[1200:]) >= 18, "probes apart it has them all again"
     assert "->" in core.why
@@ -129,10 +129,10 @@ def test_it_grows_back_from_a_learned_low_when_there_is_use_for_it() -> None:
 def test_it_stays_low_while_there_is_no_use_for_more() -> None:
     core = learner(20)
     for step in range(30):
-        core.drop(step * 0.01, 10)
+        core.failed(step * 0.01, 10)
     low = core.limit
     assert low < 20
-    assert not any(core.sample(1e3 + n, 0.05, 1) for n in range(2000) if low > 2)
+    assert not any(core.done(1e3 + n, 0.05, 1) for n in range(2000) if low > 2)
 
 
 def test_new_bounds_hold_at_once_and_an_unlearned_limit_goes_to_the_top() -> None:
@@ -160,7 +160,7 @@ def test_whatever_happens_the_limit_stays_in_bounds_and_grows_only_where_it_is_u
         for _ in range(times):
             before, inflight = core.limit, max(1, round(crowd * core.limit))
             now += held_seconds / before
-            changed = core.drop(now, inflight) if failed else core.sample(now, held_seconds, inflight)
+            changed = core.failed(now, inflight) if failed else core.done(now, held_seconds, inflight)
             assert low <= core.limit <= low + span
             assert changed == (core.limit != before)
             if core.limit > before:
@@ -206,7 +206,7 @@ def test_hold_times_that_creep_up_and_down_by_a_fifth_for_an_hour_ratchet_nothin
     while now < 3600:
         held_seconds = 0.2 * (1 + 0.2 * sin(now / 100)) * rng.lognormvariate(0.0, 0.5)
         now += held_seconds / core.limit
-        core.sample(now, held_seconds, core.limit)
+        core.done(now, held_seconds, core.limit)
         limits.append(core.limit)
     quarter = len(limits) // 4
     assert min(mean(limits[n * quarter : (n + 1) * quarter]) for n in range(4)) >= 9

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from quickwins.backpressure import Gate, NestedAcquire, PoolExhausted, Priority, RejectReason, deadline
+from quickwins.backpressure import (
+    Gate,
+    NestedAcquire,
+    Permit,
+    PoolExhausted,
+    Priority,
+    RejectReason,
+    deadline,
+)
 from quickwins.backpressure._deadline import current_deadline, deadline_in
 from quickwins.core.clock import FakeClock
 from tests.eventually import eventually
@@ -137,7 +146,7 @@ async def test_who_has_counted_may_wait_for_a_second_one() -> None:
         waiting = asyncio.ensure_future(other)
         asyncio.get_running_loop().call_soon(leave.set)
         await second.__aenter__()
-        second.give_back()
+        second.done()
     await waiting
     assert gate.stats().nested == 1
 
@@ -148,7 +157,7 @@ async def test_permits_may_be_given_back_in_any_order() -> None:
     for permit in permits:
         await permit.__aenter__()
     for index in (1, 3, 0, 2):
-        permits[index].give_back()
+        permits[index].done()
     assert (gate.stats().inflight, gate.stats().holders) == (0, ())
 
 
@@ -246,3 +255,34 @@ async def test_an_adaptive_gate_takes_time_outs_and_lost_connections_for_failure
         )
     assert gate.stats().limit == 2
     assert "failed" in gate.stats().why
+
+
+async def test_an_ending_by_name_is_learned_from_as_it_says() -> None:
+    clock = FakeClock()
+    gate = Gate.adaptive(size=10, clock=clock, registry=CollectorRegistry(), **LONG)
+
+    async def use(end: Callable[[Permit], None]) -> None:
+        async with gate.permit() as permit:
+            clock.now += 1.0
+            end(permit)
+            clock.now += 1.0
+
+    await use(Permit.ignored)
+    assert gate.stats().mean_hold_seconds is None
+    await use(Permit.done)
+    assert gate.stats().mean_hold_seconds == 1.0, "what came after it in the block does not count"
+    for _ in range(100):
+        await use(Permit.failed)
+    assert gate.stats().limit == 2
+    assert gate.stats().inflight == 0
+
+
+async def test_a_permit_ends_once_and_may_be_ended_before_it_was_given() -> None:
+    gate = bound(Gate.queue(**LONG), 2)
+    gate.permit().done()
+    async with gate.permit() as first:
+        first.done()
+        async with gate.permit():
+            first.ignored()
+            assert gate.stats().inflight == 1
+    assert gate.stats().inflight == 0

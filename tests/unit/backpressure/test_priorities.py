@@ -9,7 +9,7 @@ import pytest
 from quickwins.backpressure import GateKind, Priority, RejectReason
 from quickwins.backpressure._core.gate import GateCore
 from quickwins.backpressure._core.line import Waiter
-from quickwins.backpressure._core.verdict import ADMITTED
+from quickwins.backpressure._core.verdict import ADMITTED, Ending
 from quickwins.backpressure.rule import Rule
 from quickwins.core.errors import ConfigError
 
@@ -184,11 +184,11 @@ def test_an_adaptive_gate_learns_from_failures_and_says_why() -> None:
     for step in range(200):
         while core.ask(float(step)) is ADMITTED:
             pass
-        core.release(float(step), 0.05, dropped=True)
+        core.release(float(step), Ending.FAILED, 0.05)
     assert core.limit == 3
     assert "failed" in core.why
     while core.inflight:
-        core.release(201.0, 0.05)
+        core.release(201.0, Ending.DONE, 0.05)
     assert admitted(core, NORMAL) == 3
 
 
@@ -196,7 +196,7 @@ def test_a_line_that_is_full_because_of_what_was_learned_says_so() -> None:
     core = GateCore(Rule(GateKind.ADAPTIVE, min_limit=1, queue_size=1, **CALM), 4)
     for step in range(200):
         core.count()
-        core.release(float(step), 0.05, dropped=True)
+        core.release(float(step), Ending.FAILED, 0.05)
     assert core.limit == 1
     assert core.ask(300.0) is ADMITTED
     assert isinstance(core.ask(300.0), Waiter)
@@ -207,7 +207,7 @@ def test_no_longer_adaptive_it_has_every_permit_again_and_hands_them_out() -> No
     core = GateCore(Rule(GateKind.ADAPTIVE, min_limit=1, **CALM), 4)
     for step in range(200):
         core.count()
-        core.release(float(step), 0.05, dropped=True)
+        core.release(float(step), Ending.FAILED, 0.05)
     core.ask(300.0)
     waiters = waiting(core, NORMAL, NORMAL, NORMAL, NORMAL)
     assert core.reconfigure(Rule(GateKind.QUEUE, **CALM), 301.0) == waiters[:3]

@@ -15,7 +15,7 @@ from quickwins.backpressure import GateKind, Priority, RejectReason
 from quickwins.backpressure._core.gate import GateCore
 from quickwins.backpressure._core.line import Waiter
 from quickwins.backpressure._core.tenants import Tenant
-from quickwins.backpressure._core.verdict import ADMITTED, Verdict
+from quickwins.backpressure._core.verdict import ADMITTED, Ending, Verdict
 from quickwins.backpressure.rule import Rule
 
 SECONDS = st.sampled_from([0.0, 0.001, 0.01, 0.05, 0.1, 0.5, 2.0])
@@ -110,11 +110,11 @@ class AnyGate(RuleBasedStateMachine):
         self.ungated += 1
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), seconds=st.one_of(st.none(), SECONDS), dropped=st.booleans())
-    def give_back(self, data: st.DataObject, seconds: float | None, dropped: bool) -> None:
+    @rule(data=st.data(), ending=st.sampled_from(Ending), seconds=SECONDS)
+    def give_back(self, data: st.DataObject, ending: Ending, seconds: float) -> None:
         tenant = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
         self.released += 1
-        self.tell(self.core.release(self.now, seconds, tenant, dropped=dropped))
+        self.tell(self.core.release(self.now, ending, seconds, tenant))
 
     @precondition(lambda self: self.ungated)
     @rule()
@@ -182,7 +182,7 @@ class AnyGate(RuleBasedStateMachine):
         while self.held or self.ungated:
             if self.held:
                 self.released += 1
-                self.tell(self.core.release(self.now, 0.01, self.held.pop()))
+                self.tell(self.core.release(self.now, Ending.DONE, 0.01, self.held.pop()))
             else:
                 self.leave_ungated()
         assert not self.in_line, "somebody waits while every permit is free"

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from quickwins.backpressure import GateKind, RejectReason
 from quickwins.backpressure._core.gate import GateCore
 from quickwins.backpressure._core.line import Waiter
-from quickwins.backpressure._core.verdict import ADMITTED, Verdict
+from quickwins.backpressure._core.verdict import ADMITTED, Ending, Verdict
 from quickwins.backpressure.rule import Priority, Rule
 from quickwins.core.errors import ConfigError
 
@@ -199,7 +199,7 @@ def test_before_anything_was_measured_nobody_is_refused_by_estimate() -> None:
 )
 def test_who_cannot_be_served_in_time_is_refused_at_once(ahead: int, left: float, admitted: bool) -> None:
     core = full(2)
-    core.release(0.0, held_seconds=0.1)
+    core.release(0.0, Ending.DONE, 0.1)
     core.ask(0.0)
     for _ in range(ahead):
         waiting(core, 0.0)
@@ -217,8 +217,8 @@ def test_under_overload_a_newcomer_is_the_next_one_served() -> None:
 def test_the_mean_hold_follows_what_is_measured_and_ignores_what_says_nothing() -> None:
     core = full(3)
     seen = []
-    for held_seconds in (None, 0.8, 1.6):
-        core.release(0.0, held_seconds)
+    for ending, held_seconds in ((Ending.IGNORED, 9.0), (Ending.DONE, 0.8), (Ending.FAILED, 1.6)):
+        core.release(0.0, ending, held_seconds)
         seen.append(core.mean_hold_seconds)
     assert seen == [None, 0.8, pytest.approx(0.9)]
 
@@ -402,12 +402,12 @@ class QueueMachine(RuleBasedStateMachine):
         self.ungated += 1
 
     @precondition(lambda self: self.held)
-    @rule(held=st.one_of(st.none(), SECONDS))
-    def give_back(self, held: float | None) -> None:
+    @rule(ending=st.sampled_from(Ending), seconds=SECONDS)
+    def give_back(self, ending: Ending, seconds: float) -> None:
         overloaded = self.will_be_overloaded_after_time_outs()
         self.held -= 1
         self.released += 1
-        self.tell(self.core.release(self.now, held), overloaded=overloaded)
+        self.tell(self.core.release(self.now, ending, seconds), overloaded=overloaded)
 
     @precondition(lambda self: self.ungated)
     @rule()
@@ -479,7 +479,7 @@ class QueueMachine(RuleBasedStateMachine):
     def drain(self) -> None:
         while self.held or self.ungated:
             if self.held:
-                self.give_back(0.01)
+                self.give_back(Ending.DONE, 0.01)
             else:
                 self.leave_ungated()
         assert self.core.inflight == 0

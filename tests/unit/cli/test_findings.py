@@ -98,6 +98,13 @@ def test_a_missing_extra_matters_only_to_a_feature_that_is_enabled() -> None:
     assert "enabled" in needed.detail
 
 
+def test_an_old_package_does_not_matter_to_an_extra_that_is_not_installed() -> None:
+    finding, _ = extra_findings(REQUIREMENTS, {"grpcio": "1.50", "typer": "1", "rich": "14"}.get, set())
+
+    assert finding.ok
+    assert finding.detail == "not installed: asyncpg"
+
+
 @pytest.mark.parametrize(
     ("version", "ok"),
     [

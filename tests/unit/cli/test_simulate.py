@@ -76,7 +76,7 @@ def test_takes_keys_from_stdin(quickwins: Call, config: Path, monkeypatch: pytes
     [
         pytest.param(["--to", "10", "--keys", "nowhere"], "nowhere: No such file or directory", id="no file"),
         pytest.param(["--to", "10", "--keys", "-", "--count", "3"], "exclude each other", id="both"),
-        pytest.param(["--to", "101"], "less than or equal to 100", id="out of range"),
+        pytest.param(["--to", "101"], "Invalid value for '--to'", id="out of range"),
         pytest.param(["--to", "1.375"], "1.375 is not allowed: ", id="finer than a bucket"),
         pytest.param([], "--to", id="no percentage"),
     ],

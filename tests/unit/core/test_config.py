@@ -177,7 +177,7 @@ def test_without_a_kill_nothing_is_killed() -> None:
         pytest.param(
             "[scrape]\ntoken = 'hunter2'\n",
             {},
-            r"quickwins\.toml: scrape\.token: a secret does not belong into a file; set QUICKWINS_SCRAPE__TOKEN",
+            r"quickwins\.toml: scrape\.token: a secret does not belong in a file; set QUICKWINS_SCRAPE__TOKEN",
             id="secret in the file",
         ),
     ],

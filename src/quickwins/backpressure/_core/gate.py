@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING, Literal
 from quickwins.backpressure._core.learner import LimitLearner
 from quickwins.backpressure._core.line import Line, Waiter
 from quickwins.backpressure._core.tenants import Tenant, Tenants
-from quickwins.backpressure._core.verdict import ADMITTED, Verdict
+from quickwins.backpressure._core.verdict import ADMITTED, Ending, Verdict
 from quickwins.backpressure.rule import GateKind, Priority, RejectReason, Rule
 from quickwins.core.errors import ConfigError
 
@@ -163,33 +163,23 @@ class GateCore:
     def release(
         self,
         now: float,
-        held_seconds: float | None = None,
+        ending: Ending = Ending.IGNORED,
+        held_seconds: float = 0.0,
         tenant: Tenant | None = None,
-        dropped: bool = False,
     ) -> Sequence[Waiter]:
         """Give a permit back, to the next waiter if there is one.
 
         Args:
             now: The time.
-            held_seconds: How long it was held; `None` when that says nothing about the next one.
+            ending: How its use ended.
+            held_seconds: How long it was held; not looked at when the ending is to be ignored.
             tenant: Who had it.
-            dropped: Whether what it was for timed out or lost its connection: a sign of too many.
         """
-        learner = self._learner
-        if learner is not None and held_seconds is not None:
-            inflight = self.inflight
-            if learner.drop(now, inflight) if dropped else learner.sample(now, held_seconds, inflight):
-                self.limit = learner.limit
-                if not self._closed:
-                    self._limits = self.rule.limits(self.limit, self.max_size)
+        if ending is not Ending.IGNORED:
+            self._learn(now, ending, held_seconds)
         self.inflight -= 1
         if tenant is not None:
             tenant.inflight -= 1
-        if held_seconds is not None:
-            mean = self.mean_hold_seconds
-            self.mean_hold_seconds = (
-                held_seconds if mean is None else mean + HOLD_WEIGHT * (held_seconds - mean)
-            )
         return self._settle(now) if self.waiting else ()
 
     def cancel(self, waiter: Waiter, now: float) -> Sequence[Waiter]:
@@ -201,7 +191,7 @@ class GateCore:
             line.look_at_the_oldest(now, self.rule.target_seconds)
             self._next_deadline = self._next_deadline if self.waiting else math.inf
         elif waiter.verdict is ADMITTED:
-            return self.release(now, None, waiter.tenant)
+            return self.release(now, Ending.IGNORED, 0.0, waiter.tenant)
         return ()
 
     def tick(self, now: float) -> Sequence[Waiter]:
@@ -272,6 +262,18 @@ class GateCore:
         if self._tenants is None or self._tenants.capacity != rule.tenants:
             self._tenants = Tenants(rule.tenants) if rule.tenants else None
         self.tells_tenants = self._tenants is not None
+
+    def _learn(self, now: float, ending: Ending, held_seconds: float) -> None:
+        """From the end of a use, before its permit is given back."""
+        learner, inflight = self._learner, self.inflight
+        if learner is not None:
+            failed = ending is Ending.FAILED
+            if learner.failed(now, inflight) if failed else learner.done(now, held_seconds, inflight):
+                self.limit = learner.limit
+                if not self._closed:
+                    self._limits = self.rule.limits(self.limit, self.max_size)
+        mean = self.mean_hold_seconds
+        self.mean_hold_seconds = held_seconds if mean is None else mean + HOLD_WEIGHT * (held_seconds - mean)
 
     def _over_share(self, tenant: Tenant) -> bool:
         """Whether, where nobody may wait, a tenant that has its share must leave what is free to the others.

@@ -87,7 +87,7 @@ _LOW = 2
 
 
 class LimitLearner:
-    """The rule at the head of this file, for one resource. `sample` costs some 0.1 microseconds between two blocks.
+    """The rule at the head of this file, for one resource. `done` costs some 0.1 microseconds between two blocks.
 
     Attributes:
         limit: Permits to give out, between `min_limit` and `max_limit`; starts at `max_limit`.
@@ -98,8 +98,8 @@ class LimitLearner:
         "_base",
         "_crowd",
         "_cycles",
-        "_drops",
         "_failing",
+        "_failures",
         "_holds",
         "_lean",
         "_left",
@@ -135,7 +135,7 @@ class LimitLearner:
         ] = []  # log of hold time and of inflight, variance of the former
         self._scatter = 1.0  # variance of the logarithm of a hold, smoothed
         self._holds: list[float] = []
-        self._left = self._drops = self._crowd = 0
+        self._left = self._failures = self._crowd = 0
         self._rest = self._rest_left = 1
         self._phase = _RESTING
         self._run = 0  # full blocks since one that was not
@@ -143,7 +143,7 @@ class LimitLearner:
         self._forget()
         self._start(0.0)
 
-    def sample(self, now: float, held_seconds: float, inflight: int) -> bool:
+    def done(self, now: float, held_seconds: float, inflight: int) -> bool:
         """A permit came back after a hold that ended well.
 
         Args:
@@ -166,20 +166,28 @@ class LimitLearner:
             self._end_block(now, inflight)
         return self.limit != before
 
-    def drop(self, now: float, inflight: int) -> bool:
-        """A permit came back by a time-out or a lost connection; `now`, `inflight` and the answer as in `sample`."""
+    def failed(self, now: float, inflight: int) -> bool:
+        """A permit came back by a time-out or a lost connection.
+
+        Args:
+            now: The time, in seconds.
+            inflight: Permits in use, this one included.
+
+        Returns:
+            Whether `limit` changed.
+        """
         self._left -= 1
         if self._settling:
             if self._left <= 0:
                 self._start(now)
             return False
-        self._drops += 1
-        ends = len(self._holds) + self._drops
+        self._failures += 1
+        ends = len(self._holds) + self._failures
         # A lone failure says nothing, nor do a few at the head of a block: a tenth of a round at least.
-        if self._drops < max(2.0, FAILED * ends, FAILED * self.limit):
+        if self._failures < max(2.0, FAILED * ends, FAILED * self.limit):
             return False
         before = self.limit
-        why = f"{self._drops} of {ends} failed"
+        why = f"{self._failures} of {ends} failed"
         self._base = max(self._min, min(self._base, round(before * 0.7), before - 1))
         self._lean = -1
         self._stride = COARSE
@@ -199,7 +207,7 @@ class LimitLearner:
     def _end_block(self, now: float, inflight: int) -> None:
         """Draw the conclusion of a block, and begin the next one."""
         good = len(self._holds)
-        if self._drops >= FAILED / 2 * (good + self._drops):
+        if self._failures >= FAILED / 2 * (good + self._failures):
             self._failing = True
         roots = [seconds**_ROOT for seconds in self._holds]
         root = max(sum(roots) / good, 1e-3)
@@ -327,7 +335,7 @@ class LimitLearner:
         """Begin to measure a block."""
         self._settling = False
         self._started_at = now
-        self._drops = self._crowd = 0
+        self._failures = self._crowd = 0
         self._holds.clear()
         far = self._stride == COARSE
         telling = self._scatter / (2 * NOISE if far else NOISE)

@@ -1,4 +1,4 @@
-"""How asking a gate, or waiting in its line, ends when it is not refused."""
+"""How asking a gate or waiting in its line ends when it is not refused, and how the use of a permit ends."""
 
 from __future__ import annotations
 
@@ -15,3 +15,14 @@ class Verdict(Enum):
 
 
 ADMITTED: Final = Verdict.ADMITTED
+
+
+class Ending(Enum):
+    """How the use of a permit ends, for what it tells about the resource."""
+
+    DONE = auto()
+    """It did what it was for: the time that it was held is a sample."""
+    FAILED = auto()
+    """It timed out or lost its connection: a sign that too many are in use."""
+    IGNORED = auto()
+    """It tells nothing: it was cancelled, or never used."""

@@ -8,19 +8,26 @@
 Turn a feature off with `enabled = false`, or at once and from anywhere with `killed = true`.
 """
 
-from quickwins.core.flags._state import FlagSettings, FlagState, Why, decide
-from quickwins.core.flags.live import Flag, Flags
-from quickwins.core.flags.pin import pinned
-from quickwins.core.flags.settings import FlagsSettings
-from quickwins.core.flags.snapshot import Snapshot
-from quickwins.core.flags.sources import (
-    EnvironmentSource,
-    FileSource,
-    MemorySource,
-    Source,
-    SourceError,
-    SourceReason,
-)
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quickwins.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from quickwins.core.flags._state import FlagSettings, FlagState, Why, decide
+    from quickwins.core.flags.live import Flag, Flags
+    from quickwins.core.flags.pin import pinned
+    from quickwins.core.flags.settings import FlagsSettings
+    from quickwins.core.flags.snapshot import Snapshot
+    from quickwins.core.flags.sources import (
+        EnvironmentSource,
+        FileSource,
+        MemorySource,
+        Source,
+        SourceError,
+        SourceReason,
+    )
 
 __all__ = [
     "EnvironmentSource",
@@ -39,3 +46,24 @@ __all__ = [
     "decide",
     "pinned",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "EnvironmentSource": "sources",
+        "FileSource": "sources",
+        "Flag": "live",
+        "FlagSettings": "_state",
+        "FlagState": "_state",
+        "Flags": "live",
+        "FlagsSettings": "settings",
+        "MemorySource": "sources",
+        "Snapshot": "snapshot",
+        "Source": "sources",
+        "SourceError": "sources",
+        "SourceReason": "sources",
+        "Why": "_state",
+        "decide": "_state",
+        "pinned": "pin",
+    },
+)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from quickwins.core.flags.snapshot import Snapshot
 
 FOLD_SECONDS = 120.0
-"""Twice the longest poll interval: who sees a switch later than this was not looking when it happened."""
+"""Twice the longest poll interval: a process that sees a switch later than this was not looking when it happened."""
 
 _IN_THE_STATE = {"enabled", "percent", "killed"}
 _TEXTS = ("event", "service", "feature", "old", "new", "source", "digest")
@@ -39,7 +39,7 @@ class Change:
 
     Attributes:
         at: When it was first recorded, in seconds since the epoch.
-        feature: Whose.
+        feature: Which one was switched.
         old: The state before, as the first process saw it.
         new: The state after.
         source: Who decided the state after.
@@ -86,7 +86,7 @@ def audit_record(
 
 
 def fold(records: Iterable[Mapping[str, object]]) -> list[Change]:
-    """One row for each switch, by the rule above, in the order of their first lines. Foreign lines are passed over."""
+    """One row for each switch, by the rule above, in the order of their first lines. Lines that are not ours are skipped."""
     rows: list[_Row] = []
     newest: dict[tuple[str, str], int] = {}
     last_of_feature: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""The live flags of one process: polls the sources, swaps the snapshot, tells who wants to know."""
+"""The live flags of one process: polls the sources, swaps the snapshot, tells the subscribers."""
 
 from __future__ import annotations
 
@@ -63,6 +63,9 @@ class Flag:
         self.state = state
         self._flags = flags
         self._missing = metrics.counter(MISSING_KEY, feature=feature)
+
+    def __repr__(self) -> str:
+        return f"<Flag {self.feature} {self.state}>"
 
     def active(self) -> bool:
         """Whether the feature is on for the current request: by its pinned snapshot and key, if it has a pin.
@@ -148,6 +151,11 @@ class Flags:
         self._show()
         for source in sources:
             self._metrics.gauge(SOURCE_UP, source=source.name).set(1)
+
+    def __repr__(self) -> str:
+        polled = "not polled" if self._task is None else "polled"
+        flags = ", ".join(f"{feature} {state}" for feature, state in self.snapshot.flags.items())
+        return f"<Flags version {self.snapshot.version}, {polled}: {flags}>"
 
     def flag(self, feature: str) -> Flag:
         """The handle on `feature`'s flag; always the same object.
@@ -237,10 +245,10 @@ class Flags:
         return Snapshot.build(settings, version=self.snapshot.version + 1, wall_now=self._clock.wall())
 
     async def __aenter__(self) -> Self:
-        """Start to poll.
+        """Start polling.
 
         Raises:
-            ConfigError: It polls already.
+            ConfigError: They are polled already.
         """
         if self._task is not None:
             raise ConfigError("these flags are polled already: enter them once")
@@ -250,7 +258,7 @@ class Flags:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop to poll; the last snapshot stays."""
+        """Stop polling; the last snapshot stays."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()

@@ -53,6 +53,11 @@ class pinned:  # noqa: N801 -- used as a context manager, like a function; until
         self._snapshots: dict[Live, Snapshot] | None = None
         self._token: Token[pinned | None] | None = None
 
+    def __repr__(self) -> str:
+        # Whose key it is, is for nobody's log.
+        key = "without a key" if self.key is None else "with a key"
+        return f"<pinned {key}>" if self._token is None else f"<pinned {key}, entered>"
+
     def snapshot(self, flags: Live) -> Snapshot:
         """The snapshot of `flags` that this request sees; the newest once the block has ended."""
         snapshots = self._snapshots

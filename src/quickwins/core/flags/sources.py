@@ -34,7 +34,7 @@ class SourceReason(StrEnum):
 
 
 class SourceError(ConfigError):
-    """A source has nothing usable to say now; whoever has a good snapshot keeps it.
+    """A source has nothing usable to say now: a good snapshot that is there stays.
 
     Attributes:
         source: Its name.
@@ -82,7 +82,7 @@ class Source(Protocol):
         ...
 
     def accept(self) -> None:
-        """What the last `read` saw was valid together with all others: it is the last good one from now on."""
+        """Keep what the last `read` saw as the last good one: together with all other sources it was valid."""
         ...
 
 
@@ -100,6 +100,9 @@ class FileSource:
         self._data = b""
         self._good: tuple[str, Mapping[str, Any]] | None = None
         self._latest: tuple[str, Mapping[str, Any]] = ("", {})
+
+    def __repr__(self) -> str:
+        return f"FileSource({str(self.path)!r})"
 
     def read(self) -> bytes:
         """See `Source`."""
@@ -158,6 +161,9 @@ class EnvironmentSource:
     def __init__(self, env: Mapping[str, str], sections: Mapping[str, type[Section]]) -> None:
         self._layer = load_environment(env, sections)
 
+    def __repr__(self) -> str:
+        return f"<EnvironmentSource of {_sections(self._layer.values)}>"
+
     def read(self) -> None:
         """See `Source`."""
 
@@ -180,6 +186,9 @@ class MemorySource:
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         self._values: Mapping[str, Any] = dict(values or {})
 
+    def __repr__(self) -> str:
+        return f"<MemorySource of {_sections(self._values)}>"
+
     def set(self, feature: str, **fields: object) -> None:
         """Change some keys of one section; seen at the next poll."""
         self._values = {**self._values, feature: {**self._values.get(feature, {}), **fields}}
@@ -194,3 +203,8 @@ class MemorySource:
 
     def accept(self) -> None:
         """See `Source`."""
+
+
+def _sections(values: Mapping[str, Any]) -> str:
+    """What a layer says something about, and none of what it says: there may be secrets in it."""
+    return ", ".join(sorted(values)) or "nothing"

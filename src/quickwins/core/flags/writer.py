@@ -76,6 +76,9 @@ class FlagWriter:
         self._sections = sections
         self._command = command
 
+    def __repr__(self) -> str:
+        return f"<FlagWriter to {self._command[0] if self._command else self._path}>"
+
     def set(self, feature: str, /, **fields: object) -> Written:
         """Give the section `feature` these fields; `None` removes one, so that its default holds.
 
@@ -163,7 +166,7 @@ class FlagWriter:
             else:
                 section[key] = value
         new = tomlkit.dumps(document)
-        if is_marked(text) and not is_marked(new):  # a new section came behind the mark
+        if is_marked(text) and not is_marked(new):  # a new section came after the mark
             lines = [line for line in new.split("\n") if line.strip() != COMPLETE]
             new = "\n".join(lines).rstrip() + f"\n\n{COMPLETE}\n"
         return new

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from quickwins.logs._context import Context
     from quickwins.logs._levels import Level
-    from quickwins.logs.redaction._rules import Rule
+    from quickwins.logs.redaction._rules import RedactionRule
     from quickwins.logs.redaction._scan import Scanner
 
 _DIGITS = tuple(b"%03d" % number for number in range(1_000))
@@ -65,7 +65,7 @@ class Renderer:
         self._clean = scanner.clean
         self._wall_ns = wall_ns
         self._second: tuple[int, bytes] = (-1, b"")
-        self.redacted: dict[Rule, int] = self._memory.redacted
+        self.redacted: dict[RedactionRule, int] = self._memory.redacted
 
     def line(  # noqa: C901, PLR0912 -- one loop without calls: this is what every record costs; until=2027-12-31
         self,
@@ -99,7 +99,7 @@ class Renderer:
             stamp = self._second
             if stamp[0] != second:
                 stamp = self._stamp(second)
-            hits: list[Rule] = []
+            hits: list[RedactionRule] = []
             if extra is None and head.plain and bound.plain and bound.names.isdisjoint(fields):
                 names, clean = head.names, self._clean
                 for name, value in fields.items():

@@ -12,7 +12,7 @@ from quickwins.core.errors import ConfigError
 from quickwins.logs._levels import LEVELS
 from quickwins.logs._render.envelope import ALWAYS_DECLARED, ENVELOPE, apart, as_json
 from quickwins.logs._render.values import UNSAFE, Walk
-from quickwins.logs.redaction._rules import Rule
+from quickwins.logs.redaction._rules import RedactionRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -88,16 +88,16 @@ class Memory:
         self.heads: tuple[dict[str, Head], ...] = tuple({} for _ in LEVELS)
         self.names: set[str] = set()
         self._free = Head(b"", True, 0, None, self.names)
-        self.redacted: dict[Rule, int] = dict.fromkeys(Rule, 0)
+        self.redacted: dict[RedactionRule, int] = dict.fromkeys(RedactionRule, 0)
 
-    def count(self, hits: list[Rule]) -> int:
+    def count(self, hits: list[RedactionRule]) -> int:
         """Count what was redacted in a rendering; how much that is."""
         for rule in hits:
             # Threads don't interfere: between reading and storing an item the interpreter changes no thread.
             self.redacted[rule] += 1
         return len(hits)
 
-    def shown(self, value: str, hits: list[Rule]) -> str | None:
+    def shown(self, value: str, hits: list[RedactionRule]) -> str | None:
         """What may be written of `value`; `None` where something in it must be escaped."""
         # Nothing that is unsafe is printable, and that is asked in a tenth of the time.
         if not value.isprintable() and UNSAFE.search(value) is not None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from quickwins.logs._render.memory import Bound, Head, Memory
-    from quickwins.logs.redaction._rules import Rule
+    from quickwins.logs.redaction._rules import RedactionRule
 
 
 def slowly(
@@ -24,7 +24,7 @@ def slowly(
     fields: dict[str, object],
     bound: Bound,
     extra: Mapping[str, object] | None,
-    hits: list[Rule],
+    hits: list[RedactionRule],
 ) -> bytes:
     """One line without its closing brace.
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from quickwins.logs.redaction._rules import Rule
+    from quickwins.logs.redaction._rules import RedactionRule
     from quickwins.logs.redaction._scan import Scanner
 
 MAX_DEPTH = 8
@@ -48,10 +48,10 @@ class Walk:
 
     __slots__ = ("_left", "_scanner", "hits")
 
-    def __init__(self, scanner: Scanner, hits: list[Rule] | None = None) -> None:
+    def __init__(self, scanner: Scanner, hits: list[RedactionRule] | None = None) -> None:
         self._scanner = scanner
         self._left = MAX_VALUES
-        self.hits: list[Rule] = [] if hits is None else hits
+        self.hits: list[RedactionRule] = [] if hits is None else hits
 
     def mapping(self, source: Mapping[Any, Any], depth: int = 0) -> dict[str, object]:
         """A copy of `source`; its keys are looked at like values, and values under sensitive keys are not shown."""

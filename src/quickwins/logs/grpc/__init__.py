@@ -12,8 +12,28 @@ without it is refused by the channel at once.
 Sources: OpenTelemetry's semantic conventions for gRPC (names; which codes are a server's errors), W3C Trace Context.
 """
 
-from quickwins.core.grpc_handlers import EXEMPT
-from quickwins.logs.grpc._client import LogClientInterceptor
-from quickwins.logs.grpc._server import LogServerInterceptor
+from __future__ import annotations
 
-__all__ = ["EXEMPT", "LogClientInterceptor", "LogServerInterceptor"]
+from typing import TYPE_CHECKING
+
+from quickwins.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from quickwins.core.grpc_handlers import EXEMPT
+    from quickwins.logs.grpc._client import LogClientInterceptor
+    from quickwins.logs.grpc._server import LogServerInterceptor
+
+__all__ = [
+    "EXEMPT",
+    "LogClientInterceptor",
+    "LogServerInterceptor",
+]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "EXEMPT": "quickwins.core.grpc_handlers",
+        "LogClientInterceptor": "_client",
+        "LogServerInterceptor": "_server",
+    },
+)

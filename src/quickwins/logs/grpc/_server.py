@@ -28,7 +28,6 @@ with needs_extra("grpc"):
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
     from contextvars import Context as Variables
-    from types import TracebackType
 
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
@@ -81,6 +80,9 @@ class LogServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  #
         self._exempt = frozenset(exempt)
         self._monotonic = (SystemClock() if clock is None else clock).monotonic
         self._rng: Bits = random if rng is None else rng
+
+    def __repr__(self) -> str:
+        return f"<LogServerInterceptor {'on' if self._flag is None or self._flag.state.on else 'off'}>"
 
     async def intercept_service(
         self,
@@ -168,9 +170,7 @@ class _Call:
 
     def __enter__(self) -> None: ...
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.ended = True
         self.error = error
 

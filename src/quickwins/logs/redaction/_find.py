@@ -12,7 +12,7 @@ from quickwins.logs.redaction._patterns.people import bare_phone, card, email, i
 from quickwins.logs.redaction._patterns.spans import MAX_HITS
 from quickwins.logs.redaction._patterns.tokens import api_key, jwt, pem, scheme
 from quickwins.logs.redaction._patterns.urls import query, query_runs, url_credentials
-from quickwins.logs.redaction._rules import Rule
+from quickwins.logs.redaction._rules import RedactionRule
 from quickwins.logs.redaction._suspect import (
     ASIDE,
     KEY_WORDS,
@@ -35,7 +35,7 @@ _NEIGHBOURS = frozenset(' \t\r\n"<>),;=:/?')
 """What nothing private begins or ends with."""
 
 _AFTER_VALUE = frozenset((" ", "&", "#", ""))
-_QUERY, _TOO_MANY = Rule.QUERY, Rule.TOO_MANY
+_QUERY, _TOO_MANY = RedactionRule.QUERY, RedactionRule.TOO_MANY
 _START = itemgetter(0)
 
 
@@ -99,7 +99,7 @@ def _tokens(text: str, data: bytes) -> list[Span]:
 
 def _bounded(spans: list[Span], length: int) -> list[Span]:
     """`spans`, with the rest of the text from where the first pattern of a rule may have stopped looking."""
-    starts: dict[Rule, list[int]] = {}
+    starts: dict[RedactionRule, list[int]] = {}
     for start, _, rule in spans:
         starts.setdefault(rule, []).append(start)
     stopped = [sorted(some)[MAX_HITS] for some in starts.values() if len(some) > MAX_HITS]

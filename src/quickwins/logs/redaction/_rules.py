@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NoReturn
 
-from pydantic import SecretBytes, SecretStr
-
 from quickwins.core.digest import digest
 from quickwins.core.errors import ConfigError
 from quickwins.logs.redaction._names import fold
@@ -16,12 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Self
 
+    from pydantic import SecretBytes, SecretStr
+
 MIN_KEY_BYTES = 16
 MAX_NAMES = 1_000
 """How many names `keys` and `safe_keys` may each have."""
 
 
-class Rule(StrEnum):
+class RedactionRule(StrEnum):
     """Why something was left out: the label of `log_redactions_total`, and what stands in its place.
 
     Attributes:
@@ -93,7 +93,7 @@ class Redaction:
 
     keys: frozenset[str] = frozenset()
     safe_keys: frozenset[str] = frozenset()
-    rules: frozenset[Rule] = frozenset(Rule)
+    rules: frozenset[RedactionRule] = frozenset(RedactionRule)
     pseudonym_key: SecretBytes | None = field(default=None, repr=False)
 
     @classmethod
@@ -104,7 +104,7 @@ class Redaction:
         safe_keys: Iterable[str] = (),
         pseudonym_key: bytes | SecretStr | None = None,
     ) -> Self:
-        """Everything that `Rule` names, by name and by value.
+        """Everything that `RedactionRule` names, by name and by value.
 
         Names are compared without case, `-`, `_`, `.` and spaces, as whole names: `safe_keys=["page_token"]` frees
         `pageToken` and not `my_page_token`.
@@ -133,6 +133,15 @@ class Redaction:
         For benchmarks, which measure redaction's own share as the difference.
         """
         return cls(rules=frozenset())
+
+    def __repr__(self) -> str:
+        rules = "all" if self.rules == frozenset(RedactionRule) else ", ".join(sorted(self.rules)) or "none"
+        more = "".join(
+            f", {name}: {', '.join(sorted(names))}"
+            for name, names in (("keys", self.keys), ("safe keys", self.safe_keys))
+            if names
+        )
+        return f"<Redaction rules: {rules}{more}{'' if self.pseudonym_key is None else ', with pseudonyms'}>"
 
     def __reduce__(self) -> str | tuple[object, ...]:
         if self.pseudonym_key is not None:
@@ -168,6 +177,8 @@ def _derived(given: object) -> SecretBytes | None:
     """A key of the length that the digest takes, for this use alone: the one given may serve elsewhere too."""
     if given is None:
         return None
+    from pydantic import SecretBytes, SecretStr  # a twentieth of a second, for the few who have a key
+
     if isinstance(given, SecretStr):
         given = given.get_secret_value().encode("utf-8", "surrogatepass")
     if not isinstance(given, bytes):

@@ -20,7 +20,7 @@ from quickwins.core.digest import digest
 from quickwins.logs.redaction import _names as names
 from quickwins.logs.redaction._find import decoded, found, looks_different, merged
 from quickwins.logs.redaction._patterns.people import is_card
-from quickwins.logs.redaction._rules import Rule
+from quickwins.logs.redaction._rules import RedactionRule
 from quickwins.logs.redaction._suspect import is_suspect
 
 if TYPE_CHECKING:
@@ -51,11 +51,21 @@ _WHOLE = re.compile(
     re.ASCII,
 )
 """The usual forms of what most often is all that a field holds; what it does not know is looked at as any other text."""
-_RULES = {"email": Rule.EMAIL, "jwt": Rule.JWT, "bearer": Rule.BEARER, "card": Rule.CARD}
+_RULES = {
+    "email": RedactionRule.EMAIL,
+    "jwt": RedactionRule.JWT,
+    "bearer": RedactionRule.BEARER,
+    "card": RedactionRule.CARD,
+}
 
-_CARD, _EMAIL, _PHONE, _TOO_MANY = Rule.CARD, Rule.EMAIL, Rule.PHONE, Rule.TOO_MANY
-_KEY, _TOO_LONG = Rule.KEY, Rule.TOO_LONG
-_ALL = frozenset(Rule)
+_CARD, _EMAIL, _PHONE, _TOO_MANY = (
+    RedactionRule.CARD,
+    RedactionRule.EMAIL,
+    RedactionRule.PHONE,
+    RedactionRule.TOO_MANY,
+)
+_KEY, _TOO_LONG = RedactionRule.KEY, RedactionRule.TOO_LONG
+_ALL = frozenset(RedactionRule)
 
 
 class Scanner:
@@ -78,7 +88,7 @@ class Scanner:
         self.key = self._private if _KEY in redaction.rules else _never
         """Whether the value of the field with this name must not be shown, whatever it is."""
 
-    def hidden(self, name: str, value: object, hits: list[Rule]) -> str:
+    def hidden(self, name: str, value: object, hits: list[RedactionRule]) -> str:
         """What stands in the place of `value` under a private name: a pseudonym where there may be one."""
         if self._secret is not None and isinstance(value, str):
             kind = names.kind(name)
@@ -91,14 +101,14 @@ class Scanner:
         hits.append(_KEY)
         return _KEY.mark
 
-    def number(self, value: int, hits: list[Rule]) -> int | str:
+    def number(self, value: int, hits: list[RedactionRule]) -> int | str:
         """`value`, unless it could be the number of a card. Not for booleans."""
         if value < 10**12 or value >= 10**19 or _CARD not in self._rules or not is_card(str(value)):
             return value
         hits.append(_CARD)
         return _CARD.mark
 
-    def text(self, value: str, hits: list[Rule]) -> str:
+    def text(self, value: str, hits: list[RedactionRule]) -> str:
         """`value` without what is private in it; `value` itself when that is nothing. Never raises.
 
         Args:
@@ -117,7 +127,7 @@ class Scanner:
             clean[value] = None
         return value
 
-    def _redacted(self, value: str, hits: list[Rule]) -> str:
+    def _redacted(self, value: str, hits: list[RedactionRule]) -> str:
         whole = _WHOLE.fullmatch(value) if self._all else None
         if whole is not None and (whole["card"] is None or is_card(re.sub("[ -]", "", value))):
             scheme = whole["scheme"]
@@ -164,7 +174,7 @@ class Scanner:
             spans = [span for span in spans if span[2] in self._rules or span[2] is _TOO_MANY]
         return merged(spans, len(text)) if len(spans) > 1 else (spans, False)
 
-    def _replaced(self, text: str, spans: list[Span], hits: list[Rule]) -> str:
+    def _replaced(self, text: str, spans: list[Span], hits: list[RedactionRule]) -> str:
         pieces = []
         at = 0
         for start, end, rule in spans:
@@ -174,13 +184,13 @@ class Scanner:
         pieces.append(text[at:])
         return "".join(pieces)
 
-    def _mark(self, private: str, rule: Rule, hits: list[Rule]) -> str:
+    def _mark(self, private: str, rule: RedactionRule, hits: list[RedactionRule]) -> str:
         hits.append(rule)
         if self._secret is not None and (rule is _EMAIL or rule is _PHONE):
             return self._pseudonym(rule, private)
         return rule.mark
 
-    def _pseudonym(self, rule: Rule, value: str) -> str:
+    def _pseudonym(self, rule: RedactionRule, value: str) -> str:
         value = decoded(value)[0]
         if rule is _EMAIL:
             value = value.strip().lower()

@@ -85,6 +85,7 @@ class Sink:
         "_lifecycle",
         "_outlet",
         "_running",
+        "_target",
         "_writer",
         "put",
     )
@@ -103,6 +104,7 @@ class Sink:
         """
         buffering = Buffering(**options)
         clock = SystemClock() if buffering.clock is None else buffering.clock
+        self._target = target if isinstance(target, int) else str(target)
         self._outlet = Outlet(target, clock)
         self._writer = Writer(self._outlet, buffering, clock)
         self.put = self._writer.put
@@ -176,23 +178,29 @@ class Sink:
                 self._finalizer = None
             self._writer.stop(timeout_seconds, give_up=True)
 
+    def __repr__(self) -> str:
+        return f"<Sink to {self._target!r} {self.state}, {self._writer.queue.size} bytes queued>"
+
+    @property
+    def state(self) -> SinkState:
+        """What it is doing."""
+        if not self._running:
+            return SinkState.CLOSED
+        if self._outlet.failing:
+            return SinkState.FAILING
+        return SinkState.STALLED if self._outlet.stalled else SinkState.UP
+
     def stats(self) -> SinkStats:
         """What has become of the lines so far."""
-        queue, outlet = self._writer.queue, self._outlet
-        if not self._running:
-            state = SinkState.CLOSED
-        elif outlet.failing:
-            state = SinkState.FAILING
-        else:
-            state = SinkState.STALLED if outlet.stalled else SinkState.UP
+        queue = self._writer.queue
         return SinkStats(
-            state=state,
+            state=self.state,
             queued_bytes=queue.size,
             accepted_lines=queue.accepted,
             written_lines=queue.written_lines,
             written_bytes=queue.written_bytes,
             dropped=queue.dropped,
-            errors=outlet.errors,
+            errors=self._outlet.errors,
         )
 
     def _at_exit(self) -> None:

@@ -11,31 +11,36 @@ Without pytest: `Canaries()` is the same object.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from quickwins.logs.testing._canaries import Canaries, LeakError, Watched
-from quickwins.logs.testing._finder import Canary, Encoding, Leak, Shape
+from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from quickwins.logs.testing._canaries import Canaries, LeakError, Watched
+    from quickwins.logs.testing._finder import Canary, Encoding, Leak, Shape
+    from quickwins.logs.testing._fixture import canaries
 
-    canaries: Callable[[], Canaries]
-    """A pytest fixture: secrets of this test's own."""
+__all__ = [
+    "Canaries",
+    "Canary",
+    "Encoding",
+    "Leak",
+    "LeakError",
+    "Shape",
+    "Watched",
+    "canaries",
+]
 
-__all__ = ["Canaries", "Canary", "Encoding", "Leak", "LeakError", "Shape", "Watched", "canaries"]
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        # Who uses `Canaries` alone needs no pytest.
-        if name != "canaries":
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        import pytest
-
-        @pytest.fixture
-        def canaries() -> Canaries:
-            """Secrets of this test's own."""
-            return Canaries()
-
-        globals()["canaries"] = canaries
-        return canaries
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "Canaries": "_canaries",
+        "Canary": "_finder",
+        "Encoding": "_finder",
+        "Leak": "_finder",
+        "LeakError": "_canaries",
+        "Shape": "_finder",
+        "Watched": "_canaries",
+        "canaries": "_fixture",
+    },
+)

@@ -35,6 +35,9 @@ class Watched:
     def __init__(self) -> None:
         self.data = b""
 
+    def __repr__(self) -> str:
+        return f"<Watched {len(self.data)} bytes>"
+
 
 class Canaries:
     """Secrets for every place through which a service gets data, each there and nowhere else.
@@ -92,6 +95,9 @@ class Canaries:
             f"{text('object', Shape.OPAQUE)} {text('object', Shape.AWS)} {text('object', Shape.PHONE)}"
         )
         self._finder = Finder(self.planted)
+
+    def __repr__(self) -> str:
+        return f"<Canaries seed={self.seed}, {len(self.planted)} planted>"
 
     def _text(self, place: str, shape: Shape) -> str:
         canary = make(place, shape, self._rng)

@@ -1,8 +1,8 @@
 """An incident, read from JSON-lines files: several services' logs as one story.
 
-    sources = [Source.file(Path("feed.log")), Source.file(Path("gateway.log.1.gz"))]
-    reading = read(sources, Query(trace="4bf92f3577b34da6a3ce929d0e0e4736"), partial(earliest, limit=1_000))
-    for entry in reading.result.entries:
+    logs = [Log.file(Path("feed.log")), Log.file(Path("gateway.log.1.gz"))]
+    found = read(logs, Query(trace="4bf92f3577b34da6a3ce929d0e0e4736"), partial(earliest, limit=1_000))
+    for entry in found.result.entries:
         print(entry.fields()["event.name"])
 
 The shell is `quickwins logs timeline`. Needs no extra, and not the pipeline that wrote the lines.
@@ -10,19 +10,32 @@ The shell is `quickwins logs timeline`. Needs no extra, and not the pipeline tha
 
 from __future__ import annotations
 
-from quickwins.logs.timeline._entries import MAX_LINE_BYTES, Entry, Flaw, Parsed, Severity, severity, written
-from quickwins.logs.timeline._files import Source
-from quickwins.logs.timeline._folds import (
-    MAX_BYTES,
-    MAX_GROUPS,
-    Earliest,
-    FirstError,
-    FirstErrors,
-    earliest,
-    first_errors,
-)
-from quickwins.logs.timeline._query import MAX_TRACES, Query, moment_of, trace_of
-from quickwins.logs.timeline._reading import Book, Reading, read
+from typing import TYPE_CHECKING
+
+from quickwins.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from quickwins.logs.timeline._entries import (
+        MAX_LINE_BYTES,
+        Entry,
+        Flaw,
+        Parsed,
+        Severity,
+        severity,
+        written,
+    )
+    from quickwins.logs.timeline._files import Log
+    from quickwins.logs.timeline._folds import (
+        MAX_BYTES,
+        MAX_GROUPS,
+        Earliest,
+        FirstError,
+        FirstErrors,
+        earliest,
+        first_errors,
+    )
+    from quickwins.logs.timeline._query import MAX_TRACES, Query, moment_of, trace_of
+    from quickwins.logs.timeline._read import Book, Found, read
 
 __all__ = [
     "MAX_BYTES",
@@ -35,11 +48,11 @@ __all__ = [
     "FirstError",
     "FirstErrors",
     "Flaw",
+    "Found",
+    "Log",
     "Parsed",
     "Query",
-    "Reading",
     "Severity",
-    "Source",
     "earliest",
     "first_errors",
     "moment_of",
@@ -48,3 +61,31 @@ __all__ = [
     "trace_of",
     "written",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "Book": "_read",
+        "Earliest": "_folds",
+        "Entry": "_entries",
+        "FirstError": "_folds",
+        "FirstErrors": "_folds",
+        "Flaw": "_entries",
+        "Found": "_read",
+        "Log": "_files",
+        "MAX_BYTES": "_folds",
+        "MAX_GROUPS": "_folds",
+        "MAX_LINE_BYTES": "_entries",
+        "MAX_TRACES": "_query",
+        "Parsed": "_entries",
+        "Query": "_query",
+        "Severity": "_entries",
+        "earliest": "_folds",
+        "first_errors": "_folds",
+        "moment_of": "_query",
+        "read": "_read",
+        "severity": "_entries",
+        "trace_of": "_query",
+        "written": "_entries",
+    },
+)

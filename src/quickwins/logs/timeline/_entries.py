@@ -57,7 +57,7 @@ class Entry(NamedTuple):
         micros: Microseconds since the epoch.
         service: Its `service.name`; empty: none.
         seq: Its `seq`; -1: none.
-        source: Which of the sources it came from, counted from 0.
+        log: Which of the logs it came from, counted from 0.
         number: Its line there, counted from 1.
         line: As it was read, without the line break.
     """
@@ -65,7 +65,7 @@ class Entry(NamedTuple):
     micros: int
     service: str
     seq: int
-    source: int
+    log: int
     number: int
     line: bytes
 
@@ -87,14 +87,14 @@ class Parsed:
     micros: int
     fields: dict[str, object]
 
-    def entry(self, source: int, number: int, line: bytes) -> Entry:
+    def entry(self, log: int, number: int, line: bytes) -> Entry:
         """It, with its place."""
         seq = self.fields.get("seq")
         return Entry(
             self.micros,
             text(self.fields, "service.name"),
             seq if type(seq) is int else -1,
-            source,
+            log,
             number,
             line,
         )

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import zlib
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from quickwins.core.errors import ConfigError, QuickWinsError
@@ -30,7 +30,7 @@ _GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Log:
     """One log.
 
     Attributes:
@@ -40,11 +40,11 @@ class Source:
     """
 
     name: str
-    opened: Callable[[], AbstractContextManager[Stream]]
+    opened: Callable[[], AbstractContextManager[Stream]] = field(repr=False)
     again: bool = True
 
     @classmethod
-    def file(cls, path: Path) -> Source:
+    def file(cls, path: Path) -> Log:
         """A file, gzipped or not, whatever its name; or a named pipe.
 
         Raises:
@@ -61,7 +61,7 @@ class Source:
         return cls(str(path), lambda: path.open("rb"), again=stat.S_ISREG(mode))
 
     @classmethod
-    def stdin(cls) -> Source:
+    def stdin(cls) -> Log:
         """Standard input.
 
         Raises:
@@ -72,7 +72,7 @@ class Source:
         return cls("stdin", lambda: nullcontext(sys.stdin.buffer), again=False)  # type: ignore[arg-type]  # -- typed wider than it is; until=2027-12-31
 
     @contextmanager
-    def kept(self) -> Iterator[Source]:
+    def kept(self) -> Iterator[Log]:
         """This one, so that it can be read more than once: a stream is copied into a temporary file.
 
         Raises:
@@ -94,7 +94,7 @@ class Source:
                 copy.seek(0)
                 return nullcontext(copy)
 
-            yield Source(self.name, opened)
+            yield Log(self.name, opened)
 
     def chunks(self, failed: Callable[[str], None]) -> Iterator[bytes]:
         """Its content, unzipped, piece by piece. Never raises.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from uuid import UUID
 
-from quickwins.logs.redaction import Rule
+from quickwins.logs.redaction import RedactionRule
 
 LETTERS = string.ascii_letters
 ALNUM = string.ascii_letters + string.digits
@@ -24,7 +24,7 @@ HEX = "0123456789abcdef"
 class Secret:
     """A text, what of it must go, and which rule finds it."""
 
-    rule: Rule
+    rule: RedactionRule
     text: str
     secret: str
 
@@ -175,7 +175,9 @@ SCHEMES = (
 )
 
 
-def _in_contexts(rng: Random, rule: Rule, secret: str, count: int, text: str | None = None) -> list[Secret]:
+def _in_contexts(
+    rng: Random, rule: RedactionRule, secret: str, count: int, text: str | None = None
+) -> list[Secret]:
     return [Secret(rule, one.replace("{}", text or secret), secret) for one in rng.sample(CONTEXTS, count)]
 
 
@@ -188,14 +190,16 @@ def secrets(seed: int = 7) -> list[Secret]:
 def _people(rng: Random) -> list[Secret]:
     made: list[Secret] = []
     for one in EMAILS:
-        made += _in_contexts(rng, Rule.EMAIL, one, 4)
-        made.append(Secret(Rule.EMAIL, f"mailto:{one}", one))
-        made.append(Secret(Rule.EMAIL, f"GET /users/{one.replace('@', '%40')}/orders", one.partition("@")[0]))
-    made.append(Secret(Rule.EMAIL, 'to "bob the builder"@example.com now', "bob the builder"))
+        made += _in_contexts(rng, RedactionRule.EMAIL, one, 4)
+        made.append(Secret(RedactionRule.EMAIL, f"mailto:{one}", one))
+        made.append(
+            Secret(RedactionRule.EMAIL, f"GET /users/{one.replace('@', '%40')}/orders", one.partition("@")[0])
+        )
+    made.append(Secret(RedactionRule.EMAIL, 'to "bob the builder"@example.com now', "bob the builder"))
     for one in PHONES:
-        made += _in_contexts(rng, Rule.PHONE, one, 4)
-    made.append(Secret(Rule.PHONE, "see tel:0151-2345678", "0151-2345678"))
-    made.append(Secret(Rule.PHONE, "/call/%2B4915112345678", "4915112345678"))
+        made += _in_contexts(rng, RedactionRule.PHONE, one, 4)
+    made.append(Secret(RedactionRule.PHONE, "see tel:0151-2345678", "0151-2345678"))
+    made.append(Secret(RedactionRule.PHONE, "/call/%2B4915112345678", "4915112345678"))
     return made
 
 
@@ -203,17 +207,17 @@ def _money(rng: Random) -> list[Secret]:
     made: list[Secret] = []
     for start, length in CARD_BEGINNINGS:
         digits = with_luhn(start + "".join(rng.choices(string.digits, k=length - 1 - len(start))))
-        made += _in_contexts(rng, Rule.CARD, digits, 2)
+        made += _in_contexts(rng, RedactionRule.CARD, digits, 2)
         groups = {16: (4, 4, 4, 4), 15: (4, 6, 5), 14: (4, 6, 4), 13: (4, 4, 5), 19: (4, 4, 4, 4, 3)}[length]
         separator = rng.choice(" -")
         rest = iter(digits)
         grouped = separator.join("".join(next(rest) for _ in range(size)) for size in groups)
-        made += _in_contexts(rng, Rule.CARD, grouped, 2)
+        made += _in_contexts(rng, RedactionRule.CARD, grouped, 2)
     for country, account in ACCOUNTS:
         whole = with_mod_97(country, account)
-        made += _in_contexts(rng, Rule.IBAN, whole, 2)
+        made += _in_contexts(rng, RedactionRule.IBAN, whole, 2)
         made += _in_contexts(
-            rng, Rule.IBAN, " ".join(whole[at : at + 4] for at in range(0, len(whole), 4)), 2
+            rng, RedactionRule.IBAN, " ".join(whole[at : at + 4] for at in range(0, len(whole), 4)), 2
         )
     return made
 
@@ -221,20 +225,20 @@ def _money(rng: Random) -> list[Secret]:
 def _tokens(rng: Random) -> list[Secret]:
     made: list[Secret] = []
     for _ in range(10):
-        made += _in_contexts(rng, Rule.JWT, jwt(rng), 3)
-    made += _in_contexts(rng, Rule.JWT, jwt(rng).rpartition(".")[0], 3)
-    made += _in_contexts(rng, Rule.JWT, jwt(rng)[:60], 3)
+        made += _in_contexts(rng, RedactionRule.JWT, jwt(rng), 3)
+    made += _in_contexts(rng, RedactionRule.JWT, jwt(rng).rpartition(".")[0], 3)
+    made += _in_contexts(rng, RedactionRule.JWT, jwt(rng)[:60], 3)
     encrypted = f"{_part({'alg': 'RSA-OAEP', 'enc': 'A256GCM'})}." + ".".join(
         body(rng, URL_SAFE, 40) for _ in range(4)
     )
-    made += _in_contexts(rng, Rule.JWT, encrypted, 3)
+    made += _in_contexts(rng, RedactionRule.JWT, encrypted, 3)
     for word in ("Bearer", "bearer", "BEARER", "Token", "token"):
         one = body(rng, URL_SAFE, 32)
-        made += _in_contexts(rng, Rule.BEARER, one, 3, f"{word} {one}")
-        made.append(Secret(Rule.BEARER, f"/x/{word}%20{one}", one))
+        made += _in_contexts(rng, RedactionRule.BEARER, one, 3, f"{word} {one}")
+        made.append(Secret(RedactionRule.BEARER, f"/x/{word}%20{one}", one))
     for word in ("Basic", "basic"):
         one = base64.b64encode(f"user:{body(rng, ALNUM, 12)}".encode()).decode()
-        made += _in_contexts(rng, Rule.BEARER, one, 3, f"{word} {one}")
+        made += _in_contexts(rng, RedactionRule.BEARER, one, 3, f"{word} {one}")
     return made
 
 
@@ -250,18 +254,20 @@ def _keys(rng: Random) -> list[Secret]:
         lines = [body(rng, ALNUM + "+/", 64) for _ in range(3)]
         block = "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----"])
         made += [
-            Secret(Rule.PEM, block, "".join(lines)),
-            Secret(Rule.PEM, f"read {block} from disk", lines[1]),
-            Secret(Rule.PEM, json.dumps({"file": block}), lines[2]),
-            Secret(Rule.PEM, block.partition("-----END")[0], lines[0]),
-            Secret(Rule.PEM, block.rpartition("BEGIN")[2], lines[1]),
+            Secret(RedactionRule.PEM, block, "".join(lines)),
+            Secret(RedactionRule.PEM, f"read {block} from disk", lines[1]),
+            Secret(RedactionRule.PEM, json.dumps({"file": block}), lines[2]),
+            Secret(RedactionRule.PEM, block.partition("-----END")[0], lines[0]),
+            Secret(RedactionRule.PEM, block.rpartition("BEGIN")[2], lines[1]),
         ]
     for prefix, alphabet, length in KEY_SHAPES:
         one = prefix + body(rng, alphabet, length)
-        made += _in_contexts(rng, Rule.API_KEY, one, 3)
-    made += _in_contexts(rng, Rule.API_KEY, f"SG.{body(rng, URL_SAFE, 22)}.{body(rng, URL_SAFE, 43)}", 3)
+        made += _in_contexts(rng, RedactionRule.API_KEY, one, 3)
+    made += _in_contexts(
+        rng, RedactionRule.API_KEY, f"SG.{body(rng, URL_SAFE, 22)}.{body(rng, URL_SAFE, 43)}", 3
+    )
     hook = f"T{body(rng, ALNUM, 8)}/B{body(rng, ALNUM, 8)}/{body(rng, ALNUM, 24)}"
-    made.append(Secret(Rule.API_KEY, f"POST https://hooks.slack.com/services/{hook} 200", hook))
+    made.append(Secret(RedactionRule.API_KEY, f"POST https://hooks.slack.com/services/{hook} 200", hook))
     return made
 
 
@@ -271,21 +277,27 @@ def _urls(rng: Random) -> list[Secret]:
         one = body(rng, ALNUM + "-_.~!$&'()*+,;=", 14)
         made += [
             Secret(
-                Rule.URL_CREDENTIALS, f"cannot reach {scheme}://feeduser:{one}@db.internal:5432/feed", one
+                RedactionRule.URL_CREDENTIALS,
+                f"cannot reach {scheme}://feeduser:{one}@db.internal:5432/feed",
+                one,
             ),
-            Secret(Rule.URL_CREDENTIALS, f"{scheme}://:{one}@10.0.0.5/0", one),
-            Secret(Rule.URL_CREDENTIALS, f'"{scheme}://{one}@host/x", and on', one),
+            Secret(RedactionRule.URL_CREDENTIALS, f"{scheme}://:{one}@10.0.0.5/0", one),
+            Secret(RedactionRule.URL_CREDENTIALS, f'"{scheme}://{one}@host/x", and on', one),
         ]
-    made.append(Secret(Rule.URL_CREDENTIALS, "postgres://feeduser:pass/word123@host/db", "word123"))
+    made.append(Secret(RedactionRule.URL_CREDENTIALS, "postgres://feeduser:pass/word123@host/db", "word123"))
     for separator in "&;":
         for _ in range(10):
             one, other = body(rng, ALNUM, 10), body(rng, LETTERS + "%+", 12)
             where = rng.choice(["/v1/items", "https://feed.example/a/b", "GET /x", "'/y", "feed.example/z"])
-            made.append(Secret(Rule.QUERY, f"{where}?q={one}{separator}r={other} HTTP/1.1", one + other))
-            made.append(Secret(Rule.QUERY, f"{where}#access={one}{separator}state={other}", one + other))
+            made.append(
+                Secret(RedactionRule.QUERY, f"{where}?q={one}{separator}r={other} HTTP/1.1", one + other)
+            )
+            made.append(
+                Secret(RedactionRule.QUERY, f"{where}#access={one}{separator}state={other}", one + other)
+            )
     one = body(rng, HEX, 24)
-    made.append(Secret(Rule.QUERY, f"https://feed.example/confirm?{one}", one))
-    made.append(Secret(Rule.QUERY, f"first={one}&second=2", one))
+    made.append(Secret(RedactionRule.QUERY, f"https://feed.example/confirm?{one}", one))
+    made.append(Secret(RedactionRule.QUERY, f"first={one}&second=2", one))
     return made
 
 
@@ -295,22 +307,22 @@ def _pairs(rng: Random) -> list[Secret]:
         for secret in rng.sample(PASSWORDS, 3):
             quoted = json.dumps({"user": 1, name: secret, "n": 2}, ensure_ascii=False)
             made += [
-                Secret(Rule.PAIR, f"failed with {name}={secret} at start", secret),
-                Secret(Rule.PAIR, f"{name}: {secret}", secret),
-                Secret(Rule.PAIR, quoted, secret),
-                Secret(Rule.PAIR, json.dumps({"body": quoted}, ensure_ascii=False), secret),
-                Secret(Rule.PAIR, repr({name: secret, "z": None}), secret),
+                Secret(RedactionRule.PAIR, f"failed with {name}={secret} at start", secret),
+                Secret(RedactionRule.PAIR, f"{name}: {secret}", secret),
+                Secret(RedactionRule.PAIR, quoted, secret),
+                Secret(RedactionRule.PAIR, json.dumps({"body": quoted}, ensure_ascii=False), secret),
+                Secret(RedactionRule.PAIR, repr({name: secret, "z": None}), secret),
             ]
     made += [
-        Secret(Rule.PAIR, "Authorization: Digest username=feeduser, response=abcdef", "username=feeduser, response=abcdef"),
-        Secret(Rule.PAIR, "> Cookie: theme=dark; sid=abcdefgh\n< 200", "theme=dark; sid=abcdefgh"),
-        Secret(Rule.PAIR, "[(b'host', b'x'), (b'x-api-key', b'abcdefgh')]", "abcdefgh"),
-        Secret(Rule.PAIR, "the api key: abcdefghijkl", "abcdefghijkl"),
-        Secret(Rule.PAIR, '{"tokens": ["abcdefgh", "ijklmnop"], "n": 1}', "abcdefghijklmnop"),
-        Secret(Rule.PAIR, '{"credentials": {"a": {"b": "abcdefgh"}, "c": "ijklmnop"}, "n": 1}', "abcdefghijklmnop"),
-        Secret(Rule.PAIR, "user[password]=abcdefgh", "abcdefgh"),
-        Secret(Rule.PAIR, "/x/y/password%3Dabcdefgh", "abcdefgh"),
-        Secret(Rule.PAIR, "passphrase: correct horse battery staple", "correct horse battery staple"),
+        Secret(RedactionRule.PAIR, "Authorization: Digest username=feeduser, response=abcdef", "username=feeduser, response=abcdef"),
+        Secret(RedactionRule.PAIR, "> Cookie: theme=dark; sid=abcdefgh\n< 200", "theme=dark; sid=abcdefgh"),
+        Secret(RedactionRule.PAIR, "[(b'host', b'x'), (b'x-api-key', b'abcdefgh')]", "abcdefgh"),
+        Secret(RedactionRule.PAIR, "the api key: abcdefghijkl", "abcdefghijkl"),
+        Secret(RedactionRule.PAIR, '{"tokens": ["abcdefgh", "ijklmnop"], "n": 1}', "abcdefghijklmnop"),
+        Secret(RedactionRule.PAIR, '{"credentials": {"a": {"b": "abcdefgh"}, "c": "ijklmnop"}, "n": 1}', "abcdefghijklmnop"),
+        Secret(RedactionRule.PAIR, "user[password]=abcdefgh", "abcdefgh"),
+        Secret(RedactionRule.PAIR, "/x/y/password%3Dabcdefgh", "abcdefgh"),
+        Secret(RedactionRule.PAIR, "passphrase: correct horse battery staple", "correct horse battery staple"),
     ]  # fmt: skip
     return made
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from quickwins.logs.redaction import Redaction, Rule
+from quickwins.logs.redaction import Redaction, RedactionRule
 from quickwins.logs.redaction._find import found
 from quickwins.logs.redaction._scan import MAX_LENGTH, Scanner
 from quickwins.logs.redaction._suspect import is_suspect
@@ -31,13 +31,17 @@ def scanner() -> Scanner:
 def test_the_corpus_is_no_smaller_than_it_claims() -> None:
     count = Counter(one.rule for one in SECRETS)
     assert sum(count.values()) >= 250
-    assert set(count) == set(Rule) - {Rule.KEY, Rule.TOO_LONG, Rule.TOO_MANY}
+    assert set(count) == set(RedactionRule) - {
+        RedactionRule.KEY,
+        RedactionRule.TOO_LONG,
+        RedactionRule.TOO_MANY,
+    }
     assert min(count.values()) >= 25
 
 
 @pytest.mark.parametrize("one", SECRETS, ids=lambda one: one.rule)
 def test_no_trace_of_a_secret_is_left(one: Secret, scanner: Scanner) -> None:
-    hits: list[Rule] = []
+    hits: list[RedactionRule] = []
     shown = scanner.text(one.text, hits)
     assert traces(one.secret, shown) == []
     assert one.rule in hits
@@ -45,7 +49,7 @@ def test_no_trace_of_a_secret_is_left(one: Secret, scanner: Scanner) -> None:
 
 
 @pytest.mark.parametrize("rule", sorted({one.rule for one in SECRETS}))
-def test_without_its_rule_a_secret_would_leak(rule: Rule) -> None:
+def test_without_its_rule_a_secret_would_leak(rule: RedactionRule) -> None:
     """The control: each rule is what finds its part of the corpus, and the test above would see it gone."""
     crippled = Scanner(replace(STRICT, rules=STRICT.rules - {rule}))
     part = [one for one in SECRETS if one.rule is rule]
@@ -88,18 +92,23 @@ def test_secrets_in_one_text_go_together(scanner: Scanner) -> None:
 @pytest.mark.parametrize(
     ("text", "shown", "rule"),
     [
-        pytest.param("somebody@example.com", "[redacted:email]", Rule.EMAIL, id="an address"),
-        pytest.param("4111 1111 1111 1111", "[redacted:card]", Rule.CARD, id="a card"),
-        pytest.param("4111-1111-1111-1111", "[redacted:card]", Rule.CARD, id="a card with hyphens"),
+        pytest.param("somebody@example.com", "[redacted:email]", RedactionRule.EMAIL, id="an address"),
+        pytest.param("4111 1111 1111 1111", "[redacted:card]", RedactionRule.CARD, id="a card"),
+        pytest.param("4111-1111-1111-1111", "[redacted:card]", RedactionRule.CARD, id="a card with hyphens"),
         pytest.param(
-            "Bearer abcdefghij1234567890", "Bearer [redacted:bearer]", Rule.BEARER, id="an authorization"
+            "Bearer abcdefghij1234567890",
+            "Bearer [redacted:bearer]",
+            RedactionRule.BEARER,
+            id="an authorization",
         ),
     ],
 )
-def test_what_is_all_that_a_field_holds_is_seen_as_in_any_text(text: str, shown: str, rule: Rule) -> None:
+def test_what_is_all_that_a_field_holds_is_seen_as_in_any_text(
+    text: str, shown: str, rule: RedactionRule
+) -> None:
     scanner = Scanner(Redaction.strict())
     for before, after in (("", ""), ("it was ", " again")):
-        hits: list[Rule] = []
+        hits: list[RedactionRule] = []
         assert scanner.text(f"{before}{text}{after}", hits) == f"{before}{shown}{after}"
         assert hits == [rule]
 

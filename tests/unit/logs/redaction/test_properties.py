@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quickwins.logs.redaction import Redaction, Rule
+from quickwins.logs.redaction import Redaction, RedactionRule
 from quickwins.logs.redaction._find import found
 from quickwins.logs.redaction._scan import MAX_LENGTH, Scanner
 from quickwins.logs.redaction._suspect import is_suspect
@@ -40,7 +40,7 @@ BOUNDARY = st.sampled_from([" ", "\n", "\t", '"', " (", ") ", "<", ">", "{", "}"
 
 def holds(scanner: Scanner, text: str) -> None:
     """What is true of every text."""
-    hits: list[Rule] = []
+    hits: list[RedactionRule] = []
     shown = scanner.text(text, hits)
     assert bool(hits) == (shown is not text) or shown == text
     assert len(shown) <= MAX_LENGTH
@@ -123,7 +123,7 @@ def test_a_large_number_of_seeded_texts_holds() -> None:
         elif kind == 2:
             pieces.append(chr(rng.randrange(0x110000)))
         text = "".join(pieces)
-        hits: list[Rule] = []
+        hits: list[RedactionRule] = []
         shown = SCANNER.text(text, hits)
         if shown is not text:
             assert SCANNER.text(shown, []) == shown, (text, shown)

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from quickwins.core.errors import ConfigError
-from quickwins.logs.redaction import Redaction, Rule, _suspect
+from quickwins.logs.redaction import Redaction, RedactionRule, _suspect
 from quickwins.logs.redaction._find import found
 from quickwins.logs.redaction._patterns.pairs import MAX_SEPARATORS
 from quickwins.logs.redaction._patterns.spans import MAX_HITS
@@ -29,7 +29,7 @@ def shown(text: str, redaction: Redaction | None = None) -> str:
 def test_a_clean_text_is_the_same_object_and_is_remembered() -> None:
     scanner = Scanner(Redaction.strict())
     for text in ("cache.access", "connection closed: retry=1", "2026-11-26T01:21:49Z", "can't"):
-        hits: list[Rule] = []
+        hits: list[RedactionRule] = []
         assert scanner.text(text, hits) is text
         assert hits == []
     assert "cache.access" in scanner.clean
@@ -54,12 +54,12 @@ def test_memory_is_bounded(template: str) -> None:
 
 
 def test_each_hit_is_counted_by_its_rule() -> None:
-    hits = [Rule.KEY]
+    hits = [RedactionRule.KEY]
     text = f"bob@example.com and ann@example.com paid with {CARD}"
     assert Scanner(Redaction.strict()).text(text, hits) == (
         "[redacted:email] and [redacted:email] paid with [redacted:card]"
     )
-    assert hits == [Rule.KEY, Rule.EMAIL, Rule.EMAIL, Rule.CARD]
+    assert hits == [RedactionRule.KEY, RedactionRule.EMAIL, RedactionRule.EMAIL, RedactionRule.CARD]
 
 
 @pytest.mark.parametrize(
@@ -114,21 +114,21 @@ def test_only_what_is_private_goes(text: str, expected: str) -> None:
     "number", [0, 1, -1, True, 10**12, 10**30, -int(CARD), 1_764_119_709_123_456_789, int(CARD) + 1]
 )
 def test_usual_integers_stay(number: int) -> None:
-    hits: list[Rule] = []
+    hits: list[RedactionRule] = []
     assert Scanner(Redaction.strict()).number(number, hits) is number
     assert hits == []
 
 
 @pytest.mark.parametrize("digits", ["411111111111111", "37144963539843", "550000000000000", "411111111111"])
 def test_an_integer_may_be_a_card(digits: str) -> None:
-    hits: list[Rule] = []
+    hits: list[RedactionRule] = []
     assert Scanner(Redaction.strict()).number(int(with_luhn(digits)), hits) == "[redacted:card]"
-    assert hits == [Rule.CARD]
+    assert hits == [RedactionRule.CARD]
 
 
 def test_identifiers_of_64_bits_are_rarely_taken_for_cards() -> None:
     scanner = Scanner(Redaction.strict())
-    hits: list[Rule] = []
+    hits: list[RedactionRule] = []
     for number in range(10_000):
         scanner.number(number * 922_337_203_685_477 + 10**12, hits)
     assert len(hits) < 60
@@ -136,24 +136,24 @@ def test_identifiers_of_64_bits_are_rarely_taken_for_cards() -> None:
 
 def test_values_under_private_names_are_hidden() -> None:
     scanner = Scanner(Redaction.strict(keys=["licence plate"], safe_keys=["page_token"]))
-    hits: list[Rule] = []
+    hits: list[RedactionRule] = []
     assert scanner.key("Licence-Plate")
     assert not scanner.key("pageToken")
     assert scanner.hidden("password", "hunter2", hits) == "[redacted:key]"
     assert scanner.hidden("email", "bob@example.com", hits) == "[redacted:key]"
-    assert hits == [Rule.KEY, Rule.KEY]
+    assert hits == [RedactionRule.KEY, RedactionRule.KEY]
 
 
 class TestBounds:
     def test_of_a_long_text_the_beginning_is_kept_and_the_rest_counted(self) -> None:
-        hits: list[Rule] = []
+        hits: list[RedactionRule] = []
         text = "lorem " * 2_000
         kept = Scanner(Redaction.strict()).text(text, hits)
         assert len(kept) <= MAX_LENGTH
         head, _, count = kept.rpartition("[redacted:too_long:")
         assert text.startswith(head)
         assert len(head) + int(count.rstrip("]")) == len(text)
-        assert hits == [Rule.TOO_LONG]
+        assert hits == [RedactionRule.TOO_LONG]
         assert shown(kept) == kept
 
     def test_a_text_of_exactly_the_most_is_whole(self) -> None:
@@ -162,12 +162,12 @@ class TestBounds:
         assert shown(text + "x") == f"[redacted:too_long:{MAX_LENGTH + 1}]"
 
     def test_too_many_hits_end_the_text(self) -> None:
-        hits: list[Rule] = []
+        hits: list[RedactionRule] = []
         text = " ".join(f"u{number}@example.com" for number in range(200))
         kept = Scanner(Redaction.strict()).text(text, hits)
         assert kept.count("[redacted:email]") == MAX_HITS
         assert kept.endswith("[redacted:too_many]")
-        assert hits == [Rule.EMAIL] * MAX_HITS + [Rule.TOO_MANY]
+        assert hits == [RedactionRule.EMAIL] * MAX_HITS + [RedactionRule.TOO_MANY]
         assert shown(kept) == kept
 
     def test_too_many_hits_of_several_rules_end_it_too(self) -> None:
@@ -207,7 +207,7 @@ class TestBounds:
     def test_where_a_pattern_stops_looking_the_rest_goes(self) -> None:
         text = "ann@b.example, " * (MAX_HITS + 6)
         spans = found(text, Scanner(Redaction.strict()).key)
-        assert (15 * MAX_HITS, len(text), Rule.TOO_MANY) in spans
+        assert (15 * MAX_HITS, len(text), RedactionRule.TOO_MANY) in spans
 
     def test_a_text_that_is_made_of_separators_ends_after_some(self) -> None:
         kept = shown("a:b " * 600 + "password: hunter2hunter2")
@@ -238,10 +238,10 @@ class TestPseudonyms:
         assert self.seen(f"x {one} y") == f"x {one} y"
 
     def test_under_its_name_too(self) -> None:
-        hits: list[Rule] = []
+        hits: list[RedactionRule] = []
         assert self.scanner.hidden("userEmail", " bob@example.com ", hits) == self.seen("bob@example.com")
         assert self.scanner.hidden("phone", "555-123-4567", hits) == self.seen("+1 (555) 123-4567")
-        assert hits == [Rule.EMAIL, Rule.PHONE]
+        assert hits == [RedactionRule.EMAIL, RedactionRule.PHONE]
         assert self.scanner.hidden("email", 7, hits) == "[redacted:key]"
         assert self.scanner.hidden("phone", "none", hits) == "[redacted:key]"
 
@@ -320,7 +320,7 @@ class TestRedaction:
 
     def test_none_leaves_everything(self) -> None:
         scanner = Scanner(Redaction.none())
-        hits: list[Rule] = []
+        hits: list[RedactionRule] = []
         text = f"bob@example.com {CARD}"
         assert scanner.text(text, hits) is text
         assert scanner.number(int(CARD), hits) == int(CARD)
@@ -328,13 +328,17 @@ class TestRedaction:
         assert hits == []
 
     def test_a_single_rule_can_be_left_out(self) -> None:
-        scanner = Scanner(replace(Redaction.strict(), rules=frozenset(Rule) - {Rule.KEY, Rule.CARD}))
+        scanner = Scanner(
+            replace(
+                Redaction.strict(), rules=frozenset(RedactionRule) - {RedactionRule.KEY, RedactionRule.CARD}
+            )
+        )
         assert not scanner.key("password")
         assert scanner.number(int(CARD), []) == int(CARD)
         assert scanner.text("password=hunter2", []) == "password=[redacted:pair]"
 
     def test_each_rule_says_what_it_is_for(self) -> None:
-        assert {str(rule) for rule in Rule} == {
+        assert {str(rule) for rule in RedactionRule} == {
             "key", "email", "phone", "card", "iban", "jwt", "bearer", "pem", "api_key", "url_credentials", "query", "pair",
             "too_many", "too_long",
         }  # fmt: skip

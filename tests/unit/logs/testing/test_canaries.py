@@ -258,4 +258,4 @@ def test_without_pytest_all_but_the_fixture_is_there() -> None:
     code = "import sys; sys.modules['pytest'] = None; from quickwins.logs.testing import Canaries; Canaries()"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     with pytest.raises(ImportError):
-        from quickwins.logs.testing import nothing  # type: ignore[attr-defined]  # noqa: F401 -- that it is not there is the test; until=2027-12-31
+        from quickwins.logs.testing import nothing  # noqa: F401 -- that it is not there is the test; until=2027-12-31

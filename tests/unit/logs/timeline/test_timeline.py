@@ -25,11 +25,11 @@ from quickwins.logs.timeline import (
     Entry,
     FirstErrors,
     Flaw,
+    Found,
+    Log,
     Parsed,
     Query,
-    Reading,
     Severity,
-    Source,
     earliest,
     first_errors,
     moment_of,
@@ -59,22 +59,22 @@ def line(after: float = 0.0, service: str = "feed", level: str = "INFO", **field
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def log(path: Path, *content: bytes) -> Source:
+def log(path: Path, *content: bytes) -> Log:
     path.write_bytes(b"".join(one + b"\n" for one in content))
-    return Source.file(path)
+    return Log.file(path)
 
 
-def memory(*content: bytes, name: str = "memory") -> Source:
+def memory(*content: bytes, name: str = "memory") -> Log:
     """A stream that can be opened once."""
     stream = io.BufferedReader(io.BytesIO(b"".join(one + b"\n" for one in content)))
-    return Source(name, lambda: stream, again=False)
+    return Log(name, lambda: stream, again=False)
 
 
-def shown(sources: Sequence[Source], query: Query | None = None, limit: int = 1_000) -> Reading[Earliest]:
+def shown(sources: Sequence[Log], query: Query | None = None, limit: int = 1_000) -> Found[Earliest]:
     return read(sources, query or Query(), partial(earliest, limit=limit))
 
 
-def events(reading: Reading[Earliest]) -> list[object]:
+def events(reading: Found[Earliest]) -> list[object]:
     return [entry.fields()["event.name"] for entry in reading.result.entries]
 
 
@@ -247,10 +247,10 @@ def test_well_formed_lines_are_not_counted(tmp_path: Path) -> None:
 def test_a_last_line_without_its_end_is_read_if_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(line(0) + b"\n" + line(1))
-    assert len(shown([Source.file(path)]).result.entries) == 2
+    assert len(shown([Log.file(path)]).result.entries) == 2
 
     path.write_bytes(line(0) + b"\n" + line(1)[:-1])
-    reading = shown([Source.file(path)])
+    reading = shown([Log.file(path)])
     assert len(reading.result.entries) == 1
     assert [(book.malformed, book.first_malformed) for book in reading.books] == [(1, 2)]
 
@@ -283,7 +283,7 @@ def test_gzip_is_known_by_its_content(tmp_path: Path) -> None:
     zipped.write_bytes(gzip.compress(line(1, "a") + b"\n") + gzip.compress(line(3, "a") + b"\n"))
     plain.write_bytes(line(2, "b"))
 
-    reading = shown([Source.file(zipped), Source.file(plain)])
+    reading = shown([Log.file(zipped), Log.file(plain)])
 
     assert [entry.service for entry in reading.result.entries] == ["a", "b", "a"]
     assert [book.failure for book in reading.books] == ["", ""]
@@ -299,7 +299,7 @@ def test_of_a_truncated_gzip_the_beginning_is_kept(tmp_path: Path, query: Query)
     path = tmp_path / "a.gz"
     path.write_bytes(packed()[:-20_000])
 
-    reading = shown([Source.file(path), log(tmp_path / "b", line(trace_id=A))], query)
+    reading = shown([Log.file(path), log(tmp_path / "b", line(trace_id=A))], query)
 
     broken, whole = reading.books
     assert "ends early" in broken.failure
@@ -318,7 +318,7 @@ def test_of_a_corrupt_gzip_the_beginning_is_kept(tmp_path: Path, data: bytes) ->
     path = tmp_path / "a.gz"
     path.write_bytes(data)
 
-    reading = shown([Source.file(path), log(tmp_path / "b", line())], limit=9_999)
+    reading = shown([Log.file(path), log(tmp_path / "b", line())], limit=9_999)
 
     assert "corrupt" in reading.books[0].failure
     assert len(reading.result.entries) == 5_001
@@ -328,7 +328,7 @@ def test_rubbish_behind_a_gzip_is_said(tmp_path: Path) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(line() + b"\n") + b"rubbish")
 
-    reading = shown([Source.file(path)])
+    reading = shown([Log.file(path)])
 
     assert len(reading.result.entries) == 1
     assert "corrupt" in reading.books[0].failure
@@ -348,13 +348,13 @@ def test_what_cannot_be_opened_is_named_before_anything_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ConfigError, match="nowhere: No such file"):
-        Source.file(tmp_path / "nowhere")
+        Log.file(tmp_path / "nowhere")
     with pytest.raises(ConfigError, match="a folder"):
-        Source.file(tmp_path)
+        Log.file(tmp_path)
     log(tmp_path / "a")
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(ConfigError, match="may not read"):
-        Source.file(tmp_path / "a")
+        Log.file(tmp_path / "a")
 
 
 def test_a_book_says_from_when_to_when(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from sys import maxsize
 from typing import TYPE_CHECKING
 
 from quickwins.logs.redaction._patterns.spans import MARK
-from quickwins.logs.redaction._rules import Rule
+from quickwins.logs.redaction._rules import RedactionRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,7 +77,7 @@ def pair(text: str, private: Callable[[str], bool], runs: list[tuple[int, int]])
     for number, found in enumerate(_SEPARATES.finditer(text)):
         at = found.start()
         if number >= MAX_SEPARATORS:
-            yield at, len(text), Rule.TOO_MANY
+            yield at, len(text), RedactionRule.TOO_MANY
             return
         if at < done or (runs and _is_inside(runs, at)):
             continue
@@ -97,7 +97,7 @@ def pair(text: str, private: Callable[[str], bool], runs: list[tuple[int, int]])
             continue
         value, done = _value(text, found, name, text[start - 1 : start])
         if value < done:
-            yield value, done, Rule.PAIR
+            yield value, done, RedactionRule.PAIR
 
 
 def _is_inside(runs: list[tuple[int, int]], at: int) -> bool:

@@ -1,4 +1,4 @@
-"""What belongs to people: e-mail addresses, phones, cards, bank accounts; the sources stand at `Rule`."""
+"""What belongs to people: e-mail addresses, phones, cards, bank accounts; the sources stand at `RedactionRule`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from quickwins.logs.redaction._patterns.spans import MAX_HITS
 from quickwins.logs.redaction._patterns.urls import in_path
-from quickwins.logs.redaction._rules import Rule
+from quickwins.logs.redaction._rules import RedactionRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from quickwins.logs.redaction._patterns.spans import Span
 
-_E_MAIL, _PHONE, _CARD_RULE = Rule.EMAIL, Rule.PHONE, Rule.CARD
+_E_MAIL, _PHONE, _CARD_RULE = RedactionRule.EMAIL, RedactionRule.PHONE, RedactionRule.CARD
 
 _LOCAL = r"\w.%+~!#$&*^|{}`'-"
 _ADDRESS = rf"[{_LOCAL}]++@(?:([\w-]++(?:\.[\w-]++)++)|\[[0-9A-Fa-f:.IPv]{{3,45}}\])"
@@ -215,7 +215,7 @@ def iban(text: str) -> Iterator[Span]:
             continue
         end = found.start() + length + (account[4] == " ") * ((length - 1) // 4)
         if not text[end : end + 1].isalnum():
-            yield found.start(), end, Rule.IBAN
+            yield found.start(), end, RedactionRule.IBAN
 
 
 def _is_checked(account: str) -> bool:

@@ -1,4 +1,4 @@
-"""What programs show to be let in: credentials with a scheme, tokens, keys, PEM blocks; the sources stand at `Rule`."""
+"""What programs show to be let in: credentials with a scheme, tokens, keys, PEM blocks; the sources stand at `RedactionRule`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from base64 import b64decode
 from typing import TYPE_CHECKING
 
 from quickwins.logs.redaction._patterns.spans import MAX_HITS
-from quickwins.logs.redaction._rules import Rule
+from quickwins.logs.redaction._rules import RedactionRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from quickwins.logs.redaction._patterns.spans import Span
 
-_BEARER = Rule.BEARER
+_BEARER = RedactionRule.BEARER
 
 _SCHEME = re.compile(
     r"[bBtT](?<![A-Za-z0-9].)((?ia:(?<=b)earer|(?<=b)asic|(?<=t)oken))[ \t]{1,8}+[\"']?(?=([A-Za-z0-9._~+/=:|-]++))",
@@ -69,10 +69,10 @@ _RANDOM = re.compile(r"(?:[^0-9A-Z]*+[0-9A-Z]){3}")
 
 def jwt(text: str) -> list[Span]:
     """A header that is JSON in base64url, and what follows behind dots."""
-    return _random(_JWT, text, Rule.JWT)
+    return _random(_JWT, text, RedactionRule.JWT)
 
 
-def _random(pattern: re.Pattern[str], text: str, rule: Rule) -> list[Span]:
+def _random(pattern: re.Pattern[str], text: str, rule: RedactionRule) -> list[Span]:
     spans: list[Span] = []
     # A search and another from its end cost half of an iterator, and mostly there is one match.
     found = pattern.search(text)
@@ -117,7 +117,7 @@ API_KEY_WORDS = frozenset(_PREFIXES.split()) | {f"xox{letter}" for letter in "ab
 
 def api_key(text: str) -> list[Span]:
     """A prefix with a body of at least three digits or capitals: `npm_config_registry_cache` is a name."""
-    return _random(_API_KEY, text, Rule.API_KEY)
+    return _random(_API_KEY, text, RedactionRule.API_KEY)
 
 
 _BEGIN = re.compile(r"-----BEGIN [A-Z0-9][A-Z0-9 ]{0,63}+-----")
@@ -134,12 +134,12 @@ def pem(text: str) -> Iterator[Span]:
     while True:
         orphan = _PRIVATE_END.search(text, at, len(text) if begin is None else begin.start())
         if orphan is not None:
-            yield at, orphan.end(), Rule.PEM
+            yield at, orphan.end(), RedactionRule.PEM
             at = orphan.end()
         elif begin is not None:
             end = _END.search(text, begin.end())
             at = len(text) if end is None else end.end()
-            yield begin.start(), at, Rule.PEM
+            yield begin.start(), at, RedactionRule.PEM
             begin = _BEGIN.search(text, at)
         else:
             return

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from quickwins.logs.redaction._patterns.spans import MARK, MAX_HITS
-from quickwins.logs.redaction._rules import Rule
+from quickwins.logs.redaction._rules import RedactionRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def _before_at(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
     for found in pattern.finditer(text):
         start, end = found.span(1)
         if end - start > 1 and not MARK.fullmatch(text, start, end - 1):
-            yield start, end - 1, Rule.URL_CREDENTIALS
+            yield start, end - 1, RedactionRule.URL_CREDENTIALS
             hits += 1
             if hits > MAX_HITS:
                 return
@@ -76,5 +76,5 @@ def _values(text: str, start: int, end: int) -> Iterator[Span]:
         stop = at + len(part)
         private = value < stop if equals else bool(part) and not _FLAG.fullmatch(part)
         if private and not MARK.fullmatch(piece, value, stop):
-            yield start + value, start + stop, Rule.QUERY
+            yield start + value, start + stop, RedactionRule.QUERY
         at = stop + 1

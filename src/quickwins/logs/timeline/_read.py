@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from quickwins.logs.timeline._entries import Entry, Parsed
-    from quickwins.logs.timeline._files import Source
+    from quickwins.logs.timeline._files import Log
     from quickwins.logs.timeline._query import Query
 
 T = TypeVar("T")
@@ -22,10 +22,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Book:
-    """What was met in one source.
+    """What was met in one log.
 
     Attributes:
-        name: The source's.
+        name: The log's.
         lines: How many it has.
         malformed: How many of them are no entries; among lines that were not parsed, those that are no `{...}`.
         first_malformed: The number of the first of these; 0: none.
@@ -56,12 +56,12 @@ class Book:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading(Generic[T]):
+class Found(Generic[T]):
     """What was found, and where.
 
     Attributes:
         result: What the fold made of it.
-        books: One for each source.
+        books: One for each log.
         traces: The trace that was asked for, then those found by links.
         left_out: How many links were not followed, since there were too many.
     """
@@ -72,44 +72,42 @@ class Reading(Generic[T]):
     left_out: int
 
 
-def read(
-    sources: Sequence[Source], query: Query, fold: Callable[[Iterable[tuple[Entry, Parsed]]], T]
-) -> Reading[T]:
-    """Read all sources and make something of the lines that are wanted. Blocks; memory stays flat.
+def read(logs: Sequence[Log], query: Query, fold: Callable[[Iterable[tuple[Entry, Parsed]]], T]) -> Found[T]:
+    """Read all logs and make something of the lines that are wanted. Blocks; memory stays flat.
 
     With `query.trace` all is read again after a pass that met a trace linked with it, until none is new: its lines may
     stand before the one with the link. Mostly that is two passes.
 
     Args:
-        sources: In any order.
+        logs: In any order.
         query: What is wanted.
-        fold: Gets the wanted lines, one source after the other; called once for each pass.
+        fold: Gets the wanted lines, one log after the other; called once for each pass.
 
     Raises:
-        QuickWinsError: There is no room to keep a stream for the second pass. Nothing that a source holds raises.
+        QuickWinsError: There is no room to keep a stream for the second pass. Nothing that a log holds raises.
     """
     sieve = Sieve(query)
     with ExitStack() as stack:
         if query.trace:
-            sources = [stack.enter_context(source.kept()) for source in sources]
+            logs = [stack.enter_context(log.kept()) for log in logs]
         while True:
             known = len(sieve.traces)
             sieve.left_out = 0
-            books = tuple(Book(source.name) for source in sources)
-            result = fold(_wanted(sources, books, sieve))
+            books = tuple(Book(log.name) for log in logs)
+            result = fold(_wanted(logs, books, sieve))
             if len(sieve.traces) == known:
-                return Reading(result, books, tuple(sieve.traces), sieve.left_out)
+                return Found(result, books, tuple(sieve.traces), sieve.left_out)
 
 
-def _wanted(sources: Sequence[Source], books: Sequence[Book], sieve: Sieve) -> Iterator[tuple[Entry, Parsed]]:
-    for place, (source, book) in enumerate(zip(sources, books, strict=True)):
-        yield from _wanted_of(place, source, book, sieve)
+def _wanted(logs: Sequence[Log], books: Sequence[Book], sieve: Sieve) -> Iterator[tuple[Entry, Parsed]]:
+    for place, (log, book) in enumerate(zip(logs, books, strict=True)):
+        yield from _wanted_of(place, log, book, sieve)
 
 
-def _wanted_of(place: int, source: Source, book: Book, sieve: Sieve) -> Iterator[tuple[Entry, Parsed]]:
+def _wanted_of(place: int, log: Log, book: Book, sieve: Sieve) -> Iterator[tuple[Entry, Parsed]]:
     number, last = 0, b""
     may_want = sieve.may_want
-    for number, line in enumerate(lines(source.chunks(book.fail)), start=1):
+    for number, line in enumerate(lines(log.chunks(book.fail)), start=1):
         if line is None:
             book.spoil(number, Flaw.TOO_LONG)
             continue
