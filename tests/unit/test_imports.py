@@ -109,6 +109,27 @@ def test_rooms_are_reached_without_an_import_of_their_own() -> None:
     assert done.returncode == 0, done.stderr
 
 
+CORE = [
+    "asgi", "audit", "clock", "contexts", "deadline", "digest", "errors", "events", "feature", "flags", "flags.metrics",
+    "flags.pin", "grpc_handlers", "knobs", "lazy", "metrics", "tallies",
+]  # fmt: skip
+"""What a feature needs of core as long as nobody configures it by a file."""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("; ".join(f"import quickwins.core.{module}" for module in CORE), id="core"),
+        pytest.param("from quickwins.logs import Redaction, Sampling, Sink, configure_logging", id="logs"),
+        pytest.param("import quickwins.logs.asgi, quickwins.logs.grpc", id="adapters of logs"),
+    ],
+)
+def test_a_feature_that_is_made_by_hand_needs_no_pydantic(code: str) -> None:
+    done = python(f"import sys; {code}; print(*sys.modules)")
+    assert done.returncode == 0, done.stderr
+    assert not {"pydantic", "pydantic_settings"} & set(done.stdout.split())
+
+
 def test_importing_the_library_imports_nothing_else() -> None:
     done = python(
         "import sys; before = set(sys.modules); import quickwins; print(*set(sys.modules) - before)"
