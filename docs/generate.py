@@ -9,14 +9,10 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
-import textwrap
 from pathlib import Path
-from typing import Any
-
-import tomlkit
-from pydantic import SecretStr
 
 import quickwins
+from quickwins.cli.init import assignment, wrapped
 from quickwins.core.config import ENV_PREFIX
 from quickwins.core.metrics import BASE_LABELS, Metric
 from quickwins.facade import SECTIONS
@@ -42,22 +38,8 @@ def example() -> str:
         lines += ["", *wrapped(summary), f"[{name}]"]
         for key, info in model.model_fields.items():
             lines += wrapped(info.description or "")
-            lines.append(assignment(name, key, info.get_default(), info.annotation))
+            lines.append(assignment(name, key, info))
     return "\n".join([*lines, "", "# quickwins: complete", ""])
-
-
-def wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, 105, initial_indent="# ", subsequent_indent="# ")
-
-
-def assignment(section: str, key: str, default: Any, annotation: Any) -> str:
-    if "SecretStr" in str(annotation) or annotation is SecretStr:
-        return f"# from the environment only: {ENV_PREFIX}{section.upper()}__{key.upper()}"
-    if default is None:
-        return f"# {key} ="
-    if isinstance(default, dict):
-        return f"# [{section}.{key}.<name>]"
-    return f"{key} = {tomlkit.item(list(default) if isinstance(default, tuple) else default).as_string()}"
 
 
 def metrics() -> str:

@@ -80,7 +80,7 @@ def config_finding(path: str, *, exists: bool, named: bool, error: str) -> Findi
         "config",
         True,
         f"no {path} in this folder: features used alone need none",
-        "for live flags start from quickwins.example.toml, or name a file with --config or QUICKWINS_CONFIG",
+        "for live flags write one with `quickwins init`, or name a file with --config or QUICKWINS_CONFIG",
     )
 
 
@@ -111,12 +111,18 @@ def extra_findings(
         installed: A package's version, or `None`.
         needed: The extras of the features that are enabled.
     """
+    extras = packages_by_extra(requirements)
+    return [_extra(name, packages, installed, name in needed) for name, packages in sorted(extras.items())]
+
+
+def packages_by_extra(requirements: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
+    """The packages of each extra with their lowest versions; `all`, the sum of the others, is left out."""
     extras: dict[str, list[tuple[str, str]]] = {}
     for requirement in requirements:
         match = _REQUIREMENT.match(requirement)
-        if match and match["extra"] != "all":  # the sum of the others
+        if match and match["extra"] != "all":
             extras.setdefault(match["extra"], []).append((match["package"], match["minimum"] or "0"))
-    return [_extra(name, packages, installed, name in needed) for name, packages in sorted(extras.items())]
+    return extras
 
 
 def _extra(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quickwins.cli import demo, doctor, flags, logs, suppressions
+from quickwins.cli import demo, doctor, flags, init, logs, suppressions
 from quickwins.cli.exit_codes import ExitCode
 from quickwins.cli.output import note
 from quickwins.core.errors import ConfigError, QuickWinsError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HINTS = {
-    SourceReason.MISSING: "name it with --config PATH or QUICKWINS_CONFIG; quickwins.example.toml is one to start from",
+    SourceReason.MISSING: "name it with --config PATH or QUICKWINS_CONFIG; `quickwins init` writes one to start from",
     WriteReason.MISSING: "name it with --config PATH or QUICKWINS_CONFIG",
 }
 
@@ -41,6 +41,7 @@ def build_app(*, pretty: bool) -> typer.Typer:
         rich_markup_mode="rich" if pretty else None,
     )
     app.callback()(_root)
+    app.command("init", epilog=init.EXAMPLE)(init.init)
     app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
     app.add_typer(flags.build_app(), name="flags")
     app.add_typer(suppressions.build_app(), name="suppressions")

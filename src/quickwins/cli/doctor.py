@@ -65,8 +65,10 @@ def doctor(
     findings = [python_finding(tuple(sys.version_info[:3])), on_config]
     if snapshot is not None:
         findings.append(_audit(Configuration.at(config, SystemClock()), snapshot))
-    findings += extra_findings(requires("quickwins") or [], _installed, _enabled(snapshot))
-    findings += _servers() if start else [server_finding(one, _installed(SERVERS[one])) for one in SERVERS]
+    findings += extra_findings(requires("quickwins") or [], installed_version, _enabled(snapshot))
+    findings += (
+        _servers() if start else [server_finding(one, installed_version(SERVERS[one])) for one in SERVERS]
+    )
     if pool_size is not None:
         findings.append(_connections(snapshot, pool_size, dsn))
     ok = all(finding.ok for finding in findings)
@@ -150,7 +152,8 @@ def _enabled(snapshot: Snapshot | None) -> set[str]:
     return {name for name, one in sections if isinstance(one, FlagSettings) and one.enabled}
 
 
-def _installed(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
+    """Of a distribution; `None`: it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

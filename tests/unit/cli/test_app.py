@@ -23,6 +23,7 @@ COMMANDS = [
     [],
     ["demo"],
     ["doctor"],
+    ["init"],
     ["flags"],
     ["logs"],
     ["logs", "timeline"],

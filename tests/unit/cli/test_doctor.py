@@ -49,7 +49,7 @@ def test_a_folder_without_a_configuration_is_fine_and_says_how_to_begin(quickwin
 
     assert answer.code == 0
     assert answer.document["ok"] is True
-    assert "quickwins.example.toml" in str(found(answer, "config")["remedy"])
+    assert "quickwins init" in str(found(answer, "config")["remedy"])
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ class FlagWriter:
             raise ConfigError(f"{self._path}: not UTF-8 at byte {error.start}") from None
         except FileNotFoundError:
             raise WriteError(
-                f"{self._path}: there is no such file; start from quickwins.example.toml",
+                f"{self._path}: there is no such file; `quickwins init` writes one to start from",
                 reason=WriteReason.MISSING,
             ) from None
 
