@@ -1,0 +1,156 @@
+"""The warnings of one test run, counted against its budget."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+from collections import Counter
+from contextlib import ExitStack
+from difflib import get_close_matches
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from quickwins.suppressions._tap import recorder, tapped
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+MAX_PLACES = 10
+"""Places named for each category, those with the most warnings."""
+
+_OUTPUT = "quickwins_warnings"
+
+
+class RunBudget:
+    """A plugin of pytest's: counts from its making to the end of the run.
+
+    In a run of several processes (pytest-xdist) each worker counts, and the one that started them adds up.
+    """
+
+    def __init__(self, config: pytest.Config, given: Sequence[str]) -> None:
+        self._given = given
+        self._limits: dict[str, tuple[type[Warning], int]] = {}
+        self._raised: Counter[tuple[type[Warning], str]] = Counter()
+        self._of_workers: Counter[tuple[str, str]] = Counter()
+        self._lock = RLock()
+        self._pytests: object = None
+        """While a test runs: what takes the warnings that pytest shows at the end."""
+        stack = ExitStack()
+        stack.enter_context(tapped(self._see))
+        config.add_cleanup(stack.close)
+
+    def _see(self, category: type[Warning], place: str) -> None:
+        if self._pytests is None or recorder() is self._pytests:
+            with self._lock:
+                self._raised[category, place] += 1
+
+    def pytest_configure(self) -> None:
+        """Understand what was given, now that modules of the project can be imported."""
+        self._limits = dict(map(_parsed, self._given))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
+        """Inside of where pytest records: what is recorded by another is recorded by the test."""
+        self._pytests = recorder()
+        try:
+            return (yield)
+        finally:
+            self._pytests = None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Add what a worker has counted; one that crashed says nothing."""
+        for name, place, count in getattr(node, "workeroutput", {}).get(_OUTPUT, ()):
+            self._of_workers[name, place] += count
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail a run that has passed, or tell the process that adds up."""
+        output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+        if output is not None:
+            places = {name: self._places(name) for name in self._limits}
+            output[_OUTPUT] = [
+                (name, place, count) for name, counts in places.items() for place, count in counts.items()
+            ]
+        elif self._exceeded() and session.exitstatus in {
+            pytest.ExitCode.OK,
+            pytest.ExitCode.NO_TESTS_COLLECTED,
+        }:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what there was too much of, and where it comes from."""
+        exceeded = self._exceeded()
+        if not exceeded:
+            return
+        terminalreporter.section("over the budget for warnings", red=True, bold=True)
+        for name, counts in exceeded.items():
+            terminalreporter.write_line(f"{name}: {counts.total()}, the budget is {self._limits[name][1]}")
+            for place, count in counts.most_common(MAX_PLACES):
+                terminalreporter.write_line(f"  {place}: {count}")
+            if len(counts) > MAX_PLACES:
+                terminalreporter.write_line(f"  and {len(counts) - MAX_PLACES} more places")
+
+    def _exceeded(self) -> dict[str, Counter[str]]:
+        counts = {name: self._places(name) for name in self._limits}
+        return {name: one for name, one in counts.items() if one.total() > self._limits[name][1]}
+
+    def _places(self, name: str) -> Counter[str]:
+        """How many warnings of a category each place has raised."""
+        found: Counter[str] = Counter()
+        for (of, place), count in self._of_workers.items():
+            if of == name:
+                found[place] += count
+        category = self._limits[name][0]
+        with self._lock:
+            raised = list(self._raised.items())
+        for (kind, place), count in raised:
+            if issubclass(kind, category):
+                found[_relative(place)] += count
+        return found
+
+
+def _relative(place: str) -> str:
+    path = Path(place)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else place
+
+
+def _parsed(given: str) -> tuple[str, tuple[type[Warning], int]]:
+    """The name of the category, the category and the number.
+
+    Raises:
+        pytest.UsageError: Something about it is wrong; the message says what.
+    """
+    name, _, number = (part.strip() for part in given.partition("="))
+    if not name or not number.isdecimal():
+        raise _refused(given, "write CATEGORY=NUMBER, such as DeprecationWarning=0")
+    module, _, attribute = name.rpartition(".")
+    try:
+        home = importlib.import_module(module or "builtins")
+    except Exception as error:
+        raise _refused(given, f"cannot import {module!r}: {error}") from error
+    category = getattr(home, attribute, None)
+    if category is None:
+        raise _refused(given, f"module {module!r} has no {attribute!r}" if module else _unknown(attribute))
+    if not (isinstance(category, type) and issubclass(category, Warning)):
+        raise _refused(given, f"{name} is no warning category")
+    return name, (category, int(number))
+
+
+def _unknown(name: str) -> str:
+    known = [
+        one for one, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, Warning)
+    ]
+    alike = get_close_matches(name, known, n=1)
+    return f"Python has no warning category {name!r}; " + (
+        f"did you mean {alike[0]}?"
+        if alike
+        else f"name one of your own with its module, such as package.{name}"
+    )
+
+
+def _refused(given: str, because: str) -> pytest.UsageError:
+    return pytest.UsageError(f"warning budget {given!r}: {because}")
