@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
-    from quickwins import backpressure, engines, logs, rig, suppressions
+    from quickwins import backpressure, core, engines, logs, rig, suppressions
+    from quickwins._version import __version__
     from quickwins.core.errors import ConfigError, QuickWinsError, Rejected
     from quickwins.core.flags import pinned
     from quickwins.facade import QuickWins
@@ -25,7 +26,9 @@ __all__ = [
     "QuickWins",
     "QuickWinsError",
     "Rejected",
+    "__version__",
     "backpressure",
+    "core",
     "engines",
     "logs",
     "pinned",
@@ -40,7 +43,8 @@ __getattr__, __dir__ = lazily(
         "QuickWins": "facade",
         "QuickWinsError": "core.errors",
         "Rejected": "core.errors",
+        "__version__": "_version",
         "pinned": "core.flags",
     },
-    modules=["backpressure", "engines", "logs", "rig", "suppressions"],
+    modules=["backpressure", "core", "engines", "logs", "rig", "suppressions"],
 )

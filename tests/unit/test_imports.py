@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from types import FunctionType
 
@@ -107,6 +108,11 @@ def test_using_a_part_without_its_extra_names_the_extra(code: str, extra: str) -
 def test_rooms_are_reached_without_an_import_of_their_own() -> None:
     done = python("import quickwins; print(quickwins.backpressure.Gate, quickwins.logs.get_logger().info)")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    done = python("import quickwins; print(quickwins.__version__)")
+    assert done.stdout.strip() == version("quickwins")
 
 
 CORE = [

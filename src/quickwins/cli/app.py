@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -84,7 +83,9 @@ def _invoke(arguments: Sequence[str]) -> int:
 
 def _show_version(value: bool) -> None:
     if value:
-        print(version("quickwins"))
+        from quickwins._version import __version__
+
+        print(__version__)
         raise typer.Exit
 
 

@@ -6,9 +6,9 @@ import asyncio
 import dataclasses
 import platform
 import time
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from quickwins._version import __version__
 from quickwins.demo.burst import run_burst
 from quickwins.demo.calibration import (
     OVERLOAD_FACTOR,
@@ -141,7 +141,7 @@ async def _run(
             overload_factor=OVERLOAD_FACTOR,
             cpu_seconds_per_request=cost.cpu_seconds,
             versions={
-                "quickwins": version("quickwins"),
+                "quickwins": __version__,
                 "Python": platform.python_version(),
                 "PostgreSQL": server.version,
                 "system": f"{platform.system()} {platform.machine()}",
