@@ -9,14 +9,21 @@
 `[backpressure]`.
 """
 
-from quickwins.backpressure._deadline import deadline
-from quickwins.backpressure._gate import Gate, GateOptions
-from quickwins.backpressure._permit import Permit
-from quickwins.backpressure._pool import Acquisition, GatedPool
-from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
-from quickwins.backpressure.rule import GateKind, Nested, Priority, RejectReason
-from quickwins.backpressure.settings import BackpressureSettings, PoolSettings
-from quickwins.backpressure.stats import HeldAt, Holder, PoolStats
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quickwins.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from quickwins.backpressure._deadline import deadline
+    from quickwins.backpressure._gate import Gate, GateOptions
+    from quickwins.backpressure._permit import Permit
+    from quickwins.backpressure._pool import Acquisition, GatedPool
+    from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
+    from quickwins.backpressure.rule import GateKind, Nested, Priority, RejectReason, Rule
+    from quickwins.backpressure.settings import BackpressureSettings, PoolSettings
+    from quickwins.backpressure.stats import HeldAt, Holder, PoolStats
 
 __all__ = [
     "Acquisition",
@@ -35,5 +42,30 @@ __all__ = [
     "PoolStats",
     "Priority",
     "RejectReason",
+    "Rule",
     "deadline",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "Acquisition": "_pool",
+        "BackpressureSettings": "settings",
+        "Gate": "_gate",
+        "GateKind": "rule",
+        "GateOptions": "_gate",
+        "GatedPool": "_pool",
+        "HeldAt": "stats",
+        "Holder": "stats",
+        "Nested": "rule",
+        "NestedAcquire": "errors",
+        "Permit": "_permit",
+        "PoolExhausted": "errors",
+        "PoolSettings": "settings",
+        "PoolStats": "stats",
+        "Priority": "rule",
+        "RejectReason": "rule",
+        "Rule": "rule",
+        "deadline": "_deadline",
+    },
+)

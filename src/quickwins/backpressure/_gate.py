@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from quickwins.core.flags import Flag
 
 _NORMAL = Priority.NORMAL
+_RULE = Rule()
 
 
 class GateOptions(TypedDict, total=False):
@@ -35,6 +36,7 @@ class GateOptions(TypedDict, total=False):
         tenants: How many tenants share fairly, at most 1,000; 0 (the default): tenants are not told apart.
         nested: What a task is told that holds a permit and wants another one that is not free; `refuse` by default.
         shadow: Count what would be refused, and refuse nothing; false by default.
+        retry_after_seconds: What the refused are told to wait, on average; 1.0 by default.
         size: Binds the gate to a resource of so many permits, and the rest of these arguments is as for `Gate.bind`.
             Without it a `GatedPool` binds the gate, and gives it its own.
         name: Of the resource, on metrics, events and errors.
@@ -51,6 +53,7 @@ class GateOptions(TypedDict, total=False):
     tenants: int
     nested: Nested | Literal["refuse", "allow"]
     shadow: bool
+    retry_after_seconds: float
     size: int | None
     name: str
     flag: Flag | None
@@ -84,7 +87,7 @@ class Gate:
     @classmethod
     def threshold(
         cls,
-        threshold: float = 0.85,
+        threshold: float = _RULE.threshold,
         **options: Unpack[GateOptions],
     ) -> Gate:
         """Refuse when `threshold` of the permits, rounded up to whole ones, are in use.
@@ -105,9 +108,9 @@ class Gate:
     def queue(
         cls,
         *,
-        target_seconds: float = 0.05,
-        interval_seconds: float = 0.5,
-        queue_size: int = 0,
+        target_seconds: float = _RULE.target_seconds,
+        interval_seconds: float = _RULE.interval_seconds,
+        queue_size: int = _RULE.queue_size,
         **options: Unpack[GateOptions],
     ) -> Gate:
         """Use every permit, and keep a line that is bounded in length and in time.
@@ -136,10 +139,10 @@ class Gate:
     def adaptive(
         cls,
         *,
-        min_limit: int = 2,
-        target_seconds: float = 0.05,
-        interval_seconds: float = 0.5,
-        queue_size: int = 0,
+        min_limit: int = _RULE.min_limit,
+        target_seconds: float = _RULE.target_seconds,
+        interval_seconds: float = _RULE.interval_seconds,
+        queue_size: int = _RULE.queue_size,
         **options: Unpack[GateOptions],
     ) -> Gate:
         """As `queue`, with a limit that is learned from how long permits are held and how often their use fails.
@@ -173,7 +176,6 @@ class Gate:
         *,
         name: str = "",
         service: str = "",
-        retry_after_seconds: float = 1.0,
         flag: Flag | None = None,
         registry: CollectorRegistry | None = None,
         clock: Clock | None = None,
@@ -185,12 +187,11 @@ class Gate:
             max_size: How many may use it at once; at least 1.
             name: Of the resource, on metrics, events and errors.
             service: Of the process, likewise.
-            retry_after_seconds: What the refused are told to wait, on average.
             flag: Asked at each use; while it is off permits are counted, and neither refused nor waited for. `None`:
                 always on.
             registry: For the series; the default registry when `None`.
             clock: For waits and hold times; must run as the event loop's does.
-            rng: For the jitter of `retry_after_seconds`.
+            rng: For the jitter of what the refused are told to wait.
 
         Raises:
             ConfigError: It is bound already: two pools would share one count.
@@ -201,7 +202,6 @@ class Gate:
             GateCore(self._rule, max_size),
             name=name,
             service=service,
-            retry_after_seconds=retry_after_seconds,
             flag=flag,
             registry=registry,
             clock=clock,
@@ -270,9 +270,9 @@ class Gate:
         """Refuse everybody from now on, those in line included. Idempotent."""
         self.shell.close()
 
-    def reconfigure(self, rule: Rule, *, retry_after_seconds: float) -> None:
-        """Follow another rule; permits in use stay in use, and who waits goes on waiting."""
-        self.shell.reconfigure(rule, retry_after_seconds=retry_after_seconds)
+    def reconfigure(self, rule: Rule) -> None:
+        """Follow another rule; permits in use stay in use, and callers in line go on waiting."""
+        self.shell.reconfigure(rule)
 
     @classmethod
     def _made(cls, kind: GateKind, options: GateOptions, **knobs: float) -> Gate:

@@ -17,9 +17,9 @@ from quickwins.backpressure._deadline import current_deadline
 from quickwins.backpressure._gate import Gate
 from quickwins.backpressure._permit import Hold, State, ending_of
 from quickwins.backpressure._shortcuts import Shortcuts
-from quickwins.backpressure.rule import Priority
-from quickwins.backpressure.settings import PoolSettings
+from quickwins.backpressure.rule import Priority, Rule
 from quickwins.core.clock import Deadline, SystemClock
+from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Generator
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     import asyncpg
     from prometheus_client import CollectorRegistry
 
+    from quickwins.backpressure.settings import PoolSettings
     from quickwins.backpressure.stats import PoolStats
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
 
-_DEFAULTS = PoolSettings()
 _NORMAL = Priority.NORMAL
 
 
@@ -55,7 +55,7 @@ class GatedPool(Shortcuts):
         pool: asyncpg.Pool,
         *,
         gate: Gate | None = None,
-        settings: PoolSettings = _DEFAULTS,
+        settings: PoolSettings | None = None,
         flag: Flag | None = None,
         name: str = "",
         service: str = "",
@@ -68,26 +68,28 @@ class GatedPool(Shortcuts):
         Args:
             pool: The caller's pool. Use it through this object alone: what goes round it is not counted.
             gate: Unbound; what `settings` say when `None`.
-            settings: How long refused callers are told to wait, and the gate when none is given.
+            settings: What the gate is told to do when none is given; `None`: the defaults.
             flag: Asked at each acquisition; `None`: always on.
             name: Of this pool, on metrics, events and errors.
             service: Of the process, likewise.
             registry: For the series; the default registry when `None`.
             clock: For deadlines.
-            rng: For the jitter of `retry_after_seconds`.
+            rng: For the jitter of what the refused are told to wait.
 
         Raises:
-            ConfigError: The gate is bound to another pool.
+            ConfigError: The gate is bound to another pool, or there are settings beside a gate.
         """
+        if gate is not None and settings is not None:
+            raise ConfigError("give a gate or settings: a gate has its own")
         self.pool = pool
         self.name = name
-        gate = Gate(settings.rule()) if gate is None else gate
+        if gate is None:
+            gate = Gate(Rule() if settings is None else settings.rule())
         self._clock = SystemClock() if clock is None else clock
         gate.bind(
             pool.get_max_size(),
             name=name,
             service=service,
-            retry_after_seconds=settings.retry_after_seconds,
             flag=flag,
             registry=registry,
             clock=clock,
@@ -199,7 +201,7 @@ class GatedPool(Shortcuts):
 
     def reconfigure(self, settings: PoolSettings) -> None:
         """Take new settings; permits in use stay in use, and who waits goes on waiting."""
-        self._gate.reconfigure(settings.rule(), retry_after_seconds=settings.retry_after_seconds)
+        self._gate.reconfigure(settings.rule())
 
     async def close(self, *, grace: float = 10.0) -> None:
         """Refuse new users and those in line, wait for those that hold a connection, then close the pool. Idempotent.

@@ -17,11 +17,7 @@ if TYPE_CHECKING:
 
 
 class Refusals:
-    """Of one gate.
-
-    Attributes:
-        retry_after_seconds: What the refused are told to wait, on average.
-    """
+    """Of one gate."""
 
     __slots__ = (
         "_core",
@@ -31,18 +27,14 @@ class Refusals:
         "_random",
         "_reported",
         "_reporter",
-        "retry_after_seconds",
     )
 
-    def __init__(
-        self, counts: Counts, reporter: Reporter, *, name: str, retry_after_seconds: float, rng: Random
-    ) -> None:
+    def __init__(self, counts: Counts, reporter: Reporter, *, name: str, rng: Random) -> None:
         self._counts = counts
         self._core = counts.core
         self._reporter = reporter
         self._name = name
         self._random = rng.random
-        self.retry_after_seconds = retry_after_seconds
         self._quiet_until = dict.fromkeys(RejectReason, -math.inf)
         self._reported = dict.fromkeys(RejectReason, 0)
 
@@ -74,9 +66,7 @@ class Refusals:
         # What `PoolExhausted(facts, reason=...)` would do, for a third of the price.
         error = PoolExhausted.__new__(PoolExhausted, facts)
         error.reason = reason
-        error.retry_after_seconds = (
-            None if reason is RejectReason.CLOSED else self.retry_after_seconds * (0.5 + self._random())
-        )
+        error.retry_after_seconds = None if reason is RejectReason.CLOSED else self._retry_after_seconds()
         return error
 
     def nested(self, task: asyncio.Task[object] | None) -> NestedAcquire:
@@ -85,5 +75,8 @@ class Refusals:
             f"this task holds a permit of pool {self._name!r} already, taken at {self._counts.holders.first_of(task)}, and no "
             "other may be had now: use that connection for both, or take both before either is needed",
             reason=RejectReason.NESTED,
-            retry_after_seconds=self.retry_after_seconds * (0.5 + self._random()),
+            retry_after_seconds=self._retry_after_seconds(),
         )
+
+    def _retry_after_seconds(self) -> float:
+        return self._core.rule.retry_after_seconds * (0.5 + self._random())

@@ -64,7 +64,6 @@ class GateShell:
         *,
         name: str,
         service: str,
-        retry_after_seconds: float,
         flag: Flag | None,
         registry: CollectorRegistry | None,
         clock: Clock | None,
@@ -81,7 +80,6 @@ class GateShell:
             self.counts,
             Reporter(service=service, name=name, clock=SystemClock() if clock is None else clock),
             name=name,
-            retry_after_seconds=retry_after_seconds,
             rng=Random() if rng is None else rng,  # noqa: S311 -- jitter, not secrecy; until=2027-12-31
         )
         self._tallies = Tallies(self.counts, READINGS, registry=registry, service=service, name=name)
@@ -99,9 +97,8 @@ class GateShell:
             self._timer = None
         self._tallies.flush()
 
-    def reconfigure(self, rule: Rule, *, retry_after_seconds: float) -> None:
-        """Follow another rule; permits in use stay in use, and who waits goes on waiting."""
-        self._refusals.retry_after_seconds = retry_after_seconds
+    def reconfigure(self, rule: Rule) -> None:
+        """Follow another rule; permits in use stay in use, and callers in line go on waiting."""
         self._tell(self.core.reconfigure(rule, self.now()))
         self._arm()
         self._changed()

@@ -9,13 +9,10 @@ from enum import IntEnum, StrEnum
 from fractions import Fraction
 from typing import Final, Literal
 
-from quickwins.core.errors import ConfigError
+from quickwins.core.knobs import check, knob
 
 UNLIMITED: Final = sys.maxsize
 """The limit of a gate that refuses nobody."""
-
-MAX_TENANTS: Final = 1_000
-"""How many tenants a gate can be told to tell apart."""
 
 
 class GateKind(StrEnum):
@@ -59,60 +56,102 @@ class RejectReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a gate is told to do; checked when made.
+    """What a gate is told to do. Each knob says what it does; the permits of a pool are its connections."""
 
-    Attributes:
-        kind: Whether there is a line.
-        threshold: The share of permits that may be in use (threshold gates).
-        target_seconds: The wait that is fine, and the longest one under overload.
-        interval_seconds: How long the oldest wait must stay above the target before that is overload.
-        queue_size: How many may wait (queue and adaptive gates); 0: twice the number of permits.
-        min_limit: The fewest permits that are learned (adaptive gates).
-        reserved_critical: The share of permits that only critical work may take; 0: none.
-        reserved_normal: The share of permits that sheddable work may not take, beside the former; 0: none.
-        floor: The share of handed-over permits that waiting lower priorities get at least; 0: none.
-        tenants: How many tenants are told apart; 0: they are not.
-        nested: What a task is told that holds a permit and wants another one that is not free.
-        shadow: Count what would be refused, and refuse nothing.
-    """
-
-    kind: GateKind
-    threshold: float = 1.0
-    target_seconds: float = 0.05
-    interval_seconds: float = 0.5
-    queue_size: int = 0
-    min_limit: int = 2
-    reserved_critical: float = 0.0
-    reserved_normal: float = 0.1
-    floor: float = 0.05
-    tenants: int = 0
-    nested: Nested | Literal["refuse", "allow"] = Nested.REFUSE
-    shadow: bool = False
+    kind: GateKind = knob(
+        GateKind.THRESHOLD,
+        words='"threshold": refuse as soon as a share of the permits is in use. "queue": use all of them, and let callers '
+        'wait in a line that is bounded in length and in time. "adaptive": the same with a limit that is learned from hold '
+        "times and failures. Off value of all: enabled = false.",
+    )
+    threshold: float = knob(
+        0.85,
+        gt=0,
+        le=1,
+        words="Refuse when this share of the permits is in use, rounded up to whole ones. 0.85 leaves a pool of ten one "
+        "spare connection for health checks and migrations. Only the threshold gate reads it. Off value: 1.0.",
+    )
+    target_seconds: float = knob(
+        0.05,
+        gt=0,
+        le=3600,
+        words="The wait in line that is fine, and the longest one under overload. 0.05 suits statements of up to some "
+        "20 ms; choose no less than a permit is held for, on average. The queue and adaptive gates read it.",
+    )
+    interval_seconds: float = knob(
+        0.5,
+        gt=0,
+        le=3600,
+        words="How long the oldest in line must have waited for more than the target before that is overload: bursts "
+        "shorter than this are absorbed. Ten targets leave room for a few rounds of service. The queue and adaptive gates "
+        "read it.",
+    )
+    queue_size: int = knob(
+        0,
+        ge=0,
+        le=100_000,
+        words="How many may wait. 0: twice the number of permits, which is two rounds of service. The queue and adaptive "
+        "gates read it.",
+    )
+    min_limit: int = knob(
+        2,
+        ge=1,
+        le=100_000,
+        words="The fewest permits that the adaptive gate comes down to; the most is all of them.",
+    )
+    reserved_critical: float = knob(
+        0.0,
+        ge=0,
+        lt=1,
+        words="The share of permits, rounded up to whole ones, that only critical work may take. Critical work goes first "
+        "in line anyway; reserve where it must not wait at all. Off value: 0.",
+    )
+    reserved_normal: float = knob(
+        0.1,
+        ge=0,
+        lt=1,
+        words="The share of permits, rounded up, that sheddable work may not take on top of that: a burst of it leaves one "
+        "in ten to the rest. Off value: 0.",
+    )
+    floor: float = knob(
+        0.05,
+        ge=0,
+        lt=1,
+        words="The share of permits handed to the line that waiting work of a lower priority gets at least: with 0.05 it "
+        "has one of any twenty, whatever is more important. Off value: 0, and then it may starve.",
+    )
+    tenants: int = knob(
+        0,
+        ge=0,
+        le=1_000,
+        words="How many tenants are told apart, and share fairly; those beyond are one tenant together. Off value: 0.",
+    )
+    nested: Nested | Literal["refuse", "allow"] = knob(
+        Nested.REFUSE,
+        words='What a task is told that holds a permit and asks for another one that is not free. "refuse": at once, with '
+        "the place where it took the first, since ten such tasks on a pool of ten wait for each other for ever. "
+        '"allow": it waits like any other; for services that have counted.',
+    )
+    shadow: bool = knob(
+        False,
+        words="Count what would be refused in db_pool_shadow_rejected_total, and refuse nothing: how to start in "
+        "production. Off value: false.",
+    )
+    retry_after_seconds: float = knob(
+        1.0,
+        gt=0,
+        le=3600,
+        words="What a refused caller is told to wait, on average; each is told something between half and one and a half "
+        "times as much, so that they don't come back together.",
+    )
 
     def __post_init__(self) -> None:
-        if not 0 < self.threshold <= 1:
-            raise ConfigError(f"threshold must be above 0 and at most 1, not {self.threshold!r}")
-        for name, value in (
-            ("target_seconds", self.target_seconds),
-            ("interval_seconds", self.interval_seconds),
-        ):
-            if not 0 < value < math.inf:
-                raise ConfigError(f"{name} must be finite and above 0, not {value!r}")
-        if self.queue_size < 0:
-            raise ConfigError(f"queue_size must not be below 0, not {self.queue_size!r}")
-        if self.min_limit < 1:
-            raise ConfigError(f"min_limit must be at least 1, not {self.min_limit!r}")
-        for name, value in (
-            ("reserved_critical", self.reserved_critical),
-            ("reserved_normal", self.reserved_normal),
-            ("floor", self.floor),
-        ):
-            if not 0 <= value < 1:
-                raise ConfigError(f"{name} must be at least 0 and below 1, not {value!r}")
-        if self.nested not in tuple(Nested):
-            raise ConfigError(f"nested must be one of {', '.join(Nested)}, not {self.nested!r}")
-        if not 0 <= self.tenants <= MAX_TENANTS:
-            raise ConfigError(f"tenants must be between 0 and {MAX_TENANTS}, not {self.tenants!r}")
+        """Refuse what is out of bounds.
+
+        Raises:
+            ConfigError: A knob is turned to what it doesn't allow.
+        """
+        check(self)
 
     @property
     def has_line(self) -> bool:

@@ -121,7 +121,7 @@ async def test_what_goes_with_a_size_is_refused_without_one() -> None:
 
 async def test_a_gate_follows_another_rule_and_another_advice_to_the_refused() -> None:
     gate = Gate.queue(size=4, registry=CollectorRegistry())
-    gate.reconfigure(Rule(GateKind.THRESHOLD, 0.25), retry_after_seconds=100.0)
+    gate.reconfigure(Rule(GateKind.THRESHOLD, 0.25, retry_after_seconds=100.0))
     async with gate.permit():
         with pytest.raises(PoolExhausted) as caught:
             await entered(gate)

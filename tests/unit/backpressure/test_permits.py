@@ -256,11 +256,11 @@ async def test_another_rule_serves_who_waits_and_wakes_who_may_go() -> None:
     gate = queue(2)
     async with gate.permit(), gate.permit():
         (first, second) = await in_line(gate, user(gate), 2)
-        gate.reconfigure(Rule(GateKind.THRESHOLD, 0.5, nested=Nested.ALLOW), retry_after_seconds=1.0)
+        gate.reconfigure(Rule(GateKind.THRESHOLD, 0.5, nested=Nested.ALLOW))
         assert (gate.stats().gate, gate.stats().limit, gate.stats().waiting) == (GateKind.THRESHOLD, 1, 2)
         with pytest.raises(PoolExhausted, match="its limit is 1"):
             await user(gate)()
-        gate.reconfigure(Rule(GateKind.THRESHOLD, 1.0), retry_after_seconds=1.0)
+        gate.reconfigure(Rule(GateKind.THRESHOLD, 1.0))
         assert [await first, await second] == ["served", "served"]
     assert gate.stats().inflight == 0
 
@@ -269,9 +269,7 @@ async def test_a_shorter_interval_moves_the_timer() -> None:
     gate = queue(1)
     async with gate.permit():
         (waiter,) = await in_line(gate, user(gate))
-        gate.reconfigure(
-            Rule(GateKind.QUEUE, target_seconds=0.01, interval_seconds=0.01), retry_after_seconds=1.0
-        )
+        gate.reconfigure(Rule(GateKind.QUEUE, target_seconds=0.01, interval_seconds=0.01))
         with pytest.raises(PoolExhausted):
             await asyncio.wait_for(waiter, 10)
 
