@@ -17,9 +17,8 @@ from quickwins.backpressure._deadline import current_deadline
 from quickwins.backpressure._gate import Gate
 from quickwins.backpressure._permit import Hold, State, ending_of
 from quickwins.backpressure._shortcuts import Shortcuts
-from quickwins.backpressure.rule import Priority, Rule
+from quickwins.backpressure.rule import Priority
 from quickwins.core.clock import Deadline, SystemClock
-from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Generator
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     import asyncpg
     from prometheus_client import CollectorRegistry
 
-    from quickwins.backpressure.settings import PoolSettings
+    from quickwins.backpressure.rule import Rule
     from quickwins.backpressure.stats import PoolStats
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
@@ -55,7 +54,6 @@ class GatedPool(Shortcuts):
         pool: asyncpg.Pool,
         *,
         gate: Gate | None = None,
-        settings: PoolSettings | None = None,
         flag: Flag | None = None,
         name: str = "",
         service: str = "",
@@ -67,8 +65,7 @@ class GatedPool(Shortcuts):
 
         Args:
             pool: The caller's pool. Use it through this object alone: what goes round it is not counted.
-            gate: Unbound; what `settings` say when `None`.
-            settings: What the gate is told to do when none is given; `None`: the defaults.
+            gate: Unbound; `Gate.threshold()` when `None`.
             flag: Asked at each acquisition; `None`: always on.
             name: Of this pool, on metrics, events and errors.
             service: Of the process, likewise.
@@ -77,14 +74,11 @@ class GatedPool(Shortcuts):
             rng: For the jitter of what the refused are told to wait.
 
         Raises:
-            ConfigError: The gate is bound to another pool, or there are settings beside a gate.
+            ConfigError: The gate is bound to another pool.
         """
-        if gate is not None and settings is not None:
-            raise ConfigError("give a gate or settings: a gate has its own")
         self.pool = pool
         self.name = name
-        if gate is None:
-            gate = Gate(Rule() if settings is None else settings.rule())
+        gate = Gate.threshold() if gate is None else gate
         self._clock = SystemClock() if clock is None else clock
         gate.bind(
             pool.get_max_size(),
@@ -199,9 +193,9 @@ class GatedPool(Shortcuts):
         """What is going on now."""
         return self._gate.stats()
 
-    def reconfigure(self, settings: PoolSettings) -> None:
-        """Take new settings; permits in use stay in use, and who waits goes on waiting."""
-        self._gate.reconfigure(settings.rule())
+    def reconfigure(self, rule: Rule) -> None:
+        """Follow another rule; permits in use stay in use, and callers in line go on waiting."""
+        self._gate.reconfigure(rule)
 
     async def close(self, *, grace: float = 10.0) -> None:
         """Refuse new users and those in line, wait for those that hold a connection, then close the pool. Idempotent.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import asyncpg
     from prometheus_client import CollectorRegistry
 
-    from quickwins.backpressure import Gate, GatedPool, PoolSettings, Priority
+    from quickwins.backpressure import Gate, GatedPool, Priority, Rule
     from quickwins.backpressure.asgi import BackpressureMiddleware
     from quickwins.backpressure.grpc import BackpressureInterceptor
     from quickwins.backpressure.strawberry import BackpressureExtension
@@ -59,16 +59,16 @@ class Backpressure:
         Raises:
             ConfigError: The pool, or a pool or gate of that name, was given here before.
         """
-        from quickwins.backpressure import GatedPool
+        from quickwins.backpressure import Gate, GatedPool
 
-        settings = self._settings_of_new(name)
+        gate = Gate(self._rule_of_new(name))
         if any(made.pool is pool for made in self._pools.values()):
             raise ConfigError(
                 f"the pool for {name!r} has a gate already: two gates would admit twice its size"
             )
         gated = self._pools[name] = GatedPool(
             pool,
-            settings=settings,
+            gate=gate,
             flag=self._flag,
             name=name,
             service=self._flags.snapshot.settings.service,
@@ -89,13 +89,11 @@ class Backpressure:
         """
         from quickwins.backpressure import Gate
 
-        settings = self._settings_of_new(name)
-        gate = Gate(settings.rule())
+        gate = Gate(self._rule_of_new(name))
         gate.bind(
             size,
             name=name,
             service=self._flags.snapshot.settings.service,
-            retry_after_seconds=settings.retry_after_seconds,
             flag=self._flag,
             registry=self._registry,
             clock=self._clock,
@@ -127,10 +125,9 @@ class Backpressure:
         """Have everything follow its own table, or the section."""
         settings = self._settings(snapshot)
         for name, pool in self._pools.items():
-            pool.reconfigure(settings.for_name(name))
+            pool.reconfigure(settings.for_name(name).rule())
         for name, gate in self._gates.items():
-            own = settings.for_name(name)
-            gate.reconfigure(own.rule(), retry_after_seconds=own.retry_after_seconds)
+            gate.reconfigure(settings.for_name(name).rule())
 
     async def close(self) -> None:
         """Refuse everybody, give those who have connections their grace, and say which tables nobody has used."""
@@ -151,10 +148,10 @@ class Backpressure:
     def _settings(self, snapshot: Snapshot) -> BackpressureSettings:
         return snapshot.settings.section(self.section, self.model)
 
-    def _settings_of_new(self, name: str) -> PoolSettings:
+    def _rule_of_new(self, name: str) -> Rule:
         if name in self._pools or name in self._gates:
             kind = "pool" if name in self._pools else "gate"
             raise ConfigError(
                 f"there is a {kind} {name!r} already: give each pool and gate a name of its own"
             )
-        return self._settings(self._flags.snapshot).for_name(name)
+        return self._settings(self._flags.snapshot).for_name(name).rule()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from quickwins.backpressure import BackpressureSettings, GatedPool, PoolExhausted, PoolSettings
+from quickwins.backpressure import BackpressureSettings, Gate, GatedPool, PoolExhausted, Rule
 from quickwins.core.flags import Flags, MemorySource, pinned
 from tests.integration.backpressure.conftest import Pools, all_is_back, gated_over
 
@@ -151,7 +151,7 @@ async def test_below_a_hundred_percent_only_the_chosen_are_refused(
 async def test_a_threshold_that_changes_under_holders_strands_nothing(pools: Pools) -> None:
     gated = gated_over(await pools(4))
     held = [await gated.acquire() for _ in range(4)]
-    gated.reconfigure(PoolSettings(threshold=0.25))
+    gated.reconfigure(Rule(threshold=0.25))
     assert (gated.stats().limit, gated.stats().inflight) == (1, 4)
     for connection in held[:3]:
         await gated.release(connection)
@@ -159,15 +159,13 @@ async def test_a_threshold_that_changes_under_holders_strands_nothing(pools: Poo
             await gated.acquire()
     await gated.release(held[3])
     async with gated.acquire():
-        gated.reconfigure(PoolSettings(threshold=1.0))
+        gated.reconfigure(Rule(threshold=1.0))
         assert (gated.stats().limit, gated.stats().gated) == (None, False)
         async with gated.acquire():
             assert gated.stats().inflight == 2
     await all_is_back(gated)
 
 
-async def test_without_a_gate_of_its_own_the_settings_decide(
-    pools: Pools, registry: CollectorRegistry
-) -> None:
-    gated = GatedPool(await pools(4), settings=PoolSettings(threshold=0.5), registry=registry)
+async def test_a_pools_gate_may_be_made_of_a_rule(pools: Pools, registry: CollectorRegistry) -> None:
+    gated = GatedPool(await pools(4), gate=Gate(Rule(threshold=0.5)), registry=registry)
     assert gated.stats().limit == 2

@@ -16,7 +16,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from prometheus_client import CollectorRegistry
 
-from quickwins.backpressure import Gate, PoolExhausted, PoolSettings, RejectReason
+from quickwins.backpressure import Gate, PoolExhausted, RejectReason, Rule
 from quickwins.backpressure._deadline import current_deadline
 from quickwins.backpressure.grpc import DETAILS, PUSHBACK, BackpressureInterceptor
 from tests.eventually import DEADLINE_SECONDS, eventually
@@ -73,7 +73,7 @@ pytestmark = pytest.mark.asyncio
 
 @pytest.mark.engines("postgres")
 async def test_a_full_pool_says_unavailable_and_how_long_to_wait(pools: Pools) -> None:
-    gated = gated_over(await pools(2), 0.5, settings=PoolSettings(retry_after_seconds=2.0))
+    gated = gated_over(await pools(2), gate=Gate(Rule(threshold=0.5, retry_after_seconds=2.0)))
 
     async def answer(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
         return str(await gated.fetchval("SELECT 41 + $1::int", len(request))).encode()

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from quickwins.backpressure import PoolExhausted, PoolSettings
+from quickwins.backpressure import PoolExhausted, Rule
 from tests.integration.backpressure.conftest import Pools, all_is_back, gated_over
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ async def test_the_series_follow_the_pool(pools: Pools, registry: CollectorRegis
             with pytest.raises(PoolExhausted):
                 await gated.acquire()
         assert shown() == (2, 0.5, 2, 3, 0)
-        gated.reconfigure(PoolSettings(threshold=1.0))
+        gated.reconfigure(Rule(threshold=1.0))
         assert shown() == (2, 0.5, 4, 3, 0)
-    gated.reconfigure(PoolSettings(threshold=0.85))
+    gated.reconfigure(Rule(threshold=0.85))
     await all_is_back(gated)
     await gated.close()
     with pytest.raises(PoolExhausted):

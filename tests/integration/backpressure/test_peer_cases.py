@@ -21,8 +21,8 @@ from quickwins.backpressure import (
     GatedPool,
     Nested,
     PoolExhausted,
-    PoolSettings,
     RejectReason,
+    Rule,
 )
 from quickwins.core.flags import Flags, MemorySource
 from tests.eventually import DEADLINE_SECONDS, eventually
@@ -226,7 +226,7 @@ async def test_closing_ends_after_its_grace(pools: Pools, kind: str) -> None:
 async def test_a_smaller_and_a_larger_limit_strand_nobody(pools: Pools, kind: str) -> None:
     if kind == "off":  # there is no limit to change: asyncpg's pools have one size
         pool = gated(await pools(2), kind)
-        pool.reconfigure(PoolSettings(threshold=0.5))
+        pool.reconfigure(Rule(threshold=0.5))
         assert await asyncio.gather(*(pool.fetchval("SELECT 1") for _ in range(9))) == [1] * 9
         await all_is_back(pool)
         return
@@ -234,13 +234,13 @@ async def test_a_smaller_and_a_larger_limit_strand_nobody(pools: Pools, kind: st
     holders = [await held(pool) for _ in range(4)]
     waiting = [asyncio.ensure_future(pool.fetchval("SELECT 1")) for _ in range(6)]
     await waits(pool, waiting[-1], kind)
-    pool.reconfigure(PoolSettings(threshold=0.5, nested=Nested.ALLOW))
+    pool.reconfigure(Rule(threshold=0.5, nested=Nested.ALLOW))
     assert pool.stats().limit == 2
     for holder in holders:
         await holder.leave()
     answers = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), DEADLINE_SECONDS)
     assert answers.count(1) == (0 if kind == "threshold" else 6)
-    pool.reconfigure(PoolSettings(threshold=1.0))
+    pool.reconfigure(Rule(threshold=1.0))
     assert await asyncio.gather(*(pool.fetchval("SELECT 1") for _ in range(9))) == [1] * 9
     await all_is_back(pool)
 

@@ -17,8 +17,8 @@ from quickwins.backpressure import (
     GateKind,
     Nested,
     PoolExhausted,
-    PoolSettings,
     RejectReason,
+    Rule,
 )
 from quickwins.core.flags import Flags, MemorySource
 from quickwins.rig import Outcome, open_loop, uniform_arrivals
@@ -170,7 +170,7 @@ async def test_trying_under_a_threshold_and_without_a_gate(pools: Pools) -> None
     gated = gated_over(await pools(2), 0.5)
     held = [await gated.try_acquire()]
     assert await gated.try_acquire() is None
-    gated.reconfigure(PoolSettings(threshold=1.0))
+    gated.reconfigure(Rule(threshold=1.0))
     held.append(await gated.try_acquire())
     assert None not in held
     assert await gated.try_acquire() is None, "without a gate the connections are the permits"
@@ -218,19 +218,17 @@ async def test_closing_fails_the_line_first_and_waits_for_holders(pools: Pools) 
     assert (gated.stats().inflight, gated.stats().waiting) == (0, 0)
 
 
-async def test_settings_make_and_change_the_gate_while_permits_are_out_and_callers_wait(pools: Pools) -> None:
-    settings = PoolSettings(
-        gate=GateKind.QUEUE, target_seconds=60, interval_seconds=60, queue_size=3, nested=Nested.ALLOW
-    )
-    gated = GatedPool(await pools(2), settings=settings, registry=CollectorRegistry())
+async def test_a_rule_makes_and_another_changes_the_gate_while_permits_are_out_and_callers_wait(
+    pools: Pools,
+) -> None:
+    rule = Rule(GateKind.QUEUE, target_seconds=60, interval_seconds=60, queue_size=3, nested=Nested.ALLOW)
+    gated = GatedPool(await pools(2), gate=Gate(rule), registry=CollectorRegistry())
     held = [await gated.acquire() for _ in range(2)]
     waiters = await in_line(gated, 3)
     with pytest.raises(PoolExhausted) as caught:
         await gated.acquire()
     assert caught.value.reason is RejectReason.QUEUE_FULL
-    gated.reconfigure(
-        PoolSettings(threshold=0.5, target_seconds=60, interval_seconds=60, nested=Nested.ALLOW)
-    )
+    gated.reconfigure(Rule(threshold=0.5, target_seconds=60, interval_seconds=60, nested=Nested.ALLOW))
     assert (gated.stats().gate, gated.stats().limit, gated.stats().waiting) == (GateKind.THRESHOLD, 1, 3)
     with pytest.raises(PoolExhausted) as caught:
         await gated.acquire()
@@ -239,7 +237,7 @@ async def test_settings_make_and_change_the_gate_while_permits_are_out_and_calle
     assert gated.stats().waiting == 3, "still above the new limit"
     await gated.release(held[1])
     assert await asyncio.wait_for(asyncio.gather(*waiters), DEADLINE_SECONDS) == [1, 1, 1]
-    gated.reconfigure(settings)
+    gated.reconfigure(rule)
     async with gated.acquire(), gated.acquire():
         assert gated.stats().inflight == 2
     await all_is_back(gated)

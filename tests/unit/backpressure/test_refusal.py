@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from quickwins.backpressure import GatedPool, Nested, PoolExhausted, PoolSettings, RejectReason
+from quickwins.backpressure import Gate, GatedPool, Nested, PoolExhausted, RejectReason, Rule
 from quickwins.core.clock import FakeClock
 from quickwins.core.errors import QuickWinsError, Rejected, retry_after_header, retry_pushback_ms
 from quickwins.core.events import POOL_REJECTED
@@ -47,7 +47,7 @@ class InstantPool:
 
 def made(max_size: int = 10, **options: Any) -> GatedPool:
     options.setdefault("registry", CollectorRegistry())
-    options.setdefault("settings", PoolSettings(nested=Nested.ALLOW))  # one task plays them all
+    options.setdefault("gate", Gate(Rule(nested=Nested.ALLOW)))  # one task plays them all
     return GatedPool(cast("asyncpg.Pool", InstantPool(max_size)), **options)
 
 
@@ -100,7 +100,7 @@ async def test_a_gate_that_looks_first_and_takes_later_fails_that_very_test() ->
 async def test_the_advised_wait_is_between_half_and_one_and_a_half_of_the_setting(
     mean: float, seed: int
 ) -> None:
-    pool = made(1, settings=PoolSettings(threshold=0.5, retry_after_seconds=mean), rng=Random(seed))
+    pool = made(1, gate=Gate(Rule(threshold=0.5, retry_after_seconds=mean)), rng=Random(seed))
     await filled(pool)
     for _ in range(5):
         wait = (await refused(pool)).retry_after_seconds
@@ -204,14 +204,14 @@ async def test_statistics_are_a_snapshot_that_stays_as_it_was() -> None:
 async def test_a_new_threshold_holds_at_once_and_strands_nobody() -> None:
     pool = made()
     held = [await pool.acquire() for _ in range(9)]
-    pool.reconfigure(PoolSettings(threshold=0.5))
+    pool.reconfigure(Rule(threshold=0.5))
     assert (pool.stats().limit, pool.stats().inflight) == (5, 9)
     for connection in held[:4]:
         await pool.release(connection)
     await refused(pool)
     await pool.release(held[4])
     held.append(await pool.acquire())
-    pool.reconfigure(PoolSettings(threshold=1.0))
+    pool.reconfigure(Rule(threshold=1.0))
     assert (pool.stats().limit, pool.stats().gated) == (None, False)
     more = [await pool.acquire() for _ in range(20)]
     assert pool.stats().inflight == 25
