@@ -24,8 +24,6 @@ from pydantic import (
     ValidationError,
     create_model,
 )
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
-from pydantic_settings.sources.utils import parse_env_vars
 
 from quickwins.core.errors import ConfigError
 from quickwins.core.knobs import knobs
@@ -37,8 +35,8 @@ if TYPE_CHECKING:
 
 ENV_PREFIX = "QUICKWINS_"
 CONFIG_PATH_VARIABLE = "QUICKWINS_CONFIG"
-_NOT_SETTINGS = {CONFIG_PATH_VARIABLE}
-_DELIMITER = "__"
+DELIMITER = "__"
+"""Between a section and its key in a variable's name."""
 _BOOL: TypeAdapter[bool] = TypeAdapter(bool)
 _S = TypeVar("_S", bound="Section")
 
@@ -132,61 +130,6 @@ def load_file(text: str, name: str) -> Layer:
         raise ConfigError(f"{name}: not valid TOML: {error}") from error
 
 
-def load_environment(env: Mapping[str, str], sections: Mapping[str, type[Section]]) -> Layer:
-    """The layer of the environment: `QUICKWINS_<SECTION>__<KEY>=value`, upper or lower case.
-
-    Raises:
-        ConfigError: A variable with the prefix names no known section.
-    """
-    root = _root(sections)
-    names = {*root.model_fields}
-    for variable in env:
-        if variable.upper().startswith(ENV_PREFIX) and variable.upper() not in _NOT_SETTINGS:
-            head = variable[len(ENV_PREFIX) :].lower().split(_DELIMITER)[0]
-            if head not in names:
-                allowed = ", ".join(sorted(ENV_PREFIX + name.upper() + _DELIMITER + "…" for name in sections))
-                raise ConfigError(
-                    f"environment: {variable}: unknown setting{_guess(head, names)}; allowed: {allowed}"
-                )
-    try:
-        values = _GivenEnvironment(root, env)()
-    except SettingsError as error:
-        raise ConfigError(f"environment: a whole section must be given as a JSON object: {error}") from None
-    aliases = _put_aliases(env, sections, values)
-    return Layer(
-        "environment",
-        values,
-        spell=lambda dotted: aliases.get(dotted) or _as_variable(dotted),
-        may_hold_secrets=True,
-    )
-
-
-def _put_aliases(
-    env: Mapping[str, str], sections: Mapping[str, type[Section]], values: dict[str, Any]
-) -> dict[str, str]:
-    """Put what aliases say into `values` where nothing else says it, and tell which variable each dotted key is from."""
-    found: dict[str, str] = {}
-    for section, model in sections.items():
-        for alias, key in model.env_aliases.items():
-            given = _at(values, (section, key)) is not None
-            for variable, text in env.items():
-                name = variable.upper().removeprefix(alias)
-                if given or not variable.upper().startswith(alias) or (name and name[0] != "_"):
-                    continue
-                path = (section, "names", name[1:].lower(), key) if name else (section, key)
-                if _at(values, path) is None:
-                    found[".".join(path)] = variable
-                    _merge(values, _nested(path, text), "", {}, ())
-    return found
-
-
-def _nested(path: Sequence[str], value: object) -> dict[str, Any]:
-    for key in reversed(path):
-        value = {key: value}
-    assert isinstance(value, dict)
-    return value
-
-
 def resolve(layers: Sequence[Layer], sections: Mapping[str, type[Section]]) -> Settings:
     """Merge `layers`, the strongest first, and validate the result whole.
 
@@ -196,7 +139,7 @@ def resolve(layers: Sequence[Layer], sections: Mapping[str, type[Section]]) -> S
     """
     merged: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    root = _root(sections)
+    root = root_model(sections)
     # Each layer by itself: what a stronger one hides today must not be a surprise when that one is gone.
     lines = [line for layer in layers for line in _mistakes(layer, root, sections)]
     if lines:
@@ -216,7 +159,8 @@ class _Root(BaseModel):
     service: str = ""
 
 
-def _root(sections: Mapping[str, type[Section]]) -> type[_Root]:
+def root_model(sections: Mapping[str, type[Section]]) -> type[_Root]:
+    """The model of the whole configuration."""
     return _made_root(tuple(sections.items()))
 
 
@@ -224,28 +168,6 @@ def _root(sections: Mapping[str, type[Section]]) -> type[_Root]:
 def _made_root(sections: tuple[tuple[str, type[Section]], ...]) -> type[_Root]:
     fields: dict[str, Any] = {name: (model, model()) for name, model in sections}
     return create_model("Root", __base__=_Root, **fields)
-
-
-class _GivenEnvironment(EnvSettingsSource):
-    """pydantic-settings' reading of an environment, from the mapping it is given instead of the process's own."""
-
-    def __init__(self, root: type[BaseModel], env: Mapping[str, str]) -> None:
-        self._given = env
-        model = create_model("Environment", __base__=_EnvironmentModel, **_fields_of(root))
-        super().__init__(model, env_prefix=ENV_PREFIX, env_nested_delimiter=_DELIMITER)
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        return parse_env_vars(
-            self._given, self.case_sensitive, self.env_ignore_empty, self.env_parse_none_str
-        )
-
-
-class _EnvironmentModel(BaseSettings):
-    model_config = SettingsConfigDict(extra="allow")
-
-
-def _fields_of(root: type[BaseModel]) -> dict[str, Any]:
-    return {name: (info.annotation, info.default) for name, info in root.model_fields.items()}
 
 
 def _merge(
@@ -296,10 +218,10 @@ def _mistakes(layer: Layer, root: type[BaseModel], sections: Mapping[str, type[S
     """A line for each thing that is wrong with `layer` by itself."""
     if not layer.may_hold_secrets:
         for path in _secret_keys(root):
-            if _at(layer.values, path) is not None:
+            if value_at(layer.values, path) is not None:
                 dotted = ".".join(path)
                 return [
-                    f"{layer.name}: {dotted}: a secret does not belong in a file; set {_as_variable(dotted)}"
+                    f"{layer.name}: {dotted}: a secret does not belong in a file; set {variable_of(dotted)}"
                 ]
     try:
         root.model_validate(layer.values)
@@ -308,7 +230,7 @@ def _mistakes(layer: Layer, root: type[BaseModel], sections: Mapping[str, type[S
             return [f"{layer.name}: tables are nested too deeply"]
         items = error.errors(include_url=False)
         # What an instance inherited is wrong where it was given; it needs no line of its own.
-        given = [item for item in items if _at(layer.values, _path(item)) is not None] or items
+        given = [item for item in items if value_at(layer.values, _path(item)) is not None] or items
         return [_line(item, root, layer) for item in given]
     return [
         f"{layer.name}: {layer.spell(name)} is not a table"
@@ -317,14 +239,16 @@ def _mistakes(layer: Layer, root: type[BaseModel], sections: Mapping[str, type[S
     ]
 
 
-def _at(values: Any, path: Sequence[str]) -> Any:
+def value_at(values: Any, path: Sequence[str]) -> Any:
+    """What stands at `path` in raw `values`; `None` when nothing does."""
     for key in path:
         values = values.get(key) if isinstance(values, Mapping) else None
     return values
 
 
-def _as_variable(dotted: str) -> str:
-    return ENV_PREFIX + dotted.replace(".", _DELIMITER).upper()
+def variable_of(dotted: str) -> str:
+    """The environment variable that sets a dotted key."""
+    return ENV_PREFIX + dotted.replace(".", DELIMITER).upper()
 
 
 def _line(item: ErrorDetails, root: type[BaseModel], layer: Layer) -> str:
@@ -333,7 +257,7 @@ def _line(item: ErrorDetails, root: type[BaseModel], layer: Layer) -> str:
     if item["type"] == "extra_forbidden":
         model = _model_at(root, path[:-1])
         allowed = sorted(model.model_fields) if model else []
-        return f"{where}: unknown key{_guess(path[-1], allowed)}; allowed: {', '.join(allowed)}"
+        return f"{where}: unknown key{guess(path[-1], allowed)}; allowed: {', '.join(allowed)}"
     # A wrong type at or above a secret may be the secret itself.
     secret = any(key[: len(path)] == tuple(path) for key in _secret_keys(root))
     value = item["input"]
@@ -364,6 +288,7 @@ def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
         yield from _models_in(argument)
 
 
-def _guess(key: str, allowed: Sequence[str] | set[str]) -> str:
+def guess(key: str, allowed: Sequence[str] | set[str]) -> str:
+    """What a message adds to a wrong `key` that is almost an allowed one; empty otherwise."""
     close = difflib.get_close_matches(key, list(allowed), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -10,7 +10,7 @@ import stat
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from quickwins.core.config import Layer, load_environment, load_file
+from quickwins.core.config import Layer, load_file
 from quickwins.core.errors import ConfigError
 from quickwins.core.flags._truncation import suspicion
 
@@ -159,6 +159,8 @@ class EnvironmentSource:
     name = "environment"
 
     def __init__(self, env: Mapping[str, str], sections: Mapping[str, type[Section]]) -> None:
+        from quickwins.core.environment import load_environment  # pydantic-settings takes as long as pydantic
+
         self._layer = load_environment(env, sections)
 
     def __repr__(self) -> str:

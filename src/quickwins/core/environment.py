@@ -1,0 +1,108 @@
+"""The environment as a layer of the configuration: `QUICKWINS_<SECTION>__<KEY>`, and the aliases that sections name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, create_model
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings.sources.utils import parse_env_vars
+
+from quickwins.core.config import (
+    CONFIG_PATH_VARIABLE,
+    DELIMITER,
+    ENV_PREFIX,
+    Layer,
+    guess,
+    root_model,
+    value_at,
+    variable_of,
+)
+from quickwins.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from quickwins.core.config import Section
+
+_NOT_SETTINGS = {CONFIG_PATH_VARIABLE}
+
+
+def load_environment(env: Mapping[str, str], sections: Mapping[str, type[Section]]) -> Layer:
+    """The layer of the environment: `QUICKWINS_<SECTION>__<KEY>=value`, upper or lower case.
+
+    Raises:
+        ConfigError: A variable with the prefix names no known section.
+    """
+    root = root_model(sections)
+    names = {*root.model_fields}
+    for variable in env:
+        if variable.upper().startswith(ENV_PREFIX) and variable.upper() not in _NOT_SETTINGS:
+            head = variable[len(ENV_PREFIX) :].lower().split(DELIMITER)[0]
+            if head not in names:
+                allowed = ", ".join(sorted(ENV_PREFIX + name.upper() + DELIMITER + "…" for name in sections))
+                raise ConfigError(
+                    f"environment: {variable}: unknown setting{guess(head, names)}; allowed: {allowed}"
+                )
+    try:
+        values = _GivenEnvironment(root, env)()
+    except SettingsError as error:
+        raise ConfigError(f"environment: a whole section must be given as a JSON object: {error}") from None
+    aliases = _put_aliases(env, sections, values)
+    return Layer(
+        "environment",
+        values,
+        spell=lambda dotted: aliases.get(dotted) or variable_of(dotted),
+        may_hold_secrets=True,
+    )
+
+
+def _put_aliases(
+    env: Mapping[str, str], sections: Mapping[str, type[Section]], values: dict[str, Any]
+) -> dict[str, str]:
+    """Put what aliases say into `values` where nothing else says it, and tell which variable each dotted key is from."""
+    found: dict[str, str] = {}
+    for section, model in sections.items():
+        for alias, key in model.env_aliases.items():
+            given = value_at(values, (section, key)) is not None
+            for variable, text in env.items():
+                name = variable.upper().removeprefix(alias)
+                if given or not variable.upper().startswith(alias) or (name and name[0] != "_"):
+                    continue
+                path = (section, "names", name[1:].lower(), key) if name else (section, key)
+                if value_at(values, path) is None:
+                    found[".".join(path)] = variable
+                    _put(values, path, text)
+    return found
+
+
+def _put(into: dict[str, Any], path: Sequence[str], value: str) -> None:
+    *tables, key = path
+    for table in tables:
+        below = into.get(table)
+        if not isinstance(below, dict):
+            below = into[table] = {}
+        into = below
+    into[key] = value
+
+
+class _GivenEnvironment(EnvSettingsSource):
+    """pydantic-settings' reading of an environment, from the mapping it is given instead of the process's own."""
+
+    def __init__(self, root: type[BaseModel], env: Mapping[str, str]) -> None:
+        self._given = env
+        model = create_model("Environment", __base__=_EnvironmentModel, **_fields_of(root))
+        super().__init__(model, env_prefix=ENV_PREFIX, env_nested_delimiter=DELIMITER)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return parse_env_vars(
+            self._given, self.case_sensitive, self.env_ignore_empty, self.env_parse_none_str
+        )
+
+
+class _EnvironmentModel(BaseSettings):
+    model_config = SettingsConfigDict(extra="allow")
+
+
+def _fields_of(root: type[BaseModel]) -> dict[str, Any]:
+    return {name: (info.annotation, info.default) for name, info in root.model_fields.items()}
