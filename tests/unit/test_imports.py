@@ -126,6 +126,10 @@ CORE = [
     "code",
     [
         pytest.param("; ".join(f"import quickwins.core.{module}" for module in CORE), id="core"),
+        pytest.param("from quickwins.backpressure import Gate, GatedPool", id="backpressure"),
+        pytest.param(
+            "import quickwins.backpressure.asgi, quickwins.backpressure.grpc", id="adapters of backpressure"
+        ),
         pytest.param("from quickwins.logs import Redaction, Sampling, Sink, configure_logging", id="logs"),
         pytest.param("import quickwins.logs.asgi, quickwins.logs.grpc", id="adapters of logs"),
     ],
@@ -134,6 +138,14 @@ def test_a_feature_that_is_made_by_hand_needs_no_pydantic(code: str) -> None:
     done = python(f"import sys; {code}; print(*sys.modules)")
     assert done.returncode == 0, done.stderr
     assert not {"pydantic", "pydantic_settings"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("room", ["backpressure", "core.flags", "logs", "suppressions"])
+def test_importing_a_room_imports_no_file_of_it(room: str) -> None:
+    done = python(f"import sys, quickwins.{room}; print(*sys.modules)")
+    assert done.returncode == 0, done.stderr
+    ours = {name for name in done.stdout.split() if name.startswith(f"quickwins.{room}.")}
+    assert ours == set()
 
 
 def test_importing_the_library_imports_nothing_else() -> None:
