@@ -222,7 +222,10 @@ def test_a_full_device_is_left_for_a_file_as_soon_as_the_path_leads_to_one(tmp_p
     assert found[-1]["log.dropped"] >= 100
 
 
-def test_a_child_of_a_fork_logs_at_once_while_four_threads_log_and_every_line_is_there_once() -> None:
+@pytest.mark.parametrize("children", [3, pytest.param(50, marks=pytest.mark.volume)])
+def test_a_child_of_a_fork_logs_at_once_while_four_threads_log_and_every_line_is_there_once(
+    children: int,
+) -> None:
     found = output(
         """
 done = threading.Event()
@@ -236,7 +239,7 @@ def log(mine):
 threads = [threading.Thread(target=log, args=(mine,)) for mine in range(4)]
 for thread in threads:
     thread.start()
-for child in range(50):
+for child in range(int(sys.argv[2])):
     pid = os.fork()
     if pid == 0:
         for number in range(1, 4):
@@ -248,17 +251,20 @@ for child in range(50):
 done.set()
 for thread in threads:
     thread.join()
-"""
+""",
+        str(children),
     )
     lines = defaultdict(list)
     seqs = defaultdict(list)
     for one in found:
         lines[one["pid"], one["thread"]].append(one["n"])
         seqs[one["pid"]].append(one["seq"])
-    assert len(seqs) == 51
+    assert len(seqs) == children + 1
     for numbers in (*lines.values(), *seqs.values()):
         assert numbers == list(range(1, len(numbers) + 1))
-    assert [numbers for (_, thread), numbers in lines.items() if thread == "child"] == [[1, 2, 3, 4]] * 50
+    assert [numbers for (_, thread), numbers in lines.items() if thread == "child"] == [
+        [1, 2, 3, 4]
+    ] * children
 
 
 def test_what_is_queued_at_a_fork_is_written_by_the_parent_alone() -> None:
@@ -380,16 +386,17 @@ for number in range(5_000):
         assert started.wait(PATIENCE_SECONDS) == 0
 
 
-def test_the_lines_of_processes_that_share_a_pipe_do_not_mix(pipe: tuple[int, int]) -> None:
+@pytest.mark.parametrize("lines", [300, pytest.param(2_000, marks=pytest.mark.volume)])
+def test_the_lines_of_processes_that_share_a_pipe_do_not_mix(lines: int, pipe: tuple[int, int]) -> None:
     read, write = pipe
     code = """
 sys.stdin.read()
-for number in range(1, 2_001):
+for number in range(1, int(sys.argv[2]) + 1):
     sink.put(line(number, x="x" * (number * 37 % 1_500)), 9)
 assert sink.flush(60)
 """
     with contextlib.ExitStack() as stack:
-        started = [stack.enter_context(program(code, write)) for _ in range(3)]
+        started = [stack.enter_context(program(code, write, str(lines))) for _ in range(3)]
         os.close(write)
         for one in started:
             assert one.stdin is not None
@@ -399,7 +406,7 @@ assert sink.flush(60)
         for one in started:
             assert one.wait(PATIENCE_SECONDS) == 0
     for one in started:
-        assert [item["n"] for item in found if item["pid"] == one.pid] == list(range(1, 2_001))
+        assert [item["n"] for item in found if item["pid"] == one.pid] == list(range(1, lines + 1))
 
 
 def test_signal_handlers_log_in_the_middle_of_logging() -> None:

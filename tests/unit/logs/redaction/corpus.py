@@ -417,3 +417,9 @@ def clean(count: int, seed: int = 11) -> list[str]:
     """Texts that hold nothing private, made from templates."""
     rng = Random(seed)
     return [_fill(rng, _SENTENCES[number % len(_SENTENCES)]) for number in range(count)]
+
+
+def traces(secret: str, text: str) -> list[str]:
+    """Pieces of six characters of `secret` that are in `text`."""
+    pieces = (secret[at : at + 6] for at in range(max(1, len(secret) - 5)))
+    return [piece for piece in pieces if piece in text]

@@ -14,8 +14,7 @@ from quickwins.logs.redaction import Redaction, RedactionRule
 from quickwins.logs.redaction._find import found
 from quickwins.logs.redaction._scan import MAX_LENGTH, Scanner
 from quickwins.logs.redaction._suspect import is_suspect
-from tests.unit.logs.redaction.corpus import SCHEMES, Secret, clean, secrets
-from tests.unit.logs.redaction.test_corpus import traces
+from tests.unit.logs.redaction.corpus import SCHEMES, Secret, clean, secrets, traces
 
 SECRETS = secrets()
 SCANNER = Scanner(Redaction.strict())
@@ -110,10 +109,11 @@ def test_one_fragment_repeated_holds(fragment: str, times: int) -> None:
 
 
 @pytest.mark.no_cover  # tracing takes longer than the texts
-def test_a_large_number_of_seeded_texts_holds() -> None:
+@pytest.mark.parametrize("texts", [2_000, pytest.param(VOLUME, marks=pytest.mark.volume)])
+def test_seeded_texts_hold(texts: int) -> None:
     rng = Random(20261126)
     plain = clean(2_000)
-    for number in range(VOLUME):
+    for number in range(texts):
         pieces = rng.choices(FRAGMENTS, k=rng.randrange(1, 9))
         kind = number % 10
         if kind == 0:
@@ -131,11 +131,12 @@ def test_a_large_number_of_seeded_texts_holds() -> None:
             assert not found(text, SCANNER.key), text
 
 
-def test_secrets_between_boundaries_are_found_in_volume() -> None:
+@pytest.mark.parametrize("texts", [500, pytest.param(VOLUME // 10, marks=pytest.mark.volume)])
+def test_seeded_secrets_between_boundaries_are_found(texts: int) -> None:
     rng = Random(7)
     plain = clean(2_000, seed=5)
     whole = [one for one in SECRETS if one.text == one.secret]
-    for _ in range(VOLUME // 10):
+    for _ in range(texts):
         one = rng.choice(whole)
         before, after = rng.choice(plain), rng.choice(plain)
         shown = SCANNER.text(f"{before} {one.secret} {after}", [])

@@ -406,7 +406,7 @@ def inside(told: object, text: str) -> bool:
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.builds(object),
     lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers() | st.none(), inner),
-    max_leaves=30,
+    max_leaves=12,
 )
 
 

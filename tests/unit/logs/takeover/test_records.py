@@ -1,0 +1,146 @@
+"""What a record of the standard library becomes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from quickwins.core.events import POOL_REJECTED, Reporter
+from quickwins.logs import bound
+from quickwins.logs._takeover.records import message, said
+from tests.unit.logs.conftest import Configure, Written
+from tests.unit.logs.takeover.conftest import SECRET, Loud
+
+
+def test_records_of_the_standard_library_become_lines(configure: Configure, written: Written) -> None:
+    configure()
+    with bound(tenant="t1"):
+        logging.getLogger("feed.db").warning("lost %s of %d", "one", 3, extra={"shard": 7})
+    assert {**written.last, "timestamp": 0, "seq": 0} == {
+        "timestamp": 0,
+        "severity_text": "WARN",
+        "severity_number": 13,
+        "event.name": "log.record",
+        "service.name": "feed",
+        "tenant": "t1",
+        "body": "lost one of 3",
+        "logger": "feed.db",
+        "shard": 7,
+        "seq": 0,
+    }
+
+
+def test_what_features_report_keeps_its_name_and_fields(configure: Configure, written: Written) -> None:
+    configure(strict=True)
+    Reporter(service="feed", name="main").report(POOL_REJECTED, reason="limit", limit=3, inflight=3, count=1)
+    line = written.last
+    assert (line["event.name"], line["reason"], line["limit"], line["name"]) == (
+        "pool.rejected",
+        "limit",
+        3,
+        "main",
+    )
+    assert "attributes" not in line
+    assert "body" not in line
+
+
+def test_an_exception_comes_with_its_record(configure: Configure, written: Written) -> None:
+    configure()
+    error = ValueError(SECRET)
+    logging.getLogger("x").error("failed: %s", error, exc_info=error)
+    assert (written.last["body"], written.last["exception.type"]) == ("failed: <ValueError>", "ValueError")
+    assert SECRET.encode() not in written.raw
+
+
+@pytest.mark.parametrize(
+    ("msg", "args", "shown"),
+    [
+        pytest.param("%s %r", (Loud(), Loud()), "<Loud> '<Loud>'", id="objects are named"),
+        pytest.param("%(a)s", ({"a": Loud()},), "<Loud>", id="by name"),
+        pytest.param("%s", ([Loud(), "x"],), "['<Loud>', 'x']", id="objects in containers"),
+        pytest.param("%d", (Loud(),), "%d", id="an object where a number belongs"),
+        pytest.param("%s %s", ("x",), "%s %s", id="too few"),
+        pytest.param("%", ("x",), "%", id="no template"),
+        pytest.param("100%", (), "100%", id="no arguments"),
+        pytest.param(Loud(), (), "<Loud>", id="an object instead of text"),
+        pytest.param(ValueError(SECRET), (), "<ValueError>", id="an exception instead of text"),
+        pytest.param("%.1f%%", (99.5,), "99.5%", id="numbers"),
+    ],
+)
+def test_arguments_are_put_in_without_asking_them(
+    configure: Configure, written: Written, msg: Any, args: tuple[Any, ...], shown: str
+) -> None:
+    configure()
+    logging.getLogger("x").warning(msg, *args)
+    assert written.last["body"] == shown
+    assert SECRET.encode() not in written.raw
+
+
+def test_the_access_log_of_uvicorn_tells_neither_path_nor_address(
+    configure: Configure, written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure()
+    monkeypatch.setattr(logging.getLogger("uvicorn.access"), "level", logging.INFO)  # servers change it
+    arguments = ("203.0.113.9:4711", "GET", f"/users/{SECRET}?token={SECRET}", "1.1", 200)
+    logging.getLogger("uvicorn.access").info('%s - "%s %s HTTP/%s" %d', *arguments)
+    line = written.last
+    assert (line["event.name"], line["http.request.method"]) == ("http.access", "GET")
+    assert line["http.response.status_code"] == 200
+    assert not [one for one in (b"203.0.113.9", SECRET.encode()) if one in written.raw]
+
+
+def test_asyncio_says_what_happened_and_not_to_whom(configure: Configure, written: Written) -> None:
+    configure()
+
+    async def fails(argument: object) -> None:
+        raise ValueError(SECRET, argument)
+
+    def called_back(argument: object) -> None:
+        raise ValueError(SECRET, argument)
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        task = asyncio.create_task(fails(Loud()))
+        await asyncio.wait([task])
+        del task
+        loop.call_soon(called_back, Loud())
+        await asyncio.sleep(0)
+
+    asyncio.run(work())
+    bodies = [line["body"] for line in written.lines if line["logger"] == "asyncio"]
+    assert (
+        bodies
+        == [
+            "Task exception was never retrieved",
+            "Exception in callback test_asyncio_says_what_happened_and_not_to_whom.",
+        ]
+        or bodies[0] == "Task exception was never retrieved"
+    )
+    assert len(bodies) == 2
+    assert all(line["exception.type"] == "ValueError" for line in written.lines)
+    assert SECRET.encode() not in written.raw
+
+
+def test_a_record_that_breaks_is_still_a_line(configure: Configure, written: Written) -> None:
+    configure()
+    record = logging.makeLogRecord({"name": "x", "levelno": 40, "msg": "a"})
+    record.__dict__["event"], record.__dict__["fields"] = "e", {"x": Loud()}
+    logging.getLogger().handle(record)
+    broken = logging.makeLogRecord({"name": "x", "levelno": 40, "msg": "a", "args": Loud()})
+    logging.getLogger().handle(broken)
+    assert [line["event.name"] for line in written.lines] == ["e", "log.record"]
+    assert SECRET.encode() not in written.raw
+
+
+def test_said_leaves_the_record_as_it_was() -> None:
+    record = logging.makeLogRecord(
+        {"name": "x", "msg": "a %s", "args": ("b",), "event": "e", "fields": {"service": 1}}
+    )
+    before = dict(record.__dict__)
+    said(record, lambda value: value)
+    message(record, lambda value: value)
+    assert record.__dict__ == before
+    assert record.__dict__["fields"] == {"service": 1}
