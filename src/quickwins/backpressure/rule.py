@@ -9,7 +9,7 @@ from enum import IntEnum, StrEnum
 from fractions import Fraction
 from typing import Final, Literal
 
-from quickwins.core.knobs import check, knob
+from quickwins.core.knobs import Checked, knob
 
 UNLIMITED: Final = sys.maxsize
 """The limit of a gate that refuses nobody."""
@@ -55,7 +55,7 @@ class RejectReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Checked):
     """What a gate is told to do. Each knob says what it does; the permits of a pool are its connections."""
 
     kind: GateKind = knob(
@@ -144,14 +144,6 @@ class Rule:
         words="What a refused caller is told to wait, on average; each is told something between half and one and a half "
         "times as much, so that they don't come back together.",
     )
-
-    def __post_init__(self) -> None:
-        """Refuse what is out of bounds.
-
-        Raises:
-            ConfigError: A knob is turned to what it doesn't allow.
-        """
-        check(self)
 
     @property
     def has_line(self) -> bool:

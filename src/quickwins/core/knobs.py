@@ -1,11 +1,8 @@
 """What a user can turn, each in one place: its default, its bounds, and what it does in words.
 
     @dataclass(frozen=True, slots=True)
-    class Sampling:
+    class Sampling(Checked):
         first: int = knob(100, ge=0, le=1_000_000, words="How many records of an event are kept each second.")
-
-        def __post_init__(self) -> None:
-            check(self)
 
 `core.config.setting(Sampling, "first")` makes a section's key of it, so that what a file may say and what the constructor
 takes cannot differ. Nothing here imports pydantic: a feature that is built by hand does without.
@@ -79,7 +76,7 @@ def knob(
     lt: float | None = None,
     le: float | None = None,
 ) -> _T:
-    """A dataclass's field that is a `Knob`, for `check` and `core.config.setting`.
+    """A field of a `Checked` dataclass, for `core.config.setting` too.
 
     Args:
         default: See `Knob`; the default of a float is a float, `1.0`.
@@ -100,13 +97,17 @@ def knobs(owner: Any) -> dict[str, Knob]:
     return {one.name: one.metadata[_KEY] for one in fields(owner) if _KEY in one.metadata}
 
 
-def check(instance: Any) -> None:
-    """Refuse what is out of bounds; for `__post_init__`.
+class Checked:
+    """Base of a dataclass with knobs, which refuses what is out of bounds when it is made.
 
     Raises:
         ConfigError: Some knob is turned to what it does not allow: which one, to what, and what is allowed.
     """
-    for name, one in knobs(instance).items():
-        value = getattr(instance, name)
-        if not one.allows(value):
-            raise ConfigError(f"{name}={value!r} is not allowed: {one.allowed}")
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for name, one in knobs(self).items():
+            value = getattr(self, name)
+            if not one.allows(value):
+                raise ConfigError(f"{name}={value!r} is not allowed: {one.allowed}")

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quickwins.core.knobs import check, knob
+from quickwins.core.knobs import Checked, knob
 from quickwins.logs._levels import WARNING
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _REST = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class Sampling(Checked):
     """How much of a frequent event to keep: everything, unless `every` says otherwise. Each knob says what it does."""
 
     first: int = knob(
@@ -48,14 +48,6 @@ class Sampling:
         le=86_400_000.0,
         words="A record whose `duration_ms` is at least this many milliseconds is always kept.",
     )
-
-    def __post_init__(self) -> None:
-        """Refuse what is out of bounds.
-
-        Raises:
-            ConfigError: A value is out of its bounds.
-        """
-        check(self)
 
 
 class Sampler:

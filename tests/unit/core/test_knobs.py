@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from quickwins.core.config import Number, Section, setting
 from quickwins.core.errors import ConfigError
-from quickwins.core.knobs import check, knob, knobs
+from quickwins.core.knobs import Checked, knob, knobs
 
 
 class Way(StrEnum):
@@ -24,16 +24,13 @@ class Way(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
+class Turned(Checked):
     share: float = knob(0.85, gt=0, le=1, words="How much of it.")
     size: int = knob(10, ge=0, lt=100_000, words="How many.")
     seconds: float = knob(1.0, words="How long.")
     way: Way | Literal["up", "down"] = knob(Way.UP, words="Where to.")
     loud: bool = knob(False, words="Whether it says so.")
     name: str = ""
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 class TurnedSettings(Section):

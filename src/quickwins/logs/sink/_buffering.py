@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
-from quickwins.core.knobs import check, knob
+from quickwins.core.knobs import Checked, knob
 
 if TYPE_CHECKING:
     from quickwins.core.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
-class Buffering:
+class Buffering(Checked):
     """What a sink is told to do; checked when made. Each knob says what it does.
 
     Attributes:
@@ -39,14 +39,6 @@ class Buffering:
         "finds no room then stays queued until the next line, `flush` or `close`. Off value: false.",
     )
     clock: Clock | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what is out of bounds.
-
-        Raises:
-            ConfigError: A value is out of its bounds.
-        """
-        check(self)
 
 
 class SinkOptions(TypedDict, total=False):
