@@ -5,11 +5,12 @@ One variable, since merging all variables of a context costs microseconds a line
 
 from __future__ import annotations
 
-from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from functools import wraps
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from quickwins.core.contexts import leave
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -87,9 +88,7 @@ class within:  # noqa: N801 -- used as a context manager, like a function; until
     def __exit__(self, *raised: object) -> None:
         token, self._token = self._token, None
         if token is not None:
-            # A generator that was abandoned is closed by the loop or the collector, wherever that may be.
-            with suppress(ValueError):
-                CONTEXT.reset(token)
+            leave(CONTEXT, token)
 
 
 class bound(within):  # noqa: N801 -- used as a context manager, like a function; until=2027-12-31

@@ -11,10 +11,10 @@ Documents, variables, arguments, aliases and messages are never shown: clients w
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from quickwins.core.contexts import leave
 from quickwins.core.errors import needs_extra
 from quickwins.logs._context import annotate
 from quickwins.logs._logger import get_logger
@@ -79,8 +79,7 @@ class LogExtension(SchemaExtension):
             yield
         finally:
             _safely(running.end)
-            with suppress(ValueError):  # the rest of a subscription may be closed in another context
-                _RUNNING.reset(token)
+            leave(_RUNNING, token)  # the rest of a subscription may be closed in another context
 
     def on_stream_result(self, result: StreamExecutionResult) -> Iterator[None]:
         """See `SchemaExtension`."""
