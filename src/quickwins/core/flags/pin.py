@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
-from quickwins.core.contexts import leave
 from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -79,5 +78,8 @@ class pinned:  # noqa: N801 -- used as a context manager, like a function; until
     ) -> None:
         self._snapshots = None
         if self._token is not None:
-            leave(PIN, self._token)
+            try:  # noqa: SIM105 -- a call, of `contexts.leave` as well, is a tenth of what a pin costs; until=2027-12-31
+                PIN.reset(self._token)
+            except ValueError:
+                pass
             self._token = None
