@@ -9,21 +9,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 import uvicorn
-from starlette.applications import Starlette
-from starlette.routing import Mount
-from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
+from strawberry.extensions import SchemaExtension
 
-from quickwins.demo.service.gateway import FeedClients, FeedGraphQL, FeedSchema, Query, make_app
+from quickwins.demo.service.gateway import make_app
 from quickwins.logs import Pipeline, Sink, _logger, configure_logging, get_logger
 from quickwins.logs.asgi import LogMiddleware
+from quickwins.logs.grpc import LogClientInterceptor
+from quickwins.logs.strawberry import LogExtension
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
 WAYS = {
     "bare": "no logging",
@@ -92,28 +92,17 @@ class EmptyInterceptor(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[mi
         return await continuation(client_call_details, request)
 
 
-def make_hooked_app(targets: list[str]) -> Starlette:
-    """The gateway with an empty extension and an empty interceptor."""
-
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.state.clients = FeedClients(targets, timeout_seconds=5.0, interceptors=[EmptyInterceptor()])
-        yield
-        await app.state.clients.close()
-
-    schema = FeedSchema(query=Query, extensions=[ParserCache, ValidationCache, EmptyExtension])
-    return Starlette(
-        routes=[Mount("/graphql", FeedGraphQL(schema, graphql_ide=None))],
-        lifespan=lifespan,
-    )
-
-
 class Gateways:
     """Sends each request to the one that its path names."""
 
     def __init__(self, targets: list[str]) -> None:
-        bare, everything = [make_app(targets, timeout_seconds=5.0, logs=logs) for logs in (False, True)]
-        hooked = make_hooked_app(targets)
+        bare = make_app(targets, timeout_seconds=5.0)
+        hooked = make_app(
+            targets, timeout_seconds=5.0, extensions=[EmptyExtension], interceptors=[EmptyInterceptor()]
+        )
+        everything = make_app(
+            targets, timeout_seconds=5.0, extensions=[LogExtension], interceptors=[*LogClientInterceptor()]
+        )
         self.apps = (bare, hooked, everything)
         self.entries: dict[str, Any] = {
             "bare": Handler(bare, None),

@@ -1,4 +1,4 @@
-"""The burst: one continuous load through all phases, the flags flipped in the configuration file while it runs."""
+"""The burst: one continuous load across all phases, with flags flipped in the configuration file while it runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from quickwins.core.flags.writer import FlagWriter
 from quickwins.demo.client import HttpClient
 from quickwins.demo.load import offer
-from quickwins.demo.phases import flips
+from quickwins.demo.phases import Flip, flips
 from quickwins.demo.watch import Watcher
 from quickwins.facade import SECTIONS
 
@@ -29,29 +29,14 @@ _LOOK_CLOSELY_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Flip:
-    """A flag that was changed in the file.
-
-    Attributes:
-        feature: Whose flag.
-        on: Its new state.
-        at_seconds: When the writing began, from the start of the burst.
-    """
-
-    feature: str
-    on: bool
-    at_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class Burst:
     """Everything that was seen of a burst.
 
     Attributes:
         offered: The load and how it fared.
         flips: The flags changed during it.
-        samples: What the backends' metrics said.
-        cpu: CPU readings at the start, at each change of phase and at the end, each with its second.
+        samples: What the backends' metrics showed.
+        cpu: CPU readings at the start, at each change of phase and at the end, each with its time in seconds.
     """
 
     offered: Offered
@@ -77,8 +62,8 @@ async def run_burst(
         service: Started with the flags of the first phase.
         load: For all phases together.
         phases: In order.
-        phase_seconds: How long each lasts.
-        config: The file that the backends follow.
+        phase_seconds: How long each one lasts.
+        config: The file the backends follow.
         meter: For the processes of the service and of PostgreSQL.
         timeout_seconds: When clients give up.
         progress: Told about each phase.

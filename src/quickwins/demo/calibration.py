@@ -1,8 +1,8 @@
-"""Fits the burst to the machine: what a request costs decides how long a query holds its connection.
+"""Fits the burst to the machine: the cost of a request decides how long a query holds its connection.
 
 At three times capacity the burst must leave more than half of the machine idle; otherwise the figures would show a
-busy machine and not a full pool. Capacity is connections divided by service time, so a dearer request, or a slower
-machine, gets a longer service time and so a smaller rate.
+busy machine instead of a full pool. Capacity is connections divided by service time, so a costlier request, or a slower
+machine, gets a longer service time and a lower rate.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
     from quickwins.demo.service.processes import FeedService
 
 OVERLOAD_FACTOR = 3.0
-"""The burst's rate by the capacity."""
+"""The burst's rate, as a multiple of capacity."""
 
 POOL_SIZES = (10, 7)
-"""Connections of each backend, the first that fits. Of ten the gate's threshold of 0.85 leaves nine, of seven six;
+"""Connections per backend; the first size that fits is taken. A threshold of 0.85 leaves nine of ten, or six of seven;
 other small sizes lose more to rounding."""
 
 CPU_SHARE_LIMIT = 0.5
 CPU_SHARE_PLANNED = 0.42
-"""Below the limit by what the trial may underestimate."""
+"""Below the limit, since the trial may underestimate the cost."""
 
 BUSIEST_PROCESS_PLANNED = 0.6
-"""Of one core: gateway and load generator are single threads, whose queues would otherwise become the measurement."""
+"""Of one core. Gateway and load generator are single threads; past this we would be measuring their queues."""
 
 MIN_SERVICE_SECONDS = 0.1
 MAX_SERVICE_SECONDS = 0.7
-"""A query must be able to wait a little and still be in time for clients that give up after a second."""
+"""So that a query can wait a little and still answer before its client gives up after a second."""
 
 TRIAL_POOL_SIZE = 10
 TRIAL_SERVICE_SECONDS = 0.5
@@ -70,9 +70,9 @@ class Choice:
     """What the burst is run with.
 
     Attributes:
-        pool_size: Connections of each backend.
+        pool_size: Connections per backend.
         service_seconds: How long a query holds its connection on top of its own work.
-        fits: Whether the burst is expected to stay within the planned share of the machine.
+        fits: Whether the burst should stay within the planned share of the machine.
     """
 
     pool_size: int
@@ -81,11 +81,11 @@ class Choice:
 
 
 def choose(cost: RequestCost, *, core_count: int, backends: int = len(BACKENDS)) -> Choice:
-    """The largest pools whose burst the machine can carry with queries that are not too long.
+    """The largest pools this machine can burst with queries that are not too long.
 
     Args:
         cost: What the trial showed.
-        core_count: Cores that may be used.
+        core_count: Cores we may use.
         backends: How many pools there are.
     """
     offered_per_second = min(
@@ -103,7 +103,7 @@ def choose(cost: RequestCost, *, core_count: int, backends: int = len(BACKENDS))
 async def measure_cost(
     service: FeedService, meter: CpuMeter, *, users: int, duration_seconds: float, timeout_seconds: float
 ) -> RequestCost:
-    """Offer a trial load like the burst's baseline, the dearest phase, and see what a request costs.
+    """Offer a trial load like the baseline, the most expensive phase, and see what a request costs.
 
     Args:
         service: Started with the trial's pool size and service time, all flags off.
@@ -121,7 +121,7 @@ async def measure_cost(
         return max(1, len(load.arrivals))
 
     try:
-        # The first requests are dearer: modules, plans and connections are made for them.
+        # The first requests cost more: modules, plans and connections are made for them.
         await offer_for(_WARM_UP_SECONDS)
         before = meter.read()
         requests = await offer_for(duration_seconds)
@@ -133,7 +133,7 @@ async def measure_cost(
 
 
 async def measure_capacity(service: FeedService, *, duration_seconds: float) -> Mapping[str, float]:
-    """Queries per second that each backend's bare pool reaches, all at once, one closed-loop worker per connection."""
+    """Queries per second of each backend's bare pool, all at the same time, with one closed-loop worker per connection."""
 
     async def ask(port: int) -> float:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

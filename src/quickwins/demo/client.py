@@ -1,8 +1,8 @@
-"""An HTTP/1.1 client for load: connections are kept and used again, and cost little.
+"""An HTTP/1.1 client for load: it reuses connections and costs little.
 
-Measured beside each other at 60 requests/s on 2 cores, client CPU per request: this 0.9 ms, aiohttp 1.1, httpcore 2.8,
-httpx 3.5. The load shares its machine with the service, so a client that costs more than the gateway would measure
-itself. The protocol is h11's, which uvicorn brings along; what is left here is a stack of idle connections.
+Client CPU per request, measured side by side at 60 requests/s on 2 cores: 0.9 ms here, aiohttp 1.1, httpcore 2.8, httpx
+3.5. The load shares its machine with the service, so a client that costs more than the gateway would measure itself. h11,
+which uvicorn brings along, does the protocol; all that is left here is a stack of idle connections.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class _Connection:
 class HttpClient:
     """Requests to one server of 127.0.0.1. Belongs to one event loop; `close` it.
 
-    There is no time-out here: whoever calls gives up by cancelling, and the connection is closed then, as a client's
-    is. As many connections are open as there are requests out; the load bounds those.
+    There is no time-out here: callers give up by cancelling, which closes the connection, as a real client would. There
+    are as many connections as requests in flight, which the load bounds.
     """
 
     def __init__(self, port: int) -> None:
@@ -81,11 +81,11 @@ class HttpClient:
         self._idle: list[_Connection] = []
 
     async def request(self, method: str, path: str, body: bytes = b"") -> Answer:
-        """Send one request and read its answer whole.
+        """Send one request and read the whole answer.
 
         Raises:
             OSError: There is no connection, or it was lost.
-            h11.RemoteProtocolError: The server hung up in the middle, or what it said is not HTTP.
+            h11.RemoteProtocolError: The server hung up half-way, or did not speak HTTP.
         """
         headers = [
             ("Host", f"127.0.0.1:{self._port}"),
@@ -105,7 +105,7 @@ class HttpClient:
         return answer
 
     def close(self) -> None:
-        """Close the idle connections; those in use are closed by their requests."""
+        """Close the idle connections; a request closes its own."""
         while self._idle:
             self._idle.pop().close()
 

@@ -31,8 +31,8 @@ class CpuReading:
     """Processor seconds used so far.
 
     Attributes:
-        by_process: By the demo's processes, with the children of each.
-        machine_seconds: By everything on this machine, strangers included.
+        by_process: By each of the demo's processes, its children included.
+        machine_seconds: By everything on this machine, other programs included.
     """
 
     by_process: Mapping[str, float]
@@ -52,10 +52,10 @@ class CpuReading:
 
 
 class CpuMeter:
-    """Reads the clocks of this process, which makes the load, and of others.
+    """Reads the CPU clocks of this process, which makes the load, and of others.
 
     Args:
-        pids: The other processes by name; children of theirs, dead or alive, count with them.
+        pids: The other processes by name; their children count too, dead or alive.
     """
 
     def __init__(self, pids: Mapping[str, int]) -> None:

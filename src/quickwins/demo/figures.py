@@ -1,4 +1,4 @@
-"""Works the figures out of what was observed. No I/O, no clock."""
+"""Works out the figures from what was observed. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BEFORE_FLIP_SECONDS = 1.0
 def figures(
     endings: Sequence[Ending], *, start_seconds: float, end_seconds: float, capacity_per_second: float
 ) -> Figures:
-    """The figures of one stretch: offered by when requests were due, everything else by when they ended."""
+    """The figures of one stretch. Offered requests count when they were due, everything else when it ended."""
     seconds = end_seconds - start_seconds
     offered = sum(start_seconds <= ending.due_seconds < end_seconds for ending in endings)
     latencies: dict[Outcome, list[float]] = {outcome: [] for outcome in Outcome}
@@ -88,7 +88,7 @@ def phase_results(
 
 
 def flip_results(burst: Burst, *, settling_seconds: float) -> list[FlipResult]:
-    """What each flip of `burst` did."""
+    """What each flip of `burst` did to the service."""
     return [
         FlipResult(
             feature=flip.feature,
@@ -110,7 +110,7 @@ def flip_results(burst: Burst, *, settling_seconds: float) -> list[FlipResult]:
 def checks(
     phases: Sequence[Phase], results: Sequence[PhaseResult], flips: Sequence[FlipResult]
 ) -> list[Check]:
-    """The targets of the phases, of the machine's share, and of the flips."""
+    """The targets: of the phases, for the share of the machine, and of the flips."""
     found = []
     for phase, result in zip(phases, results, strict=True):
         goodput = result.settled.goodput_of_capacity
@@ -140,6 +140,6 @@ def checks(
 
 
 def _cpu_of(burst: Burst, number: int) -> tuple[float, CpuReading]:
-    """How long phase `number` lasted by the CPU readings at its ends, and what was used in between."""
+    """How long phase `number` lasted between the CPU readings at its ends, and what was used meanwhile."""
     (start, before), (end, after) = burst.cpu[number : number + 2]
     return end - start, after.since(before)

@@ -1,4 +1,4 @@
-"""The load: many independent clients asking the gateway for feeds, some users' far more often than others'."""
+"""The load: many independent clients asking the gateway for feeds, some users' much more often than others'."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Ending:
     Attributes:
         due_seconds: When it was due, from the start of the load.
         ended_seconds: When its answer came or its client gave up, from the start of the load.
-        outcome: What it came to.
+        outcome: How it ended.
     """
 
     due_seconds: float
@@ -38,32 +38,32 @@ class Ending:
 
     @property
     def latency_seconds(self) -> float:
-        """From when it was due, so that lateness of the load generator counts too."""
+        """From when it was due, so that a late load generator counts too."""
         return self.ended_seconds - self.due_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is offered: arrival times, and whose feed each asks for."""
+    """What is offered: when each request arrives, and whose feed it asks for."""
 
     arrivals: Sequence[float]
     user_ids: Sequence[int]
 
     @classmethod
     def drawn(cls, *, rate_per_second: float, duration_seconds: float, users: int, seed: int) -> Load:
-        """Poisson arrivals of clients whose users are drawn by Zipf's law; the same seed gives the same load."""
+        """Poisson arrivals, for users drawn by Zipf's law; the same seed gives the same load."""
         arrivals = poisson_arrivals(
             rate_per_second=rate_per_second,
             duration_seconds=duration_seconds,
             rng=Random(seed),  # noqa: S311 -- a load to repeat, not a secret; until=2027-12-31
         )
-        keys = ZipfKeys(users, _POPULARITY_EXPONENT, Random(f"users of {seed}"))  # noqa: S311 -- likewise; until=2027-12-31
+        keys = ZipfKeys(users, _POPULARITY_EXPONENT, Random(f"users of {seed}"))  # noqa: S311 -- a load to repeat, not a secret; until=2027-12-31
         return cls(arrivals, [keys.draw() + 1 for _ in arrivals])
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What a load showed: the rig's report, and the endings one by one for figures of parts of it."""
+    """What became of a load: the rig's report, and each ending, for figures of parts of it."""
 
     report: LoadReport
     endings: Sequence[Ending] = field(repr=False)
@@ -75,9 +75,9 @@ def request_body(user_id: int) -> bytes:
 
 
 def outcome_of(answer: object) -> Outcome:
-    """What the gateway's answer, or the exception in its place, counts as.
+    """What the gateway's answer, or the exception instead of one, counts as.
 
-    Only what the service says is a refusal or a passed deadline is one; everything else that is no feed has failed.
+    Only the service itself can say that it refused or that a deadline passed; anything else that is not a feed failed.
     """
     if isinstance(answer, Answer) and answer.status == 200:  # noqa: PLR2004 -- HTTP's OK; until=2027-12-31
         errors = json.loads(answer.body).get("errors")
@@ -94,13 +94,13 @@ def outcome_of(answer: object) -> Outcome:
 async def offer(
     client: HttpClient, load: Load, *, timeout_seconds: float, duration_seconds: float
 ) -> Offered:
-    """Send the whole load, whether or not answers come.
+    """Send the whole load, whether or not anything answers.
 
     Args:
         client: Connected to the gateway.
         load: What to send.
         timeout_seconds: When a client gives up.
-        duration_seconds: How long the load lasts, for the report's rates.
+        duration_seconds: How long the load lasts, for the rates in the report.
     """
     endings: list[Ending] = []
     arrivals = load.arrivals

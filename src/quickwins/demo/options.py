@@ -1,4 +1,4 @@
-"""What a run of the demo may be told, and how long its steps take."""
+"""The options of a run, and how long its steps take."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Durations:
     """How long the measured steps last.
 
     Attributes:
-        trial_seconds: The trial load, which shows what a request costs.
+        trial_seconds: The trial load, which shows the cost of a request.
         capacity_seconds: The measurement of capacity.
-        phase_seconds: Each phase of the burst, its settling included.
+        phase_seconds: Each phase of the burst, settling included.
     """
 
     trial_seconds: float
@@ -34,11 +34,11 @@ class DemoOptions:
     """The options of a run.
 
     Attributes:
-        rows: Number of posts, 1 to 10 million; the other tables follow from it. Each feed query reads all of them,
-            since nothing is indexed: more rows cost more processor time per request.
-        output: Folder for the page and the JSON; made if missing.
-        seed: Of the arrivals and of who asks for which feed. The same seed offers the same load.
-        fast: A short run for tests: it goes through every step, but its figures are rough.
+        rows: Number of posts, 1 to 10 million, which sizes the other tables too. Nothing is indexed, so each feed query
+            reads them all: more rows cost more CPU per request.
+        output: Folder for the page and the JSON; created if missing.
+        seed: For the arrivals and whose feeds are asked for. The same seed offers the same load.
+        fast: A short run for tests: every step, but rough figures.
 
     Raises:
         ConfigError: `rows` is out of range.

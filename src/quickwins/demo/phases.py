@@ -1,4 +1,4 @@
-"""The phases of the burst, as data: add one here and it is run, measured, tabulated and plotted."""
+"""The phases of the burst, as data: one added here is run, measured, tabulated and plotted."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Phase:
     """A stretch of the burst under one state of the flags.
 
     Attributes:
-        name: Its key in results.
+        name: Its key in the results.
         title: What people read.
-        on: The features whose flags are on; every other feature's is off.
-        description: One sentence: what is different in it.
-        goodput_at_least: Target: the share of capacity that it must serve; `None` for none.
-        goodput_at_most: Target: the share of capacity that it must not exceed, or the burst shows nothing.
+        on: The features whose flags are on; all other flags are off.
+        description: What is different about it, in a sentence.
+        goodput_at_least: Target: the share of capacity it must serve; `None`: no target.
+        goodput_at_most: Target: the share of capacity it must not exceed, or the burst proves nothing; `None`: no target.
     """
 
     name: str
@@ -30,24 +30,39 @@ class Phase:
     goodput_at_most: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A flag that was changed in the file.
+
+    Attributes:
+        feature: Whose flag.
+        on: Its new state.
+        at_seconds: When the write began, from the start of the burst.
+    """
+
+    feature: str
+    on: bool
+    at_seconds: float
+
+
 PHASES = (
     Phase(
         name="baseline",
         title="Baseline",
         on=frozenset(),
-        description="All flags off: whoever finds no free connection waits for one, first come, first served.",
+        description="All flags off: a request that finds no free connection waits for one, first come, first served.",
         goodput_at_most=0.5,
     ),
     Phase(
         name="backpressure",
         title="Backpressure on",
         on=frozenset({"backpressure"}),
-        description="The pool refuses at once when 85 % of its connections are in use, so nobody waits in vain.",
-        # Nine of ten connections serve; the tenth is the spare that the threshold leaves.
+        description="The pool refuses at once when 85 % of its connections are in use, so that nothing waits in vain.",
+        # Nine of ten connections serve; the threshold keeps the tenth as a spare.
         goodput_at_least=0.8,
     ),
 )
-"""In the order of the burst. The first is the one that the others are compared with."""
+"""In the order of the burst. The others are compared with the first."""
 
 
 def features(phases: Sequence[Phase]) -> frozenset[str]:
@@ -61,7 +76,7 @@ def flips(before: Phase, after: Phase) -> Mapping[str, bool]:
 
 
 def config_text(phases: Sequence[Phase]) -> str:
-    """The `quickwins.toml` that the backends start with: the flags of the first phase."""
+    """The `quickwins.toml` the backends start with: the flags of the first phase."""
     sections = "".join(
         f"[{feature}]\nenabled = {str(feature in phases[0].on).lower()}\n\n"
         for feature in sorted(features(phases))

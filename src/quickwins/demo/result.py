@@ -1,4 +1,4 @@
-"""What a run shows: plain data, from the setting to the samples. `figures.py` works it out."""
+"""The result of a run, as plain data from the setting to the samples. `figures.py` works it out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
+
+from quickwins.demo.phases import Flip
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,12 +22,12 @@ class Figures:
     """A stretch of the burst.
 
     Attributes:
-        start_seconds: From the start of the burst.
-        end_seconds: Likewise.
-        offered_per_second: Requests due in it.
+        start_seconds: When it began, from the start of the burst.
+        end_seconds: When it ended, from the start of the burst.
+        offered_per_second: Requests that were due in it.
         goodput_per_second: Feeds delivered in it to clients that were still waiting.
-        goodput_of_capacity: The same by the capacity: 1.0 is all that the bare pools can do.
-        latency: By outcome, of the requests that ended in it: how many, and how long after they were due.
+        goodput_of_capacity: The same as a share of capacity: 1.0 is the most the bare pools can do.
+        latency: By outcome, for the requests that ended in it: how many, and how long after they were due.
     """
 
     start_seconds: float
@@ -41,15 +43,15 @@ class PhaseResult:
     """One phase.
 
     Attributes:
-        name: As in `phases.PHASES`.
-        title: Likewise.
-        description: Likewise.
-        settling: Its first seconds: what the phase before left behind runs out, queues fill or drain.
-        settled: The rest; the figures to compare.
-        pool_utilization: Mean share of connections in use while settled, over all backends' samples.
-        cpu_share: Of the machine's cores, all processes of the demo and the load together, settling included.
-        cpu_cores: The same in cores, by process.
-        machine_cpu_share: Of the machine's cores, strangers included.
+        name: Its key, from `phases.PHASES` like the next two.
+        title: What people read.
+        description: What is different about it.
+        settling: Its first seconds, while queues fill or drain and the rest of the phase before runs out.
+        settled: The rest: the figures to compare.
+        pool_utilization: Mean share of connections in use while settled, over the samples of all backends.
+        cpu_share: The share of the machine's cores that the demo and its load used, settling included.
+        cpu_cores: The cores used, by process.
+        machine_cpu_share: The share of the machine's cores that was used, other programs included.
     """
 
     name: str
@@ -64,34 +66,28 @@ class PhaseResult:
 
 
 @dataclass(frozen=True, slots=True)
-class FlipResult:
-    """A flag that was flipped under load.
+class FlipResult(Flip):
+    """What a flip under load did.
 
     Attributes:
-        feature: Whose flag.
-        on: Its new state.
-        at_seconds: When the file was written, from the start of the burst.
-        seen_after_seconds: How long after that each backend's metrics showed it; a backend that never did is missing.
-        failed: Requests that failed from a second before to the end of the settling after it. Refusals and clients
-            that gave up are no failures.
+        seen_after_seconds: How long it took each backend's metrics to show it; a backend that never did is missing.
+        failed: Requests that failed between a second before it and the end of the settling after it. Refusals, and
+            clients that gave up, are not failures.
     """
 
-    feature: str
-    on: bool
-    at_seconds: float
     seen_after_seconds: Mapping[str, float]
     failed: int
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A target and whether the run met it.
+    """A target, and whether the run met it.
 
     Attributes:
         name: What is asked for.
-        value: What the run showed.
+        value: What the run achieved.
         target: The bound, in words.
-        met: Whether the value keeps to it.
+        met: Whether the value is within it.
     """
 
     name: str
@@ -109,28 +105,28 @@ class Setting:
         users: Users in the database.
         seed: Of the load.
         command: The command line that repeats the run.
-        core_count: Cores that the demo could use.
-        pool_size: Connections of each backend.
-        service_seconds: How long a query holds its connection on top of its own work.
         timeout_seconds: When clients give up.
-        settling_seconds: How much of each phase's beginning is kept apart.
-        overload_factor: The offered rate by the capacity.
-        cpu_seconds_per_request: What the trial showed a request to cost.
+        overload_factor: The offered rate, as a multiple of capacity.
+        cpu_seconds_per_request: What a request cost in the trial.
+        pool_size: Connections per backend, chosen by that cost.
+        service_seconds: How long a query holds its connection on top of its own work, chosen by that cost.
+        settling_seconds: How much of the beginning of each phase is kept apart.
         versions: Of what took part, by name.
+        core_count: Cores the demo could use.
     """
 
     rows: int
     users: int
     seed: int
     command: str
-    core_count: int
-    pool_size: int
-    service_seconds: float
     timeout_seconds: float
-    settling_seconds: float
     overload_factor: float
     cpu_seconds_per_request: float
+    pool_size: int
+    service_seconds: float
+    settling_seconds: float
     versions: Mapping[str, str]
+    core_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +135,14 @@ class DemoResult:
 
     Attributes:
         setting: What it was made with.
-        capacity_per_second: What the bare pools reached together, one closed-loop worker per connection.
-        capacity_by_backend: Each pool's part.
+        capacity_per_second: What the bare pools reached together, with one closed-loop worker per connection.
+        capacity_by_backend: Each pool's part of it.
         phases: In order; the first is the baseline.
         flips: The flags flipped during the burst.
         checks: The targets.
-        generator_lateness_p99_seconds: How late requests were sent.
-        generator_was_bottleneck: Whether that was so late that the figures say more about the generator.
-        wall_seconds: How long the whole run took, start and clean-up included.
+        generator_lateness_p99_seconds: How late the load generator sent requests: 99 of 100 no later than this.
+        generator_was_bottleneck: Whether it was so late that the figures say more about it than about the service.
+        wall_seconds: How long the whole run took, from start to clean-up.
         timeline: The burst in slices, for plots.
         samples: The backends' metrics, for plots.
     """
@@ -178,7 +174,7 @@ class DemoResult:
         return all(check.met for check in self.checks)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain dicts, lists, numbers and strings, ready for JSON."""
+        """The whole result as plain dicts, lists, numbers and strings, ready for JSON."""
         plain: dict[str, Any] = _plain({**_fields(self), "met": self.met})
         return plain
 
@@ -188,7 +184,7 @@ def _fields(instance: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """`value` as JSON knows it."""
+    """`value` in the types that JSON has."""
     if dataclasses.is_dataclass(value):
         return _plain(_fields(value))
     if isinstance(value, dict):

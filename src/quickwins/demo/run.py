@@ -1,4 +1,4 @@
-"""One run of the demo, from an empty machine to the result, everything removed at the end."""
+"""One run of the demo, from nothing to the result, with everything removed at the end."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ CLIENT_TIMEOUT_SECONDS = 1.0
 def run_demo(options: DemoOptions, progress: Callable[[str], None] = lambda _: None) -> DemoResult:
     """Run the demo once. Blocks for about three quarters of a minute; needs the main thread.
 
-    Whatever way it ends, Ctrl-C and SIGTERM included, every process and folder it made is gone afterwards.
+    However it ends, Ctrl-C and SIGTERM included, every process and folder it made is gone afterwards.
 
     Args:
-        options: See there; `output` is left to `write_page` and the caller.
-        progress: Told in a few words about each step.
+        options: What to run; `output` is for `write_page` and the caller.
+        progress: Told about each step, in a few words.
 
     Raises:
         EngineError: PostgreSQL or a process of the service did not start; the message ends with its log.
@@ -53,7 +53,7 @@ def run_demo(options: DemoOptions, progress: Callable[[str], None] = lambda _: N
     started = time.monotonic()
     progress("starting PostgreSQL")
     with PostgresServer.start(settings={"max_connections": "100", "jit": "off"}) as server:
-        # Everything of ours lives in the server's temporary folder, which is removed even if we are killed.
+        # All our files live in the server's temporary folder, which is removed even if we are killed.
         folder = server.folder / "feed"
         folder.mkdir(mode=0o700)
         result = asyncio.run(_run(options, server, folder, progress))
@@ -115,7 +115,7 @@ async def _run(
             progress=progress,
         )
 
-    # A client of the phase before has given up after its timeout; a query begun for it ends a service time later.
+    # The last client of the phase before gives up within its timeout; a query begun for it ends a service time later.
     settling_seconds = CLIENT_TIMEOUT_SECONDS + choice.service_seconds
     phases = phase_results(
         burst,

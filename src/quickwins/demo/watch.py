@@ -1,4 +1,4 @@
-"""Watches the running service from outside: the backends' metrics as Prometheus would, and everybody's CPU clocks."""
+"""Watches the running service from outside: the backends' metrics, as Prometheus would, and all CPU clocks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 INTERVAL_SECONDS = 0.25
 CLOSE_INTERVAL_SECONDS = 0.05
-"""While somebody waits for a flag to be seen."""
+"""While waiting for a flag to be seen."""
 
 _FLAG = "quickwins_flag"
 _INFLIGHT = "db_pool_permits_inflight"
@@ -27,14 +27,14 @@ _REJECTED = "db_pool_exhausted_total"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One backend at one moment, as its `/metrics` said.
+    """One backend at one moment, as its `/metrics` showed it.
 
     Attributes:
-        at_seconds: When the answer was there, from the start of the burst.
+        at_seconds: When the answer came, from the start of the burst.
         backend: Its name.
-        utilization: Connections in use by the pool's size, 0 to 1.
+        utilization: The share of the pool's connections in use, 0 to 1.
         inflight: Connections in use.
-        rejected: Refusals since the backend's start.
+        rejected: Refusals since the backend started.
         flags: The state of each flag, 1 on, 0 off.
     """
 
@@ -47,7 +47,7 @@ class Sample:
 
 
 def read_sample(text: str, *, at_seconds: float, backend: str) -> Sample:
-    """Pick what is watched out of an exposition in Prometheus's text format."""
+    """Pick what we watch out of metrics in Prometheus's text format."""
     flags: dict[str, float] = {}
     sums = dict.fromkeys((_INFLIGHT, _UTILIZATION, _REJECTED), 0.0)
     for family in text_string_to_metric_families(text):
@@ -73,9 +73,9 @@ class Watcher:
     Attributes:
         backends: A client for each backend's metrics port, by the backend's name.
         meter: For the CPU clocks.
-        started: The monotonic second at which the burst began.
-        samples: What the backends said, in order.
-        cpu: What the clocks said, each with its second since the start.
+        started: When the burst began, in seconds of the monotonic clock.
+        samples: What the backends' metrics showed, in order.
+        cpu: Readings of the CPU clocks, each with its seconds since the start.
     """
 
     backends: Mapping[str, HttpClient]
@@ -94,11 +94,11 @@ class Watcher:
         self._close_until = self.now() + seconds
 
     def read_cpu(self) -> None:
-        """Take a reading of the clocks now."""
+        """Read the CPU clocks now."""
         self.cpu.append((self.now(), self.meter.read()))
 
     async def run(self) -> None:
-        """Sample for ever."""
+        """Sample until cancelled."""
         due = self.now()
         while True:
             await asyncio.gather(*(self._scrape(name, client) for name, client in self.backends.items()))
@@ -114,9 +114,9 @@ class Watcher:
 def seen_after(
     samples: Sequence[Sample], *, feature: str, on: bool, at_seconds: float
 ) -> Mapping[str, float]:
-    """How long after `at_seconds` each backend's metrics first showed the new state of a flag.
+    """How long after `at_seconds` each backend's metrics first showed a flag's new state.
 
-    A backend that never showed it is missing.
+    A backend that never did is missing.
     """
     seen: dict[str, float] = {}
     for sample in samples:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from quickwins.demo.burst import Burst, Flip
+from quickwins.demo.burst import Burst
 from quickwins.demo.cpu import CpuReading
 from quickwins.demo.figures import checks, flip_results, phase_results
 from quickwins.demo.load import Ending, Offered
-from quickwins.demo.phases import PHASES
+from quickwins.demo.phases import PHASES, Flip
 from quickwins.demo.result import DemoResult, Setting
 from quickwins.demo.watch import Sample
 from quickwins.rig import Bucket, LatencySummary, LoadReport, Outcome

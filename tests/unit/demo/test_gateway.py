@@ -49,7 +49,7 @@ async def test_a_feed_is_resolved_with_one_call() -> None:
     [
         pytest.param(
             rpc_error(grpc.StatusCode.UNAVAILABLE, ("grpc-retry-pushback-ms", "1500")),
-            {"code": "SERVICE_UNAVAILABLE", "retryAfterSeconds": 1.5},
+            {"code": "SERVICE_UNAVAILABLE", "retryAfter": 2},
             id="refused",
         ),
         pytest.param(

@@ -1,4 +1,4 @@
-"""The result as one self-contained page: it opens without a network, years later too."""
+"""The result as one self-contained page, which opens without a network, years from now too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from quickwins.core.errors import needs_extra
 from quickwins.demo.report.plots import goodput_figure, latency_figure, utilization_figure
 from quickwins.demo.report.table import rows
-from quickwins.demo.report.words import headline, milliseconds, plain_number, slowest_backend, strangers
+from quickwins.demo.report.words import flipped, headline, milliseconds, plain_number, strangers
 
 with needs_extra("demo"):
     from plotly.io import to_html
@@ -35,8 +35,8 @@ def write_page(result: DemoResult, path: Path) -> None:
 
     Args:
         result: Of a run.
-        path: The file, replaced if there is one; its folder is made if missing. About 5 MB: the plotting library
-            is inside.
+        path: The file, overwritten if it exists; its folder is created if missing. About 5 MB, with the plotting
+            library inside.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page(result), encoding="utf-8")
@@ -56,31 +56,32 @@ def page(result: DemoResult) -> str:
 <h1>A feed at {setting.overload_factor:g} times its capacity</h1>
 <p><b>{escape(headline(result))}</b></p>
 <p>One uninterrupted burst of requests hits a small social feed: a GraphQL gateway, three feed backends, one
-PostgreSQL. While it lasts, one line in a configuration file is changed; no process is restarted.</p>
+PostgreSQL. Half-way through, one line in a configuration file changes; no process is restarted.</p>
 <ul>{phases}</ul>
 {_table(result)}
 {_flips(result)}
 <h2>What came in, and what came out</h2>
-<p>Requests per second, by when they ended. Goodput counts only feeds that reached clients who were still waiting; the
-dashed line is all that the bare pools can do. The dotted line marks the flip; grey stretches are settling, and left out
-of the table.</p>
+<p>Requests per second, by when they ended. Goodput counts only feeds that reached clients who were still waiting. The
+dashed line is the most the bare pools can do, the dotted line marks the flip. Grey stretches are settling, and left out of
+the table.</p>
 {_plot(goodput_figure(result))}
 <h2>How long clients waited</h2>
-<p>From the moment a request was due: half of the requests were faster than p50, all but one in a hundred than p99, all
-but one in a thousand than p99.9. The axis is logarithmic: a refusal costs a client milliseconds, giving up a second.</p>
+<p>From the moment a request was due. Half of the requests were faster than p50, all but one in a hundred faster than p99,
+all but one in a thousand faster than p99.9. The axis is logarithmic: a refusal costs a client milliseconds, giving up costs
+a second.</p>
 {_plot(latency_figure(result))}
 <h2>How full the pools were</h2>
-<p>Connections in use in each backend, as its metrics said. Both phases keep the pools busy; the baseline with queries
-whose clients have left by the time the answer comes.</p>
+<p>Connections in use in each backend, from its metrics. Both phases keep the pools busy, but in the baseline many of the
+clients have left by the time the answer comes.</p>
 {_plot(utilization_figure(result))}
 <h2>How it was measured</h2>
 <ul>
-<li><b>Capacity</b> is the sum of what each backend's bare pool reaches with one worker per connection, each asking
-again when answered: {result.capacity_per_second:.1f} requests/s here.</li>
-<li><b>The load</b> waits for nobody: clients arrive at random at {
+<li><b>Capacity</b> is what the bare pools of all backends reach together with one worker per connection, each asking again
+once answered: {result.capacity_per_second:.1f} requests/s here.</li>
+<li><b>The load</b> does not wait for answers: clients arrive at random at {
         setting.overload_factor:g} times that rate and give
 up after {
-        setting.timeout_seconds:g} s. The gateway passes a deadline on, so an abandoned query is cancelled.</li>
+        setting.timeout_seconds:g} s. The gateway passes the deadline on, so an abandoned query is cancelled.</li>
 <li><b>A query</b> takes one connection and holds it for {
         milliseconds(setting.service_seconds)
     } on top of its own
@@ -89,16 +90,16 @@ work, as if it waited for disks and locks. That time was chosen for this machine
         setting.core_count
     }
 cores idle, so that the pools are what is full.</li>
-<li><b>All queries are equally long</b> here. Then a first-come, first-served queue under overload starts each query
-just too late for its client. Where lengths vary a lot, the shortest still get through and the baseline loses less.</li>
+<li><b>All queries take equally long</b> here, and so a first-come, first-served queue under overload starts each query just
+too late for its client. Where lengths vary a lot, the shortest still get through, and the baseline loses less.</li>
 <li><b>Settling</b>: the first {
-        setting.settling_seconds:.2f} s of each phase, a client's patience and one query. After
-the flip the callers who queued before it are still served in their order; nobody is thrown out.</li>
+        setting.settling_seconds:.2f} s of each phase: a client's patience plus one query. After
+the flip, callers who queued before it are still served in order; none is thrown out.</li>
 <li>The load generator sent 99 of 100 requests no later than {
         milliseconds(result.generator_lateness_p99_seconds)
     } after
 they were due{
-        "; that is too late, and the figures say more about it than about the service"
+        "; that is too late: the figures say more about it than about the service"
         if result.generator_was_bottleneck
         else ""
     }.</li>
@@ -128,11 +129,7 @@ def _table(result: DemoResult) -> str:
 
 
 def _flips(result: DemoResult) -> str:
-    return "".join(
-        f"<p>{escape(flip.feature)} was turned {'on' if flip.on else 'off'} {flip.at_seconds:.1f} s into the burst. The "
-        f"metrics of all backends showed it after {slowest_backend(flip)}; {flip.failed} requests failed around it.</p>"
-        for flip in result.flips
-    )
+    return "".join(f"<p>{escape(flipped(flip))}</p>" for flip in result.flips)
 
 
 def _plot(figure: graph_objects.Figure) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from quickwins.demo.result import DemoResult, Figures
     from quickwins.rig import Bucket, LatencySummary
 
-# Told apart by people who see colours differently too (Okabe and Ito, "Color Universal Design", 2008).
+# Colour-blind people can tell these apart too (Okabe and Ito, "Color Universal Design", 2008).
 _COLOURS = {
     "offered": "#555555",
     "ok": "#009E73",
@@ -32,7 +32,7 @@ _QUANTILES = (("p50", "p50_seconds"), ("p99", "p99_seconds"), ("p99.9", "p999_se
 
 
 def goodput_figure(result: DemoResult) -> graph_objects.Figure:
-    """Offered, capacity, goodput, refusals and time-outs over the burst, in requests/s."""
+    """Offered load, capacity, goodput, refusals and time-outs over the burst, in requests/s."""
     figure = _over_time(result, "requests/s")
     slices = _slices(result)
     times = [time for time, _ in slices]
@@ -80,7 +80,7 @@ def utilization_figure(result: DemoResult) -> graph_objects.Figure:
 
 
 def latency_figure(result: DemoResult) -> graph_objects.Figure:
-    """Percentiles of how long accepted and refused requests took, by phase, on a logarithmic axis."""
+    """Percentiles of how long requests took, by phase and outcome, on a logarithmic axis."""
     figure = graph_objects.Figure()
     groups: list[tuple[str, Outcome, str, str]] = []
     for phase in result.phases:
@@ -116,7 +116,7 @@ def _summary(result: DemoResult, phase: str, outcome: Outcome) -> LatencySummary
 
 
 def _slices(result: DemoResult) -> list[tuple[float, list[Bucket]]]:
-    """The timeline in slices of a second, by the middle of each, up to the end of the last phase."""
+    """The timeline in slices of a second, each with its middle, up to the end of the last phase."""
     found: dict[int, list[Bucket]] = {}
     for bucket in result.timeline:
         if bucket.start_seconds < result.phases[-1].settled.end_seconds:

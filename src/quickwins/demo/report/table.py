@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from quickwins.core.errors import needs_extra
 from quickwins.demo.report.words import (
+    flipped,
     headline,
     milliseconds,
     percent,
     plain_number,
     share_of_answers,
-    slowest_backend,
     strangers,
 )
 from quickwins.rig import Outcome
@@ -30,7 +30,7 @@ def render_table(result: DemoResult, console: Console | None = None) -> None:
 
     Args:
         result: Of a run.
-        console: Where to; standard output when `None`. Lines and colours are drawn on terminals only.
+        console: Where to print; standard output when `None`. Only terminals get lines and colours.
     """
     console = Console() if console is None else console
     setting = result.setting
@@ -48,15 +48,12 @@ def render_table(result: DemoResult, console: Console | None = None) -> None:
     console.print(table)
 
     def say(text: str, style: str | None = None) -> None:
-        # Where nobody looks at a terminal, a sentence stays on one line.
+        # Off a terminal, a sentence stays on one line.
         console.print(text, style=style, highlight=False, soft_wrap=not console.is_terminal)
 
     say("")
     for flip in result.flips:
-        say(
-            f"{flip.feature} turned {'on' if flip.on else 'off'} under load: seen by every backend after "
-            f"{slowest_backend(flip)}, {flip.failed} requests failed around it."
-        )
+        say(flipped(flip))
     say(
         f"{len(result.capacity_by_backend)} pools of {setting.pool_size}, {milliseconds(setting.service_seconds)} a "
         f"query, clients give up after {setting.timeout_seconds:g} s. Figures leave out each phase's first "
@@ -73,7 +70,7 @@ def render_table(result: DemoResult, console: Console | None = None) -> None:
 
 
 def rows(result: DemoResult) -> list[tuple[str, list[str]]]:
-    """The lines of the table: what, and a value for each phase."""
+    """The lines of the table: a name, and a value for each phase."""
 
     def line(name: str, value: str) -> tuple[str, list[str]]:
         return name, [value.format(p=phase) for phase in result.phases]

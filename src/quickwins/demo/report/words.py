@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from quickwins.demo.result import DemoResult, FlipResult, PhaseResult
     from quickwins.rig import Outcome
 
-NONE = "–"  # noqa: RUF001 -- a dash that is seen in a table; until=2027-12-31
+NONE = "–"  # noqa: RUF001 -- a dash wide enough for a table; until=2027-12-31
 
 _NOTICEABLE_SHARE = 0.15
 
@@ -27,7 +27,7 @@ def percent(share: float) -> str:
 
 
 def share_of_answers(phase: PhaseResult, outcome: Outcome) -> str:
-    """How many of the settled requests ended so, and what share of all that is."""
+    """How many of the settled requests ended like this, and what share of all of them."""
     latency = phase.settled.latency
     total = sum(summary.count for summary in latency.values())
     count = latency[outcome].count
@@ -35,18 +35,26 @@ def share_of_answers(phase: PhaseResult, outcome: Outcome) -> str:
 
 
 def plain_number(value: float) -> str:
-    """A number with two decimals at most."""
+    """A number with at most two decimals."""
     return f"{round(value, 2):g}"
 
 
 def slowest_backend(flip: FlipResult) -> str:
-    """After how long the last backend showed a flip."""
+    """How long it took the last backend to show a flip."""
     seen = flip.seen_after_seconds.values()
     return f"{max(seen):.2f} s" if seen else "never"
 
 
+def flipped(flip: FlipResult) -> str:
+    """What was flipped, when, and what it did, in a sentence or two."""
+    return (
+        f"{flip.feature} was turned {'on' if flip.on else 'off'} {flip.at_seconds:.1f} s into the burst. The metrics of "
+        f"all backends showed it after {slowest_backend(flip)}; {flip.failed} requests failed around it."
+    )
+
+
 def strangers(result: DemoResult) -> str:
-    """What to say about other programs that were busy meanwhile; nothing when they hardly were."""
+    """What to say of other programs on this machine; nothing if they were hardly busy."""
     share = max(phase.machine_cpu_share - phase.cpu_share for phase in result.phases)
     if share < _NOTICEABLE_SHARE:
         return ""
@@ -54,7 +62,7 @@ def strangers(result: DemoResult) -> str:
 
 
 def headline(result: DemoResult) -> str:
-    """The result in a sentence: ratios, which mean the same on every machine."""
+    """The result in a sentence, as ratios, which mean the same on every machine."""
     first, *others = result.phases
     told = "".join(
         f", and {percent(phase.settled.goodput_of_capacity)} with “{phase.title}”" for phase in others

@@ -1,7 +1,7 @@
-"""A feed backend: one process that answers `FeedService` from its own pool of database connections.
+"""A feed backend: a process that answers `FeedService` from its own pool of database connections.
 
-Started by `processes.py` as `python -m quickwins.demo.service.backend`. What protects it is one line, `qw.pool(...)`, and one
-interceptor; what it logs comes by another one. All do nothing while their flags are off.
+Started by `processes.py` as `python -m quickwins.demo.service.backend`. `qw.pool(...)` protects it, `qw.grpc_interceptors(...)`
+tells callers of refusals and logs each call. Both do nothing while their flags are off.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ with needs_extra("demo"):
     import asyncpg
     import grpc.aio
 
-    from quickwins.backpressure.grpc import BackpressureInterceptor
     from quickwins.demo.protocol import feed_pb2, feed_pb2_grpc
-    from quickwins.logs.grpc import LogServerInterceptor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,8 +40,8 @@ class FeedBackend(feed_pb2_grpc.FeedServiceServicer):
     """The service itself.
 
     Args:
-        bare: The pool as asyncpg made it, for calibration.
-        gated: The same pool behind the backpressure gate, for callers.
+        bare: The pool as asyncpg made it, to measure its capacity.
+        gated: The same pool behind its gate, for callers.
         service_seconds: How long a query holds its connection on top of its own work.
     """
 
@@ -55,7 +53,7 @@ class FeedBackend(feed_pb2_grpc.FeedServiceServicer):
     async def GetFeed(  # noqa: N802 -- the name is the protocol's; until=2027-12-31
         self, request: feed_pb2.FeedRequest, context: Any
     ) -> feed_pb2.FeedResponse:
-        """Answer one feed with one query. The caller's deadline cancels this coroutine, and with it the query."""
+        """Answer with one query. The caller's deadline cancels this coroutine, and the query with it."""
         del context
         with pinned(str(request.user_id)):
             rows = await self._gated.fetch(FEED_QUERY, request.user_id, request.limit, self._service_seconds)
@@ -74,7 +72,7 @@ class FeedBackend(feed_pb2_grpc.FeedServiceServicer):
     async def MeasureCapacity(  # noqa: N802 -- the name is the protocol's; until=2027-12-31
         self, request: feed_pb2.CapacityRequest, context: Any
     ) -> feed_pb2.CapacityResponse:
-        """Count what one worker per connection completes on the bare pool, each asking again when answered."""
+        """Count what one worker per connection completes on the bare pool, each asking again once answered."""
         del context
 
         async def query() -> None:
@@ -95,17 +93,12 @@ async def serve(
     name: str,
     ready_file: Path,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; write `ready_file` with the ports once everything answers."""
+    """Serve until SIGTERM or SIGINT; write the ports to `ready_file` once everything answers."""
     registry = CollectorRegistry()
     async with QuickWins.load(config, env=os.environ, registry=registry) as qw:
         bare = await asyncpg.create_pool(database_url, min_size=pool_size, max_size=pool_size)
         gated = qw.pool(bare, name="feed")  # `qw` closes it
-        server = grpc.aio.server(
-            interceptors=[
-                LogServerInterceptor(trusted=True, flag=qw.flag("logs")),
-                BackpressureInterceptor(),
-            ]
-        )
+        server = grpc.aio.server(interceptors=qw.grpc_interceptors(trusted=True))
         backend = FeedBackend(bare=bare, gated=gated, service_seconds=service_seconds)
         feed_pb2_grpc.add_FeedServiceServicer_to_server(backend, server)
         port = server.add_insecure_port("127.0.0.1:0")
@@ -117,7 +110,7 @@ async def serve(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the command line and serve; the database's URL comes from the environment, `FEED_DATABASE_URL`."""
+    """Read the command line and serve. The database's URL comes from the environment: `FEED_DATABASE_URL`."""
     parser = argparse.ArgumentParser(prog="python -m quickwins.demo.service.backend", description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--pool-size", type=int, required=True)

@@ -1,8 +1,8 @@
-"""The feed's tables, their deterministic content, and the one query that the load asks.
+"""The feed's tables, their deterministic content, and the query that the load runs.
 
-Rows are made inside the server by `generate_series` and MD5 of the row's number: the same `rows` gives the same
-content on every machine and version, and a million posts take seconds. MD5 because PostgreSQL's own hash functions
-may differ between major versions.
+The server makes the rows itself, from `generate_series` and the MD5 of each row's number: the same `rows` gives the same
+content on every machine and version, and a million posts take seconds. MD5, because PostgreSQL's own hash functions may
+differ between major versions.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ FEED_QUERY = """
     ORDER BY post.created_at DESC, post.id DESC
     LIMIT $2
 """
-"""The feed of user `$1`, at most `$2` posts, holding its connection for `$3` seconds more than the work needs.
+"""The feed of user `$1`: at most `$2` posts, holding the connection for `$3` seconds longer than the work takes.
 
-The sub-select depends on no row, so the server runs it exactly once, even for an empty feed. It stands for the time
-that a query on a busy production database waits for disks and locks: time, but no processor.
+The sub-select depends on no row, so the server runs it exactly once, even for an empty feed. It stands for the time a
+query on a busy production database waits for disks and locks: time, but no CPU.
 """
 
 _FOLLOWS_PER_USER = 10
 _SKEWED = "(({first}) % {users}) * (({second}) % {users}) / {users} + 1"
-"""Low numbers more often than high ones: the product of two even draws. Few authors write most of the posts."""
+"""Low numbers more often than high ones: the product of two uniform draws. A few authors write most of the posts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class RowCounts:
 
     @classmethod
     def for_posts(cls, rows: int) -> RowCounts:
-        """The proportions of the feed: a tenth as many users, ten follows each, a message for every two posts.
+        """A tenth as many users as posts, ten follows for each user, a message for every two posts.
 
         Args:
             rows: Number of posts, at least 1.
@@ -60,12 +60,12 @@ class RowCounts:
 
 
 def _draw(table: str, purpose: str) -> str:
-    """SQL for a number from 0 to 2**32 - 1 that depends on table, purpose and row number `n` alone."""
+    """SQL for a number from 0 to 2**32 - 1 that depends only on table, purpose and the row's number `n`."""
     return f"('x' || substr(md5('{table}:{purpose}:' || n), 1, 8))::bit(32)::bigint"
 
 
 def seed_statements(counts: RowCounts) -> dict[str, str]:
-    """One `INSERT` a table, by table name; pure text, so that the same counts give the same rows."""
+    """An `INSERT` for each table, by name; the same counts give the same rows."""
     users = counts.users
     author = _SKEWED.format(first=_draw("posts", "author"), second=_draw("posts", "author2"), users=users)
     followee = _SKEWED.format(
@@ -99,8 +99,8 @@ async def create_feed(url: str, rows: int, progress: Callable[[str], None]) -> R
     """Create the tables in the empty database at `url` and fill them; all or nothing.
 
     Args:
-        url: A PostgreSQL URL whose user may create tables.
-        rows: Number of posts; the other tables follow from it (`RowCounts.for_posts`).
+        url: A PostgreSQL URL; its user may create tables.
+        rows: Number of posts, which sizes the other tables too (`RowCounts.for_posts`).
         progress: Told about each table.
     """
     counts = RowCounts.for_posts(rows)

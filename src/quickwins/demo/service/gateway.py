@@ -1,8 +1,8 @@
 """The gateway: GraphQL over HTTP in front, gRPC to the feed backends behind.
 
-Started by `processes.py` as `python -m quickwins.demo.service.gateway`. Plain good practice: channels are kept open,
-backends take turns, every call carries a deadline, documents are parsed and validated once. Of ours there is the logging,
-which does nothing while its flag is off.
+Started by `processes.py` as `python -m quickwins.demo.service.gateway`. It does what any good gateway does: channels stay
+open, backends take turns, every call carries a deadline, documents are parsed and validated once. What this library adds
+is in `serve`, and does nothing while its flags are off.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from prometheus_client import CollectorRegistry
 
-from quickwins.core.errors import Rejected, needs_extra
+from quickwins.core.errors import PUSHBACK, Rejected, answer, needs_extra
 from quickwins.demo.protocol.graphql import TIMED_OUT_CODE
 from quickwins.demo.service.ready import write_ready_file
 from quickwins.facade import QuickWins
@@ -35,9 +35,6 @@ with needs_extra("demo"):
     from strawberry.extensions import ParserCache, ValidationCache
 
     from quickwins.demo.protocol import feed_pb2, feed_pb2_grpc
-    from quickwins.logs.asgi import LogMiddleware
-    from quickwins.logs.grpc import LogClientInterceptor
-    from quickwins.logs.strawberry import LogExtension
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -47,19 +44,16 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
     from strawberry.types import ExecutionContext
 
-    from quickwins.core.flags import Flag
-
-PUSHBACK = "grpc-retry-pushback-ms"
 FAILED_CODE = "UPSTREAM_FAILED"
 _EXPECTED_CODES = {Rejected.graphql_code, TIMED_OUT_CODE}
 
 
 class FeedClients:
-    """The open channels to the backends, used in turn.
+    """The channels to the backends, which take turns.
 
     Args:
         targets: `host:port` of each backend.
-        timeout_seconds: The deadline that every call carries.
+        timeout_seconds: The deadline of every call.
         interceptors: What every call passes through.
     """
 
@@ -78,7 +72,7 @@ class FeedClients:
         """Ask the next backend.
 
         Raises:
-            GraphQLError: With a code that tells a refusal, a passed deadline and a failure apart.
+            GraphQLError: Its code tells a refusal, a passed deadline and a failure apart.
         """
         request = feed_pb2.FeedRequest(user_id=user_id, limit=limit)
         try:
@@ -96,12 +90,12 @@ class FeedClients:
 
 
 def graphql_error(error: grpc.aio.AioRpcError) -> GraphQLError:
-    """What a failed call to a backend is for a GraphQL client: a refusal, a passed deadline, or a failure."""
+    """What a GraphQL client is told of a failed call: a refusal, a passed deadline, or a failure."""
     pushback = next((value for key, value in error.trailing_metadata() or () if key == PUSHBACK), None)
     if error.code() is grpc.StatusCode.UNAVAILABLE and pushback is not None:
-        # Without the pushback UNAVAILABLE means a broken connection: that is a failure, not a refusal.
-        extensions = {"code": Rejected.graphql_code, "retryAfterSeconds": int(pushback) / 1000}
-        return GraphQLError("The feed is busy: try again a little later.", extensions=extensions)
+        # Without the pushback, UNAVAILABLE means a broken connection: a failure, not a refusal.
+        told = answer(Rejected("a backend is full", retry_after_seconds=int(pushback) / 1000))
+        return GraphQLError(told.sentence, extensions=dict(told.extensions))
     if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return GraphQLError("The feed took too long.", extensions={"code": TIMED_OUT_CODE})
     return GraphQLError("The feed is broken.", extensions={"code": FAILED_CODE, "status": error.code().name})
@@ -121,14 +115,14 @@ class Post:
 class Query:
     """What can be asked."""
 
-    @strawberry.field(description="The newest posts of everybody the user follows.")  # type: ignore[untyped-decorator]  # -- as strawberry types it; until=2027-12-31
+    @strawberry.field(description="The newest posts of everyone the user follows.")  # type: ignore[untyped-decorator]  # -- as strawberry types it; until=2027-12-31
     async def feed(
         self,
         info: strawberry.Info[dict[str, Any], None],
         user_id: Annotated[int, strawberry.argument(description="Whose feed.")],
         first: Annotated[int, strawberry.argument(description="How many posts at most.")] = 10,
     ) -> list[Post]:
-        """Resolve one feed with one call to one backend."""
+        """Resolve a feed with one call to one backend."""
         response = await info.context["clients"].feed(user_id, first)
         return [
             Post(
@@ -142,12 +136,12 @@ class Query:
 
 
 class FeedSchema(strawberry.Schema):
-    """The schema; refusals and passed deadlines are answers, not incidents, and get no stack trace in the log."""
+    """The schema. Refusals and passed deadlines are answers, not incidents: they leave no stack trace in the log."""
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
-        """Log what is left when the expected is taken away."""
+        """Log only the unexpected."""
         unexpected = [
             error for error in errors if (error.extensions or {}).get("code") not in _EXPECTED_CODES
         ]
@@ -155,7 +149,7 @@ class FeedSchema(strawberry.Schema):
 
 
 class FeedGraphQL(GraphQL[dict[str, Any], None]):
-    """The GraphQL endpoint, handing the open channels to the resolvers."""
+    """The GraphQL endpoint, which hands the channels to the resolvers."""
 
     async def get_context(
         self, request: Request | WebSocket, response: Response | WebSocket
@@ -164,29 +158,26 @@ class FeedGraphQL(GraphQL[dict[str, Any], None]):
         return {"request": request, "response": response, "clients": request.app.state.clients}
 
 
-def make_schema(*, logs: Flag | bool = False) -> FeedSchema:
-    """The schema, with documents parsed and validated once for all requests that send the same.
-
-    Args:
-        logs: Whether operations are named on requests' lines: always, as the flag says, or never.
-    """
-    extensions: list[Any] = [ParserCache, ValidationCache]
-    if logs:
-        flag = None if isinstance(logs, bool) else logs
-        extensions.append(lambda: LogExtension(flag=flag))
-    return FeedSchema(query=Query, extensions=extensions)
+def make_schema(extensions: Sequence[Any] = ()) -> FeedSchema:
+    """The schema, with documents parsed and validated once for all requests that send the same."""
+    return FeedSchema(query=Query, extensions=[ParserCache, ValidationCache, *extensions])
 
 
-def make_app(targets: Sequence[str], *, timeout_seconds: float, logs: Flag | bool = False) -> Starlette:
-    """The gateway as an ASGI application, its GraphQL endpoint at `/graphql/`; `LogMiddleware` goes around it.
+def make_app(
+    targets: Sequence[str],
+    *,
+    timeout_seconds: float,
+    extensions: Sequence[Any] = (),
+    interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+) -> Starlette:
+    """The gateway as an ASGI application, its GraphQL endpoint at `/graphql/`.
 
     Args:
         targets: `host:port` of each backend.
-        timeout_seconds: The deadline that every call to a backend carries.
-        logs: Whether operations are named on requests' lines, and traces go on to the backends: always, as the flag says,
-            or never.
+        timeout_seconds: The deadline of every call to a backend.
+        extensions: What the schema has besides its caches.
+        interceptors: What every call to a backend passes through.
     """
-    interceptors = [*LogClientInterceptor(flag=None if isinstance(logs, bool) else logs)] if logs else []
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -196,22 +187,26 @@ def make_app(targets: Sequence[str], *, timeout_seconds: float, logs: Flag | boo
         finally:
             await app.state.clients.close()
 
-    endpoint = FeedGraphQL(make_schema(logs=logs), graphql_ide=None)
+    endpoint = FeedGraphQL(make_schema(extensions), graphql_ide=None)
     return Starlette(routes=[Mount("/graphql", endpoint)], lifespan=lifespan)
 
 
 async def serve(*, config: Path, backends: Sequence[str], timeout_seconds: float, ready_file: Path) -> None:
     """Serve on a free port of 127.0.0.1 until SIGTERM or SIGINT; write `ready_file` once it listens."""
-    # asyncio switches Nagle's algorithm off only for sockets that say they are TCP, and what `accept` returns says
-    # what its listener said. Without this each answer waits 40 ms for the client's delayed acknowledgement.
+    # asyncio turns Nagle's algorithm off only for sockets that say they are TCP, and an accepted socket says what its
+    # listener does. Without this, each answer waits 40 ms for the client's delayed acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(2048)
     async with QuickWins.load(config, env=os.environ, registry=CollectorRegistry()) as qw:
-        flag = qw.flag("logs")
-        app = LogMiddleware(make_app(backends, timeout_seconds=timeout_seconds, logs=flag), flag=flag)
+        app = make_app(
+            backends,
+            timeout_seconds=timeout_seconds,
+            extensions=qw.strawberry_extensions(),
+            interceptors=qw.grpc_client_interceptors(),
+        )
         server = uvicorn.Server(
-            uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=1)
+            uvicorn.Config(qw.asgi(app), access_log=False, log_level="warning", timeout_graceful_shutdown=1)
         )
         write_ready_file(ready_file, name="gateway", port=listener.getsockname()[1])
         await server.serve(sockets=[listener])

@@ -1,4 +1,4 @@
-"""Starts the feed service: three backends and a gateway, each a supervised process that never outlives us."""
+"""Starts the feed service: three backends and a gateway, each a supervised process that cannot outlive us."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FeedService:
     Attributes:
         gateway_port: Where GraphQL is spoken.
         backend_ports: Where each backend speaks gRPC.
-        metrics_ports: Where each backend shows its metrics.
+        metrics_ports: Where each backend serves its metrics.
         pids: The process id of each process.
     """
 
@@ -53,9 +53,9 @@ class ServiceSettings:
     Attributes:
         config: The backends' `quickwins.toml`.
         database_url: Of a database filled by `create_feed`.
-        pool_size: Connections of each backend.
+        pool_size: Connections per backend.
         service_seconds: How long a query holds its connection on top of its own work.
-        timeout_seconds: The deadline that the gateway gives to each call.
+        timeout_seconds: The deadline the gateway gives each call.
     """
 
     config: Path
@@ -67,14 +67,14 @@ class ServiceSettings:
 
 @asynccontextmanager
 async def feed_service(settings: ServiceSettings, *, folder: Path) -> AsyncIterator[FeedService]:
-    """Start the service, wait until a feed comes out of it, and stop it at the end of the block.
+    """Start the service, wait until it answers, and stop it at the end of the block.
 
     Args:
-        settings: See there.
-        folder: For logs and ready files; made here.
+        settings: How it is started.
+        folder: For logs and ready files; created here.
 
     Raises:
-        EngineError: A process did not get ready, or ended within the block and broke it; the message ends with its log.
+        EngineError: A process did not get ready, or ended and broke the block; the message ends with its log.
     """
     os.mkdir(folder)  # noqa: PTH102 -- once, before anything runs; until=2027-12-31
     with ExitStack() as stack:
@@ -109,14 +109,14 @@ async def feed_service(settings: ServiceSettings, *, folder: Path) -> AsyncItera
                 pids={name: child.pid for name, child in children.items()},
             )
         except Exception as error:
-            # Whatever broke the block, a process that is gone is why.
+            # If a process is gone, that is what broke the block.
             for child in children.values():
                 _check_runs(child, error)
             raise
 
 
 def ready_file(folder: Path, name: str) -> Path:
-    """Where the process called `name` says that it is ready."""
+    """The file in which the process called `name` says it is ready."""
     return folder / f"{name}.ready"
 
 
@@ -138,7 +138,7 @@ def _gateway_arguments(settings: ServiceSettings, targets: list[str]) -> list[st
 
 
 def _environment(database_url: str) -> dict[str, str]:
-    # A flag set in the caller's environment would win over the file, and the flip would do nothing.
+    # A flag in our own environment would beat the file, and the flip would do nothing.
     kept = {key: value for key, value in os.environ.items() if not key.startswith(_OUR_VARIABLES)}
     return {**kept, "FEED_DATABASE_URL": database_url}
 
@@ -177,7 +177,7 @@ def _check(child: Child, deadline: float) -> None:
 
 
 async def _answers(port: int) -> None:
-    """One real feed from each backend: the gateway takes them in turn."""
+    """Fetch a real feed from each backend, which take turns behind the gateway."""
     client = HttpClient(port)
     try:
         for _ in BACKENDS:

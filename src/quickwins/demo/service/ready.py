@@ -1,4 +1,4 @@
-"""How a process of the demo says that it is ready, and how it is told to end."""
+"""How a process of the demo says it is ready, and how it is told to end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def write_ready_file(path: Path, **facts: str | int) -> None:
-    """Write `facts` (name, ports) to `path` in one step, so that a reader sees all of them or no file."""
+    """Write `facts` (name, ports) to `path` in one step: a reader sees all of them, or no file."""
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps(facts), encoding="utf-8")
     os.replace(draft, path)  # noqa: PTH105 -- says "atomic" where Path.replace says "rename"; until=2027-12-31
