@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_type
 
+import grpc.aio
+import strawberry
+
 from quickwins import ConfigError, QuickWins, pinned
-from quickwins.backpressure import BackpressureSettings, Gate, GatedPool, GateKind, PoolExhausted, PoolStats
+from quickwins.backpressure import (
+    BackpressureSettings,
+    Gate,
+    GatedPool,
+    GateKind,
+    PoolExhausted,
+    PoolStats,
+    Priority,
+)
+from quickwins.core.asgi import App
 from quickwins.core.flags import Flag, Flags, FlagSettings, MemorySource
 
 if TYPE_CHECKING:
     import asyncpg
+
+
+@strawberry.type
+class Query:
+    hello: str
 
 
 async def a_service(raw: asyncpg.Pool) -> None:
@@ -34,6 +51,20 @@ async def a_service(raw: asyncpg.Pool) -> None:
             await pool.release(spare)
     assert_type(pool.stats(), PoolStats)
     await pool.close(grace=10)
+
+
+def the_adapters(qw: QuickWins, app: App) -> App:
+    http = qw.gate(name="http", size=50)
+    assert_type(http, Gate)
+    server = grpc.aio.server(interceptors=qw.grpc_interceptors(gate=http, trusted=True))
+    channel = grpc.aio.insecure_channel("feed:50051", interceptors=qw.grpc_client_interceptors())
+    del server, channel
+    strawberry.Schema(Query, extensions=[*qw.strawberry_extensions()])
+    if qw.log_pipeline is not None:
+        assert_type(qw.log_pipeline.flush(), bool)
+    return qw.asgi(
+        app, gate=http, trusted=lambda scope: True, priority=lambda scope: Priority.NORMAL, exempt=()
+    )
 
 
 def by_hand(raw: asyncpg.Pool) -> GatedPool:

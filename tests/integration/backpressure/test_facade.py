@@ -142,3 +142,22 @@ async def test_leaving_closes_every_pool_also_when_one_fails_and_stops_polling(
     with pytest.raises(PoolExhausted, match="closed"):
         await gated[0].acquire()
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "quickwins-flags"]
+
+
+async def test_cancelled_while_it_closes_it_leaves_no_pool_and_no_task_behind(
+    tmp_path: Path, pools: Pools
+) -> None:
+    qw = loaded(tmp_path)
+    feed, search = qw.pool(await pools(2), name="feed"), qw.pool(await pools(2), name="search")
+    await qw.__aenter__()
+    await feed.acquire()  # whose holder does not give it back within the grace
+    closing = asyncio.create_task(qw.__aexit__())
+    await eventually(lambda: feed.pool.is_closing() and search.pool.is_closing())
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    for pool in (feed, search):
+        with pytest.raises(PoolExhausted, match="closed"):
+            await pool.acquire()
+        assert pool.pool.get_size() == 0
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "quickwins-flags"]
