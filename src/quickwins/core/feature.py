@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from quickwins.core.config import Section, Settings
-    from quickwins.core.flags.live import Flag, Flags
+    from quickwins.core.flags.flag import Flag
+    from quickwins.core.flags.live import Flags
     from quickwins.core.flags.snapshot import Snapshot
 
 

@@ -16,7 +16,8 @@ from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
     from quickwins.core.flags._state import FlagSettings, FlagState, Why, decide
-    from quickwins.core.flags.live import Flag, Flags
+    from quickwins.core.flags.flag import Flag
+    from quickwins.core.flags.live import Flags
     from quickwins.core.flags.pin import pinned
     from quickwins.core.flags.settings import FlagsSettings
     from quickwins.core.flags.snapshot import Snapshot
@@ -52,7 +53,7 @@ __getattr__, __dir__ = lazily(
     {
         "EnvironmentSource": "sources",
         "FileSource": "sources",
-        "Flag": "live",
+        "Flag": "flag",
         "FlagSettings": "_state",
         "FlagState": "_state",
         "Flags": "live",

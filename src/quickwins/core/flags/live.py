@@ -16,18 +16,17 @@ from quickwins.core.events import (
     FLAG_SUBSCRIBER_FAILED,
     Reporter,
 )
+from quickwins.core.flags.flag import Flag
 from quickwins.core.flags.history import audit_record, change_fields
 from quickwins.core.flags.metrics import (
     AUDIT_FAILURES,
     FLAG,
     FLAG_CHANGES,
     FLAG_VERSION,
-    MISSING_KEY,
     SOURCE_FAILURES,
     SOURCE_UP,
     SUBSCRIBER_FAILURES,
 )
-from quickwins.core.flags.pin import PIN
 from quickwins.core.flags.settings import FlagsSettings
 from quickwins.core.flags.snapshot import Snapshot
 from quickwins.core.flags.sources import SourceError, SourceReason, killed_in
@@ -43,60 +42,7 @@ if TYPE_CHECKING:
     from quickwins.core.audit import AuditLog
     from quickwins.core.clock import Clock
     from quickwins.core.config import Section
-    from quickwins.core.flags._state import FlagState
     from quickwins.core.flags.sources import Source
-
-
-class Flag:
-    """A handle on one feature's flag. Any thread may ask.
-
-    Attributes:
-        feature: Its name.
-        state: Its state in the newest snapshot. `flag.state.on` is the unkeyed evaluation, two attribute reads, for
-            what concerns the whole process; inside a request ask `active()`.
-    """
-
-    __slots__ = ("_flags", "_missing", "feature", "state")
-
-    def __init__(self, feature: str, flags: Flags, state: FlagState, metrics: Metrics) -> None:
-        self.feature = feature
-        self.state = state
-        self._flags = flags
-        self._missing = metrics.counter(MISSING_KEY, feature=feature)
-
-    def __repr__(self) -> str:
-        return f"<Flag {self.feature} {self.state}>"
-
-    def active(self) -> bool:
-        """Whether the feature is on for the current request: by its pinned snapshot and key, if it has a pin.
-
-        Below 100 %, without a key, it is off, and counted.
-        """
-        pin = PIN.get()
-        if pin is None:
-            state = self.state
-            key = None
-        else:
-            state = pin.snapshot(self._flags).flags[self.feature]
-            key = pin.key
-        if state.on:
-            return True
-        if state.limit == 0:
-            return False
-        if key is None:
-            self._missing.inc()
-            return False
-        return state.admits(key)
-
-    def active_for(self, key: str) -> bool:
-        """Whether the feature is on for `key`, whatever key the request has pinned; its snapshot still counts."""
-        pin = PIN.get()
-        state = self.state if pin is None else pin.snapshot(self._flags).flags[self.feature]
-        return state.admits(key)
-
-    def subscribe(self, subscriber: Callable[[], None]) -> None:
-        """Call `subscriber` after each change of any flag or setting, on the polling loop. It must not block."""
-        self._flags.subscribe(lambda _: subscriber())
 
 
 class Flags:
