@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quickwins.core.one_per_process import OnePerProcess
-from quickwins.suppressions import bridge
 from quickwins.suppressions.settings import SuppressionsSettings
 
 if TYPE_CHECKING:
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
 
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flags, Snapshot
+    from quickwins.suppressions.bridge import Bridge
 
 _WARNINGS = OnePerProcess()
 
@@ -27,7 +27,7 @@ class Suppressions:
         self._flags = flags
         self._registry = registry
         self._clock = clock
-        self._bridge: bridge.Bridge | None = None
+        self._bridge: Bridge | None = None
 
     def apply(self, snapshot: Snapshot) -> None:
         """Have the bridge while the flag is on, and nothing at all while it is off."""
@@ -39,6 +39,8 @@ class Suppressions:
 
     def begin(self) -> None:
         """See `OnePerProcess`. A bridge that the service has installed by hand stays, and is the only one."""
+        from quickwins.suppressions import bridge
+
         if bridge.installed() is None:
             settings = self._flags.snapshot.settings
             self._bridge = bridge.install(
@@ -50,6 +52,10 @@ class Suppressions:
 
     def end(self) -> None:
         """See `OnePerProcess`."""
-        if self._bridge is not None and bridge.installed() is self._bridge:
+        mine, self._bridge = self._bridge, None
+        if mine is None:
+            return
+        from quickwins.suppressions import bridge
+
+        if bridge.installed() is mine:
             bridge.uninstall()
-        self._bridge = None
