@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
-    from quickwins.backpressure._deadline import deadline
     from quickwins.backpressure._gate import Gate, GateOptions
     from quickwins.backpressure._permit import Permit
     from quickwins.backpressure._pool import Acquisition, GatedPool
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from quickwins.backpressure.rule import GateKind, Nested, Priority, RejectReason, Rule
     from quickwins.backpressure.settings import BackpressureSettings, PoolSettings
     from quickwins.backpressure.stats import HeldAt, Holder, PoolStats
+    from quickwins.core.deadline import deadline
 
 __all__ = [
     "Acquisition",
@@ -66,6 +66,6 @@ __getattr__, __dir__ = lazily(
         "Priority": "rule",
         "RejectReason": "rule",
         "Rule": "rule",
-        "deadline": "_deadline",
+        "deadline": "quickwins.core.deadline",
     },
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from quickwins.backpressure import metrics
 from quickwins.backpressure.rule import Priority, RejectReason
@@ -26,6 +26,10 @@ class Outcome(StrEnum):
     TIMED_OUT = "timed_out"
     CANCELLED = "cancelled"
     FAILED = "failed"
+
+
+ACQUIRED: Final = Outcome.ACQUIRED  # as in `_core.verdict`
+REJECTED: Final = Outcome.REJECTED
 
 
 def outcome_of(error: BaseException) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quickwins.backpressure._permit import State
+from quickwins.backpressure._permit import ENDED, HELD
 from quickwins.backpressure.stats import HeldAt, Holder
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ class Holders:
 
     def begin(self, hold: Hold, task: asyncio.Task[object] | None) -> None:
         """`hold` is in use by `task` from now on."""
-        hold.state = State.HELD
+        hold.state = HELD
         hold.task = task
         hold.outer = self.held_by.get(task)
         self.held_by[task] = hold
 
     def end(self, hold: Hold) -> None:
         """`hold` is no longer in use."""
-        hold.state = State.ENDED
+        hold.state = ENDED
         task = hold.task
         last = self.held_by[task]
         if last is not hold:

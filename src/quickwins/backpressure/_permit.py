@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from quickwins.backpressure._core.verdict import Ending
+from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED, Ending
 from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -41,6 +41,13 @@ class State(StrEnum):
     WAITING = "in line"
     HELD = "in use"
     ENDED = "over"
+
+
+# As in `_core.verdict`: none of them is looked up on a hot path.
+NEW: Final = State.NEW
+WAITING: Final = State.WAITING
+HELD: Final = State.HELD
+ENDED: Final = State.ENDED
 
 
 class Hold:
@@ -89,7 +96,7 @@ class Hold:
         self.timeout_seconds = timeout_seconds
         self.priority = priority
         self.tenant_key = tenant
-        self.state = State.NEW
+        self.state = NEW
         self.asked_from(frame)
 
     def asked_from(self, frame: FrameType | None) -> None:
@@ -130,26 +137,26 @@ class Permit(Hold):
 
     # Not `async def`: that would put one more coroutine around the one that does the work.
     def __aenter__(self) -> Coroutine[Any, Any, Permit]:
-        if self.state is not State.NEW:
+        if self.state is not NEW:
             raise ConfigError("a permit is entered once; ask the gate for another one")
         return self.giver.enter(self)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.giver.leave(self, Ending.DONE if error is None else ending_of(error))
+        self.giver.leave(self, DONE if error is None else ending_of(error))
 
     def done(self) -> None:
         """Give it back: it was used, and how long says how long uses take."""
-        self.giver.leave(self, Ending.DONE)
+        self.giver.leave(self, DONE)
 
     def failed(self) -> None:
         """Give it back: its use timed out or lost its connection, a sign that too many are in use."""
-        self.giver.leave(self, Ending.FAILED)
+        self.giver.leave(self, FAILED)
 
     def ignored(self) -> None:
         """Give it back: its use says nothing about others, as one that was cancelled."""
-        self.giver.leave(self, Ending.IGNORED)
+        self.giver.leave(self, IGNORED)
 
     def end(self, error: BaseException | None) -> None:
         """Give it back as leaving the block with `error` does."""
@@ -159,8 +166,8 @@ class Permit(Hold):
 def ending_of(error: BaseException | None) -> Ending:
     """How a use ended that ended in `error`, or in none."""
     if isinstance(error, asyncio.CancelledError):
-        return Ending.IGNORED
-    return Ending.FAILED if isinstance(error, (TimeoutError, ConnectionError)) else Ending.DONE
+        return IGNORED
+    return FAILED if isinstance(error, (TimeoutError, ConnectionError)) else DONE
 
 
 def _line_number(code: CodeType, instruction: int) -> int:

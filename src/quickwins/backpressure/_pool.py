@@ -11,14 +11,14 @@ from sys import _getframe  # as for permits
 from typing import TYPE_CHECKING, Any
 
 from quickwins.backpressure._asyncpg import in_use_of, is_lost, twice
-from quickwins.backpressure._core.verdict import Ending
-from quickwins.backpressure._counts import Outcome, outcome_of
-from quickwins.backpressure._deadline import current_deadline
+from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED, Ending
+from quickwins.backpressure._counts import ACQUIRED, outcome_of
 from quickwins.backpressure._gate import Gate
-from quickwins.backpressure._permit import Hold, State, ending_of
+from quickwins.backpressure._permit import NEW, Hold, ending_of
 from quickwins.backpressure._shortcuts import Shortcuts
 from quickwins.backpressure.rule import Priority
-from quickwins.core.clock import Deadline, SystemClock
+from quickwins.core.clock import Deadline
+from quickwins.core.deadline import NEVER, earliest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Generator
@@ -70,7 +70,7 @@ class GatedPool(Shortcuts):
             name: Of this pool, on metrics, events and errors.
             service: Of the process, likewise.
             registry: For the series; the default registry when `None`.
-            clock: For deadlines.
+            clock: For deadlines and hold times; must run as the event loop's does.
             rng: For the jitter of what the refused are told to wait.
 
         Raises:
@@ -79,7 +79,6 @@ class GatedPool(Shortcuts):
         self.pool = pool
         self.name = name
         gate = Gate.threshold() if gate is None else gate
-        self._clock = SystemClock() if clock is None else clock
         gate.bind(
             pool.get_max_size(),
             name=name,
@@ -92,7 +91,6 @@ class GatedPool(Shortcuts):
         self._gate = gate
         self._shell = gate.shell
         self._core = self._shell.core
-        self._acquired = self._shell.counts.acquired[Outcome.ACQUIRED]
         self._holding: dict[asyncpg.pool.PoolConnectionProxy, Acquisition] = {}
         self._resetting: dict[
             asyncio.Future[None], tuple[Acquisition, Ending]
@@ -125,7 +123,7 @@ class GatedPool(Shortcuts):
         acquisition.code = caller.f_code
         acquisition.instruction = caller.f_lasti
         acquisition.pool = self
-        acquisition.state = State.NEW
+        acquisition.state = NEW
         acquisition.begun = False
         acquisition.connection = acquisition.reset_seconds = None
         return acquisition
@@ -155,8 +153,8 @@ class GatedPool(Shortcuts):
             return
         del self._holding[connection]
         ending = ending_of(error)
-        if ending is Ending.DONE and is_lost(connection):
-            ending = Ending.FAILED
+        if ending is DONE and is_lost(connection):
+            ending = FAILED
         in_use = in_use_of(connection)
         try:
             await self.pool.release(connection, timeout=hold.reset_seconds if timeout is None else timeout)
@@ -179,7 +177,7 @@ class GatedPool(Shortcuts):
         Raises:
             PoolExhausted: The pool was closed, and the gate is on.
         """
-        gated = self._gated()
+        gated = self._is_gated()
         if gated and self._core.closed:
             raise self._shell.closed_error()
         hold = self.acquire()
@@ -209,77 +207,64 @@ class GatedPool(Shortcuts):
         if self._resetting:  # their connections are closed: a few turns, unless a reset hook hangs
             await asyncio.wait(self._resetting, timeout=grace)
 
-    def _gated(self) -> bool:
+    def _is_gated(self) -> bool:
         return self._core.limit is not None and self._shell.active()
 
-    async def _acquire(
-        self, hold: Acquisition, timeout: float | None, gated: bool | None = None, shortcut: bool = False
-    ) -> asyncpg.pool.PoolConnectionProxy:
-        gate = self._shell
-        if gated is None:  # `_gated`, without the call
-            gated = self._core.limit is not None and self._shell.active()
-        acquired = self._acquired
-        now = gate.now()
-        if not gated:
-            try:
-                connection = await self.pool.acquire(timeout=timeout)
-            except BaseException as error:
-                gate.counts.acquired[outcome_of(error)].observe(gate.now() - now)
-                raise
-            gate.count(hold)
-            self._given(hold, connection)
-        else:
-            asked_seconds = timeout
-            if current_deadline() is not None:
-                timeout = gate.bounded(timeout, now)
-            waiter = gate.ask(hold, now, timeout)
-            if waiter is not None:
-                await gate.wait(hold, waiter, timeout)
-            try:
-                if timeout is None:  # `_connected`, without another coroutine
-                    try:
-                        connection = await self.pool.acquire()
-                    except BaseException:
-                        gate.leave(hold, Ending.IGNORED)
-                        raise
-                    hold.since = gate.now()
-                    self._given(hold, connection)
-                else:
-                    connection = await self._connected_within(
-                        hold, now, timeout, asked_seconds, shortcut=shortcut, waited=waiter is not None
-                    )
-            except BaseException as error:
-                gate.counts.acquired[outcome_of(error)].observe(gate.now() - now)
-                raise
-        seconds = hold.since - now
-        acquired.observe(seconds)
+    def _acquire(self, hold: Acquisition) -> Coroutine[Any, Any, asyncpg.pool.PoolConnectionProxy]:
+        timeout = hold.timeout_seconds
+        return self._gated(hold, timeout) if self._is_gated() else self._ungated(hold, timeout)
+
+    async def _ungated(self, hold: Acquisition, timeout: float | None) -> asyncpg.pool.PoolConnectionProxy:
+        """A connection as the pool gives it, counted."""
+        shell = self._shell
+        now = shell.now()
+        try:
+            connection = await self.pool.acquire(timeout=timeout)
+        except BaseException as error:
+            shell.counts.acquired[outcome_of(error)].observe(shell.now() - now)
+            raise
+        shell.count(hold)
+        self._given(hold, connection)
+        shell.counts.acquired[ACQUIRED].observe(hold.since - now)
         return connection
 
-    async def _connected_within(
-        self,
-        hold: Acquisition,
-        now: float,
-        timeout: float,
-        reset_seconds: float | None,
-        *,
-        shortcut: bool,
-        waited: bool,
+    async def _gated(
+        self, hold: Acquisition, timeout: float | None, *, shortcut: bool = False
     ) -> asyncpg.pool.PoolConnectionProxy:
-        """The connection for `hold`, within what the line has left of one deadline."""
-        left_seconds = max(0.0, now + timeout - self._clock.monotonic()) if waited else timeout
+        """A connection for a permit."""
+        shell = self._shell
+        now = shell.now()
+        deadline = earliest(timeout, now)
+        waiter = shell.ask(hold, now, deadline)
+        if waiter is not None:
+            await shell.wait(hold, waiter, deadline)
+        try:
+            if deadline is NEVER:
+                connection = await self._connected(hold, self.pool.acquire())
+            else:
+                hold.reset_seconds = None if shortcut else timeout
+                connection = await self._connected_until(deadline, hold, shortcut=shortcut)
+        except BaseException as error:
+            shell.counts.acquired[outcome_of(error)].observe(shell.now() - now)
+            raise
+        shell.counts.acquired[ACQUIRED].observe(hold.since - now)
+        return connection
+
+    async def _connected_until(
+        self, deadline: Deadline, hold: Acquisition, *, shortcut: bool
+    ) -> asyncpg.pool.PoolConnectionProxy:
+        """The connection for `hold`, in what the line has left of one deadline."""
+        left_seconds = deadline.remaining(self._shell.now())
         try:
             if not shortcut:
-                hold.reset_seconds = reset_seconds
                 return await self._connected(hold, self.pool.acquire(timeout=left_seconds))
             # Not `acquire(timeout=...)`: asyncpg would hold the reset to it too, after the statement has succeeded.
             async with asyncio.timeout(left_seconds):
                 return await self._connected(hold, self.pool.acquire())
         except TimeoutError as error:
-            if self._clock.monotonic() < now + timeout:
+            if not deadline.passed(self._shell.now()):
                 raise  # not this one: a hook of the pool has time-outs of its own
-            raise TimeoutError(
-                f"no connection of pool {self.name!r} within the {timeout} s asked for"
-            ) from error
+            raise self._shell.late("connection", deadline) from error
 
     async def _connected(
         self, hold: Acquisition, connecting: Awaitable[asyncpg.pool.PoolConnectionProxy]
@@ -288,7 +273,7 @@ class GatedPool(Shortcuts):
         try:
             connection = await connecting
         except BaseException:
-            self._shell.leave(hold, Ending.IGNORED)
+            self._shell.leave(hold, IGNORED)
             raise
         hold.since = self._shell.now()  # connecting is no part of what statements take
         self._given(hold, connection)
@@ -299,15 +284,14 @@ class GatedPool(Shortcuts):
         self._holding[connection] = hold
 
     async def _with(self, method: str, *args: object, timeout: float | None, **options: Any) -> Any:
-        gated = self._gated()
         hold = self.acquire()
         hold.asked_from(_getframe(1).f_back)  # the shortcut's own frame is in between
-        if gated and timeout is not None:
-            deadline = Deadline.after(timeout, self._clock.monotonic())
-            connection = await self._acquire(hold, timeout, True, True)
-            timeout = deadline.remaining(self._clock.monotonic())
+        if not self._is_gated():
+            connection = await self._ungated(hold, None)
         else:
-            connection = await self._acquire(hold, None, gated)
+            deadline = Deadline.after(timeout, self._shell.now())
+            connection = await self._gated(hold, timeout, shortcut=True)
+            timeout = deadline.remaining(self._shell.now())
         error: BaseException | None = None
         try:
             return await getattr(connection, method)(*args, timeout=timeout, **options)
@@ -342,12 +326,12 @@ class Acquisition(Hold):
         if self.connection is not None:
             raise twice()
         self.begun = True
-        return self.pool._acquire(self, self.timeout_seconds).__await__()  # noqa: SLF001 -- the same room; until=2027-12-31
+        return self.pool._acquire(self).__await__()  # noqa: SLF001 -- the same room; until=2027-12-31
 
     def __aenter__(self) -> Coroutine[Any, Any, asyncpg.pool.PoolConnectionProxy]:
         if self.begun or self.connection is not None:
             raise twice()
-        return self.pool._acquire(self, self.timeout_seconds)  # noqa: SLF001 -- the same room; until=2027-12-31
+        return self.pool._acquire(self)  # noqa: SLF001 -- the same room; until=2027-12-31
 
     def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

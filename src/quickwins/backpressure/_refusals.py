@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from quickwins.backpressure._counts import Counts
+    from quickwins.core.clock import Deadline
 
 
 class Refusals:
@@ -51,8 +52,8 @@ class Refusals:
                 POOL_REJECTED, reason=reason, count=count, limit=core.limit, inflight=core.inflight
             )
 
-    def error(self, reason: RejectReason, timeout_seconds: float | None) -> PoolExhausted:
-        """What a refused caller gets, who had `timeout_seconds`."""
+    def error(self, reason: RejectReason, deadline: Deadline) -> PoolExhausted:
+        """What a refused caller gets, who had until `deadline`."""
         core = self._core
         facts = (
             self._name,
@@ -61,7 +62,7 @@ class Refusals:
             core.limit,
             core.waiting,
             core.rule.target_seconds,
-            timeout_seconds,
+            deadline,
         )
         # What `PoolExhausted(facts, reason=...)` would do, for a third of the price.
         error = PoolExhausted.__new__(PoolExhausted, facts)

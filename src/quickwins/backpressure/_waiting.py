@@ -11,14 +11,15 @@ import time
 from random import Random
 from typing import TYPE_CHECKING
 
-from quickwins.backpressure._core.verdict import ADMITTED, Ending
-from quickwins.backpressure._counts import READINGS, Counts, Outcome, outcome_of
-from quickwins.backpressure._deadline import current_deadline
+from quickwins.backpressure._core.verdict import ADMITTED, IGNORED, Ending
+from quickwins.backpressure._counts import ACQUIRED, READINGS, REJECTED, Counts, Outcome, outcome_of
 from quickwins.backpressure._holders import Holders
-from quickwins.backpressure._permit import State
+from quickwins.backpressure._permit import ENDED, HELD, WAITING
 from quickwins.backpressure._refusals import Refusals
 from quickwins.backpressure.rule import Nested, RejectReason, Rule
 from quickwins.core.clock import SystemClock
+from quickwins.core.deadline import NEVER, earliest
+from quickwins.core.errors import DeadlineExceeded
 from quickwins.core.events import Reporter
 from quickwins.core.tallies import Tallies
 
@@ -31,13 +32,12 @@ if TYPE_CHECKING:
     from quickwins.backpressure._core.line import Waiter
     from quickwins.backpressure._permit import Hold, Permit
     from quickwins.backpressure.errors import PoolExhausted
-    from quickwins.core.clock import Clock
+    from quickwins.core.clock import Clock, Deadline
     from quickwins.core.flags import Flag
 
 _TIMER_STEP_SECONDS = 0.001
 """A timer that rings a little early must not spin until it is time."""
 
-_INFINITY = math.inf
 _current_task = asyncio.current_task
 
 
@@ -112,42 +112,33 @@ class GateShell:
 
         Raises:
             PoolExhausted: The gate said no.
-            TimeoutError: The permit's time passed in line.
+            DeadlineExceeded: The request's time passed in line.
+            TimeoutError: The permit's own time did.
         """
         now = self.now()
         if not self.active():
             self.count(permit)
-            self.counts.acquired[Outcome.ACQUIRED].observe(0.0)
+            self.counts.acquired[ACQUIRED].observe(0.0)
             return permit
-        timeout_seconds = permit.timeout_seconds
-        if current_deadline() is not None:
-            timeout_seconds = self.bounded(timeout_seconds, now)
-        waiter = self.ask(permit, now, timeout_seconds)
+        deadline = earliest(permit.timeout_seconds, now)
+        waiter = self.ask(permit, now, deadline)
         if waiter is not None:
-            await self.wait(permit, waiter, timeout_seconds)
-        self.counts.acquired[Outcome.ACQUIRED].observe(permit.since - now)
+            await self.wait(permit, waiter, deadline)
+        self.counts.acquired[ACQUIRED].observe(permit.since - now)
         return permit
 
-    def bounded(self, timeout_seconds: float | None, now: float) -> float | None:
-        """`timeout_seconds`, or what is left until the deadline of the request at hand, if that is less."""
-        deadline_at = current_deadline()
-        if deadline_at is None:
-            return timeout_seconds
-        left_seconds = deadline_at - now
-        return left_seconds if timeout_seconds is None else min(timeout_seconds, left_seconds)
-
-    def ask(self, hold: Hold, now: float, timeout_seconds: float | None) -> Waiter | None:
+    def ask(self, hold: Hold, now: float, deadline: Deadline) -> Waiter | None:
         """Take `hold` at once (`None`), or a place in line, to be handed to `wait` before anything else is awaited.
 
         Args:
             hold: Not asked for yet.
-            now: The time, from which `timeout_seconds` counts.
-            timeout_seconds: How long to wait for it; `None`: as long as the gate lets one wait.
+            now: The time.
+            deadline: Until when to wait for it.
 
         Raises:
             PoolExhausted: The gate said no.
         """
-        hold.state = State.ENDED  # until it is given, or has a place in line
+        hold.state = ENDED  # until it is given, or has a place in line
         core, counts, holders = self.core, self.counts, self.holders
         # Of a loop that is known: before 3.12, finding the one that runs is a system call.
         task = None if self._loop is None else _current_task(self._loop)
@@ -156,12 +147,7 @@ class GateShell:
         tenant = hold.tenant = core.tenant(hold.tenant_key, now) if core.tells_tenants else None
         if task in holders.held_by:
             self._nested(hold, task)
-        answer = core.ask(
-            now,
-            _INFINITY if timeout_seconds is None else now + timeout_seconds,
-            hold.priority,
-            tenant,
-        )
+        answer = core.ask(now, deadline.at, hold.priority, tenant)
         if answer is ADMITTED:
             hold.counted = True
             hold.since = now
@@ -170,31 +156,31 @@ class GateShell:
                 self._tallies.touch()
             return None
         if isinstance(answer, RejectReason) and (answer is RejectReason.CLOSED or not core.rule.shadow):
-            counts.acquired[Outcome.REJECTED].observe(0.0)
+            counts.acquired[REJECTED].observe(0.0)
             self._refusals.note(answer, now)
             if self._shared:
                 self._tallies.touch()
-            raise self._refusals.error(answer, timeout_seconds)
+            raise self._refusals.error(answer, deadline)
         hold.counted = False
         hold.waiter = None
         if core.rule.shadow:
             self._let_pass(hold, answer, now, task)
             return None
         assert not isinstance(answer, RejectReason)
-        hold.state = State.WAITING
+        hold.state = WAITING
         self._futures[answer] = asyncio.get_running_loop().create_future()
         if answer.displaced is not None:
             self._tell((answer.displaced,))
         self._arm()
         return answer
 
-    async def wait(self, hold: Hold, waiter: Waiter, timeout_seconds: float | None) -> None:
+    async def wait(self, hold: Hold, waiter: Waiter, deadline: Deadline) -> None:
         """Wait for `hold` in the place that `ask` has given."""
         counts = self.counts
         try:
             await self._futures[waiter]
         except BaseException as error:
-            hold.state = State.ENDED
+            hold.state = ENDED
             # Cancelled in line, or after the permit was sent and before we ran: then it goes to the next.
             self._futures.pop(waiter, None)
             now = self.now()
@@ -208,23 +194,30 @@ class GateShell:
             hold.since = waiter.ended_at
             self.holders.begin(hold, asyncio.current_task())
             return
-        hold.state = State.ENDED
+        hold.state = ENDED
         waited_seconds = waiter.ended_at - waiter.since
         if isinstance(waiter.verdict, RejectReason):
-            counts.acquired[Outcome.REJECTED].observe(waited_seconds)
-            raise self._refusals.error(waiter.verdict, timeout_seconds)
+            counts.acquired[REJECTED].observe(waited_seconds)
+            raise self._refusals.error(waiter.verdict, deadline)
         counts.acquired[Outcome.TIMED_OUT].observe(waited_seconds)
-        raise TimeoutError(f"no permit of pool {self.name!r} within the {timeout_seconds} s asked for")
+        raise self.late("permit", deadline)
+
+    def late(self, what: str, deadline: Deadline) -> TimeoutError:
+        """What somebody gets who had no `what` until `deadline`."""
+        said = f"no {what} of pool {self.name!r} within the {deadline} asked for"
+        if deadline.of_request:
+            return DeadlineExceeded(said, reason=RejectReason.DEADLINE)
+        return TimeoutError(said)
 
     def leave(self, hold: Hold, ending: Ending) -> None:
         """Give a permit back, to the next in line if there is one; does nothing with one that is not in use."""
-        if hold.state is not State.HELD:
+        if hold.state is not HELD:
             return
         core, counts, holders = self.core, self.counts, self.holders
         now = self.now()
         holders.end(hold)
         held_seconds = now - hold.since
-        if ending is not Ending.IGNORED:
+        if ending is not IGNORED:
             counts.held.observe(held_seconds)
             if held_seconds > holders.worth_noting_seconds:
                 holders.note(hold, held_seconds)
@@ -254,7 +247,7 @@ class GateShell:
         """Count and report a refusal after `close`, for who has not asked."""
         self._refusals.note(RejectReason.CLOSED, self.now())
         self._changed()
-        return self._refusals.error(RejectReason.CLOSED, None)
+        return self._refusals.error(RejectReason.CLOSED, NEVER)
 
     def _find_task(self) -> asyncio.Task[object] | None:
         """The task that runs, and its loop for the next time."""

@@ -18,37 +18,25 @@ from __future__ import annotations
 import json
 import math
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-from quickwins.backpressure._deadline import deadline_in
-from quickwins.backpressure.errors import PoolExhausted, refusal_in
-from quickwins.backpressure.rule import Priority, RejectReason
-from quickwins.core.errors import retry_after_header
+from quickwins.backpressure.errors import refusal_in
+from quickwins.backpressure.rule import Priority
+from quickwins.core.asgi import EXEMPT, header
+from quickwins.core.deadline import within
+from quickwins.core.errors import Answer, answer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, MutableMapping
+    from collections.abc import Callable, Collection
 
     from quickwins.backpressure._gate import Gate
     from quickwins.backpressure._permit import Permit
-
-    Scope = MutableMapping[str, Any]
-    Message = MutableMapping[str, Any]
-    Receive = Callable[[], Awaitable[Message]]
-    Send = Callable[[Message], Awaitable[None]]
-    App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-EXEMPT = ("/health", "/healthz", "/livez", "/readyz", "/metrics")
-"""Paths that tell whether the service is alive: refusing them has a busy process restarted."""
+    from quickwins.core.asgi import App, Message, Receive, Scope, Send
 
 LONGEST_DEADLINE_SECONDS = 3600.0
 """What a client may ask for at most; a header that says more says nothing."""
 
-_TOO_MANY_REQUESTS = 429
-_TITLES = {429: "Too Many Requests", 503: "Service Unavailable"}
-_DETAILS = {
-    429: "You have more requests in progress than your share while others wait.",
-    503: "The service has as much work as it can do. Nothing was done; try again later.",
-}
 _GRAPHQL = b"application/graphql-response+json"
 
 
@@ -72,7 +60,8 @@ class BackpressureMiddleware:
             app: The service.
             gate: Bound (`size=`), for this edge alone; `None`: refusals of the service's own pools are answered, and
                 nothing else.
-            exempt: Paths that never need a permit.
+            exempt: Paths that never need a permit: refusing those that tell whether the service is alive has a busy
+                process restarted.
             graphql: Paths whose clients read GraphQL errors instead of problem details.
             deadline_header: A request header with the seconds that its client waits, for the edge gate and every gate
                 below it; `None`, the default: clients are not asked. Anything but a number up to an hour is ignored.
@@ -93,29 +82,32 @@ class BackpressureMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        edge = _Edge(None if scope["path"] in self._exempt else self._gate, send)
+        response = _Response(send)
         seconds = self._seconds_left(scope)
         try:
-            with nullcontext() if seconds is None else deadline_in(seconds):
-                if edge.gate is not None:
-                    await edge.enter(
-                        Priority.NORMAL if self._priority is None else self._priority(scope),
-                        None if self._tenant is None else self._tenant(scope),
-                    )
-                await self._app(scope, receive, edge.send)
+            with nullcontext() if seconds is None else within(seconds):
+                if self._gate is not None and scope["path"] not in self._exempt:
+                    response.permit = await self._permit(self._gate, scope).__aenter__()
+                await self._app(scope, receive, response.send)
         except BaseException as raised:
-            edge.leave(raised)
+            response.end(raised)
             refusal = refusal_in(raised)
-            if refusal is None or edge.begun:
+            if refusal is None or response.begun:
                 raise
-            await _answer(send, refusal, graphql_type=self._graphql_type(scope))
+            await _send(send, answer(refusal), graphql_type=self._graphql_type(scope))
         else:
-            edge.leave()
+            response.end(None)
+
+    def _permit(self, gate: Gate, scope: Scope) -> Permit:
+        return gate.permit(
+            priority=Priority.NORMAL if self._priority is None else self._priority(scope),
+            tenant=None if self._tenant is None else self._tenant(scope),
+        )
 
     def _seconds_left(self, scope: Scope) -> float | None:
         if self._deadline_header is None:
             return None
-        text = _header(scope, self._deadline_header)
+        text = header(scope, self._deadline_header)
         try:
             seconds = math.nan if text is None else float(text)
         except ValueError:
@@ -124,81 +116,53 @@ class BackpressureMiddleware:
 
     def _graphql_type(self, scope: Scope) -> bytes | None:
         """The media type of a GraphQL answer to this request; `None`: it wants no such answer."""
-        accepts = _header(scope, b"accept") or b""
+        accepts = header(scope, b"accept") or b""
         if _GRAPHQL in accepts:
             return _GRAPHQL
         return b"application/json" if scope["path"] in self._graphql else None
 
 
-class _Edge:
-    """The permit of one request, and whether its response has begun."""
+class _Response:
+    """The response to one request: whether it has begun, and the permit that it gives back then."""
 
-    __slots__ = ("_permit", "_send", "begun", "gate")
+    __slots__ = ("_send", "begun", "permit")
 
-    def __init__(self, gate: Gate | None, send: Send) -> None:
-        self.gate = gate
+    def __init__(self, send: Send) -> None:
         self.begun = False
-        self._permit: Permit | None = None
+        self.permit: Permit | None = None
         self._send = send
 
-    async def enter(self, priority: Priority, tenant: str | None) -> None:
-        assert self.gate is not None
-        permit = self.gate.permit(priority=priority, tenant=tenant)
-        try:
-            await permit.__aenter__()
-        except TimeoutError as late:
-            raise PoolExhausted("the deadline passed in line", reason=RejectReason.DEADLINE) from late
-        self._permit = permit
-
-    def leave(self, error: BaseException | None = None) -> None:
-        permit, self._permit = self._permit, None
-        if permit is not None:
-            permit.end(error)
+    def end(self, error: BaseException | None) -> None:
+        if self.permit is not None:
+            self.permit.end(error)
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.begun = True
-            self.leave()
+            self.end(None)
         await self._send(message)
 
 
-def _header(scope: Scope, name: bytes) -> bytes | None:
-    """The last header of that name, in lower case as ASGI has it."""
-    found: bytes | None = None
-    for key, value in scope["headers"]:
-        if key == name:
-            found = value
-    return found
-
-
-async def _answer(send: Send, refusal: PoolExhausted, *, graphql_type: bytes | None) -> None:
-    """Say no. Neither the pool's name nor its numbers are the client's business."""
-    status = _TOO_MANY_REQUESTS if refusal.reason is RejectReason.TENANT else refusal.http_status
-    headers = [(b"cache-control", b"no-store")]
+async def _send(send: Send, answer: Answer, *, graphql_type: bytes | None) -> None:
+    """Say `answer`, and nothing else."""
     body: dict[str, object]
-    extra: dict[str, object] = {}
-    if refusal.retry_after_seconds is not None:
-        after = retry_after_header(refusal.retry_after_seconds)
-        headers.append((b"retry-after", after.encode()))
-        extra["retryAfter"] = int(after)
     if graphql_type is None:
         content_type = b"application/problem+json"
         body = {
             "type": "about:blank",
-            "title": _TITLES[status],
-            "status": status,
-            "detail": _DETAILS[status],
-            "reason": refusal.reason,
-            **extra,
+            "title": HTTPStatus(answer.http_status).phrase,
+            "status": answer.http_status,
+            "detail": answer.sentence,
+            **answer.extensions,
         }
     else:
         content_type = graphql_type
-        extensions = {"code": refusal.graphql_code, "reason": refusal.reason, **extra}
-        body = {"errors": [{"message": _DETAILS[status], "extensions": extensions}]}
+        body = {"errors": [{"message": answer.sentence, "extensions": dict(answer.extensions)}]}
     content = json.dumps(body).encode()
-    headers += [
+    headers = [
+        *((name.encode(), value.encode()) for name, value in answer.http_headers),
         (b"content-type", content_type + b"; charset=utf-8"),
         (b"content-length", b"%d" % len(content)),
     ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": answer.http_status, "headers": headers})
     await send({"type": "http.response.body", "body": content})

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from enum import StrEnum
 
+    from quickwins.core.clock import Deadline
+
 
 class Facts(NamedTuple):
-    """What the gate saw when it said no."""
+    """What the gate saw when it said no, and when the caller would have had enough."""
 
     name: str
     inflight: int
@@ -21,7 +23,7 @@ class Facts(NamedTuple):
     limit: int | None
     waiting: int
     target_seconds: float
-    timeout_seconds: float | None
+    deadline: Deadline
 
 
 class PoolExhausted(Rejected):
@@ -56,12 +58,12 @@ class NestedAcquire(PoolExhausted):
     """A task that holds a permit wants another one that is not free: waiting for it could mean waiting for itself."""
 
 
-def refusal_in(raised: BaseException) -> PoolExhausted | None:
+def refusal_in(raised: BaseException) -> Rejected | None:
     """The refusal in `raised`, when it holds nothing else: handlers that fan out raise groups."""
     if isinstance(raised, BaseExceptionGroup):
         found = [refusal_in(one) for one in raised.exceptions]
         return found[0] if all(found) else None
-    return raised if isinstance(raised, PoolExhausted) else None
+    return raised if isinstance(raised, Rejected) else None
 
 
 def refusal(reason: StrEnum | None, facts: Facts) -> str:
@@ -77,9 +79,7 @@ def refusal(reason: StrEnum | None, facts: Facts) -> str:
         case RejectReason.LIMIT:
             words = f"{in_use} and {facts.waiting} waiting: no more may wait at the learned limit of {facts.limit}"
         case RejectReason.DEADLINE:
-            words = (
-                f"{in_use} and {facts.waiting} waiting: too many for the {facts.timeout_seconds} s asked for"
-            )
+            words = f"{in_use} and {facts.waiting} waiting: too many for the {facts.deadline} asked for"
         case RejectReason.PRIORITY:
             words = f"{in_use}: what is left is for more important work"
         case RejectReason.TENANT:

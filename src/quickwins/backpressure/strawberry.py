@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quickwins.backpressure.errors import refusal_in
-from quickwins.core.errors import needs_extra, retry_after_header
+from quickwins.core.errors import answer, needs_extra
 
 with needs_extra("graphql"):
     from strawberry.extensions import SchemaExtension
@@ -39,9 +39,7 @@ class BackpressureExtension(SchemaExtension):
 
 def _explain(error: GraphQLError) -> None:
     refusal = None if error.original_error is None else refusal_in(error.original_error)
-    if refusal is None:
-        return
-    extensions = {"code": refusal.graphql_code, "reason": str(refusal.reason)}
-    if refusal.retry_after_seconds is not None:
-        extensions["retryAfter"] = int(retry_after_header(refusal.retry_after_seconds))  # type: ignore[assignment]  # -- a number beside the code; until=2027-12-31
-    error.extensions = {**(error.extensions or {}), **extensions}
+    if refusal is not None:
+        said = answer(refusal)
+        error.message = said.sentence
+        error.extensions = {**(error.extensions or {}), **said.extensions}

@@ -19,9 +19,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from quickwins.backpressure import BackpressureSettings, Gate, PoolExhausted, Priority, RejectReason
-from quickwins.backpressure._deadline import current_deadline
+from quickwins.backpressure import BackpressureSettings, Gate, PoolExhausted, Priority, RejectReason, deadline
 from quickwins.backpressure.asgi import BackpressureMiddleware
+from quickwins.core.clock import Deadline
+from quickwins.core.deadline import current
 from quickwins.core.flags import Flags, MemorySource
 from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.integration.backpressure.conftest import Pools, all_is_back, gated_over
@@ -110,6 +111,7 @@ async def test_a_full_pool_is_a_503_that_says_when_to_come_back_and_nothing_abou
         "title": "Service Unavailable",
         "status": 503,
         "detail": "The service has as much work as it can do. Nothing was done; try again later.",
+        "code": "SERVICE_UNAVAILABLE",
         "reason": "threshold",
     }
     await all_is_back(gated)
@@ -282,17 +284,17 @@ async def test_websockets_and_lifespan_pass_a_full_edge_untouched() -> None:
     ],
 )  # fmt: skip
 async def test_a_deadline_is_believed_when_it_is_a_number_up_to_an_hour(value: bytes, known: bool) -> None:
-    seen: list[float | None] = []
+    seen: list[Deadline | None] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(current_deadline())
+        seen.append(current())
 
     middleware = BackpressureMiddleware(app, deadline_header="Request-Timeout")
     await call(middleware, {"headers": [(b"request-timeout", value)]})
     await call(middleware, {})
     await call(BackpressureMiddleware(app), {"headers": [(b"request-timeout", value)]})
     assert [one is not None for one in seen] == [known, False, False]
-    assert current_deadline() is None
+    assert current() is None
 
 
 async def test_who_has_no_time_left_is_not_put_in_line() -> None:
@@ -310,19 +312,27 @@ async def test_who_has_no_time_left_is_not_put_in_line() -> None:
     assert (start["status"], ran, gate.stats().rejected[RejectReason.DEADLINE]) == (503, [], 1)
 
 
-async def test_a_deadline_that_passes_in_line_is_a_refusal() -> None:
-    gate = Gate.queue(target_seconds=60, interval_seconds=600)
-    gate.bind(1, registry=CollectorRegistry())
+@pytest.mark.parametrize("where", ["at the door", "inside", "in a block of its own"])
+async def test_a_deadline_that_passes_in_line_is_the_same_refusal_wherever_the_line_is(where: str) -> None:
+    gate = Gate.queue(target_seconds=60, interval_seconds=600, size=1, name="x", registry=CollectorRegistry())
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        raise AssertionError
+        if where == "in a block of its own":
+            async with deadline(60):
+                await asyncio.Event().wait()
+        async with gate.permit():
+            raise AssertionError
 
-    middleware = BackpressureMiddleware(app, gate=gate, deadline_header="request-timeout")
+    middleware = BackpressureMiddleware(
+        app, gate=gate if where == "at the door" else None, deadline_header="request-timeout"
+    )
     async with gate.permit():
         task = asyncio.ensure_future(call(middleware, {"headers": [(b"request-timeout", b"0.05")]}))
         start, body = await asyncio.wait_for(task, DEADLINE_SECONDS)
-    assert (start["status"], json.loads(body["body"])["reason"]) == (503, "deadline")
-    assert gate.stats().timed_out == 1
+    problem = json.loads(body["body"])
+    assert start["status"] == problem["status"] == 503
+    assert problem["detail"] == "The service did not get this done in the time that it had."
+    assert problem.get("reason") == (None if where == "in a block of its own" else "deadline")
 
 
 async def test_the_service_says_what_a_request_is_worth_and_whose_it_is() -> None:

@@ -17,8 +17,9 @@ from google.rpc import error_details_pb2, status_pb2
 from prometheus_client import CollectorRegistry
 
 from quickwins.backpressure import Gate, PoolExhausted, RejectReason, Rule
-from quickwins.backpressure._deadline import current_deadline
-from quickwins.backpressure.grpc import DETAILS, PUSHBACK, BackpressureInterceptor
+from quickwins.backpressure.grpc import DETAILS, BackpressureInterceptor
+from quickwins.core.deadline import current, deadline
+from quickwins.core.errors import PUSHBACK
 from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.integration.backpressure.conftest import Pools, all_is_back, gated_over
 
@@ -70,6 +71,8 @@ def refusing(retry_after_seconds: float | None = 1.2345) -> Unary:
 
 pytestmark = pytest.mark.asyncio
 
+SENTENCE = "The service has as much work as it can do. Nothing was done; try again later."
+
 
 @pytest.mark.engines("postgres")
 async def test_a_full_pool_says_unavailable_and_how_long_to_wait(pools: Pools) -> None:
@@ -85,7 +88,7 @@ async def test_a_full_pool_says_unavailable_and_how_long_to_wait(pools: Pools) -
             error = await failure(call(b"x"))
         assert await call(b"x") == b"42"
     assert error.code() is grpc.StatusCode.UNAVAILABLE
-    assert error.details() == "pool 'feed' has 1 of 2 permits in use, its limit is 1"
+    assert error.details() == SENTENCE
     pushback = int(dict(error.trailing_metadata())[PUSHBACK])
     assert 1_000 <= pushback <= 3_000
     await all_is_back(gated)
@@ -100,7 +103,7 @@ async def test_the_pushback_is_whole_milliseconds_rounded_up() -> None:
     status = status_pb2.Status.FromString(trailing[DETAILS])
     info = error_details_pb2.RetryInfo()
     assert status.details[0].Unpack(info)
-    assert (status.code, status.message) == (14, "pool 'feed' is full")
+    assert (status.code, status.message) == (14, SENTENCE)
     assert info.retry_delay.ToMilliseconds() == 1234
 
 
@@ -359,8 +362,8 @@ async def test_a_calls_deadline_is_known_to_the_gates_below_and_to_no_other_call
     seen: list[float | None] = []
 
     async def answer(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
-        deadline_at = current_deadline()
-        seen.append(None if deadline_at is None else deadline_at - time.monotonic())
+        known = current()
+        seen.append(None if known is None else known.remaining(time.monotonic()))
         return b""
 
     async with serving(one=grpc.unary_unary_rpc_method_handler(answer)) as channel:
@@ -370,6 +373,19 @@ async def test_a_calls_deadline_is_known_to_the_gates_below_and_to_no_other_call
     assert seen[0] is not None
     assert 0 < seen[0] <= 51  # gRPC rounds it
     assert seen[1] is None
+
+
+async def test_a_deadline_that_passes_in_a_line_inside_is_a_refusal_too() -> None:
+    gate = Gate.queue(target_seconds=60, interval_seconds=600, size=1, name="x", registry=CollectorRegistry())
+
+    async def answer(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        async with deadline(0.05), gate.permit():
+            raise AssertionError
+
+    async with serving(one=grpc.unary_unary_rpc_method_handler(answer)) as channel, gate.permit():
+        error = await failure(channel.unary_unary("/test/one")(b""))
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert error.details() == "The service did not get this done in the time that it had."
 
 
 async def test_a_deadline_that_passes_in_line_at_the_edge_is_no_error_of_the_service() -> None:

@@ -86,6 +86,7 @@ async def test_a_refused_field_says_when_to_come_back_and_the_others_are_answere
     (error,) = result.errors
     assert error.extensions == EXPECTED
     assert error.path == [field]
+    assert error.message == "The service has as much work as it can do. Nothing was done; try again later."
 
 
 async def test_executed_without_a_loop_it_is_the_same() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,9 @@ from quickwins.backpressure import (
     RejectReason,
     deadline,
 )
-from quickwins.backpressure._deadline import current_deadline, deadline_in
 from quickwins.core.clock import FakeClock
+from quickwins.core.deadline import within
+from quickwins.core.errors import DeadlineExceeded
 from tests.eventually import eventually
 
 pytestmark = pytest.mark.asyncio
@@ -191,48 +191,48 @@ async def test_only_the_five_worst_places_are_remembered() -> None:
 async def test_a_request_that_has_no_time_left_is_not_put_in_line() -> None:
     gate, leave = bound(Gate.queue(**LONG)), asyncio.Event()
     task = await held(gate, leave)
-    with deadline_in(0.0), pytest.raises(PoolExhausted) as caught:
+    with within(0.0), pytest.raises(PoolExhausted) as caught:
         await gate.permit().__aenter__()
     assert caught.value.reason is RejectReason.DEADLINE
     leave.set()
     await task
 
 
-@pytest.mark.parametrize(("outer", "inner"), [(0.05, 60.0), (60.0, 0.05)])
-async def test_of_the_requests_deadline_and_the_arguments_the_earlier_counts(
-    outer: float, inner: float
+@pytest.mark.parametrize(
+    ("outer", "inner", "error"),
+    [
+        pytest.param(0.05, 60.0, DeadlineExceeded, id="the request's"),
+        pytest.param(60.0, 0.05, TimeoutError, id="the permit's"),
+    ],
+)
+async def test_of_the_requests_deadline_and_the_arguments_the_earlier_counts_and_is_named_as_asked_for(
+    outer: float, inner: float, error: type[Exception]
 ) -> None:
     gate, leave = bound(Gate.queue(**LONG)), asyncio.Event()
     task = await held(gate, leave)
-    with deadline_in(outer), pytest.raises(TimeoutError, match=r"within the 0\.0\d* s asked for"):
-        await gate.permit(timeout=inner).__aenter__()
+    with within(outer):
+        await asyncio.sleep(0.001)  # something was done before
+        with pytest.raises(
+            TimeoutError, match=r"^no permit of pool 'search' within the 0\.05 s asked for$"
+        ) as late:
+            await gate.permit(timeout=inner).__aenter__()
+    assert type(late.value) is error
+    assert getattr(late.value, "reason", None) == (
+        RejectReason.DEADLINE if error is DeadlineExceeded else None
+    )
     leave.set()
     await task
 
 
-async def test_an_inner_deadline_cannot_move_an_outer_one_out() -> None:
-    with deadline_in(1.0):
-        outer = current_deadline()
-        with deadline_in(100.0):
-            assert current_deadline() == outer
-        with deadline_in(0.5):
-            inner = current_deadline()
-            assert inner is not None
-            assert outer is not None
-            assert inner < outer
-        assert current_deadline() == outer
-    assert current_deadline() is None
-
-
-async def test_a_deadline_ends_what_is_in_its_block_and_is_known_to_gates_in_it() -> None:
-    async with deadline(60.0):
-        left = current_deadline()
-        assert left is not None
-        assert 50 < left - time.monotonic() <= 60
-    with pytest.raises(TimeoutError):
-        async with deadline(0.0):
-            await asyncio.Event().wait()
-    assert current_deadline() is None
+async def test_who_cannot_be_served_before_the_deadline_of_a_block_is_refused_at_once() -> None:
+    clock = FakeClock()
+    gate = Gate.queue(size=1, clock=clock, registry=CollectorRegistry(), **LONG)
+    async with gate.permit():
+        clock.now += 10.0  # what a use takes is known now
+    async with gate.permit():
+        with pytest.raises(PoolExhausted, match=r"too many for the 5 s asked for"):
+            async with deadline(5.0, clock=clock):
+                await asyncio.ensure_future(gate.permit().__aenter__())
 
 
 async def test_an_adaptive_gate_takes_time_outs_and_lost_connections_for_failures_and_nothing_else() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 import math
+import pickle
+from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
@@ -142,6 +145,27 @@ def test_a_refusal_is_temporary_at_every_edge() -> None:
         "SERVICE_UNAVAILABLE",
     )
     assert (error.reason, error.retry_after_seconds, str(error)) == (RejectReason.THRESHOLD, 1.5, "full")
+
+
+def by_pickle(error: PoolExhausted) -> Any:
+    return pickle.loads(pickle.dumps(error))  # noqa: S301 -- our own bytes; until=2027-12-31
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("nested", Nested)
+@pytest.mark.parametrize("again", [by_pickle, copy.copy, copy.deepcopy])
+async def test_a_refusal_stays_what_it_is_when_it_is_copied_or_sent_to_another_process(
+    again: Callable[[PoolExhausted], Any], nested: Nested
+) -> None:
+    pool = made(1, name="feed", gate=Gate(Rule(threshold=0.5, nested=nested)), rng=Random(1))
+    await filled(pool)
+    error = await refused(pool)
+    other = again(error)
+    assert type(other) is type(error)
+    assert (other.reason, other.retry_after_seconds) == (error.reason, error.retry_after_seconds)
+    assert str(other) == str(error)
+    assert repr(other) == repr(error)
+    assert repr(error).startswith(f"{type(error).__name__}({str(error)!r}, reason=")
 
 
 @pytest.mark.asyncio

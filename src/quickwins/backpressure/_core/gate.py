@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING, Literal
 from quickwins.backpressure._core.learner import LimitLearner
 from quickwins.backpressure._core.line import Line, Waiter
 from quickwins.backpressure._core.tenants import Tenant, Tenants
-from quickwins.backpressure._core.verdict import ADMITTED, Ending, Verdict
+from quickwins.backpressure._core.verdict import ADMITTED, FAILED, IGNORED, Ending, Verdict
 from quickwins.backpressure.rule import GateKind, Priority, RejectReason, Rule
 from quickwins.core.errors import ConfigError
 
@@ -163,7 +163,7 @@ class GateCore:
     def release(
         self,
         now: float,
-        ending: Ending = Ending.IGNORED,
+        ending: Ending = IGNORED,
         held_seconds: float = 0.0,
         tenant: Tenant | None = None,
     ) -> Sequence[Waiter]:
@@ -175,7 +175,7 @@ class GateCore:
             held_seconds: How long it was held; not looked at when the ending is to be ignored.
             tenant: Who had it.
         """
-        if ending is not Ending.IGNORED:
+        if ending is not IGNORED:
             self._learn(now, ending, held_seconds)
         self.inflight -= 1
         if tenant is not None:
@@ -191,7 +191,7 @@ class GateCore:
             line.look_at_the_oldest(now, self.rule.target_seconds)
             self._next_deadline = self._next_deadline if self.waiting else math.inf
         elif waiter.verdict is ADMITTED:
-            return self.release(now, Ending.IGNORED, 0.0, waiter.tenant)
+            return self.release(now, IGNORED, 0.0, waiter.tenant)
         return ()
 
     def tick(self, now: float) -> Sequence[Waiter]:
@@ -267,7 +267,7 @@ class GateCore:
         """From the end of a use, before its permit is given back."""
         learner, inflight = self._learner, self.inflight
         if learner is not None:
-            failed = ending is Ending.FAILED
+            failed = ending is FAILED
             if learner.failed(now, inflight) if failed else learner.done(now, held_seconds, inflight):
                 self.limit = learner.limit
                 if not self._closed:

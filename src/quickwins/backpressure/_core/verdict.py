@@ -14,9 +14,6 @@ class Verdict(Enum):
     """The waiter's own deadline passed."""
 
 
-ADMITTED: Final = Verdict.ADMITTED
-
-
 class Ending(Enum):
     """How the use of a permit ends, for what it tells about the resource."""
 
@@ -26,3 +23,10 @@ class Ending(Enum):
     """It timed out or lost its connection: a sign that too many are in use."""
     IGNORED = auto()
     """It tells nothing: it was cancelled, or never used."""
+
+
+# Looking a member up on its class takes CPython 3.11 as long as a whole decision does.
+ADMITTED: Final = Verdict.ADMITTED
+DONE: Final = Ending.DONE
+FAILED: Final = Ending.FAILED
+IGNORED: Final = Ending.IGNORED
