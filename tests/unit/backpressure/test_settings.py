@@ -8,8 +8,7 @@ import pytest
 
 from quickwins.backpressure import BackpressureSettings, GateKind
 from quickwins.backpressure.rule import Rule
-from quickwins.core.config import Layer, load_file, resolve
-from quickwins.core.environment import load_environment
+from quickwins.core.config import Layer, load_environment, load_file, resolve
 from quickwins.core.errors import ConfigError
 
 

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, SecretStr, ValidationError
 
-from quickwins.core.config import Layer, Section, Settings, load_file, resolve
-from quickwins.core.environment import load_environment
+from quickwins.core.config import Layer, Section, Settings, load_environment, load_file, resolve
 from quickwins.core.errors import ConfigError
 from quickwins.core.flags import FlagSettings
 

@@ -159,7 +159,7 @@ class EnvironmentSource:
     name = "environment"
 
     def __init__(self, env: Mapping[str, str], sections: Mapping[str, type[Section]]) -> None:
-        from quickwins.core.environment import load_environment  # pydantic-settings takes as long as pydantic
+        from quickwins.core.config import load_environment  # pydantic-settings takes as long as pydantic
 
         self._layer = load_environment(env, sections)
 

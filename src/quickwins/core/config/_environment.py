@@ -8,22 +8,22 @@ from pydantic import BaseModel, create_model
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 from pydantic_settings.sources.utils import parse_env_vars
 
-from quickwins.core.config import (
+from quickwins.core.config._layer import (
     CONFIG_PATH_VARIABLE,
     DELIMITER,
     ENV_PREFIX,
     Layer,
-    guess,
-    root_model,
     value_at,
     variable_of,
 )
+from quickwins.core.config._mistakes import guess
+from quickwins.core.config._resolve import root_model
 from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from quickwins.core.config import Section
+    from quickwins.core.config._section import Section
 
 _NOT_SETTINGS = {CONFIG_PATH_VARIABLE}
 

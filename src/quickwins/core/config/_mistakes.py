@@ -1,0 +1,96 @@
+"""What is wrong with a layer, one line for each thing: where, what it is, and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, get_args
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from quickwins.core.config._layer import value_at, variable_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pydantic_core import ErrorDetails
+
+    from quickwins.core.config._layer import Layer
+    from quickwins.core.config._section import Section
+
+
+def mistakes(layer: Layer, root: type[BaseModel], sections: Mapping[str, type[Section]]) -> list[str]:
+    """A line for each thing that is wrong with `layer` by itself."""
+    if not layer.may_hold_secrets:
+        for path in _secret_keys(root):
+            if value_at(layer.values, path) is not None:
+                dotted = ".".join(path)
+                return [
+                    f"{layer.name}: {dotted}: a secret does not belong in a file; set {variable_of(dotted)}"
+                ]
+    try:
+        root.model_validate(layer.values)
+    except (ValidationError, RecursionError) as error:
+        if isinstance(error, RecursionError):
+            return [f"{layer.name}: tables are nested too deeply"]
+        items = error.errors(include_url=False)
+        # What an instance inherited is wrong where it was given; it needs no line of its own.
+        given = [item for item in items if value_at(layer.values, _path(item)) is not None] or items
+        return [_line(item, root, layer) for item in given]
+    return [
+        f"{layer.name}: {layer.spell(name)} is not a table"
+        for name in sections
+        if not isinstance(layer.values.get(name, {}), Mapping)
+    ]
+
+
+def _secret_keys(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for key, info in model.model_fields.items():
+        for kind in (info.annotation, *get_args(info.annotation)):
+            if kind is SecretStr:
+                yield (*path, key)
+            elif isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from _secret_keys(kind, (*path, key))
+
+
+def _line(item: ErrorDetails, root: type[BaseModel], layer: Layer) -> str:
+    path = _path(item)
+    where = f"{layer.name}: {layer.spell('.'.join(path))}"
+    if item["type"] == "extra_forbidden":
+        model = _model_at(root, path[:-1])
+        allowed = sorted(model.model_fields) if model else []
+        return f"{where}: unknown key{guess(path[-1], allowed)}; allowed: {', '.join(allowed)}"
+    # A wrong type at or above a secret may be the secret itself.
+    secret = any(key[: len(path)] == tuple(path) for key in _secret_keys(root))
+    value = item["input"]
+    shown = "the given value" if secret else repr(value) if isinstance(value, str) else str(value)
+    return f"{where}: {shown} is not allowed: {item['msg'][:1].lower()}{item['msg'][1:]}"
+
+
+def _path(item: ErrorDetails) -> list[str]:
+    return [str(part) for part in item["loc"] if part != "[key]"]
+
+
+def _model_at(model: type[BaseModel], path: Sequence[str]) -> type[BaseModel] | None:
+    current: type[BaseModel] | None = model
+    for part in path:
+        if current is None:
+            return None
+        info = current.model_fields.get(part)
+        if info is None:  # the name of an instance in a table of tables: the model stays
+            continue
+        current = next(_models_in(info.annotation), None)
+    return current
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)
+
+
+def guess(key: str, allowed: Sequence[str] | set[str]) -> str:
+    """What a message adds to a wrong `key` that is almost an allowed one; empty otherwise."""
+    close = difflib.get_close_matches(key, list(allowed), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,0 +1,43 @@
+"""What a section of the configuration is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from quickwins.core.knobs import knobs
+
+
+class Section(BaseModel):
+    """Base of every settings model: frozen, and a key it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    env_aliases: ClassVar[Mapping[str, str]] = {}
+    """Other names for keys in the environment. A `QUICKWINS_*` variable for the same key wins over one; with `_<NAME>` at
+    its end it sets that key of the instance `names.<name>`."""
+
+
+def _no_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("Input should be a number, not true or false")  # noqa: TRY004 -- what pydantic expects; until=2027-12-31
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_no_boolean)]
+"""A float. `true` and `false` are refused."""
+
+
+def setting(owner: type, name: str) -> Any:
+    """A key with the default, the bounds and the words of the knob `name` of the dataclass `owner`.
+
+    Example: `threshold: Number = setting(Rule, "threshold")`
+    """
+    knob = knobs(owner)[name]
+    return Field(default=knob.default, description=knob.words, **knob.bounds)
+
+
+class AnyLayerWins:
+    """Marks a boolean field that is true as soon as any layer says so, whatever the others say."""
