@@ -20,20 +20,11 @@ from quickwins.backpressure import Gate, PoolExhausted, RejectReason, Rule
 from quickwins.backpressure.grpc import DETAILS, BackpressureInterceptor
 from quickwins.core.deadline import current, deadline
 from quickwins.core.errors import PUSHBACK
+from tests import grpc_service
 from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.integration.backpressure.conftest import Pools, all_is_back, gated_over
 
 Unary = Callable[[bytes, grpc.aio.ServicerContext], Any]
-
-
-class Service(grpc.GenericRpcHandler):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
-    """Answers `/test/<method>` for the handlers it is given, with bytes in and out."""
-
-    def __init__(self, **handlers: grpc.RpcMethodHandler) -> None:
-        self._handlers = handlers
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
-        return self._handlers.get(handler_call_details.method.rpartition("/")[2])
 
 
 @asynccontextmanager
@@ -42,16 +33,11 @@ async def serving(
     config: dict[str, Any] | None = None,
     **handlers: grpc.RpcMethodHandler,
 ) -> AsyncIterator[grpc.aio.Channel]:
-    server = grpc.aio.server(interceptors=[interceptor or BackpressureInterceptor()])
-    server.add_generic_rpc_handlers((Service(**handlers),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        options = () if config is None else (("grpc.service_config", json.dumps(config)),)
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
-            yield channel
-    finally:
-        await server.stop(None)
+    options = () if config is None else (("grpc.service_config", json.dumps(config)),)
+    async with grpc_service.serving(
+        interceptor or BackpressureInterceptor(), options=options, **handlers
+    ) as channel:
+        yield channel
 
 
 async def failure(call: Any) -> grpc.aio.AioRpcError:

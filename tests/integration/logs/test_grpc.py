@@ -17,6 +17,7 @@ import pytest
 from quickwins.logs._context import CONTEXT, EMPTY, Context, annotate, bound, in_context
 from quickwins.logs._trace.w3c import Trace
 from quickwins.logs.grpc import LogClientInterceptor, LogServerInterceptor, _client, _server
+from tests import grpc_service
 from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.unit.logs.recording import Line, Lines, bound_here
 
@@ -40,29 +41,12 @@ def client_lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
     return made
 
 
-class Service(grpc.GenericRpcHandler):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
-    """Answers every method that ends with a name it knows, with bytes in and out."""
-
-    def __init__(self, **handlers: grpc.RpcMethodHandler) -> None:
-        self._handlers = handlers
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
-        return self._handlers.get(handler_call_details.method.rpartition("/")[2])
-
-
 @asynccontextmanager
-async def serving(
-    *interceptors: Any, client: Any = (), executor: ThreadPoolExecutor | None = None, **handlers: Any
-) -> AsyncIterator[grpc.aio.Channel]:
-    server = grpc.aio.server(executor, interceptors=interceptors or [LogServerInterceptor(trusted=True)])
-    server.add_generic_rpc_handlers((Service(**handlers),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", interceptors=client) as channel:
-            yield channel
-    finally:
-        await server.stop(None)
+async def serving(*interceptors: Any, **more: Any) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc_service.serving(
+        *(interceptors or [LogServerInterceptor(trusted=True)]), **more
+    ) as channel:
+        yield channel
 
 
 def handler(kind: str, behavior: Any) -> grpc.RpcMethodHandler:

@@ -187,6 +187,11 @@ def test_a_file_that_was_rotated_is_followed_within_a_second(
 
 
 @pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+@pytest.fixture
 def file_limit() -> Iterator[int]:
     """Files of this process cannot grow beyond this many bytes: a write is cut there, and the next one fails."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -203,55 +208,49 @@ def lift() -> None:
 LINES = b"".join(b"%d %b\n" % (number, b"x" * 296) for number in range(5))
 
 
-def test_a_line_that_was_cut_by_a_full_disk_is_continued_in_the_same_file(
-    tmp_path: Path, clock: FakeClock, file_limit: int
-) -> None:
-    path = tmp_path / "log"
+@pytest.fixture
+def cut(path: Path, clock: FakeClock, file_limit: int) -> Iterator[Outlet]:
+    """One that had to write `LINES` into `path`, where the disk was full in the middle of the fourth."""
     outlet = Outlet(path, clock)
     outlet.load(LINES)
     assert outlet.push(0) is Sent.FAILED
     assert path.stat().st_size == file_limit
     lift()
-    clock.now = outlet.due
-    assert outlet.push(0) is Sent.DONE
-    assert path.read_bytes() == LINES
-    assert told(outlet, 0.1) == (1, "EFBIG")
+    yield outlet
     outlet.close()
+
+
+def test_a_line_that_was_cut_by_a_full_disk_is_continued_in_the_same_file(
+    path: Path, clock: FakeClock, cut: Outlet
+) -> None:
+    clock.now = cut.due
+    assert cut.push(0) is Sent.DONE
+    assert path.read_bytes() == LINES
+    assert told(cut, 0.1) == (1, "EFBIG")
 
 
 def test_a_line_that_was_cut_is_written_again_whole_in_another_file(
-    tmp_path: Path, clock: FakeClock, file_limit: int
+    path: Path, clock: FakeClock, cut: Outlet
 ) -> None:
-    path, rotated = tmp_path / "log", tmp_path / "log.1"
-    outlet = Outlet(path, clock)
-    outlet.load(LINES)
-    assert outlet.push(0) is Sent.FAILED
+    rotated = path.with_suffix(".1")
     path.rename(rotated)
-    lift()
-    clock.now = outlet.due
-    assert outlet.push(0) is Sent.DONE
+    clock.now = cut.due
+    assert cut.push(0) is Sent.DONE
     whole = rotated.read_bytes().splitlines(keepends=True)[:-1]
     assert b"".join(whole) + path.read_bytes() == LINES
-    outlet.close()
 
 
 def test_a_line_that_was_cut_and_abandoned_is_ended_before_the_next_one(
-    tmp_path: Path, clock: FakeClock, file_limit: int
+    path: Path, clock: FakeClock, cut: Outlet
 ) -> None:
-    path = tmp_path / "log"
-    outlet = Outlet(path, clock)
-    outlet.load(LINES)
-    assert outlet.push(0) is Sent.FAILED
-    assert outlet.abandon() == 3
-    outlet.close()
-    lift()
+    assert cut.abandon() == 3
+    cut.close()
     clock.now += 1
-    outlet.load(b"next\n")
-    assert outlet.push(0) is Sent.DONE
+    cut.load(b"next\n")
+    assert cut.push(0) is Sent.DONE
     lines = path.read_bytes().splitlines()
     assert lines[-1] == b"next"
     assert len(lines) == 5
-    outlet.close()
 
 
 def test_a_file_whose_last_line_was_cut_by_another_process_gets_an_end_to_it(
