@@ -5,8 +5,8 @@
     with bound(tenant="t1"):
         log.info("cache.access", cache="feed", hit=True)
 
-To turn it off: `enabled = false` in `[logs]`, or `close()` what `configure_logging` returned; what the application logged
-with before is back at once.
+To turn it off: `enabled = false` in `[logs]`, or `close()` what `configure_logging` returned; the application's
+previous logging is back at once.
 """
 
 from __future__ import annotations

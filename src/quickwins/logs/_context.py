@@ -1,4 +1,4 @@
-"""What the lines of a request have in common: one immutable object in one context variable, put back by token.
+"""What the lines of a request have in common: one immutable object in one context variable, restored by token.
 
 One variable, since merging all variables of a context costs microseconds a line and reading one costs nanoseconds.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from quickwins.logs._trace.w3c import Trace
 
 MAX_FIELDS = 64
-"""How many fields a context holds; what comes after them is left out."""
+"""How many fields a context holds; any more are left out."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -73,7 +73,7 @@ CONTEXT: ContextVar[Context] = ContextVar("quickwins_log_context", default=EMPTY
 
 
 class within:  # noqa: N801 -- used as a context manager, like a function; until=2027-12-31
-    """Within this block a context is in force. Leaving it in another one than it was entered in does nothing."""
+    """A block in which a context is in force. Left in another context than it was entered in, it changes nothing."""
 
     __slots__ = ("_context", "_token")
 
@@ -92,7 +92,7 @@ class within:  # noqa: N801 -- used as a context manager, like a function; until
 
 
 class bound(within):  # noqa: N801 -- used as a context manager, like a function; until=2027-12-31
-    """Within this block each line carries `fields`. Tasks that are started inside inherit them.
+    """Within this block every line carries `fields`; tasks started inside inherit them.
 
     Values are looked at, and redacted, at the first line. At most `MAX_FIELDS` fields are kept. Enter an object once.
     """
@@ -112,9 +112,9 @@ class bound(within):  # noqa: N801 -- used as a context manager, like a function
 
 
 def annotate(**fields: object) -> None:
-    """Say something on the request's one line, the one that its middleware writes at the end; nothing outside a request.
+    """Add fields to the request's one line, which its middleware writes at the end. Outside a request it does nothing.
 
-    At most `MAX_FIELDS` names; what comes after them is left out.
+    At most `MAX_FIELDS` names; any more are left out.
     """
     canonical = CONTEXT.get().canonical
     if canonical is None:
@@ -125,7 +125,7 @@ def annotate(**fields: object) -> None:
 
 
 def in_context(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """`function` as it would run here, for threads and executors: they start with an empty context.
+    """`function`, to be run with the context of this place: threads and executors start with an empty one.
 
     Example:
         await loop.run_in_executor(None, in_context(work), argument)

@@ -12,7 +12,7 @@ class Level:
 
     Attributes:
         name: As settings and metrics write it.
-        number: As `logging` counts.
+        number: `logging`'s number for it.
         severity: OpenTelemetry's number for it (log data model, `SeverityNumber`).
         text: As a line shows it.
         index: Its place in `LEVELS`.
@@ -34,7 +34,7 @@ LEVELS = (DEBUG, INFO, WARNING, ERROR, CRITICAL)
 
 
 def level_of(number: int) -> Level:
-    """The level that a number of `logging` belongs to: the highest that is not above it, `DEBUG` below all."""
+    """The level of a `logging` number: the highest one that is not above it, or `DEBUG`."""
     for level in reversed(LEVELS):
         if number >= level.number:
             return level

@@ -25,13 +25,13 @@ class Destination(Protocol):
     """Where records go while structured logging is on: a `Pipeline`.
 
     Attributes:
-        threshold: The lowest level that it takes, as `logging` counts.
+        threshold: The lowest level that it takes, as a `logging` number.
     """
 
     threshold: int
 
     def emit(self, level: Level, event: str, fields: dict[str, object], context: Context) -> None:
-        """Take a record. The level has been looked at already; `fields` may be changed."""
+        """Take a record. The level has been checked already; `fields` may be changed."""
 
     def interpolated(self, event: object, args: tuple[object, ...]) -> str:
         """`event` with `args` in it, as far as they may be shown."""
@@ -40,10 +40,10 @@ class Destination(Protocol):
         """Take over what other libraries have set up since, as servers do when they start."""
 
     def give_way(self) -> None:
-        """Put back what the application logged with before, and be `current` no longer."""
+        """Restore the application's previous logging, and be `current` no longer."""
 
     def close(self) -> None:
-        """Give way for good, and write what waits."""
+        """Give way for good, and write what is queued."""
 
 
 current: Destination | None = None
@@ -55,9 +55,9 @@ _STANDARD_EXTRA = frozenset({"exc_info", "stack_info", "stacklevel"})
 class Logger:
     """Logs facts: an event's name, and fields. Immutable; any thread; no call ever raises or waits.
 
-    A call below the level costs what an empty method with these arguments does. Fields whose names are no identifiers are
-    given with `**`: `log.info("http.request", **{"http.route": "/feed"})`. `exc_info=` takes an exception, or true for
-    the one being handled.
+    A call below the level costs no more than an empty method. Fields whose names aren't identifiers go in with `**`:
+    `log.info("http.request", **{"http.route": "/feed"})`. `exc_info=` takes an exception, or true for the one being
+    handled.
     """
 
     __slots__ = ("_fields", "_name")
@@ -73,7 +73,7 @@ class Logger:
         return f"<{named} with {', '.join(self._fields)}>" if self._fields else f"<{named}>"
 
     def debug(self, event: str, /, **fields: object) -> None:
-        """Log a fact that developers want, and nobody else."""
+        """Log a detail for developers."""
         destination = current
         if destination is None:
             self._elsewhere(DEBUG, event, fields)
@@ -93,7 +93,7 @@ class Logger:
             )
 
     def warning(self, event: str, /, **fields: object) -> None:
-        """Log a fact that somebody should look at some day."""
+        """Log something that needs a look, though not right now."""
         self._log(WARNING, event, fields)
 
     def error(self, event: str, /, **fields: object) -> None:
@@ -101,7 +101,7 @@ class Logger:
         self._log(ERROR, event, fields)
 
     def critical(self, event: str, /, **fields: object) -> None:
-        """Log a failure that the process does not survive."""
+        """Log a failure that ends the process."""
         self._log(CRITICAL, event, fields)
 
     def exception(self, event: str, /, **fields: object) -> None:
@@ -110,22 +110,22 @@ class Logger:
         self._log(ERROR, event, fields)
 
     def log(self, level: int, event: str, /, **fields: object) -> None:
-        """Log at a level as `logging` counts; the nearest of the five below it is meant."""
+        """Log at a level given as a `logging` number, rounded down to one of the five."""
         self._log(level_of(level), event, fields)
 
     def is_enabled_for(self, level: int) -> bool:
-        """Whether records of a level, as `logging` counts, are written."""
+        """Whether records of a level, given as a `logging` number, are written."""
         destination = current
         if destination is None:
             return logging.getLogger(self._name or None).isEnabledFor(level)
         return destination.threshold <= level
 
     def bind(self, **fields: object) -> Self:
-        """One like this whose records all say `fields` too."""
+        """A logger like this one, with `fields` on every record."""
         return type(self)(self._name, {**self._fields, **fields})
 
     def unbind(self, *names: str) -> Self:
-        """One like this without the fields `names`.
+        """A logger like this one without the fields `names`.
 
         Raises:
             KeyError: One of them is not bound.
@@ -136,13 +136,13 @@ class Logger:
         return type(self)(self._name, fields)
 
     def try_unbind(self, *names: str) -> Self:
-        """One like this without the fields `names`, as far as they are bound."""
+        """A logger like this one without the fields `names`; those that aren't bound are ignored."""
         return type(self)(
             self._name, {name: value for name, value in self._fields.items() if name not in names}
         )
 
     def new(self, **fields: object) -> Self:
-        """One whose records say `fields`, and nothing that was bound before."""
+        """A logger with `fields`, and nothing that was bound before."""
         return type(self)(self._name, fields)
 
     def _log(self, level: Level, event: str, fields: dict[str, object]) -> None:
@@ -169,7 +169,7 @@ class Logger:
 
 
 def get_logger(name: str = "") -> Logger:
-    """A logger; cheap, to be made at import and kept.
+    """A logger. Making one is cheap: do it at import, and keep it.
 
     Args:
         name: Where its records go while structured logging is off: to the standard library's logger of that name, the root

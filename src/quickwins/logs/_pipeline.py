@@ -1,4 +1,4 @@
-"""The way of a record from a call to a descriptor, and the one place that is process-wide."""
+"""How a record gets from a call to a descriptor; the one place that is process-wide."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from quickwins.logs.sink._outlet import Outage
 
 _MEASURED = 64
-"""One call in so many is timed."""
+"""One call in this many is timed."""
 
 _LEFT_OUT: Mapping[str, object] = MappingProxyType({})
 
@@ -47,12 +47,12 @@ CLOSE_SECONDS = 2.0
 
 
 class Pipeline(AbstractContextManager["Pipeline"]):
-    """One configured logging: renders, samples, counts, and hands lines to its sink. Made by `configure_logging`.
+    """Configured logging: renders, samples, counts, and hands lines to its sink. Made by `configure_logging`.
 
-    Any thread. `close` it, or use it as `with`; `configure_logging` again closes it too.
+    Any thread. Close it, or use it in a `with` block; calling `configure_logging` again closes it too.
 
     Attributes:
-        threshold: The lowest level that is written, as `logging` counts.
+        threshold: The lowest level that is written, as a `logging` number.
         sink: Where lines go.
     """
 
@@ -136,8 +136,8 @@ class Pipeline(AbstractContextManager["Pipeline"]):
     # On the way.
 
     def emit(self, level: Level, event: str, fields: dict[str, object], context: Context) -> None:
-        """Make a line and hand it on. The level has been looked at already; `fields` may be changed."""
-        # Threads don't interfere: between reading and storing a list's item the interpreter changes no thread.
+        """Make a line and hand it on. The level has been checked already; `fields` may be changed."""
+        # Threads don't interfere: the interpreter doesn't switch between reading and storing a list's item.
         self._records[level.index] = count = self._records[level.index] + 1
         started = 0.0 if count % _MEASURED else time.perf_counter()
         extra = None if self._sampler is None else self._sampled_as(self._sampler, level, event, fields)
@@ -149,7 +149,7 @@ class Pipeline(AbstractContextManager["Pipeline"]):
     def _sampled_as(
         self, sampler: Sampler, level: Level, event: str, fields: Mapping[str, object]
     ) -> Mapping[str, object] | None:
-        """What a line says of sampling; `_LEFT_OUT` where there is to be none."""
+        """What a line says about sampling; `_LEFT_OUT` when there is to be no line."""
         rate = sampler.rate(level, event, fields, int(self._clock.monotonic()))
         if rate == 0:
             self._sampled += 1
@@ -219,14 +219,14 @@ class Pipeline(AbstractContextManager["Pipeline"]):
             self._takeover.install(self.threshold)
 
     def flush(self, timeout_seconds: float = 10.0) -> bool:
-        """Wait until every line so far is written, for `timeout_seconds` at most; whether it is. For tests."""
+        """Wait up to `timeout_seconds` for every line so far to be written, as before a test reads; whether it is."""
         return self.sink.flush(timeout_seconds)
 
     def close(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
-        """Give the application's logging back, and write what waits. Idempotent.
+        """Restore the application's logging, and write what is queued. Idempotent.
 
         Args:
-            timeout_seconds: How long a slow reader is waited for.
+            timeout_seconds: How long to wait for a slow reader.
         """
         if self._closed:
             return
@@ -260,7 +260,7 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         _logger.current = self
 
     def give_way(self) -> None:
-        """Put back what the application logged with before; nothing if that is so already."""
+        """Restore the application's previous logging; does nothing if that is done already."""
         if _logger.current is not self:
             return
         _logger.current = None
@@ -289,14 +289,14 @@ def configure_logging(
         sink: Where lines go; standard output when `None`.
         redaction: What is not shown; `Redaction.strict()` when `None`.
         sampling: What is left out of frequent events; `None`: nothing.
-        flag: Followed live, for the process as a whole: while it is off, what the application logged with before is in its
+        flag: Followed live, for the process as a whole: while it is off, the application's previous logging is in its
             place. `None`: always on.
         registry: For the series; the default registry when `None`.
         clock: For timestamps and sampling.
         strict: Whether an undeclared field of a declared event raises `ConfigError`: for tests.
 
     Returns:
-        What to `close()` at the end; ending the process does it as well. Configuring again closes the one before.
+        Close it at the end; the end of the process does so too. Configuring again closes the previous one.
 
     Raises:
         ConfigError: There is no such level.

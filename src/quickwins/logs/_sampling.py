@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from quickwins.logs._levels import Level
 
 MAX_EVENTS = 1_000
-"""How many events are counted apart in a second; those that come later share one count."""
+"""How many events are counted separately in one second; any more share one count."""
 
 _REST = ""
 
@@ -61,7 +61,7 @@ class Sampler:
         self._seen: dict[str, int] = {}
 
     def rate(self, level: Level, event: str, fields: Mapping[str, object], second: int) -> int:
-        """How many records the one at hand stands for: 0 is to be left out, 1 stands for itself alone.
+        """How many records this one stands for: 0 means leave it out, 1 that it stands for itself alone.
 
         Args:
             level: Of the record.

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["EXEMPT", "METHODS", "LogMiddleware"]
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
-"""What `http.request.method` may say; any other is `_OTHER`, since a client may send what it likes."""
+"""What `http.request.method` may say; any other is `_OTHER`, because a client may send anything."""
 
 _EVENTS = {"http": "http.request", "websocket": "websocket.session"}
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
@@ -68,12 +68,13 @@ class LogMiddleware:
 
         Args:
             app: The service.
-            trusted: Whether a caller's trace is continued and its correlation ids may be any token; by request when
-                it is a function of the scope. From everybody else, the default, come a link and well-known forms of
-                ids only. Say yes where nobody but your own gateway can connect.
+            trusted: Whether a caller's trace is continued and its correlation ids may be any token; decided for each
+                request when it is a function of the scope. By default nobody is trusted: the trace that they name
+                becomes a link, and only well-known forms of ids are taken over. Say yes where nobody but your own
+                gateway can connect.
             flag: While it is off, `app` is called as it is; `None`: always on.
             route: Names a request's route, by its scope after the application has seen it; `None`: what Starlette,
-                FastAPI and others leave there. It must never give back what a client made up.
+                FastAPI and others leave there. It must never return what a client made up.
             slow_seconds: A request that takes longer leaves a warning, which is never sampled out; `None`: none does.
             exempt: Paths whose requests leave a line only when they fail or are slow.
             clock: For durations.
@@ -98,7 +99,7 @@ class LogMiddleware:
         flag = self._flag
         if (flag is not None and not flag.state.on) or scope["type"] not in _EVENTS:
             if scope["type"] == "lifespan" and _logger.current is not None:
-                # Servers set their own logging up after the application was imported, and before this.
+                # Servers set up their own logging after they import the application, and before this.
                 _logger.current.adopt()
             await self._app(scope, receive, send)
             return
@@ -172,7 +173,7 @@ class LogMiddleware:
 
 
 def _asked(question: Callable[[Scope], _T], scope: Scope) -> _T | None:
-    """The caller's answer; `None` when it fails, since a request must not fail for its log."""
+    """The caller's answer; `None` when it fails, because logging must not fail a request."""
     try:
         return question(scope)
     except Exception:  # noqa: BLE001 -- whatever the function of a caller raises; until=2027-12-31

@@ -1,6 +1,6 @@
 """The standard facts as functions, so that their names and fields never drift; declared in `quickwins.core.events`.
 
-None of them takes a name, an address or a token: who it was is what the context's tenant or a pseudonym is for.
+None of them takes a name, an address or a token: the context's tenant or a pseudonym says who it was.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ _log = get_logger()
 
 
 def auth_failure(*, mechanism: str, reason: str) -> None:
-    """Somebody could not prove who he is.
+    """A caller failed to prove who they are.
 
     Args:
-        mechanism: How he tried: `password`, `bearer`, `mtls`.
+        mechanism: How they tried: `password`, `bearer`, `mtls`.
         reason: Why not, of a few: `expired`, `unknown`, `mismatch`.
     """
     _log.warning(events.AUTH_FAILURE.name, mechanism=mechanism, reason=reason)
 
 
 def auth_denied(*, action: str, resource: str, reason: str) -> None:
-    """Somebody known may not do something.
+    """A known caller was not allowed to do something.
 
     Args:
-        action: What he wanted: `read`, `delete`.
+        action: What they wanted: `read`, `delete`.
         resource: The kind of thing, not which one.
         reason: Why not, of a few.
     """
@@ -33,7 +33,7 @@ def auth_denied(*, action: str, resource: str, reason: str) -> None:
 
 
 def rate_limited(*, scope: str, limit: int, window_seconds: float) -> None:
-    """A caller asked more often than he may.
+    """A caller sent more requests than are allowed.
 
     Args:
         scope: What is counted: `tenant`, `route`.
@@ -44,7 +44,7 @@ def rate_limited(*, scope: str, limit: int, window_seconds: float) -> None:
 
 
 def query_slow(*, summary: str, duration_ms: float) -> None:
-    """A query took long.
+    """A query was slow.
 
     Args:
         summary: Its kind and tables, such as `SELECT posts`; never its text or arguments.
@@ -54,11 +54,11 @@ def query_slow(*, summary: str, duration_ms: float) -> None:
 
 
 def cache_access(*, cache: str, hit: bool) -> None:
-    """A cache was asked.
+    """Something was looked up in a cache.
 
     Args:
         cache: Its name.
-        hit: Whether it knew.
+        hit: Whether it was there.
     """
     _log.info(events.CACHE_ACCESS.name, cache=cache, hit=hit)
 
@@ -76,7 +76,7 @@ def pool_rejected(*, reason: str, limit: int, inflight: int, count: int = 1) -> 
 
 
 def duplicate_skipped(*, destination: str, count: int = 1) -> None:
-    """A message had been processed before.
+    """A message was skipped, because it had been processed before.
 
     Args:
         destination: The topic.

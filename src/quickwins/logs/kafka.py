@@ -4,7 +4,7 @@
 
     async for message in consumer:
         with extract(message.headers, topic=message.topic):
-            await handle(message)                       # its lines carry the trace of who sent it
+            await handle(message)                       # its lines carry the trace of its sender
 
 Keys and values are never looked at.
 """
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 def inject(headers: Iterable[tuple[str, bytes]] | None = ()) -> list[tuple[str, bytes]]:
     """`headers` with `traceparent`, `tracestate` and `x-correlation-id` of where this is called; a new list.
 
-    They replace those that are there already: several would say nothing. Outside a trace nothing is added or replaced.
+    They replace any that are there already: two of a kind would mean nothing. Outside a trace nothing is added or
+    replaced.
     """
     kept = list(headers or ())
     ours = departing(CONTEXT.get())
@@ -38,7 +39,7 @@ def inject(headers: Iterable[tuple[str, bytes]] | None = ()) -> list[tuple[str, 
 
 
 class extract(within):  # noqa: N801 -- used as a context manager, like a function; until=2027-12-31
-    """Within this block each line carries the trace of a message, its correlation id, and where it came from.
+    """Within this block every line carries the trace of a message, its correlation id, and where it came from.
 
     Enter an object once.
     """
@@ -56,10 +57,10 @@ class extract(within):  # noqa: N801 -- used as a context manager, like a functi
         """Look at the headers of a message; whatever they are, nothing is raised.
 
         Args:
-            headers: As the client gives them. What is no pair of a string and bytes is skipped.
-            topic: Where the message was, on each line as `messaging.destination.name`; empty: not said.
-            trusted: Whether its trace is continued, as it is among services of one owner. Otherwise a new trace begins,
-                and the message's is on each line as `link.trace_id` and `link.span_id`.
+            headers: As the client gives them. Anything but a pair of a string and bytes is skipped.
+            topic: Where the message came from, on every line as `messaging.destination.name`; empty: left out.
+            trusted: Whether its trace is continued, as is right among services of one owner. Otherwise a new trace
+                begins, and the message's is on each line as `link.trace_id` and `link.span_id`.
             rng: For new ids; the module `random` when `None`.
         """
         super().__init__(EMPTY)

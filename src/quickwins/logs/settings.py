@@ -28,7 +28,7 @@ class LogsSettings(FlagSettings):
     queue_max_bytes: int = setting(Buffering, "max_bytes")
     redact_keys: tuple[str, ...] = Field(
         default=(),
-        description="Names whose values are never shown, besides those that are known; at any depth.",
+        description="Names whose values are never shown, at any depth, besides those that are known.",
     )
     safe_keys: tuple[str, ...] = Field(
         default=(),

@@ -1,4 +1,4 @@
-"""GraphQL operations on the request's line, and an event for each error of one.
+"""GraphQL operations on the request's line, and an event for each of their errors.
 
     schema = strawberry.Schema(Query, extensions=[LogExtension])     # the last one: others may replace errors after it
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from quickwins.core.flags import Flag
 
 MAX_ERRORS = 20
-"""Of one result that are told: a list of a thousand items may fail a thousand times."""
+"""How many errors of one result are reported: a list of a thousand items may fail a thousand times."""
 
 _MAX_NODES = 1_000
 _NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,63}").fullmatch
@@ -48,7 +48,7 @@ _log = get_logger()
 
 
 class LogExtension(SchemaExtension):
-    """Annotates operations and tells errors, with a loop or without; of subscriptions as each result is sent.
+    """Annotates operations and reports errors, with or without a loop; those of a subscription as each result is sent.
 
     It keeps nothing of a request: Strawberry may share one between concurrent requests.
     """
@@ -59,7 +59,7 @@ class LogExtension(SchemaExtension):
         """Strawberry makes one for each request of the class it is given, or of `lambda: LogExtension(flag=flag)`.
 
         Args:
-            flag: While it is off, nothing is said; `None`: always on.
+            flag: While it is off, it does nothing; `None`: always on.
             execution_context: As older versions of Strawberry give it.
         """
         super().__init__(execution_context=execution_context)
@@ -159,7 +159,7 @@ class _Running:
 def _safely(say: Callable[..., None], *args: object) -> None:
     try:
         say(*args)
-    except Exception as failure:  # noqa: BLE001 -- an operation must not fail for its log; until=2027-12-31
+    except Exception as failure:  # noqa: BLE001 -- logging must not fail an operation; until=2027-12-31
         _log.error("log.failed", exc_info=failure)
 
 

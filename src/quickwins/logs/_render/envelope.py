@@ -1,4 +1,4 @@
-"""What every line has, what a caller may not put in its place, and how fields become JSON in which nothing does harm."""
+"""What every line has, what a caller may not replace, and how fields become harmless JSON."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ALWAYS_DECLARED = frozenset({"exc_info", "name", "service"})
 """What any event may say besides its declared fields: its exception, and what `Reporter` adds."""
 
 MAX_LINE_BYTES = 16_384
-"""What a line holds at most before `log.dropped` and `seq`; a longer one keeps its envelope and says so."""
+"""The most that a line holds before `log.dropped` and `seq`; a longer one keeps its envelope and says so."""
 
 
 def apart(
@@ -65,7 +65,7 @@ def apart(
 
 
 def as_json(fields: Mapping[str, object]) -> bytes:
-    """`fields` as JSON in which no character does harm."""
+    """`fields` as JSON without a harmful character."""
     try:
         text = orjson.dumps(fields)
     except orjson.JSONEncodeError:  # lone surrogates

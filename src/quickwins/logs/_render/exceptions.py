@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 MAX_FRAMES = 20
-"""The innermost ones; they say most."""
+"""The innermost ones; they say the most."""
 MAX_CAUSES = 5
 
 
@@ -28,7 +28,7 @@ def exception_in(given: object, current: BaseException | None) -> BaseException 
 
 
 def described(error: BaseException) -> dict[str, object]:
-    """The fields of `error`, under OpenTelemetry's `exception.` prefix; all of them made here, so that they need no look.
+    """The fields of `error`, under OpenTelemetry's `exception.` prefix; all made here, so they need no redaction.
 
     `exception.stack_hash` is the same for the same types and functions, whatever the lines' numbers: it survives edits
     elsewhere in a file.

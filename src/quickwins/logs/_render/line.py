@@ -6,7 +6,7 @@ Three ways, each the next one's fallback:
 2. Something is to be redacted, escaped, bounded or moved: a copy is made (`slow`), then the same.
 3. Even that failed, because an object of the caller's broke: a line that says so.
 
-What costs is remembered (`memory`), and the scanner knows which strings are harmless.
+What is expensive to make is remembered (`memory`), and the scanner knows which strings are harmless.
 """
 
 from __future__ import annotations

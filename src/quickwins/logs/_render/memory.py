@@ -34,7 +34,7 @@ class Head:
         plain: Whether nothing in it was redacted.
         redactions: How much was.
         declared: The fields that the event may have; `None`: any.
-        names: Those of them that may be written as they are, as far as they have been met.
+        names: Those of them, among the ones met so far, that may be written as they are.
     """
 
     text: bytes
@@ -91,15 +91,15 @@ class Memory:
         self.redacted: dict[RedactionRule, int] = dict.fromkeys(RedactionRule, 0)
 
     def count(self, hits: list[RedactionRule]) -> int:
-        """Count what was redacted in a rendering; how much that is."""
+        """Count what a rendering redacted; how many values that is."""
         for rule in hits:
-            # Threads don't interfere: between reading and storing an item the interpreter changes no thread.
+            # Threads don't interfere: the interpreter doesn't switch between reading and storing an item.
             self.redacted[rule] += 1
         return len(hits)
 
     def shown(self, value: str, hits: list[RedactionRule]) -> str | None:
         """What may be written of `value`; `None` where something in it must be escaped."""
-        # Nothing that is unsafe is printable, and that is asked in a tenth of the time.
+        # Nothing unsafe is printable, and that check takes a tenth of the time.
         if not value.isprintable() and UNSAFE.search(value) is not None:
             return None
         return self.scanner.text(value, hits)

@@ -1,7 +1,7 @@
-"""Any value as JSON may hold it: redacted, bounded, and never what `repr` says of it.
+"""Any value in a form for JSON: redacted, bounded, and never its `repr`.
 
-`Walk` makes a copy of one line's fields. What it does not know becomes `<TypeName>`; depth, breadth and the number of
-values altogether are limited, which also ends cycles; what is left out is said.
+`Walk` makes a copy of one line's fields. What it does not know becomes `<TypeName>`; depth, breadth and the total
+number of values are limited, which also ends cycles; the line says what was left out.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ _SIGNED, _UNSIGNED = -(1 << 63), 1 << 64
 UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
 )
-"""What ends a line for some splitter, moves a cursor, turns the direction of writing, or cannot be encoded."""
+"""Characters that end a line for some splitter, move a cursor, change the direction of writing, or cannot be
+encoded."""
 
 
 class Walk:
@@ -54,7 +55,7 @@ class Walk:
         self.hits: list[RedactionRule] = [] if hits is None else hits
 
     def mapping(self, source: Mapping[Any, Any], depth: int = 0) -> dict[str, object]:
-        """A copy of `source`; its keys are looked at like values, and values under sensitive keys are not shown."""
+        """A copy of `source`; its keys are scanned like values, and values under sensitive keys are not shown."""
         copy: dict[str, object] = {}
         scanner = self._scanner
         clean = scanner.clean
@@ -115,7 +116,8 @@ class Walk:
         if -LARGEST_PLAIN_INTEGER < value < LARGEST_PLAIN_INTEGER:
             return value
         if not _SIGNED <= value < _UNSIGNED:
-            # Beyond 64 bits readers lose digits, so it is text; a bound, for digits of huge numbers cost the square.
+            # Beyond 64 bits readers lose digits, so it is text; bounded, because making the digits takes quadratic
+            # time.
             return self._scanner.text(str(value), self.hits) if value.bit_length() <= 512 else "<int>"  # noqa: PLR2004 -- any bound will do; until=2027-12-31
         return self._scanner.number(value, self.hits)
 

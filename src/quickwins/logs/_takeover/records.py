@@ -1,6 +1,6 @@
 """What a record of the standard library says: an event and its fields. Pure.
 
-Arguments are put into a message by us, not by `getMessage`, which would write what objects say of themselves.
+We put arguments into a message ourselves: `getMessage` would write what objects say about themselves.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FREE_TEXT = "log.record"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "event", "fields"}
 _ACCESS = ("uvicorn.access", 5)
 _REPR_FREE = re.compile(r"[^\n(<]*")
-"""asyncio's messages go on with what tasks, callbacks and their arguments say of themselves."""
+"""asyncio's messages end in the `repr` of tasks, callbacks and their arguments."""
 
 
 def said(record: logging.LogRecord, shown: Callable[[object], object]) -> tuple[str, dict[str, object]]:

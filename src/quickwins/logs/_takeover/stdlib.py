@@ -32,7 +32,7 @@ class TakenHandler(logging.Handler):
         self._receive = receive
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """See `logging.Handler`; filters of ours there are none."""
+        """See `logging.Handler`; there are no filters."""
         self._receive(record)
         return True
 
@@ -46,12 +46,12 @@ class Takeover:
         self._root = logging.getLogger()
 
     def install(self, level: int) -> None:
-        """Take over, from `level` on. Again: whatever has got handlers since, and another level."""
+        """Take over from `level` on. Called again, it takes the new level, and loggers that have got handlers since."""
         self._remember(self._root)
         self._root.handlers[:] = [self._handler]
         self._root.setLevel(level)
         for logger in list(logging.root.manager.loggerDict.values()):
-            # A null handler shows nothing: whoever has only that is as silent, or as loud, as before.
+            # A null handler shows nothing: a logger with no other stays as silent, or as loud, as it was.
             if isinstance(logger, logging.Logger) and any(
                 not isinstance(one, logging.NullHandler) for one in logger.handlers
             ):
@@ -60,7 +60,7 @@ class Takeover:
                 logger.propagate = True
 
     def uninstall(self) -> None:
-        """Give everything back. Handlers that others have added meanwhile stay."""
+        """Restore everything. Handlers that others have added meanwhile stay."""
         for was in self._were.values():
             added = [
                 one for one in was.logger.handlers if one is not self._handler and one not in was.handlers

@@ -1,4 +1,4 @@
-"""structlog's loggers, which are ours while ours is on."""
+"""structlog's loggers: ours, while our logging is on."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ if TYPE_CHECKING:
 
 
 class StructlogLogger(Logger):
-    """What `structlog.get_logger()` gives while ours is on: the same, with arguments for `%` in the event's text."""
+    """What `structlog.get_logger()` returns while our logging is on: a `Logger` that takes arguments for `%`, too."""
 
     __slots__ = ()
 
     def debug(self, event: str, /, *args: object, **fields: object) -> None:
-        """See `Logger`."""
+        """`Logger.debug`, with `args` for the `%` in `event`."""
         self._log(DEBUG, _with(event, args), fields)
 
     def info(self, event: str, /, *args: object, **fields: object) -> None:
-        """See `Logger`."""
+        """`Logger.info`, with `args` for the `%` in `event`."""
         self._log(INFO, _with(event, args), fields)
 
     def warning(self, event: str, /, *args: object, **fields: object) -> None:
-        """See `Logger`."""
+        """`Logger.warning`, with `args` for the `%` in `event`."""
         self._log(WARNING, _with(event, args), fields)
 
     def error(self, event: str, /, *args: object, **fields: object) -> None:
-        """See `Logger`."""
+        """`Logger.error`, with `args` for the `%` in `event`."""
         self._log(ERROR, _with(event, args), fields)
 
     def critical(self, event: str, /, *args: object, **fields: object) -> None:
-        """See `Logger`."""
+        """`Logger.critical`, with `args` for the `%` in `event`."""
         self._log(CRITICAL, _with(event, args), fields)
 
     def exception(self, event: str, /, *args: object, **fields: object) -> None:
-        """See `Logger`."""
+        """`Logger.exception`, with `args` for the `%` in `event`."""
         fields.setdefault("exc_info", True)
         self._log(ERROR, _with(event, args), fields)
 
     def log(self, level: int, event: str, /, *args: object, **fields: object) -> None:
-        """See `Logger`."""
+        """`Logger.log`, with `args` for the `%` in `event`."""
         self._log(level_of(level), _with(event, args), fields)
 
     msg = info
@@ -88,7 +88,7 @@ def _with(event: str, args: tuple[object, ...]) -> str:
 
 
 def configure() -> dict[str, Any]:
-    """Have structlog's loggers be ours, and return what they were."""
+    """Make structlog's loggers ours; what its configuration was before."""
     import structlog
 
     was = {"configured": structlog.is_configured(), **structlog.get_config()}
@@ -114,6 +114,6 @@ def _named(*args: object) -> str:
 
 
 def _wrapped(logger: str, processors: object, context: Mapping[str, object]) -> StructlogLogger:
-    """What structlog makes its loggers with."""
+    """How structlog makes its loggers."""
     del processors
     return StructlogLogger(logger, context)

@@ -1,7 +1,7 @@
-"""What a request brings along and what it takes on: headers in, a context out, and the other way round.
+"""What a request brings along and takes with it: headers to a context, and a context to headers.
 
-The rule: who is trusted continues the caller's trace with a new span of it. Everybody else gets a new trace, and the
-one that they named is kept as a link. A correlation id that is missing or not valid is the trace's id.
+The rule: a trusted caller's trace goes on, with a new span. Any other request gets a new trace, and the one that its
+caller named is kept as a link. A missing or invalid correlation id becomes the trace's id.
 
 The trap: a server may run one request inside the context of another (uvicorn does, when requests are pipelined).
 Fields are therefore inherited from a context that belongs to no request, such as the process's own, and from no other.
@@ -44,7 +44,7 @@ _K = TypeVar("_K", str, bytes)
 def pick(headers: Iterable[tuple[_K, bytes | str]], names: Mapping[_K, int]) -> Found:
     """The three headers' values, in one pass.
 
-    Several `tracestate` are one. Two of another are not valid, since nobody can tell which of them is meant.
+    Several `tracestate` headers count as one. Two of any other are invalid: nobody can tell which one is meant.
     """
     found: list[bytes | str | None] | None = None
     for name, value in headers:
@@ -95,7 +95,7 @@ def begin(
         linked["link.trace_id"] = caller.trace_id
         linked["link.span_id"] = caller.span_id
     if outer.fields and outer.canonical is None:
-        # First of all, so that whatever is left out, this is not.
+        # First, so that it is never what is left out.
         fields = dict(list({**fields, **outer.fields, **fields}.items())[:MAX_FIELDS])
     return Context(fields, trace=trace, canonical=canonical)
 
@@ -108,7 +108,7 @@ def departing(context: Context) -> list[tuple[str, str]]:
     headers = [(TRACEPARENT, trace.traceparent)]
     if trace.tracestate:
         headers.append((TRACESTATE, trace.tracestate))
-    # Anybody may have bound anything under the name; most often it is the trace's own, which needs no look.
+    # Anybody may have bound anything under the name; most often it is the trace's own, which needs no check.
     correlation = context.fields.get("correlation_id")
     if correlation != trace.trace_id:
         correlation = parse_correlation(correlation, trusted=True)

@@ -8,9 +8,9 @@ The rule, first match wins:
 3. `scope["endpoint"]` is something else: an application is mounted    -> where it is mounted
 4. else                                                                -> none
 
-The trap: whatever is no template was made up by a client. Of mounts the scope has only what the client wrote, so that
-their templates are looked up among the routes; and a value that is not found in the path again, such as 7 for `007`,
-makes the whole path unknown.
+The trap: whatever isn't a template was made up by a client. Of a mount the scope has only what the client wrote, so its
+template is looked up among the routes; and a value that is not found in the path again, such as 7 for `007`, makes the
+whole path unknown.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _CALLABLE = (type, types.MethodType, types.BuiltinFunctionType)
-"""Beside what is a descriptor, as other functions are, compiled ones too."""
+"""Besides descriptors, which all other functions are, compiled ones too."""
 _MAX_KNOWN = 10_000
 _MAX_DEPTH = 20
 
 
 class Routes:
-    """Finds templates, and remembers where routes are mounted. For any thread."""
+    """Finds templates, and remembers where routes are mounted. Any thread."""
 
     def __init__(self) -> None:
         # By identity, since Starlette's routes have no hash; a route that is kept here keeps its identity.
@@ -63,14 +63,14 @@ class Routes:
         templates = known[1]
         if len(templates) == 1:
             return templates[0]
-        # The same routes are mounted more than once. FastAPI adds a prefix of its own, which is no mount.
+        # The same routes are mounted more than once. FastAPI adds a prefix of its own, which isn't a mount.
         before = max(root, scope.get("app_root_path", ""), key=len)
         mounts = scope["root_path"][len(before) :]
         return next((template for template in templates if _fits(template, mounts)), None)
 
 
 def _templates(router: object, wanted: object, above: str, depth: int) -> Iterator[str]:
-    """Every way that leads to `wanted`."""
+    """The template of every way to `wanted`."""
     routes = getattr(router, "routes", None)
     if not isinstance(routes, (list, tuple)) or not depth:
         return

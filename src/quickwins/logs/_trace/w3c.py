@@ -6,8 +6,8 @@ The rule for `traceparent`, first match wins:
 2. version ff, a trace id or a span id of zeros                                                         -> invalid
 3. something after the flags: in version 00 -> invalid; in a later one it must begin with `-`, and is not read
 
-The trap: what cannot be read is never fatal and never half right. Without a `traceparent` there is no `tracestate`; a
-`tracestate` with one wrong member is dropped as a whole, and the trace stays.
+The trap: a header that cannot be read is never fatal, and never half used. Without a `traceparent` there is no
+`tracestate`; a `tracestate` with one wrong member is dropped as a whole, and the trace stays.
 
 Sources: W3C Trace Context, level 2 (a superset of level 1): 2.2 `traceparent`, 2.3 `tracestate`, 2.2.4 versions.
 """
@@ -30,7 +30,7 @@ SAMPLED = 0x01
 """The caller may have recorded this request. Set in traces that begin here: each request leaves a line."""
 
 RANDOM = 0x02
-"""The trace id is random, so that whoever samples by its bytes may."""
+"""The trace id is random, so its bytes may be used for sampling."""
 
 _TRACEPARENT = re.compile(
     r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL
@@ -148,10 +148,10 @@ def parse_tracestate(value: bytes | str) -> str:
 
 
 def parse_correlation(value: object, *, trusted: bool) -> str | None:
-    """A correlation id from outside, written our way; `None` for anything else, which must be shown nowhere.
+    """A correlation id from outside, written our way; `None` for anything else, which must never be shown.
 
-    From anybody: a UUID, with hyphens or without, 16 to 64 hex digits, or a ULID, all in either case. From who is
-    trusted: also 1 to 64 letters, digits, `_` and `-`.
+    From anybody: a UUID, with hyphens or without, 16 to 64 hex digits, or a ULID, all in either case. From a trusted
+    caller also 1 to 64 letters, digits, `_` and `-`.
     """
     if not isinstance(value, (str, bytes)) or not 0 < len(value) <= MAX_CORRELATION:
         return None

@@ -4,10 +4,10 @@
     channel = grpc.aio.insecure_channel(address, interceptors=[*LogClientInterceptor()])   # with the star
 
 All four kinds of calls on both sides, and on the server handlers of every sort: coroutines, async generators, and plain
-functions and generators, which grpc.aio runs in threads and which have the context there.
+functions and generators, which grpc.aio runs in threads, where they have the context too.
 
-The star: a channel takes each interceptor for one kind of calls only, so that the client's is four. One that is given
-without it is refused by the channel at once.
+The star: a channel uses each interceptor for one kind of call only, so the client's is really four. Without the star
+the channel refuses it at once.
 
 Sources: OpenTelemetry's semantic conventions for gRPC (names; which codes are a server's errors), W3C Trace Context.
 """

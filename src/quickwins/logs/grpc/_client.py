@@ -1,4 +1,4 @@
-"""The calls of a gRPC channel. `quickwins.logs.grpc` has the story."""
+"""The calls of a gRPC channel; see `quickwins.logs.grpc`."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ _log = get_logger()
 class LogClientInterceptor(Sequence["grpc.aio.ClientInterceptor"]):
     """The four interceptors of a channel: the trace, its state and the correlation id go along with every call.
 
-    What the caller gives as metadata is not changed; headers of those names in it are replaced. At the level DEBUG each
-    call leaves `rpc.call` when it is done. Interceptors that come later in the list see the metadata with the trace.
+    The caller's metadata is copied, not changed; headers of those names are replaced in the copy. At the level DEBUG
+    each call leaves `rpc.call` when it is done. Interceptors that come later in the list see the metadata with the
+    trace.
     """
 
     def __init__(self, *, flag: Flag | None = None, clock: Clock | None = None) -> None:
@@ -94,7 +95,7 @@ class _Calls:
             raise
         try:
             call.add_done_callback(done)
-        except NotImplementedError:  # an interceptor below has waited for the answer, and gave that back
+        except NotImplementedError:  # an inner interceptor awaited the answer, and returned that
             done(call)
         return call
 
@@ -136,7 +137,7 @@ def _with(metadata: Any, headers: list[tuple[str, str]]) -> grpc.aio.Metadata:
 
 
 def _code_of(call: Any) -> int | None:
-    """The code of a call that is done; of an error, too. `code` is a coroutine that has nothing left to wait for."""
+    """The status code of a finished call, or of an error. `code` is a coroutine with nothing left to wait for."""
     code = call.code()
     if not inspect.iscoroutine(code):
         return number(code)
@@ -144,7 +145,7 @@ def _code_of(call: Any) -> int | None:
         code.send(None)
     except StopIteration as done:
         return number(done.value)
-    except Exception:  # noqa: BLE001 -- a call must not fail for its log; until=2027-12-31
+    except Exception:  # noqa: BLE001 -- logging must not fail a call; until=2027-12-31
         return None
     code.close()
     return None

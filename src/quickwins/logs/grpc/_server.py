@@ -1,7 +1,7 @@
-"""The calls of a gRPC server. `quickwins.logs.grpc` has the story.
+"""The calls of a gRPC server; see `quickwins.logs.grpc`.
 
-A call's line is written when its task is done: a plain handler that goes on in its thread, and a generator that nobody
-asks any more, would write theirs later or never.
+A call's line is written when its task is done: a plain handler that runs on in its thread, or a generator that nobody
+iterates any more, would write it later or never.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ _log = get_logger()
 class LogServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
     """Sets the context of each call, and writes `rpc.request` when the call is over, however it ends.
 
-    Messages, metadata and other context variables pass untouched. Plain functions run in a copy of the variables that
-    the interceptors have, instead of none.
+    Messages, metadata and other context variables pass untouched. Plain functions run in a copy of the interceptors'
+    context variables, instead of without any.
     """
 
     def __init__(
@@ -65,8 +65,8 @@ class LogServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  #
         """Make one for a server.
 
         Args:
-            trusted: Whether a caller's trace is continued and its correlation ids may be any token; by call when it is
-                a function of the call's details. Say yes where nobody but your own services can connect.
+            trusted: Whether a caller's trace is continued and its correlation ids may be any token; decided for each
+                call when it is a function of its details. Say yes where nobody but your own services can connect.
             flag: While it is off, calls pass as they are; `None`: always on.
             slow_seconds: A call with one message each way that takes longer leaves a warning; `None`: none does.
             exempt: Full method names, `/package.Service/Method`, whose calls leave a line only when they fail or are
@@ -129,7 +129,7 @@ class LogServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  #
         if not isinstance(trusted, bool):
             try:
                 trusted = trusted(details) is True
-            except Exception:  # noqa: BLE001 -- a call must not fail for its log; until=2027-12-31
+            except Exception:  # noqa: BLE001 -- logging must not fail a call; until=2027-12-31
                 trusted = False
         found = pick(details.invocation_metadata or (), NAMES)
         return begin(CONTEXT.get(), found, trusted=trusted, rng=self._rng, canonical={})
@@ -146,7 +146,9 @@ class LogServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  #
                 with within(call.context):  # the callbacks of a task have its creator's
                     log("rpc.request", **call.fields(code, error, seconds))
         finally:
-            call.error = call.servicer = None  # an exception has its handler's frame, and that has the call
+            call.error = call.servicer = (
+                None  # an exception holds its handler's frame, and that holds the call
+            )
 
 
 class _Call:
@@ -175,7 +177,7 @@ class _Call:
         self.error = error
 
     def handled(self, method: str, *, streams: bool) -> None:
-        """There is a handler. A generic one may take any method, so that the name is looked at."""
+        """Note that there is a handler. A generic one may take any method, so the name is checked."""
         found = _METHOD(method)
         self.method = None if found is None else found[1]
         self.known = True
@@ -256,7 +258,7 @@ def _generating_in_thread(call: _Call, variables: Variables, behavior: Behavior)
 
 
 class _Watched:
-    """The context of a plain handler, which cannot be asked for the code that was set."""
+    """The servicer context of a plain handler, which does not tell the code that was set."""
 
     def __init__(self, context: Any) -> None:
         self._context = context
@@ -278,5 +280,5 @@ class _Watched:
 
 
 def number(code: Any) -> int | None:
-    """A status code as handlers may give it."""
+    """The number of a status code, in whatever form a handler gave it."""
     return code.value[0] if isinstance(code, grpc.StatusCode) else code if isinstance(code, int) else None

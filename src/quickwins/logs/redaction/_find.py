@@ -1,4 +1,4 @@
-"""Where private things are in a text: all rules together, each only where its characters are. Pure."""
+"""Where private things are in a text: all rules together, each only where its characters occur. Pure."""
 
 from __future__ import annotations
 
@@ -130,8 +130,8 @@ def merged(spans: list[Span], length: int) -> tuple[list[Span], bool]:
 def looks_different(text: str, spans: list[Span]) -> bool:
     """Whether the text must be looked at again once marks stand in the place of `spans`.
 
-    It must where a neighbour of one could be part of something private that it alone kept from being seen, and where
-    a URL or its parameters lose white space.
+    That is so where the neighbour of a span could be part of something private that only the span kept from being seen,
+    and where a URL or its parameters lose white space.
     """
     run = "&" in text or "?" in text or "#" in text or "://" in text
     length = len(text)

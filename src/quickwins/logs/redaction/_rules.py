@@ -114,16 +114,16 @@ class Redaction:
             safe_keys: Names that sound private and are not. They win over everything else. Off value: `()`.
             pseudonym_key: At least 16 bytes from the environment, the same in all processes: e-mail addresses and phone
                 numbers become `[email:0123456789abcdef]`, always the same for the same address, so that one user can be
-                followed without being named. Who has the key can test a guess; passwords, tokens and cards never
+                followed without being named. Anyone with the key can test a guess; passwords, tokens and cards never
                 become pseudonyms. Off value: `None`, they become `[redacted:email]`.
 
         Raises:
-            ConfigError: An argument is not what it must be.
+            ConfigError: An argument is invalid.
         """
         more, less = _folded("keys", keys), _folded("safe_keys", safe_keys)
         both = sorted(more & less)
         if both:
-            raise ConfigError(f"safe_keys must not name what keys names too, but both have {both[0]!r}")
+            raise ConfigError(f"keys and safe_keys must not overlap, but both have {both[0]!r}")
         return cls(keys=more, safe_keys=less, pseudonym_key=_derived(pseudonym_key))
 
     @classmethod
@@ -156,7 +156,9 @@ class Redaction:
 
 
 def _refuse() -> NoReturn:
-    raise TypeError("a Redaction with a pseudonym_key is not pickled: the key would be written in plain")
+    raise TypeError(
+        "a Redaction with a pseudonym_key cannot be pickled: the key would be written in plain text"
+    )
 
 
 def _folded(name: str, given: Iterable[object]) -> frozenset[str]:
@@ -174,10 +176,10 @@ def _folded(name: str, given: Iterable[object]) -> frozenset[str]:
 
 
 def _derived(given: object) -> SecretBytes | None:
-    """A key of the length that the digest takes, for this use alone: the one given may serve elsewhere too."""
+    """A key of the length that the digest takes, for this use alone: the one given may be in use elsewhere too."""
     if given is None:
         return None
-    from pydantic import SecretBytes, SecretStr  # a twentieth of a second, for the few who have a key
+    from pydantic import SecretBytes, SecretStr  # takes a twentieth of a second, and few have a key
 
     if isinstance(given, SecretStr):
         given = given.get_secret_value().encode("utf-8", "surrogatepass")

@@ -1,7 +1,7 @@
 """Looks at names, texts and integers, and leaves out what is private. Pure: no I/O, no clock, no logger.
 
-Most texts are clean, and most of those are ones that were seen before. So there are three steps, each some times dearer
-than the one before it:
+Most texts are clean, and most of those are ones that were seen before. So there are three steps, each several times as
+expensive as the one before:
 
 1. `Scanner.clean` remembers clean texts; the caller asks it first.
 2. `_suspect` takes a quick look at the whole.

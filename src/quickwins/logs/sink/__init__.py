@@ -1,4 +1,4 @@
-"""Where lines go without holding up who logs: a bounded queue in memory, and a writer that empties it into one place."""
+"""Where lines go without holding up the code that logs: a bounded queue in memory, and a writer that empties it."""
 
 from __future__ import annotations
 

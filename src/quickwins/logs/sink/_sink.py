@@ -68,8 +68,8 @@ class Sink:
 
     Nothing happens before `start`: no thread, no file, no hook. The writer thread begins with the first line, also in
     the child of a fork, where the queue is empty, the counts are zero and the parent writes what the parent had taken.
-    A sink that was started is closed at exit, in the children of `multiprocessing` too; only who ends a process by
-    `os._exit`, or is killed, loses what is queued: call `flush` before.
+    A sink that was started is closed at exit, in the children of `multiprocessing` too; only a process that ends by
+    `os._exit`, or is killed, loses what is queued: call `flush` first.
 
     Attributes:
         put: `put(line, severity) -> bool` takes a line: a JSON object without its closing brace, with one field at
@@ -132,16 +132,16 @@ class Sink:
     def file(cls, path: str | os.PathLike[str], **options: Unpack[SinkOptions]) -> Self:
         """A file, appended to, made if it isn't there (mode 0640), and opened again within a second of its being rotated.
 
-        That it cannot be opened is an error like any other: counted, and tried again.
+        Failing to open it is an error like any other: counted, and tried again.
         """
         return cls(Path(path).absolute(), **options)
 
     def start(self, recovered: Callable[[Outage], bytes] | None = None) -> None:
-        """Take lines from now on. Does nothing if it does already, but for `recovered`; a closed sink begins again.
+        """Take lines from now on. Where it does so already, only `recovered` changes; a closed sink begins again.
 
         Args:
             recovered: Makes the line, in the form that `put` takes, that the sink adds when writing works again after
-                errors, from what there is to say. Called in the writer thread. `None`: there is no such line.
+                errors. Called in the writer thread. `None`: there is no such line.
         """
         with self._lifecycle:
             self._writer.recovered = recovered
@@ -158,14 +158,14 @@ class Sink:
             self._writer.queue.open()
 
     def flush(self, timeout_seconds: float) -> bool:
-        """Wait until every line taken before this call is written, for `timeout_seconds` at most; whether it is."""
+        """Wait up to `timeout_seconds` for every line taken before this call to be written; whether it is."""
         return self._writer.flush(timeout_seconds)
 
     def close(self, timeout_seconds: float = 2.0) -> None:
-        """Take no more lines, write what is queued for `timeout_seconds` at most, and end the thread. Twice is once.
+        """Take no more lines, write what is queued for `timeout_seconds` at most, and end the thread. Idempotent.
 
-        A writer that is inside a `write` that does not return, to a disk that hangs or of a line longer than a pipe
-        takes, is left behind: it ends when that write does.
+        A writer that is stuck in a `write` (to a disk that hangs, or of a line longer than a pipe takes) is left
+        behind, and ends when that write does.
         """
         with self._lifecycle:
             if not self._running:
@@ -204,7 +204,7 @@ class Sink:
         )
 
     def _at_exit(self) -> None:
-        """Write what is queued; what others log at exit after us is written where it is logged."""
+        """Write what is queued; what is logged at exit after this is written in the thread that logs."""
         with self._lifecycle:
             if self._running and self._writer.stop(EXIT_SECONDS, give_up=False):
                 self._writer.become_inline()
@@ -212,7 +212,7 @@ class Sink:
     # Forks.
 
     def _finalize_with_multiprocessing(self) -> None:
-        """In a child of `multiprocessing`, which ends without `atexit`, have its own hooks call us, as the last."""
+        """In a child of `multiprocessing`, which ends without `atexit`, have its own hooks call us last."""
         process = sys.modules.get("multiprocessing.process")
         if process is not None and process.parent_process() is not None and self._finalizer is None:
             from multiprocessing.util import Finalize

@@ -1,10 +1,10 @@
-"""The thread that empties a sink's queue, and what it costs those who log: nearly nothing.
+"""The thread that empties a sink's queue, and what it costs the code that logs: nearly nothing.
 
 A thread that finds the queue empty sleeps until a line wakes it, and then waits a little for more: to wake a thread, and
 to pass CPython's lock to and fro, costs as much as some ten lines. Lines from WARN on, and 256 KiB, end that wait at once.
 
 The rule: whoever holds `_writing` writes, and looks for more lines before letting go. That is the thread, for as long as
-it lives, or else, inline, whoever logs.
+it lives, or else, inline, the thread that logs.
 
 The trap: `rouse` is called inside `put`, hence anywhere, and takes no lock. It sets when to be called again first, and
 releases the semaphore then; the writer, once awake, sets it anew. In the other order a slow caller would disarm a writer
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LINGER_BYTES = 256 << 10
 """How much may wait, as far as it is no more than a quarter of the queue."""
 POLL_SECONDS = 0.1
-"""How long it takes at most until a writer whose reader stalls sees that it is to end."""
+"""The longest it takes a writer with a stalled reader to notice that it should end."""
 
 
 _ATOMIC = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -83,7 +83,7 @@ class Writer:
         self.renew()
 
     def renew(self) -> None:
-        """Begin anew with an empty queue, as in the child of a fork, where the thread and who held a lock are gone."""
+        """Begin anew with an empty queue, as in a fork's child, where the thread and any holder of a lock are gone."""
         self._progress = threading.Condition()
         self._waiters = 0
         self._closing = threading.Event()
@@ -219,7 +219,7 @@ class Writer:
         if outage is not None and self.recovered is not None:
             try:
                 self.put(self.recovered(outage), WARN)
-            except Exception:  # noqa: BLE001 -- of others, and in the way of every line; until=2027-12-31
+            except Exception:  # noqa: BLE001 -- it is the caller's code, and would hold up every line; until=2027-12-31
                 self._outlet.errors += 1
         if self._waiters:
             with self._progress:
@@ -243,7 +243,7 @@ class Writer:
         return queue.settled >= target
 
     def stop(self, timeout_seconds: float, *, give_up: bool) -> bool:
-        """End the thread when all is written, or after the time-out; whether nobody writes any more.
+        """End the thread when all is written, or after the time-out; whether nothing is being written any more.
 
         Args:
             timeout_seconds: From now.
@@ -260,7 +260,7 @@ class Writer:
             self._release()
             thread.join(timeout_seconds + 2 * POLL_SECONDS)
         if not self._writing.acquire(blocking=False):
-            return False  # it gives up itself, when the write that holds it has come back
+            return False  # it gives up by itself when its write returns
         try:
             if give_up:
                 self._abandon()

@@ -65,7 +65,7 @@ class Canaries:
             "x-api-key": text("headers.x-api-key", Shape.STRIPE),
             "x-auth-token": text("headers.x-auth-token", Shape.JWT),
             "x-note": text("headers.x-note", Shape.OPAQUE),
-            # What is read is planted, too: it must be recognised, or not shown.
+            # Headers that are read get some too: they must be recognised, or not shown.
             "x-correlation-id": text("headers.x-correlation-id", Shape.EMAIL),
             "traceparent": f"00-{text('headers.traceparent', Shape.OPAQUE)}",
             "tracestate": f"vendor={text('headers.tracestate', Shape.OPAQUE)}",
@@ -134,7 +134,7 @@ class Canaries:
         return dict(self._query)
 
     def body(self) -> dict[str, Any]:
-        """A document for JSON. What has no shape in it has a name that says so: even logged it must not be shown."""
+        """A document for JSON. Secrets without a shape have telling names: even when logged, none may show."""
         return _copied(self._body)
 
     def variables(self) -> dict[str, Any]:
@@ -146,14 +146,14 @@ class Canaries:
         return json.dumps(self._kafka).encode()
 
     def exception(self) -> Exception:
-        """To be raised: its message, its arguments, a note and its cause have some."""
+        """An exception to raise, with secrets in its message, its arguments, a note and its cause."""
         error = _CanaryError(" ".join(self._messages))
         error.add_note(self._note)
         error.__cause__ = KeyError(self._cause)
         return error
 
     def object(self) -> Any:
-        """Something whose `repr`, `str`, format and attributes have some."""
+        """An object with secrets in its `repr`, `str`, format and attributes."""
         return _CanaryObject(self._repr)
 
     def leaks(self, data: bytes) -> list[Leak]:
@@ -161,7 +161,7 @@ class Canaries:
         return self._finder.find(data)
 
     def assert_clean(self, data: bytes) -> None:
-        """That none of them is in `data`.
+        """Check that none of them is in `data`.
 
         Raises:
             LeakError: One is.
@@ -180,7 +180,7 @@ class Canaries:
         flush: Callable[[], Any] | None = None,
         nothing_is_fine: bool = False,
     ) -> Iterator[Watched]:
-        """Look at all that is written to `target` within the block, and find it clean.
+        """Check everything that is written to `target` within the block.
 
         A descriptor is pointed to a temporary file meanwhile, for the whole process; what was written there reaches
         its usual place afterwards. Of a file, what is added is looked at.
@@ -188,7 +188,7 @@ class Canaries:
         Args:
             target: A descriptor, such as 1 for standard output, or a file's path.
             flush: Called at the end, before looking: what writes in the background must have written by then, as
-                after `lambda: pipeline.sink.flush(10)`. That it gives back false is a failure.
+                after `lambda: pipeline.sink.flush(10)`. Returning false is a failure.
             nothing_is_fine: Off, the default: a block that writes nothing proves nothing, and fails.
 
         Raises:
@@ -199,10 +199,12 @@ class Canaries:
         with _redirected(target) if isinstance(target, int) else _followed(Path(target)) as read:
             yield watched
             if flush is not None and flush() is False:
-                raise AssertionError(f"what waits for {target} was not written, so that nothing is shown")
+                raise AssertionError(
+                    f"not everything was written to {target} in time, so this proves nothing"
+                )
             watched.data = read()
         if not watched.data and not nothing_is_fine:
-            raise AssertionError(f"nothing was written to {target}, so that nothing is shown")
+            raise AssertionError(f"nothing was written to {target}, so this proves nothing")
         self.assert_clean(watched.data)
 
 

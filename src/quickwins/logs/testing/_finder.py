@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from random import Random
 
 WINDOW = 10
-"""Characters. Two of 36 letters and digits agree by accident once in 10**15 times, so that no log is blamed for luck."""
+"""Characters. Two of 36 letters and digits agree by accident once in 10**15 times, so no log is blamed for bad luck."""
 
 _BASE64_WINDOW = 12  # what ten bytes decide of a base64 text, wherever in it they begin
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -72,7 +72,7 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """One secret that was found. It does not say the secret.
+    """One secret that was found. It does not contain the secret itself.
 
     Attributes:
         canary: Which.

@@ -70,14 +70,14 @@ class Entry(NamedTuple):
     line: bytes
 
     def fields(self) -> dict[str, object]:
-        """What it says."""
+        """The fields of the line."""
         found = parsed(self.line)
         return {} if isinstance(found, Flaw) else found.fields
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A line that is one.
+    """A line that is an entry.
 
     Attributes:
         micros: Its time, in microseconds since the epoch.
@@ -88,7 +88,7 @@ class Parsed:
     fields: dict[str, object]
 
     def entry(self, log: int, number: int, line: bytes) -> Entry:
-        """It, with its place."""
+        """The entry, with its place."""
         seq = self.fields.get("seq")
         return Entry(
             self.micros,
@@ -125,7 +125,7 @@ def parsed(line: bytes) -> Parsed | Flaw:
 
 
 def microseconds(written: object) -> int | None:
-    """Microseconds since the epoch; `None` if `written` is no moment in ISO 8601 with Z or an offset."""
+    """Microseconds since the epoch; `None` if `written` is not a moment in ISO 8601 with Z or an offset."""
     if type(written) is not str:
         return None
     try:

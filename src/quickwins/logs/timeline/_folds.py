@@ -1,7 +1,7 @@
 """What is made of the lines that are wanted, in whatever order they come. Pure, and bounded in memory.
 
 Lines are collected and sorted, not merged as they come: a log to which several threads or processes append is only
-nearly in order, by nobody knows how much, and what an incident needs of it is small.
+nearly in order, and nobody knows how nearly; and what an incident needs of it is small.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Earliest:
     """The first lines, in order.
 
     Attributes:
-        entries: They.
+        entries: The lines.
         matched: How many there were; more than `entries` when there was no room for all.
     """
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from quickwins.logs.timeline._entries import Parsed
 
 MAX_TRACES = 64
-"""How many linked traces are followed, the nearest first: anybody may send one trace id with all his requests."""
+"""How many linked traces are followed, the nearest first: anybody may send one trace id with all their requests."""
 
 _BEGINNING = re.compile(
     rb'\{"timestamp":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)","severity_text":"(DEBUG|INFO|WARN|ERROR|FATAL)"'
@@ -26,7 +26,7 @@ _SEVERITIES = {one.name.encode(): int(one) for one in Severity}
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?", re.IGNORECASE)
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _AS_WRITTEN = re.compile(r"[A-Za-z0-9_.:@=+-]+")
-"""What JSON has no second way of writing that anybody uses."""
+"""Text that JSON has only one usual way of writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Query:
     Attributes:
         trace: Those of this trace, of traces linked with it, and with it as their `correlation_id`; empty: all.
         since: From this moment on, in microseconds since the epoch; `None`: from the beginning.
-        until: Up to and with this moment, likewise; `None`: to the end.
+        until: Up to and including this moment, in microseconds since the epoch; `None`: to the end.
         severity: At least this bad, as OpenTelemetry counts; 0: all, also those that do not say.
         services: Of these services; empty: all.
     """
@@ -148,7 +148,7 @@ def moment_of(given: str) -> int:
     try:
         micros = round(float(given) * 1e6)
     except (ValueError, OverflowError):
-        raise ConfigError(f"{given!r} is no moment; {allowed}") from None
+        raise ConfigError(f"{given!r} is not a moment; {allowed}") from None
     if microseconds(written(micros)) != micros:
         raise ConfigError(f"{given} is beyond the calendar: seconds are needed, not milliseconds; {allowed}")
     return micros

@@ -1,4 +1,4 @@
-"""Logs are read, several times if links between traces ask for it."""
+"""Reads logs, more than once if links between traces ask for it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Book:
     Attributes:
         name: The log's.
         lines: How many it has.
-        malformed: How many of them are no entries; among lines that were not parsed, those that are no `{...}`.
+        malformed: How many of them are not entries; among lines that were not parsed, those that aren't `{...}`.
         first_malformed: The number of the first of these; 0: none.
         flaw: What is wrong with that one.
         begins: The time on its first line that has one, in microseconds since the epoch; `None`: no line has.
@@ -45,11 +45,11 @@ class Book:
     failure: str = ""
 
     def fail(self, reason: str) -> None:
-        """Nothing more can be read."""
+        """Note that nothing more can be read."""
         self.failure = reason
 
     def spoil(self, number: int, flaw: Flaw) -> None:
-        """A line is no entry."""
+        """Note a line that is not an entry."""
         if not self.malformed:
             self.first_malformed, self.flaw = number, flaw
         self.malformed += 1

@@ -6,9 +6,9 @@ Theory: every pattern costs time in proportion to the length, whatever the text.
    refuses to start inside of such a run, and runs are possessive (`++`), so that a failure gives nothing back;
 2. or what may be tried again is bounded by a small number.
 
-The trap is a run whose lookbehind knows fewer characters than the run itself. `benchmarks/logs/redaction.py` doubles the
-length of hostile texts and holds the ratio of the times.
+The trap is a run whose lookbehind knows fewer characters than the run itself. `benchmarks/logs/redaction.py` doubles
+the length of hostile texts and checks the ratio of the times.
 
-Each function may yield spans that overlap; who calls merges them. What stands between `[redacted` and `]` is never
+Each function may yield spans that overlap; the caller merges them. What stands between `[redacted` and `]` is never
 matched, so that a text that went through once goes through unchanged.
 """
