@@ -48,7 +48,7 @@ format: $(STAMP) ## Format the code and apply the safe fixes
 	@$(BIN)/ruff format .
 
 bench: $(STAMP) ## Run the benchmarks; exit 3 when a target is missed
-	@missed=0; for one in flags.evaluation suppressions.audit suppressions.bridge logs.line logs.redaction logs.stalled logs.request backpressure.cost backpressure.overload backpressure.shapes backpressure.learning; do \
+	@missed=0; for one in imports flags.evaluation suppressions.audit suppressions.bridge logs.line logs.redaction logs.stalled logs.request backpressure.cost backpressure.overload backpressure.shapes backpressure.learning; do \
 	  echo "== benchmarks.$$one"; $(BIN)/python -m benchmarks.$$one || missed=3; done; exit $$missed
 
 docs: $(STAMP) ## Build the documentation into site/, warnings are errors

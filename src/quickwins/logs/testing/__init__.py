@@ -3,7 +3,7 @@
     from quickwins.logs.testing import canaries                       # a pytest fixture
 
     def test_nothing_leaks(canaries):
-        with canaries.watching(1, flush=lambda: pipeline.sink.flush(10)):   # standard output's descriptor
+        with canaries.watching(1, flush=pipeline.flush):  # standard output's descriptor
             client.post(canaries.path(), params=canaries.query(), headers=canaries.headers(), json=canaries.body())
 
 Without pytest: `Canaries()` is the same object.

@@ -188,7 +188,7 @@ class Canaries:
         Args:
             target: A descriptor, such as 1 for standard output, or a file's path.
             flush: Called at the end, before looking: what writes in the background must have written by then, as
-                after `lambda: pipeline.sink.flush(10)`. Returning false is a failure.
+                after `pipeline.flush`. Returning false is a failure.
             nothing_is_fine: Off, the default: a block that writes nothing proves nothing, and fails.
 
         Raises:
