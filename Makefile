@@ -58,7 +58,7 @@ docs: $(STAMP) ## Build the documentation into site/, warnings are errors
 soak: $(STAMP) ## Run the property tests long (an hour or more)
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/unit tests/faults
 
-generate: $(STAMP) ## Write quickwins.example.toml, docs/metrics.md and the gRPC code from their sources
+generate: $(STAMP) ## Write quickwins.example.toml, the pages of settings and metrics, and the gRPC code
 	@$(BIN)/python docs/generate.py
 	@$(BIN)/python -m grpc_tools.protoc --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
 	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --proto_path=src --python_out=src --grpc_python_out=src \

@@ -1,4 +1,4 @@
-"""Writes what is derived from the code: `quickwins.example.toml` from the settings, `docs/metrics.md` from the metrics.
+"""Writes what is derived from the code: the settings into `quickwins.example.toml` and a page, the metrics into another.
 
 python docs/generate.py          write them
 python docs/generate.py --check  exit 3 when they are not up to date
@@ -10,12 +10,19 @@ import importlib
 import pkgutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import quickwins
 from quickwins.cli.init import assignment, wrapped
 from quickwins.core.config import ENV_PREFIX
+from quickwins.core.flags import FlagSettings
 from quickwins.core.metrics import BASE_LABELS, Metric
 from quickwins.facade import SECTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,6 +47,36 @@ def example() -> str:
             lines += wrapped(info.description or "")
             lines.append(assignment(name, key, info))
     return "\n".join([*lines, "", "# quickwins: complete", ""])
+
+
+def settings() -> str:
+    """Every setting with its default and what it does, as a page."""
+    flag = FlagSettings.model_fields
+    lines = [
+        "# Settings",
+        "",
+        "Generated from the models by `make generate`. How the file is read, and what may be in the environment instead:",
+        "[Configuration](configuration.md). `quickwins init` writes a file with the settings of what you have installed.",
+        "",
+        "## The flag of every feature",
+        "",
+        "At the beginning of each feature's section; [Flags](flags.md) has the rest.",
+        "",
+        *table("backpressure", flag),
+    ]
+    for name, model in SECTIONS.items():
+        summary = (model.__doc__ or "").strip().splitlines()[0]
+        own = {key: info for key, info in model.model_fields.items() if key not in flag}
+        lines += ["", f"## {name}", "", summary, "", *table(name, own)]
+    return "\n".join([*lines, ""])
+
+
+def table(section: str, fields: Mapping[str, FieldInfo]) -> Iterator[str]:
+    yield "| setting | default | what it does |"
+    yield "| --- | --- | --- |"
+    for key, info in fields.items():
+        _, _, default = assignment(section, key, info).partition(" = ")
+        yield f"| `{key}` | {f'`{default}`' if default else ''} | {(info.description or '').replace('|', chr(92) + '|')} |"
 
 
 def metrics() -> str:
@@ -85,6 +122,7 @@ def main(arguments: list[str]) -> int:
     stale = []
     for path, text in {
         ROOT / "quickwins.example.toml": example(),
+        ROOT / "docs" / "settings.md": settings(),
         ROOT / "docs" / "metrics.md": metrics(),
     }.items():
         if arguments == ["--check"]:
