@@ -33,7 +33,7 @@ class Context:
         fields: On each line, under their names; a line's own field of the same name wins.
         trace: Where this work stands in a distributed trace; `None` outside one.
         canonical: What the request's one line will say in the end (`annotate`); `None` outside a request.
-        rendered: What the renderer of lines has made of `fields`, for it alone; made at the first line.
+        rendered: What the renderer made of `fields` at the first line; for its use alone.
     """
 
     __slots__ = ("canonical", "fields", "rendered", "trace")

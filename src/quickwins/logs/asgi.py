@@ -58,9 +58,9 @@ class LogMiddleware:
         *,
         trusted: bool | Callable[[Scope], bool] = False,
         flag: Flag | None = None,
-        route: Callable[[Scope], str | None] | None = None,
         slow_seconds: float | None = 1.0,
         exempt: Collection[str] = EXEMPT,
+        route: Callable[[Scope], str | None] | None = None,
         clock: Clock | None = None,
         rng: Bits | None = None,
     ) -> None:
@@ -73,10 +73,10 @@ class LogMiddleware:
                 becomes a link, and only well-known forms of ids are taken over. Say yes where nobody but your own
                 gateway can connect.
             flag: While it is off, `app` is called as it is; `None`: always on.
-            route: Names a request's route, by its scope after the application has seen it; `None`: what Starlette,
-                FastAPI and others leave there. It must never return what a client made up.
             slow_seconds: A request that takes longer leaves a warning, which is never sampled out; `None`: none does.
             exempt: Paths whose requests leave a line only when they fail or are slow.
+            route: Names a request's route, by its scope after the application has seen it; `None`: what Starlette,
+                FastAPI and others leave there. It must never return what a client made up.
             clock: For durations.
             rng: For new ids; the module `random` when `None`.
         """

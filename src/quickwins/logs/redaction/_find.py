@@ -107,7 +107,7 @@ def _bounded(spans: list[Span], length: int) -> list[Span]:
 
 
 def merged(spans: list[Span], length: int) -> tuple[list[Span], bool]:
-    """The spans in order, those that overlap made one with the rule of the one that reaches furthest."""
+    """The spans in order; those that overlap are merged, under the rule of the one that reaches furthest."""
     spans.sort(key=_START)
     merged: list[Span] = []
     joined = False

@@ -50,7 +50,7 @@ _WHOLE = re.compile(
     r"|(?P<card>[0-9]{4}(?P<gap>[ -])[0-9]{4}(?P=gap)[0-9]{4}(?P=gap)[0-9]{4})",
     re.ASCII,
 )
-"""The usual forms of what most often is all that a field holds; what it does not know is looked at as any other text."""
+"""The usual forms of secrets that fill a whole field; anything else is looked at like any other text."""
 _RULES = {
     "email": RedactionRule.EMAIL,
     "jwt": RedactionRule.JWT,
@@ -72,7 +72,7 @@ class Scanner:
     """Applies a `Redaction`. One for a pipeline; any thread, without a lock.
 
     Attributes:
-        clean: Texts known to have nothing private, and nothing that is not printable. Ask only whether one is in it.
+        clean: Texts known to be printable, with nothing private in them. Only ask whether one is in it.
     """
 
     __slots__ = ("_all", "_off", "_private", "_rules", "_secret", "clean", "key")

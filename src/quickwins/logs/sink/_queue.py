@@ -46,7 +46,7 @@ class LineQueue:
     """A queue of lines, bounded in bytes, with any number of producers and one consumer.
 
     Attributes:
-        size: What the lines are charged that were admitted and are not written.
+        size: What admitted lines that are not written yet are charged.
         missed: How many were dropped since the last line admitted.
         full: How many were dropped as `DropReason.QUEUE_FULL`.
         reserved: As `DropReason.RESERVE`.

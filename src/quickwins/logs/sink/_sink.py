@@ -46,7 +46,7 @@ class SinkStats:
 
     Attributes:
         state: What the sink is doing.
-        queued_bytes: What the lines are charged that were admitted and are not written.
+        queued_bytes: What admitted lines that are not written yet are charged.
         accepted_lines: How many were admitted.
         written_lines: How many were written.
         written_bytes: Their bytes.

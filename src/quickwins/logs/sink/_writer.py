@@ -110,7 +110,7 @@ class Writer:
             self._write_here(-math.inf)
             return
         queue = self.queue
-        # First this and then the release: the writer sets them again when it has been woken.
+        # First this, then the release: once woken, the writer sets them again.
         if severity >= WARN or queue.size >= self._linger_bytes:
             self._urgent = True
             queue.wake_severity = queue.wake_bytes = NEVER
@@ -152,7 +152,7 @@ class Writer:
                 now = self._clock.monotonic()
                 if queue.waiting or self._outlet.busy:
                     self._drain(None)
-                    # With lines in every other linger, to sleep on costs less than to be woken.
+                    # With lines in every other linger, sleeping on costs less than being woken.
                     rest, before = now - before < 2 * self._linger_seconds, now
                     if rest:
                         continue

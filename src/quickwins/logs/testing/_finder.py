@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 WINDOW = 10
 """Characters. Two of 36 letters and digits agree by accident once in 10**15 times, so no log is blamed for bad luck."""
 
-_BASE64_WINDOW = 12  # what ten bytes decide of a base64 text, wherever in it they begin
+_BASE64_WINDOW = 12  # how much of a base64 text ten bytes decide, wherever they begin
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _DIGITS = "0123456789"
 _MIXED = _LETTERS + _DIGITS + _LETTERS.upper()
