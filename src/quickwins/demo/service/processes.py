@@ -181,7 +181,8 @@ async def _answers(port: int) -> None:
     client = HttpClient(port)
     try:
         for _ in BACKENDS:
-            answer = await asyncio.wait_for(client.request("POST", PATH, request_body(1)), READY_SECONDS)
+            async with asyncio.timeout(READY_SECONDS):
+                answer = await client.request("POST", PATH, request_body(1))
             if outcome_of(answer) is not Outcome.OK:
                 raise EngineError(
                     f"the gateway answered {answer.status}: {answer.body[:500].decode(errors='replace')}",
