@@ -147,6 +147,35 @@ _IN_STRINGS = [
 
 _TRY = "try:\n    f()\n"
 _WARN = "import warnings\n"
+_ALIASED = [
+    ("from contextlib import suppress as quiet\n", "quiet(Exception)"),
+    ("from contextlib import (\n    ExitStack,\n    suppress as quiet,\n)\n", "quiet(Exception)"),
+    ("from contextlib import ExitStack, \\\n    suppress as quiet\n", "quiet(Exception)"),
+    ("import contextlib as c\n", "c.suppress(Exception)"),
+    ("import os, contextlib as c\n", "c.suppress(Exception)"),
+    ("c = contextlib\n", "c.suppress(Exception)"),
+    ("quiet = contextlib.suppress\n", "quiet(Exception)"),
+    ("quiet = suppress\n", "quiet(\n    ValueError,\n    BaseException,\n)"),
+    ("quiet: type[suppress] = contextlib . suppress  # why\n", "quiet(Exception)"),
+    ("quiet = (\n    contextlib.suppress\n)\n", "quiet(Exception)"),
+    ("quiet = silent = suppress\n", "silent(Exception)"),
+    ("quiet = silent = suppress\n", "quiet(Exception)"),
+    ("import contextlib as c\nquiet = c.suppress\nhush = quiet\n", "hush(Exception)"),
+    ("quiet = suppress if strict else nullcontext\n", "quiet(Exception)"),
+    ("print(quiet := suppress)\n", "quiet(Exception)"),
+    ("E = Exception\n", "suppress(E)"),
+    ("from builtins import Exception as E\n", "suppress(ValueError, E)"),
+    ("ERRORS = (ValueError, Exception)\n", "suppress(*ERRORS)"),
+]
+_NOT_ALIASED = [
+    ("from contextlib import suppress as quiet\n", "quiet(ValueError)"),
+    ("quiet = contextlib.suppress(ValueError)\n", "quiet(Exception)"),
+    ("same = quiet == suppress\n", "quiet(Exception)"),
+    ("import log as c\n", "c.suppress(Exception)"),
+    ("x = 'contextlib.suppress as quiet'\n", "quiet(Exception)"),
+    ("from contextlib import suppress\nfrom own import quiet\n", "quiet(Exception)"),
+    ("with suppress(ValueError) as quiet:\n    g()\n", "quiet(Exception)"),
+]
 _CODE = [
     # swallowed exceptions
     Case(_TRY + "except:\n    pass\n", ("SUP010",)),
@@ -188,6 +217,41 @@ _CODE = [
     Case("def suppress(Exception):\n    f()\n"),
     Case("log.suppress(Exception)\n"),
     Case("class suppress(Exception):\n    x = 1\n"),
+    # the same by other names
+    *(Case(f"{head}with {call}:\n    f()\n", ("SUP010",)) for head, call in _ALIASED),
+    *(Case(f"{head}with {call}:\n    f()\n") for head, call in _NOT_ALIASED),
+    Case("from contextlib import suppress as quiet\nstack.enter_context(quiet(Exception))\n", ("SUP010",)),
+    Case(
+        "class A:\n    quiet = contextlib.suppress\n    def f(self):\n        with self.quiet(Exception):\n            g()\n",
+        ("SUP010",),
+    ),
+    Case("quiet = partial(contextlib.suppress, Exception)\n", ("SUP010",)),
+    Case("quiet = functools.partial(suppress, ValueError)\n"),
+    Case("E = Exception\n" + _TRY + "except E:\n    pass\n", ("SUP010",)),
+    Case("ERRORS = (ValueError, Exception)\n" + _TRY + "except ERRORS:\n    pass\n", ("SUP010",)),
+    Case(
+        "from builtins import BaseException as B\n" + _TRY + "except (KeyError, B):\n    pass\n", ("SUP010",)
+    ),
+    Case("ERRORS = (ValueError, KeyError)\n" + _TRY + "except ERRORS:\n    pass\n"),
+    Case(_TRY + "except Exception as error:\n    log()\n" + _TRY + "except error:\n    pass\n"),
+    Case("error = Exception('x')\n" + _TRY + "except error:\n    pass\n"),
+    Case("class MyError(Exception): ...\n" + _TRY + "except MyError:\n    pass\n"),
+    Case("from warnings import simplefilter as quiet\ndef f():\n    quiet('ignore')\n", ("SUP008",)),
+    Case("import warnings as w\ndef f():\n    w.filterwarnings('ignore')\n", ("SUP008",)),
+    Case("quiet = warnings.simplefilter\nquiet('ignore')\n", ("SUP009",)),
+    Case(
+        "from warnings import catch_warnings as caught\nwith caught(action='ignore'):\n    f()\n", ("SUP008",)
+    ),
+    Case(
+        "from warnings import catch_warnings as caught, simplefilter as quiet\ndef f():\n    with caught():\n        quiet('ignore', ResourceWarning)\n"
+    ),
+    Case("import urllib3 as u\nu.disable_warnings()\n", ("SUP008",)),
+    Case("from urllib3 import disable_warnings as hush\nhush()\n", ("SUP008",)),
+    Case("from pytest import mark as m\n@m.filterwarnings('ignore')\ndef test(): ...\n", ("SUP008",)),
+    Case("from logging import captureWarnings as capture\ncapture(True)\n", ("SUP016",)),
+    Case("from os import environ as env\nenv['PYTHONWARNINGS'] = 'ignore'\n", ("SUP012",)),
+    Case("env = os.environ\nenv.setdefault('PYTHONWARNINGS', 'ignore')\n", ("SUP012",)),
+    Case("settings['PYTHONWARNINGS'] = 'ignore'\nprint(os.environ)\n"),
     # warnings
     Case(_WARN + "def f():\n    warnings.simplefilter('ignore')\n", ("SUP008",)),
     Case(_WARN + "def f():\n    warnings.filterwarnings('ignore')\n", ("SUP008",)),

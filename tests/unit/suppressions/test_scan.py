@@ -147,6 +147,12 @@ def test_code_that_was_cut_anywhere_makes_it_fail_nowhere(text: str, data: st.Da
         "# type: ignore[",
         "warnings.simplefilter(",
         "\\\n",
+        "suppress as a, ",
+        "import suppress as a\n",
+        "a = suppress\n",
+        "a = b, suppress, ",
+        "a = Exception\ntry: ...\nexcept a:\n    pass\n",
+        "partial(suppress, ",
     ],
 )
 def test_the_cost_of_hostile_text_grows_with_its_length_only(piece: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from typing import TYPE_CHECKING
 
+from quickwins.suppressions.scan.aliases import Aliases
 from quickwins.suppressions.scan.checks import Check
 from quickwins.suppressions.scan.lexer import balance
 
@@ -36,12 +38,15 @@ _LONGEST_CALL = 10_000
 """Characters; so that nested ones cost no more than their length times this."""
 
 _CODE = re.compile(r"\S")
+_WORD = re.compile(r"\w+")
+_PARTIAL = re.compile(r"partial\s*\(")
 _BROAD = {"Exception", "BaseException"}
+_BUILTINS = frozenset(vars(builtins))
+"""Nobody calls one of these by the name of another."""
+
 _WITH = re.compile(r"(?:async\s+)?with\b")
 _MAIN = re.compile(r"if\b[^\n]*__name__")
-_ENVIRON = re.compile(
-    r"environ\s*(?:\[|\.\s*setdefault\s*\()\s*[\"']PYTHONWARNINGS[\"']\s*(?:\]\s*=|,)\s*[\"'][^\"'\n]*?(?<![\w.])i(?:gnore)?(?!\w)"
-)
+_SETS_IGNORE = r"\s*(?:\[|\.\s*setdefault\s*\()\s*[\"']PYTHONWARNINGS[\"']\s*(?:\]\s*=|,)\s*[\"'][^\"'\n]*?(?<![\w.])i(?:gnore)?(?!\w)"
 _LOG_SETUP = re.compile(r"\b(?:basicConfig|dictConfig|fileConfig|addHandler|structlog)\b")
 _PY_WARNINGS_OFF = re.compile(
     r"getLogger\(\s*[\"']py\.warnings[\"']\s*\)\s*\.\s*(?:disabled\s*=\s*True|propagate\s*=\s*False"
@@ -51,22 +56,41 @@ _PY_WARNINGS_OFF = re.compile(
 
 def statements(lexed: Lexed, places: Places) -> Iterator[tuple[Check, int, str]]:
     """Check, offset and words for each."""
-    code, text = lexed.code, lexed.text
+    aliases = Aliases(lexed.code)
+    yield from _swallowing_clauses(lexed.code, aliases)
+    yield from _calls(lexed, places, aliases)
+    if "environ" in lexed.code and "PYTHONWARNINGS" in lexed.text:
+        yield from _set_variables(lexed, aliases)
+
+
+def _swallowing_clauses(code: str, aliases: Aliases) -> Iterator[tuple[Check, int, str]]:
     at = code.find("except")  # several times faster than the search of `re`
     while at >= 0:
         match = _EXCEPT.match(code, at)
-        if match is not None and _is_clause(code, match) and _catches_all(match["types"]):
+        if match is not None and _is_clause(code, match) and _catches_all(match["types"], aliases):
             caught = " ".join(match["types"].split()).split(" as ")[0]
             yield Check.SWALLOWED, at, f"except {caught}: {match['body']}".replace(" :", ":")
         at = code.find("except", at + 1)
+
+
+def _calls(lexed: Lexed, places: Places, aliases: Aliases) -> Iterator[tuple[Check, int, str]]:
+    code = lexed.code
     some_warnings = "arnings" in code
     for name, pattern in _CALLS.items():
         if (some_warnings or "arnings" not in name) and name in code:
             for match in pattern.finditer(code):
-                yield from _call(name, match, lexed, places)
-    if "environ" in code and "PYTHONWARNINGS" in text:
-        for match in _ENVIRON.finditer(text):
-            if code.startswith("environ", match.start()):
+                yield from _call(name, match, lexed, places, aliases)
+            for alias in aliases.of(name)[1:]:
+                for match in re.finditer(rf"(?<!\w){alias}\s*\(", code):
+                    yield from _call(name, match, lexed, places, aliases)
+            if name == "suppress":
+                yield from _partial(lexed, aliases)
+
+
+def _set_variables(lexed: Lexed, aliases: Aliases) -> Iterator[tuple[Check, int, str]]:
+    for alias in aliases.of("environ"):
+        for match in re.finditer(rf"(?<!\w){alias}{_SETS_IGNORE}", lexed.text):
+            if lexed.code.startswith(alias, match.start()):
                 yield Check.COMMAND_LINE, match.start(), "PYTHONWARNINGS set to ignore"
 
 
@@ -86,34 +110,57 @@ def _is_clause(code: str, match: re.Match[str]) -> bool:
     return column < body - body_line
 
 
-def _catches_all(types: str) -> bool:
+def _catches_all(types: str, aliases: Aliases) -> bool:
     names = types.split(" as ", maxsplit=1)[0].strip().strip("()").split(",")
-    return names == [""] or any(name.split(".")[-1].strip() in _BROAD for name in names)
+    return names == [""] or any(_is_everything(name.split(".")[-1].strip(), aliases) for name in names)
 
 
-def _call(name: str, match: re.Match[str], lexed: Lexed, places: Places) -> Iterator[tuple[Check, int, str]]:
+def _is_everything(name: str, aliases: Aliases) -> bool:
+    return name in _BROAD or (name not in _BUILTINS and any(name in aliases.of(one) for one in _BROAD))
+
+
+def _call(
+    name: str, match: re.Match[str], lexed: Lexed, places: Places, aliases: Aliases
+) -> Iterator[tuple[Check, int, str]]:
     start = match.start()
     on = _receiver(lexed.code, start)
     arguments = _arguments(lexed, match.end() - 1)
     if on is None or arguments is None:
         return
     if name == "suppress":
-        if on in {"", "contextlib"} and not _BROAD.isdisjoint(map(_last_name, arguments.args)):
+        is_alias = not match[0].startswith(name)
+        if (is_alias or on in {"", *aliases.of("contextlib")}) and _any_is_everything(
+            arguments.args, aliases
+        ):
             yield Check.SWALLOWED, start, "suppress(Exception)"
     elif name == "captureWarnings":
         if _first(arguments, "capture") is True and _goes_nowhere(lexed):
             yield Check.CAPTURED, start, "captureWarnings(True)"
     elif name == "disable_warnings":
-        if on in {"", "?", "urllib3"}:
+        if on in {"", "?", *aliases.of("urllib3")}:
             yield Check.BROAD_FILTER, start, "urllib3.disable_warnings()"
-    elif name == "filterwarnings" and on == "mark":
+    elif name == "filterwarnings" and on not in {"", "warnings"} and on in aliases.of("mark"):
         yield from (
             (Check.BROAD_FILTER, start, f'filterwarnings("{one}")') for one in _broad_specs(arguments)
         )
     else:
-        check = _ignored(name, arguments, lexed.code, places, start)
+        check = _ignored(name, arguments, lexed.code, places, start, aliases)
         if check is not None:
             yield check, start, f'{name}("ignore")'
+
+
+def _partial(lexed: Lexed, aliases: Aliases) -> Iterator[tuple[Check, int, str]]:
+    """`partial(suppress, Exception)`."""
+    for match in _PARTIAL.finditer(lexed.code):
+        call = _arguments(lexed, match.end() - 1)
+        if call is None or not call.args or _last_name(call.args[0]) not in aliases.of("suppress"):
+            continue
+        if _any_is_everything(call.args[1:], aliases):
+            yield Check.SWALLOWED, match.start(), "suppress(Exception)"
+
+
+def _any_is_everything(types: list[ast.expr], aliases: Aliases) -> bool:
+    return any(_is_everything(_last_name(one), aliases) for one in types)
 
 
 def _receiver(code: str, start: int) -> str | None:
@@ -133,7 +180,7 @@ def _goes_nowhere(lexed: Lexed) -> bool:
 
 
 def _last_name(expression: ast.expr) -> str:
-    return ast.unparse(expression).rsplit(".", 1)[-1]
+    return ast.unparse(expression).rsplit(".", 1)[-1].lstrip("*")
 
 
 def _broad_specs(call: ast.Call) -> list[str]:
@@ -141,11 +188,11 @@ def _broad_specs(call: ast.Call) -> list[str]:
     return [one for one in given if isinstance(one, str) and is_broad(one)]
 
 
-def _ignored(name: str, call: ast.Call, code: str, places: Places, at: int) -> Check | None:
+def _ignored(name: str, call: ast.Call, code: str, places: Places, at: int, aliases: Aliases) -> Check | None:
     """The check that a filter fails, if it ignores something."""
     if _first(call, "action") != "ignore":
         return None
-    inside = name == "catch_warnings" or _inside_with(code, places, at)
+    inside = name == "catch_warnings" or _inside_with(code, places, at, aliases)
     if not inside and _runs_at_import(code, places, at):
         return Check.FILTER_AT_IMPORT
     return None if _is_narrow(name, call, inside=inside) else Check.BROAD_FILTER
@@ -196,9 +243,13 @@ def _is_narrow(name: str, call: ast.Call, *, inside: bool) -> bool:
     return category and (inside or bool({"message", "module"} & named))
 
 
-def _inside_with(code: str, places: Places, offset: int) -> bool:
+def _inside_with(code: str, places: Places, offset: int, aliases: Aliases) -> bool:
     """Whether a `with catch_warnings()` is around `offset`."""
-    return any(_WITH.match(line) and "catch_warnings" in line for line in _heads(code, places, offset))
+    names = aliases.of("catch_warnings")
+    return any(
+        _WITH.match(line) and not set(names).isdisjoint(_WORD.findall(line))
+        for line in _heads(code, places, offset)
+    )
 
 
 def _runs_at_import(code: str, places: Places, offset: int) -> bool:
