@@ -11,6 +11,7 @@ from quickwins.core.events import CONFIG_UNUSED, Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from collections.abc import Set as AbstractSet
     from typing import Unpack
 
     import asyncpg
@@ -124,26 +125,29 @@ class Backpressure:
     def apply(self, snapshot: Snapshot) -> None:
         """Have everything follow its own table, or the section."""
         settings = self._settings(snapshot)
-        for name, pool in self._pools.items():
-            pool.reconfigure(settings.for_name(name).rule())
-        for name, gate in self._gates.items():
-            gate.reconfigure(settings.for_name(name).rule())
+        made: dict[str, GatedPool | Gate] = {**self._pools, **self._gates}
+        for name, one in made.items():
+            one.reconfigure(settings.for_name(name).rule())
 
     async def close(self) -> None:
         """Refuse everybody, give those who have connections their grace, and say which tables nobody has used."""
         pools, gates = self._pools, self._gates
         self._pools, self._gates = {}, {}
-        for gate in gates.values():
-            gate.close()
+        try:
+            closings = [_close(gate) for gate in gates.values()]
+            await close_together("pools", [*closings, *(pool.close() for pool in pools.values())])
+        finally:
+            # Not before: a service may make a pool at any time.
+            self._report_unused(pools.keys() | gates.keys())
+
+    def _report_unused(self, used: AbstractSet[str]) -> None:
         snapshot = self._flags.snapshot
-        # Not before: a service may make a pool at any time.
-        for name in self._settings(snapshot).names.keys() - pools.keys() - gates.keys():
+        for name in self._settings(snapshot).names.keys() - used:
             Reporter(service=snapshot.settings.service).report(
                 CONFIG_UNUSED,
                 key=f"{self.section}.names.{name}",
                 reason="no pool and no gate had that name",
             )
-        await close_together("pools", (pool.close() for pool in pools.values()))
 
     def _settings(self, snapshot: Snapshot) -> BackpressureSettings:
         return snapshot.settings.section(self.section, self.model)
@@ -155,3 +159,7 @@ class Backpressure:
                 f"there is a {kind} {name!r} already: give each pool and gate a name of its own"
             )
         return self._settings(self._flags.snapshot).for_name(name).rule()
+
+
+async def _close(gate: Gate) -> None:
+    gate.close()
