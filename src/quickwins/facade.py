@@ -42,9 +42,11 @@ SECTIONS: Mapping[str, type[Section]] = {
 class QuickWins(Features):
     """All features of one service, under one live configuration.
 
-    Belongs to one event loop. Use it as `async with`: entering starts to follow the configuration, leaving closes what
-    was made here. A process may have several; what it has only one of, its logging and the bridge for its warnings,
-    follows the first that turns it on, and the next one when that turns it off or is left.
+    Belongs to one event loop. Use it as `async with`: entering starts following the configuration, leaving closes the pools
+    that were given here and puts back what the application logged with. It may be entered again.
+
+    A process may have several. What it has only one of, its logging and the bridge for its warnings, follows the first that
+    turns it on, and the next one when that turns it off or is left.
 
     Example:
         qw = QuickWins.load("quickwins.toml")

@@ -208,11 +208,15 @@ async def test_only_a_table_that_nobody_has_used_by_the_end_is_reported(
     ]
 
 
-async def test_leaving_refuses_at_every_gate(service: Service) -> None:
+async def test_an_application_that_is_started_again_has_the_same_door(service: Service) -> None:
+    app = service.qw.asgi(hello, gate=service.qw.gate(name="http", size=4))
+    for _ in range(2):
+        async with service.qw:
+            assert await get(app) == 200
     async with service.qw:
-        http = service.qw.gate(name="http", size=4)
-    with pytest.raises(PoolExhausted, match="closed"):
-        await http.permit().__aenter__()
+        service.change("enabled = true", "enabled = true\nkilled = true")
+        assert "killed" in repr(service.qw)
+        assert await get(app) == 200
 
 
 async def test_its_repr_tells_the_service_and_each_state(service: Service) -> None:

@@ -130,15 +130,17 @@ class Backpressure:
             one.reconfigure(settings.for_name(name).rule())
 
     async def close(self) -> None:
-        """Refuse everybody, give those who have connections their grace, and say which tables nobody has used."""
-        pools, gates = self._pools, self._gates
-        self._pools, self._gates = {}, {}
+        """Close the pools, each with its grace, and say which tables nobody has used.
+
+        Gates stay: they have nothing to close, and an application that is started again, as test clients do, has the same
+        door.
+        """
+        pools, self._pools = self._pools, {}
         try:
-            closings = [_close(gate) for gate in gates.values()]
-            await close_together("pools", [*closings, *(pool.close() for pool in pools.values())])
+            await close_together("pools", (pool.close() for pool in pools.values()))
         finally:
             # Not before: a service may make a pool at any time.
-            self._report_unused(pools.keys() | gates.keys())
+            self._report_unused(pools.keys() | self._gates.keys())
 
     def _report_unused(self, used: AbstractSet[str]) -> None:
         snapshot = self._flags.snapshot
@@ -159,7 +161,3 @@ class Backpressure:
                 f"there is a {kind} {name!r} already: give each pool and gate a name of its own"
             )
         return self._settings(self._flags.snapshot).for_name(name).rule()
-
-
-async def _close(gate: Gate) -> None:
-    gate.close()
