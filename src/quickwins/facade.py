@@ -100,11 +100,14 @@ class QuickWins(Features):
         return self._logs.pipeline
 
     def pool(self, pool: asyncpg.Pool, *, name: str) -> GatedPool:
-        """`pool` behind a gate that follows `[backpressure.names.<name>]`, else `[backpressure]`; closed with this."""
+        """`pool` behind a gate that follows `[backpressure.names.<name>]`, else `[backpressure]`; leaving closes it.
+
+        A `ConfigError` says that this pool, or this name, was given before.
+        """
         return self._backpressure.pool(pool, name=name)
 
     def gate(self, *, name: str, size: int) -> Gate:
-        """The same gate for anything else: a door, an HTTP client, Redis, threads. `size` may be in at once."""
+        """The same gate for anything else that `size` may use at once: a door, an HTTP client, Redis, threads."""
         return self._backpressure.gate(name=name, size=size)
 
     def asgi(
@@ -115,7 +118,10 @@ class QuickWins(Features):
         trusted: bool | Callable[[Scope], bool] = False,
         **door: Unpack[DoorOptions],
     ) -> App:
-        """`app` with a log line for each request, and inside that refusals as answers; with `gate`, a gate at the door."""
+        """`app` with a log line for each request, answers for refusals, and `gate` at the door, each obeying its flag.
+
+        `trusted` are those whose traces are continued; `door` is what `BackpressureMiddleware` takes besides.
+        """
         return self._logs.asgi(self._backpressure.asgi(app, gate=gate, **door), trusted=trusted)
 
     def grpc_interceptors(
@@ -124,7 +130,7 @@ class QuickWins(Features):
         gate: Gate | None = None,
         trusted: bool | Callable[[grpc.HandlerCallDetails], bool] = False,
     ) -> list[grpc.aio.ServerInterceptor]:
-        """The same for `grpc.aio.server(interceptors=...)`; `trusted` are those whose traces are continued."""
+        """The same for `grpc.aio.server(interceptors=qw.grpc_interceptors())`."""
         return [self._logs.grpc_interceptor(trusted), self._backpressure.grpc_interceptor(gate)]
 
     def grpc_client_interceptors(self) -> list[grpc.aio.ClientInterceptor]:
