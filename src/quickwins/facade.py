@@ -53,9 +53,6 @@ class QuickWins(Features):
         pool = qw.pool(await asyncpg.create_pool(dsn), name="feed")
         async with qw:
             await serve(pool)
-
-    Attributes:
-        flags: The live flags and settings.
     """
 
     def __init__(
