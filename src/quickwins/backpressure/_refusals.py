@@ -2,55 +2,43 @@
 
 from __future__ import annotations
 
-import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
 from quickwins.backpressure.rule import RejectReason
-from quickwins.core.events import POOL_REJECTED, QUIET_SECONDS, Reporter
+from quickwins.core.events import POOL_REJECTED, Reporter, Seldom
 
 if TYPE_CHECKING:
     import asyncio
     from random import Random
 
+    from quickwins.backpressure._core.gate import GateCore
     from quickwins.backpressure._counts import Counts
     from quickwins.core.clock import Deadline
 
 
 class Refusals:
-    """Of one gate."""
+    """Of one gate.
+
+    Attributes:
+        note: Counts a refusal, by its reason and the time, and writes one record a second for each reason.
+    """
 
     __slots__ = (
         "_core",
         "_counts",
         "_name",
-        "_quiet_until",
         "_random",
-        "_reported",
-        "_reporter",
+        "note",
     )
 
     def __init__(self, counts: Counts, reporter: Reporter, *, name: str, rng: Random) -> None:
         self._counts = counts
         self._core = counts.core
-        self._reporter = reporter
         self._name = name
         self._random = rng.random
-        self._quiet_until = dict.fromkeys(RejectReason, -math.inf)
-        self._reported = dict.fromkeys(RejectReason, 0)
-
-    def note(self, reason: RejectReason, now: float) -> None:
-        """Count a refusal, and write one record a second for each reason."""
-        rejected = self._counts.rejected
-        count = rejected[reason] = rejected[reason] + 1
-        if now >= self._quiet_until[reason]:
-            self._quiet_until[reason] = now + QUIET_SECONDS
-            count -= self._reported[reason]
-            self._reported[reason] = rejected[reason]
-            core = self._core
-            self._reporter.report(
-                POOL_REJECTED, reason=reason, count=count, limit=core.limit, inflight=core.inflight
-            )
+        self.note = Seldom(counts.rejected, partial(_report, reporter, counts.core)).note
 
     def error(self, reason: RejectReason, deadline: Deadline) -> PoolExhausted:
         """What a refused caller gets, who had until `deadline`."""
@@ -81,3 +69,7 @@ class Refusals:
 
     def _retry_after_seconds(self) -> float:
         return self._core.rule.retry_after_seconds * (0.5 + self._random())
+
+
+def _report(reporter: Reporter, core: GateCore, reason: RejectReason, count: int) -> None:
+    reporter.report(POOL_REJECTED, reason=reason, count=count, limit=core.limit, inflight=core.inflight)

@@ -17,7 +17,6 @@ from quickwins.backpressure._holders import Holders
 from quickwins.backpressure._permit import ENDED, HELD, WAITING
 from quickwins.backpressure._refusals import Refusals
 from quickwins.backpressure.rule import Nested, RejectReason, Rule
-from quickwins.core.clock import SystemClock
 from quickwins.core.deadline import NEVER, earliest
 from quickwins.core.errors import DeadlineExceeded
 from quickwins.core.events import Reporter
@@ -78,7 +77,7 @@ class GateShell:
         self.now: Callable[[], float] = time.monotonic if clock is None else clock.monotonic
         self._refusals = Refusals(
             self.counts,
-            Reporter(service=service, name=name, clock=SystemClock() if clock is None else clock),
+            Reporter(service=service, name=name),
             name=name,
             rng=Random() if rng is None else rng,  # noqa: S311 -- jitter, not secrecy; until=2027-12-31
         )

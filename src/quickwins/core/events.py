@@ -9,19 +9,19 @@ Never put a secret, an address or a user's data into a field.
 from __future__ import annotations
 
 import logging
-import threading
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from quickwins.core.clock import Clock
+    from collections.abc import Callable
 
+_R = TypeVar("_R", bound=str)
 LOGGER = "quickwins"
 QUIET_SECONDS = 1.0
-"""On hot paths one record per event and reason at most this often: a record costs many times a refusal."""
+"""How often what happens often is reported at most: a record costs as much as many refusals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +71,10 @@ def declared() -> tuple[Event, ...]:
 class Reporter:
     """Reports events of one instance. Thread-safe."""
 
-    def __init__(
-        self,
-        *,
-        service: str = "",
-        name: str = "",
-        clock: Clock | None = None,
-        logger: logging.Logger | None = None,
-    ) -> None:
+    def __init__(self, *, service: str = "", name: str = "") -> None:
         self._service = service
         self._name = name
-        self._clock = SystemClock() if clock is None else clock
-        self._logger = logging.getLogger(LOGGER) if logger is None else logger
-        self._lock = threading.Lock()
-        # Bounded by the declared events times the members of their reason enums.
-        self._pending: dict[tuple[str, str], tuple[float, int]] = {}
+        self._logger = logging.getLogger(LOGGER)
 
     def report(self, event: Event, **fields: object) -> None:
         """Write one record.
@@ -100,48 +89,37 @@ class Reporter:
             extra = {"event": event.name, "fields": {"service": self._service, "name": self._name, **fields}}
             self._logger.log(event.level, "%s %s", event.name, shown, extra=extra)
 
-    def report_seldom(self, event: Event, reason: str, **fields: object) -> None:
-        """Write at most one record a second for this event and reason, with `count` since the last one.
 
-        Costs a clock reading, a lock and a dictionary look-up when nothing is written.
-        """
-        now = self._clock.monotonic()
-        with self._lock:
-            due, count = self._pending.get((event.name, reason), (now, 0))
-            if now < due:
-                self._pending[event.name, reason] = (due, count + 1)
-                return
-            self._pending[event.name, reason] = (now + QUIET_SECONDS, 0)
-        self.report(event, reason=reason, count=count + 1, **fields)
+class Seldom(Generic[_R]):
+    """Counts what happens often, and has it reported at most once a second for each reason.
 
+        self._seldom = Seldom(rejected, self._report)   # which puts the fields together, and calls a `Reporter`
+        self._seldom.note(reason, now)                  # a tenth of a microsecond when it is not time
 
-class Seldom:
-    """When to report what happens often: at most once a second for each reason, with how many there were since.
-
-    The caller pays for a look into a dictionary, and puts the fields together only when it is time:
-
-        if count := self._seldom.due(reason, now):
-            self._reporter.report(POOL_REJECTED, reason=reason, count=count, limit=..., inflight=...)
-
-    The first of a reason is due at once. For one event of one instance, on one thread. Reasons are the members of an
-    enum: nothing is ever forgotten here.
+    The first of a reason is reported at once, the others with the first that comes after a second. For one event of one
+    instance, on one thread.
     """
 
-    __slots__ = ("_states",)
+    __slots__ = ("_counts", "_quiet_until", "_report", "_reported")
 
-    def __init__(self) -> None:
-        self._states: dict[str, list[float]] = {}  # reason to when it may be told again, and how many since
+    def __init__(self, counts: dict[_R, int], report: Callable[[_R, int], None]) -> None:
+        """Nothing is reported yet.
 
-    def due(self, reason: str, now: float) -> int:
-        """Count one more for `reason` at `now`, in monotonic seconds; how many to report now, most often 0."""
-        state = self._states.get(reason)
-        if state is None:
-            self._states[reason] = [now + QUIET_SECONDS, 0]
-            return 1
-        state[1] += 1
-        if now < state[0]:
-            return 0
-        count = int(state[1])
-        state[0] = now + QUIET_SECONDS
-        state[1] = 0
-        return count
+        Args:
+            counts: How many there were of each reason, all of which are in it. This counts there; its owner reads it.
+            report: Gets a reason, and how many there were since it was last reported.
+        """
+        self._counts = counts
+        self._report = report
+        self._reported = counts.copy()
+        self._quiet_until = dict.fromkeys(counts, -math.inf)
+
+    def note(self, reason: _R, now: float) -> None:
+        """Count one more for `reason` at `now`, in monotonic seconds, and report it when it is time."""
+        counts = self._counts
+        count = counts[reason] = counts[reason] + 1
+        if now >= self._quiet_until[reason]:
+            self._quiet_until[reason] = now + QUIET_SECONDS
+            since = count - self._reported[reason]
+            self._reported[reason] = count
+            self._report(reason, since)

@@ -89,7 +89,7 @@ class Flags:
         self._failing: tuple[str, str] | None = None
         service = self.snapshot.settings.service
         self._metrics = Metrics(registry=registry, service=service)
-        self._reporter = Reporter(service=service, clock=self._clock)
+        self._reporter = Reporter(service=service)
         self._flags = {
             feature: Flag(feature, self, state, self._metrics)
             for feature, state in self.snapshot.flags.items()
