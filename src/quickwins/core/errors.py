@@ -142,18 +142,9 @@ def answer(error: QuickWinsError) -> Answer:
     headers = [("cache-control", "no-store")]
     trailers = []
     if error.retry_after_seconds is not None:
-        after = retry_after_header(error.retry_after_seconds)
-        headers.append(("retry-after", after))
-        extensions["retryAfter"] = int(after)
-        trailers.append((PUSHBACK, retry_pushback_ms(error.retry_after_seconds)))
+        # Rounded up, and never 0: RFC 9110, 10.2.3, takes whole seconds, gRFC A6 whole milliseconds.
+        after = max(1, math.ceil(error.retry_after_seconds))
+        headers.append(("retry-after", str(after)))
+        extensions["retryAfter"] = after
+        trailers.append((PUSHBACK, str(max(1, math.ceil(error.retry_after_seconds * 1000)))))
     return Answer(sentence, status, tuple(headers), error.grpc_status, tuple(trailers), extensions)
-
-
-def retry_after_header(seconds: float) -> str:
-    """The value of an HTTP `Retry-After` header: whole seconds, rounded up, at least 1 (RFC 9110, 10.2.3)."""
-    return str(max(1, math.ceil(seconds)))
-
-
-def retry_pushback_ms(seconds: float) -> str:
-    """The value of gRPC's `grpc-retry-pushback-ms` trailer: whole milliseconds, at least 1 (gRFC A6)."""
-    return str(max(1, math.ceil(seconds * 1000)))

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from quickwins.backpressure import Gate, GatedPool, Nested, PoolExhausted, RejectReason, Rule
 from quickwins.core.clock import FakeClock
-from quickwins.core.errors import QuickWinsError, Rejected, retry_after_header, retry_pushback_ms
+from quickwins.core.errors import QuickWinsError, Rejected
 from quickwins.core.events import POOL_REJECTED
 
 if TYPE_CHECKING:
@@ -116,23 +116,6 @@ async def test_the_advised_waits_differ_so_that_the_refused_do_not_come_back_tog
     pool = made(rng=Random(1))
     await filled(pool)
     assert len({(await refused(pool)).retry_after_seconds for _ in range(50)}) == 50
-
-
-@given(seconds=WAITS)
-def test_waits_are_rounded_up_at_the_edges_and_never_to_zero(seconds: float) -> None:
-    header, pushback = int(retry_after_header(seconds)), int(retry_pushback_ms(seconds))
-    assert header >= 1
-    assert header - 1 < seconds <= header or header == 1
-    assert pushback >= 1
-    assert pushback >= seconds * 1000 > pushback - 1 or pushback == 1
-
-
-@pytest.mark.parametrize(
-    ("seconds", "header", "pushback"),
-    [(0.0, "1", "1"), (0.0001, "1", "1"), (0.5, "1", "500"), (1.0, "1", "1000"), (1.0001, "2", "1001")],
-)
-def test_known_roundings(seconds: float, header: str, pushback: str) -> None:
-    assert (retry_after_header(seconds), retry_pushback_ms(seconds)) == (header, pushback)
 
 
 def test_a_refusal_is_temporary_at_every_edge() -> None:

@@ -22,8 +22,6 @@ from quickwins.core.errors import (
     Rejected,
     answer,
     needs_extra,
-    retry_after_header,
-    retry_pushback_ms,
 )
 from quickwins.core.flags import SourceError, SourceReason
 
@@ -202,13 +200,25 @@ def test_a_request_that_ran_out_of_time_is_a_time_out_to_who_waits_and_a_refusal
     assert issubclass(DeadlineExceeded, Rejected)
 
 
+def advice(seconds: float) -> tuple[str, str]:
+    told = answer(Rejected("full", retry_after_seconds=seconds))
+    assert told.extensions["retryAfter"] == int(dict(told.http_headers)["retry-after"])
+    return dict(told.http_headers)["retry-after"], dict(told.grpc_trailers)["grpc-retry-pushback-ms"]
+
+
 @given(st.floats(min_value=0, max_value=1e6))
 def test_waiting_times_are_rounded_up_and_never_zero(seconds: float) -> None:
-    header, pushback = int(retry_after_header(seconds)), int(retry_pushback_ms(seconds))
-    assert header >= 1
-    assert pushback >= 1
-    assert header >= seconds
-    assert pushback >= seconds * 1000 * (1 - 1e-12)
+    header, pushback = map(int, advice(seconds))
+    assert header - 1 < seconds <= header or header == 1
+    assert pushback - 1 < seconds * 1000 <= pushback or pushback == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "header", "pushback"),
+    [(0.0, "1", "1"), (0.0001, "1", "1"), (0.5, "1", "500"), (1.0, "1", "1000"), (1.0001, "2", "1001")],
+)
+def test_known_roundings(seconds: float, header: str, pushback: str) -> None:
+    assert advice(seconds) == (header, pushback)
 
 
 def test_a_missing_module_is_reported_with_the_extra_that_brings_it() -> None:
