@@ -132,6 +132,8 @@ CORE = [
         ),
         pytest.param("from quickwins.logs import Redaction, Sampling, Sink, configure_logging", id="logs"),
         pytest.param("import quickwins.logs.asgi, quickwins.logs.grpc", id="adapters of logs"),
+        pytest.param("from quickwins.suppressions import bridge", id="the bridge"),
+        pytest.param("import quickwins.suppressions.pytest_plugin", id="the plugin for pytest"),
     ],
 )
 def test_a_feature_that_is_made_by_hand_needs_no_pydantic(code: str) -> None:
@@ -140,7 +142,7 @@ def test_a_feature_that_is_made_by_hand_needs_no_pydantic(code: str) -> None:
     assert not {"pydantic", "pydantic_settings"} & set(done.stdout.split())
 
 
-@pytest.mark.parametrize("room", ["backpressure", "core.flags", "logs", "suppressions"])
+@pytest.mark.parametrize("room", ["backpressure", "core.flags", "engines", "logs", "rig", "suppressions"])
 def test_importing_a_room_imports_no_file_of_it(room: str) -> None:
     done = python(f"import sys, quickwins.{room}; print(*sys.modules)")
     assert done.returncode == 0, done.stderr

@@ -8,12 +8,19 @@ you give, is ready when it has answered a real request, and is gone, with its fo
 whatever way. They have no password: they are for trying things out, not for data you care about.
 """
 
-from quickwins.engines.capabilities import Capability
-from quickwins.engines.errors import EngineError, EngineFailure
-from quickwins.engines.kafka import KafkaBroker
-from quickwins.engines.postgres import PostgresServer
-from quickwins.engines.process import Child
-from quickwins.engines.valkey import ValkeyServer
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quickwins.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from quickwins.engines.capabilities import Capability
+    from quickwins.engines.errors import EngineError, EngineFailure
+    from quickwins.engines.kafka import KafkaBroker
+    from quickwins.engines.postgres import PostgresServer
+    from quickwins.engines.process import Child
+    from quickwins.engines.valkey import ValkeyServer
 
 __all__ = [
     "Capability",
@@ -24,3 +31,16 @@ __all__ = [
     "PostgresServer",
     "ValkeyServer",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "Capability": "capabilities",
+        "Child": "process",
+        "EngineError": "errors",
+        "EngineFailure": "errors",
+        "KafkaBroker": "kafka",
+        "PostgresServer": "postgres",
+        "ValkeyServer": "valkey",
+    },
+)

@@ -127,6 +127,10 @@ class Engine(ABC):
             raise
         return server
 
+    def __repr__(self) -> str:
+        answered = "not ready" if self._answer is None else f"version {self.version} at {self.url}"
+        return f"<{type(self).__name__} {answered}, {self.child!r}>"
+
     @property
     @abstractmethod
     def url(self) -> str:

@@ -149,6 +149,15 @@ class Child:
             raise
         return child
 
+    def __repr__(self) -> str:
+        if not self._end.alive:
+            state = "stopped"
+        elif self._returncode is not None:
+            state = f"ended with {self._returncode}"
+        else:
+            state = f"process {self._pid}" if self._pid else "not started"
+        return f"<Child {self.name!r}, {state}>"
+
     @property
     def pid(self) -> int:
         """Process id of the child itself; 0 before the first `run`."""

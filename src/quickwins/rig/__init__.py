@@ -9,15 +9,22 @@ intervals, a TCP proxy that breaks connections on demand, and replayable schedul
 extra `rig`. Nothing here is used by a feature at run time, so there is nothing to turn off.
 """
 
-from quickwins.rig.arrivals import ZipfKeys, poisson_arrivals, uniform_arrivals
-from quickwins.rig.latency import LatencySummary
-from quickwins.rig.load import Throughput, closed_loop, open_loop
-from quickwins.rig.loop import fine_loop
-from quickwins.rig.proxy import TcpProxy
-from quickwins.rig.ratio import Comparison, Ratio, Target, exit_code, paired_ratios, paired_ratios_async
-from quickwins.rig.report import Bucket, LoadReport, Outcome, classify
-from quickwins.rig.schedule import Action, SignalSchedule, Step
-from quickwins.rig.signals import SignalTarget, perform
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quickwins.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from quickwins.rig.arrivals import ZipfKeys, poisson_arrivals, uniform_arrivals
+    from quickwins.rig.latency import LatencySummary
+    from quickwins.rig.load import Throughput, closed_loop, open_loop
+    from quickwins.rig.loop import fine_loop
+    from quickwins.rig.proxy import TcpProxy
+    from quickwins.rig.ratio import Comparison, Ratio, Target, exit_code, paired_ratios, paired_ratios_async
+    from quickwins.rig.report import Bucket, LoadReport, Outcome, classify
+    from quickwins.rig.schedule import Action, SignalSchedule, Step
+    from quickwins.rig.signals import SignalTarget, perform
 
 __all__ = [
     "Action",
@@ -45,3 +52,33 @@ __all__ = [
     "poisson_arrivals",
     "uniform_arrivals",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "Action": "schedule",
+        "Bucket": "report",
+        "Comparison": "ratio",
+        "LatencySummary": "latency",
+        "LoadReport": "report",
+        "Outcome": "report",
+        "Ratio": "ratio",
+        "SignalSchedule": "schedule",
+        "SignalTarget": "signals",
+        "Step": "schedule",
+        "Target": "ratio",
+        "TcpProxy": "proxy",
+        "Throughput": "load",
+        "ZipfKeys": "arrivals",
+        "classify": "report",
+        "closed_loop": "load",
+        "exit_code": "ratio",
+        "fine_loop": "loop",
+        "open_loop": "load",
+        "paired_ratios": "ratio",
+        "paired_ratios_async": "ratio",
+        "perform": "signals",
+        "poisson_arrivals": "arrivals",
+        "uniform_arrivals": "arrivals",
+    },
+)

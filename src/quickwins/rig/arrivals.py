@@ -67,14 +67,18 @@ class ZipfKeys:
         ConfigError: `count` is below 1 or `exponent` below 0.
     """
 
-    __slots__ = ("_cumulative", "_random", "_total")
+    __slots__ = ("_cumulative", "_exponent", "_random", "_total")
 
     def __init__(self, count: int, exponent: float, rng: Random) -> None:
         if count < 1 or exponent < 0:
             raise ConfigError(f"count must be at least 1 and exponent at least 0, not {count} and {exponent}")
         self._cumulative = list(itertools.accumulate((rank + 1) ** -exponent for rank in range(count)))
+        self._exponent = exponent
         self._total = self._cumulative[-1]
         self._random = rng.random
+
+    def __repr__(self) -> str:
+        return f"<ZipfKeys {len(self._cumulative)} keys, exponent {self._exponent:g}>"
 
     def draw(self) -> int:
         """The next key: a number in [0, count), 0 the most popular."""

@@ -72,6 +72,17 @@ class TcpProxy:
             self._reserved.close()
             self._reserved = None
 
+    def __repr__(self) -> str:
+        states = {
+            "not listening": self._server is None,
+            "refusing": self._server is not None and self._refusing,
+            "blackhole": not self._passing.is_set(),
+            f"latency {self._latency_seconds:g} s": self._latency_seconds > 0,
+        }
+        state = ", ".join(one for one, there in states.items() if there) or "passing"
+        host, port = self._target
+        return f"<TcpProxy {self.port} to {host}:{port}, {state}, {self.open_connections} connections>"
+
     @property
     def open_connections(self) -> int:
         """How many clients are connected, held ones included."""

@@ -63,6 +63,7 @@ class Bridge:
     ) -> None:
         """Use `install` instead."""
         self._flag = flag
+        self._service = service
         self._counts = Counts(
             service=service,
             name=name,
@@ -84,6 +85,13 @@ class Bridge:
         self._outermost: Any = warnings.filters
         self._was: dict[str, Any] = {}
         self._mine: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        if _current is not self:
+            state = "uninstalled"
+        else:
+            state = "on" if self._flag is None or self._flag.state.on else "off"
+        return f"<Bridge {self._service!r}, {state}, {self.ignoring} filters ignore>"
 
     @property
     def ignoring(self) -> int:

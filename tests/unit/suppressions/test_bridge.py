@@ -476,3 +476,12 @@ def test_a_budget_that_makes_no_sense_is_named(
     installed(registry)
     with pytest.raises(ConfigError, match="a budget takes"):
         bridge.budget(category, limit)
+
+
+def test_the_bridge_shows_its_state(registry: CollectorRegistry) -> None:
+    made = installed(registry)
+    assert repr(made) == "<Bridge 'feed', on, 0 filters ignore>"
+    warnings.simplefilter("ignore")
+    assert repr(made) == "<Bridge 'feed', on, 1 filters ignore>"
+    bridge.uninstall()
+    assert repr(made) == "<Bridge 'feed', uninstalled, 1 filters ignore>"
