@@ -9,7 +9,7 @@ from quickwins.backpressure.wiring import Backpressure
 from quickwins.core.feature import Features
 from quickwins.core.flags.loading import load_flags
 from quickwins.core.flags.settings import FlagsSettings
-from quickwins.core.metrics_endpoint import MetricsServer, MetricsSettings, metrics_app
+from quickwins.core.metrics import MetricsServer, MetricsSettings, metrics_app
 from quickwins.logs.wiring import Logs
 from quickwins.suppressions.wiring import Suppressions
 

@@ -117,7 +117,7 @@ def test_the_version_is_that_of_the_package() -> None:
 
 CORE = [
     "asgi", "audit", "clock", "contexts", "deadline", "digest", "errors", "events", "feature", "flags", "flags.metrics",
-    "flags.pin", "grpc_handlers", "knobs", "lazy", "metrics", "tallies",
+    "flags.pin", "grpc_handlers", "knobs", "lazy", "metrics._declared", "metrics._tallies",
 ]  # fmt: skip
 """What a feature needs of core as long as nobody configures it by a file."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from quickwins.backpressure import metrics
 from quickwins.backpressure.rule import Priority, RejectReason
-from quickwins.core.tallies import Reading, Tally
+from quickwins.core.metrics import Reading, Tally
 
 if TYPE_CHECKING:
     from quickwins.backpressure._core.gate import GateCore

@@ -20,7 +20,7 @@ from quickwins.backpressure.rule import Nested, RejectReason, Rule
 from quickwins.core.deadline import NEVER, earliest
 from quickwins.core.errors import DeadlineExceeded
 from quickwins.core.events import Reporter
-from quickwins.core.tallies import Tallies
+from quickwins.core.metrics import Tallies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from quickwins.core import events
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
-from quickwins.core.tallies import Reading, Tallies
+from quickwins.core.metrics import Reading, Tallies
 from quickwins.logs import _logger
 from quickwins.logs._context import CONTEXT, EMPTY
 from quickwins.logs._levels import LEVELS, WARNING, level_of

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
-from quickwins.core.tallies import Reading, Tallies
+from quickwins.core.metrics import Reading, Tallies
 from quickwins.suppressions._counts import MAX_PLACES, Budget, Counts, Hidden, Seen
 from quickwins.suppressions._filters import caller, deciding_filter, forget_cached_decisions
 from quickwins.suppressions.metrics import FILTERS

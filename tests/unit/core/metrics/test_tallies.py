@@ -13,8 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from quickwins.core.errors import ConfigError
-from quickwins.core.metrics import Kind, Metric
-from quickwins.core.tallies import Reading, Tallies, Tally
+from quickwins.core.metrics import Kind, Metric, Reading, Tallies, Tally
 
 SEEN = Metric("seen_total", Kind.COUNTER, "Seen.", labels=("kind",))
 LEVEL = Metric("level", Kind.GAUGE, "Level.")
@@ -106,7 +105,7 @@ def test_outside_multiprocess_mode_nothing_is_written() -> None:
 PROCESS = """
 import asyncio
 from prometheus_client import CollectorRegistry
-from tests.unit.core.test_tallies import Owner, shown
+from tests.unit.core.metrics.test_tallies import Owner, shown
 async def main():
     owner = Owner()
     tallies = shown(owner, CollectorRegistry())
@@ -121,7 +120,7 @@ asyncio.run(main())
 
 def test_the_numbers_of_many_processes_add_up_in_multiprocess_mode(tmp_path: Path) -> None:
     env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
-    root = str(Path(__file__).parents[3])
+    root = str(Path(__file__).parents[4])
     for _ in range(2):
         subprocess.run([sys.executable, "-c", PROCESS], env=env, cwd=root, check=True)
     scrape = (

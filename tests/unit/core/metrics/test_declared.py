@@ -28,7 +28,7 @@ Metrics(registry=CollectorRegistry(), service="feed").counter(
 """
 SCRAPER = """
 from prometheus_client import generate_latest
-from quickwins.core.metrics_endpoint import exposed_registry
+from quickwins.core.metrics import exposed_registry
 print(generate_latest(exposed_registry()).decode())
 """
 

@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from quickwins.core.errors import ConfigError
-from quickwins.core.metrics import BASE_LABELS, Kind, Metric
+from quickwins.core.metrics._declared import BASE_LABELS, Kind, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -13,9 +13,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from quickwins.core import metrics_endpoint
-from quickwins.core.metrics import Kind, Metric, Metrics
-from quickwins.core.metrics_endpoint import MAX_SCRAPES, MetricsServer, metrics_app
+from quickwins.core.metrics import Kind, Metric, Metrics, endpoint
+from quickwins.core.metrics.endpoint import MAX_SCRAPES, MetricsServer, metrics_app
 
 DEPTH = Metric("depth", Kind.GAUGE, "Depth.")
 
@@ -111,7 +110,7 @@ async def test_without_a_token_the_application_answers_everybody(registry: Colle
 def test_idle_connections_take_a_bounded_number_of_threads_and_make_no_noise(
     registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(metrics_endpoint, "SCRAPE_SECONDS", 0.2)
+    monkeypatch.setattr(endpoint, "SCRAPE_SECONDS", 0.2)
     with MetricsServer(registry=registry) as server:
         before = threading.active_count()
         idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(30)]
