@@ -9,10 +9,10 @@ PYTEST   = $(BIN)/python -m pytest --engines=$(ENGINES) --cov --cov-report=term 
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format bench docs soak generate clean
+.PHONY: help setup demo test test-all lint pyright wheel-check lowest format bench docs soak generate clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -42,6 +42,15 @@ lint: $(STAMP) ## Check style, types, import arrows, generated files and suppres
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	@$(BIN)/python docs/generate.py --check
 	@$(BIN)/quickwins suppressions check
+
+pyright: $(STAMP) ## Check with a second type checker what callers write (tests/typing); it needs node
+	@$(BIN)/pyright
+
+wheel-check: $(STAMP) ## Build the wheel, and use it in fresh environments with one extra each
+	@$(BIN)/python .ci/wheel.py
+
+lowest: $(STAMP) ## Run the unit and adapters' tests on the oldest versions that we claim
+	@.ci/lowest
 
 format: $(STAMP) ## Format the code and apply the safe fixes
 	@$(BIN)/ruff check --fix --exit-zero --quiet .

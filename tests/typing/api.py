@@ -1,4 +1,4 @@
-"""The public API as a caller writes it. It is never run: strict type checkers must accept every line."""
+"""A service as a caller writes it. Neither this nor its neighbours are run: type checkers must accept every line."""
 
 from __future__ import annotations
 
@@ -7,18 +7,10 @@ from typing import TYPE_CHECKING, assert_type
 import grpc.aio
 import strawberry
 
-from quickwins import ConfigError, QuickWins, pinned
-from quickwins.backpressure import (
-    BackpressureSettings,
-    Gate,
-    GatedPool,
-    GateKind,
-    PoolExhausted,
-    PoolStats,
-    Priority,
-)
+import quickwins
+from quickwins import ConfigError, QuickWins, QuickWinsError, Rejected, pinned
+from quickwins.backpressure import Gate, GatedPool, PoolExhausted, PoolStats, Priority
 from quickwins.core.asgi import App
-from quickwins.core.flags import Flag, Flags, FlagSettings, MemorySource
 
 if TYPE_CHECKING:
     import asyncpg
@@ -67,30 +59,24 @@ def the_adapters(qw: QuickWins, app: App) -> App:
     )
 
 
-def by_hand(raw: asyncpg.Pool) -> GatedPool:
-    return GatedPool(raw, gate=Gate.threshold(0.85), name="feed")
+def without_an_import_of_its_own() -> list[object]:
+    return [
+        quickwins.backpressure.Gate.queue(size=1),
+        quickwins.core.flags.Flags,
+        quickwins.engines.PostgresServer,
+        quickwins.logs.get_logger(),
+        quickwins.rig.ZipfKeys,
+        quickwins.suppressions.audit(["src"]),
+        quickwins.__version__,
+    ]
 
 
-def with_a_line(raw: asyncpg.Pool) -> GatedPool:
-    return GatedPool(raw, gate=Gate.queue(target_seconds=0.05, interval_seconds=0.5), name="feed")
-
-
-async def anything_else() -> float | None:
-    gate = Gate.queue(size=20, name="search")
-    async with gate.permit(timeout=1.0):
-        pass
-    assert_type(gate.stats().gate, GateKind)
-    return gate.stats().mean_hold_seconds
-
-
-def flags_of_ones_own() -> bool:
-    flags = Flags({"mine": FlagSettings}, [MemorySource({"mine": {"enabled": True}})])
-    flag = flags.flag("mine")
-    assert_type(flag, Flag)
-    with pinned("user-7") as pin:
+async def a_request(key: str) -> str:
+    with pinned(key) as pin:
         assert_type(pin.key, str | None)
-        return flag.active()
-
-
-def settings(qw: QuickWins) -> float:
-    return qw.settings.section("backpressure", BackpressureSettings).threshold
+        try:
+            return "served"
+        except Rejected as error:
+            return f"later: {error.retry_after_seconds}"
+        except QuickWinsError as error:
+            return str(error.http_status)

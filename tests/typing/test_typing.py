@@ -2,17 +2,55 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 
 from mypy import api
 
+import quickwins
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
 
+def public_names() -> dict[str, int]:
+    """Every public name, with the identity of what it names: some packages show what another has."""
+    modules = ["quickwins", *(one.name for one in pkgutil.walk_packages(quickwins.__path__, "quickwins."))]
+    public = [name for name in modules if not re.search(r"\._|\.demo\.", name)]
+    return {
+        f"{module.__name__}.{name}": id(getattr(module, name))
+        for module in map(importlib.import_module, public)
+        for name in getattr(module, "__all__", ())
+    }
+
+
+def used_names(tree: ast.AST) -> set[str]:
+    """What a file imports and does something with."""
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    imported = {
+        f"{node.module}.{one.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for one in node.names
+        if (one.asname or one.name) in used
+    }
+    return imported | {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+def test_every_public_name_is_used() -> None:
+    public = public_names()
+    files = [file for file in HERE.glob("*.py") if file != Path(__file__)]
+    used = {
+        public[name] for file in files for name in used_names(ast.parse(file.read_text())) & public.keys()
+    }
+    assert [name for name, what in public.items() if what not in used] == []
+
+
 def test_the_api_is_accepted_and_each_mistake_is_refused_for_its_reason() -> None:
-    files = [str(HERE / "api.py"), str(HERE / "refused.py")]
+    files = [str(file) for file in HERE.glob("*.py") if file != Path(__file__)]
     out, _, _ = api.run(
         [f"--config-file={ROOT / 'pyproject.toml'}", "--no-error-summary", "--hide-error-context", *files]
     )

@@ -34,6 +34,7 @@ class PoolExhausted(Rejected):
     """
 
     __slots__ = ("reason", "retry_after_seconds")  # spares each refusal a dictionary
+    reason: RejectReason | None
     by_reason: ClassVar[Mapping[StrEnum, tuple[int, str]]] = {
         RejectReason.TENANT: (429, "You have more requests in progress than your share while others wait.")
     }

@@ -26,5 +26,7 @@ class EngineError(QuickWinsError):
     """A server or child process did not do what was asked; the message ends with the tail of its log.
 
     Attributes:
-        reason: An `EngineFailure`.
+        reason: What went wrong.
     """
+
+    reason: EngineFailure | None

@@ -75,7 +75,7 @@ async def test_a_full_pool_says_unavailable_and_how_long_to_wait(pools: Pools) -
         assert await call(b"x") == b"42"
     assert error.code() is grpc.StatusCode.UNAVAILABLE
     assert error.details() == SENTENCE
-    pushback = int(dict(error.trailing_metadata())[PUSHBACK])
+    pushback = int(dict([*error.trailing_metadata()])[PUSHBACK])
     assert 1_000 <= pushback <= 3_000
     await all_is_back(gated)
 
@@ -83,7 +83,7 @@ async def test_a_full_pool_says_unavailable_and_how_long_to_wait(pools: Pools) -
 async def test_the_pushback_is_whole_milliseconds_rounded_up() -> None:
     async with serving(one=grpc.unary_unary_rpc_method_handler(refusing())) as channel:
         error = await failure(channel.unary_unary("/test/one")(b""))
-    trailing = dict(error.trailing_metadata())
+    trailing = dict([*error.trailing_metadata()])
     assert trailing.keys() == {PUSHBACK, DETAILS}
     assert trailing[PUSHBACK] == "1235"
     status = status_pb2.Status.FromString(trailing[DETAILS])
@@ -97,7 +97,7 @@ async def test_without_advice_there_is_no_pushback() -> None:
     async with serving(one=grpc.unary_unary_rpc_method_handler(refusing(None))) as channel:
         error = await failure(channel.unary_unary("/test/one")(b""))
     assert error.code() is grpc.StatusCode.UNAVAILABLE
-    assert dict(error.trailing_metadata()) == {}
+    assert dict([*error.trailing_metadata()]) == {}
 
 
 @pytest.mark.parametrize(("other", "code"), [(False, "UNAVAILABLE"), (True, "UNKNOWN")])
@@ -115,7 +115,7 @@ async def test_a_handler_that_fans_out_is_refused_when_all_its_failures_are_refu
     async with serving(one=grpc.unary_unary_rpc_method_handler(answer)) as channel:
         error = await failure(channel.unary_unary("/test/one")(b""))
     assert error.code() is grpc.StatusCode[code]
-    assert (PUSHBACK in dict(error.trailing_metadata())) != other
+    assert (PUSHBACK in dict([*error.trailing_metadata()])) != other
 
 
 async def test_trailers_that_the_handler_had_set_are_kept() -> None:
@@ -125,7 +125,7 @@ async def test_trailers_that_the_handler_had_set_are_kept() -> None:
 
     async with serving(one=grpc.unary_unary_rpc_method_handler(answer)) as channel:
         error = await failure(channel.unary_unary("/test/one")(b""))
-    trailing = dict(error.trailing_metadata())
+    trailing = dict([*error.trailing_metadata()])
     assert (trailing["request-id"], trailing[PUSHBACK]) == ("7", "1235")
 
 
@@ -156,7 +156,7 @@ async def test_other_failures_pass_as_they_are() -> None:
     ) as channel:
         error = await failure(channel.unary_unary("/test/aborting")(b""))
         assert (error.code(), error.details()) == (grpc.StatusCode.NOT_FOUND, "no such user")
-        assert dict(error.trailing_metadata()) == {"why": "gone"}
+        assert dict([*error.trailing_metadata()]) == {"why": "gone"}
         error = await failure(channel.unary_unary("/test/broken")(b""))
         assert error.code() is grpc.StatusCode.UNKNOWN
         error = await failure(channel.unary_unary("/test/missing")(b""))
@@ -252,7 +252,7 @@ async def test_every_kind_of_call_is_served_and_refused_before_any_message(name:
         error = await failure(messages(channel, kind, b"full"))
         assert await messages(channel, kind, b"x") == [b"served"]
     assert error.code() is grpc.StatusCode.UNAVAILABLE
-    assert dict(error.trailing_metadata())[PUSHBACK] == "500"
+    assert dict([*error.trailing_metadata()])[PUSHBACK] == "500"
 
 
 @pytest.mark.parametrize("name", ["unary_stream", "written", "stream_stream"])
@@ -263,7 +263,7 @@ async def test_a_refusal_in_the_middle_of_a_stream_ends_it_with_the_same_words(n
         assert await call.read() == b"served"
         error = await failure(call.read())
     assert error.code() is grpc.StatusCode.UNAVAILABLE
-    assert dict(error.trailing_metadata())[PUSHBACK] == "500"
+    assert dict([*error.trailing_metadata()])[PUSHBACK] == "500"
 
 
 async def test_the_status_is_a_setting() -> None:
@@ -271,7 +271,7 @@ async def test_the_status_is_a_setting() -> None:
     async with serving(interceptor, one=grpc.unary_unary_rpc_method_handler(unary_unary)) as channel:
         error = await failure(channel.unary_unary("/test/one")(b"full"))
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert status_pb2.Status.FromString(dict(error.trailing_metadata())[DETAILS]).code == 8
+    assert status_pb2.Status.FromString(dict([*error.trailing_metadata()])[DETAILS]).code == 8
 
 
 def edge(size: int = 1, **options: Any) -> Gate:

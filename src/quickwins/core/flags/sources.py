@@ -41,6 +41,8 @@ class SourceError(ConfigError):
         kills: The features that it kills all the same: a text that was cut short may be wrong about anything else.
     """
 
+    reason: SourceReason
+
     def __init__(
         self, message: str, *, source: str, reason: SourceReason, kills: frozenset[str] = frozenset()
     ) -> None:

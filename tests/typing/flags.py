@@ -1,0 +1,91 @@
+"""Flags and configuration as a caller writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import assert_type
+
+from pydantic import Field
+
+from quickwins.core.config import (
+    CONFIG_PATH_VARIABLE,
+    ENV_PREFIX,
+    AnyLayerWins,
+    Layer,
+    Number,
+    Section,
+    Settings,
+    load_environment,
+    load_file,
+    resolve,
+    setting,
+)
+from quickwins.core.flags import (
+    EnvironmentSource,
+    FileSource,
+    Flag,
+    Flags,
+    FlagSettings,
+    FlagsSettings,
+    FlagState,
+    MemorySource,
+    Snapshot,
+    Source,
+    SourceError,
+    SourceReason,
+    Why,
+    decide,
+    pinned,
+)
+from quickwins.logs import Sampling
+
+
+class Mine(FlagSettings):
+    """The section `[mine]`."""
+
+    weight: Number = Field(default=1.0, gt=0)
+    first: int = setting(Sampling, "first")
+
+
+class Other(Section):
+    """The section `[other]`."""
+
+    words: tuple[str, ...] = ()
+
+
+def flags_of_ones_own(env: dict[str, str]) -> bool:
+    sections: dict[str, type[Section]] = {"mine": Mine, "other": Other, "flags": FlagsSettings}
+    sources: list[Source] = [
+        EnvironmentSource(env, sections),
+        FileSource(Path(env[CONFIG_PATH_VARIABLE])),
+        MemorySource({"mine": {"enabled": True}}),
+    ]
+    flags = Flags(sections, sources)
+    try:
+        flags.poll()
+    except SourceError as error:
+        return error.reason is SourceReason.MISSING
+    flag = flags.flag("mine")
+    assert_type(flag, Flag)
+    assert_type(flag.state, FlagState)
+    assert_type(flags.snapshot, Snapshot)
+    with pinned("user-7") as pin:
+        assert_type(pin.key, str | None)
+        return flag.active()
+
+
+def without_following_anything(env: dict[str, str]) -> float:
+    sections: dict[str, type[Section]] = {"mine": Mine}
+    layers = [load_environment(env, sections), load_file("[mine]\nweight = 2", "mine.toml")]
+    assert_type(layers, list[Layer])
+    settings = resolve(layers, sections)
+    assert_type(settings, Settings)
+    mine = settings.section("mine", Mine)
+    state = decide("mine", mine, wall_now=0)
+    if state.why is Why.KILLED or not state.admits("user-7"):
+        return 0.0
+    return mine.weight
+
+
+def names() -> str:
+    return f"{ENV_PREFIX}MINE__KILLED beats the file, since {AnyLayerWins.__name__}"
