@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 from quickwins.backpressure.settings import BackpressureSettings
-from quickwins.core.closing import close_together
 from quickwins.core.errors import ConfigError
 from quickwins.core.events import CONFIG_UNUSED, Reporter
+from quickwins.core.feature import close_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from quickwins.core.errors import needs_extra
-from quickwins.core.one_per_process import OnePerProcess
+from quickwins.core.feature import OnePerProcess
 from quickwins.logs.settings import LogsSettings
 
 if TYPE_CHECKING:

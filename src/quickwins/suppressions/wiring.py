@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quickwins.core.one_per_process import OnePerProcess
+from quickwins.core.feature import OnePerProcess
 from quickwins.suppressions.settings import SuppressionsSettings
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from quickwins.core.closing import close_together
+from quickwins.core.feature._closing import close_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry
 
+from quickwins.core.feature import OnePerProcess
 from quickwins.core.flags import Flags, FlagSettings, FlagsSettings, MemorySource
-from quickwins.core.one_per_process import OnePerProcess
 
 
 class User:
