@@ -481,7 +481,7 @@ def test_a_budget_that_makes_no_sense_is_named(
 def test_the_bridge_shows_its_state(registry: CollectorRegistry) -> None:
     made = installed(registry)
     assert repr(made) == "<Bridge 'feed', on, 0 filters ignore>"
-    warnings.simplefilter("ignore")
+    warnings.filterwarnings("ignore", "x", UserWarning)
     assert repr(made) == "<Bridge 'feed', on, 1 filters ignore>"
     bridge.uninstall()
     assert repr(made) == "<Bridge 'feed', uninstalled, 1 filters ignore>"
