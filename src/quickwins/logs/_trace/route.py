@@ -3,10 +3,11 @@
 The rule, first match wins:
 
 1. `scope["route"]` has a `path`, as Starlette's and FastAPI's have    -> that, below the mounts that lead to it
-2. `scope["endpoint"]` is a function or a class, and each value of `scope["path_params"]` is a whole part of the path
+2. `scope["router"]` has routes: Starlette's before 1.7, which leaves no route -> those that match, asked again
+3. `scope["endpoint"]` is a function or a class, and each value of `scope["path_params"]` is a whole part of the path
                                                                        -> the path, with {names} for the values
-3. `scope["endpoint"]` is something else: an application is mounted    -> where it is mounted
-4. else                                                                -> none
+4. `scope["endpoint"]` is something else: an application is mounted    -> where it is mounted
+5. else                                                                -> none
 
 The trap: whatever isn't a template was made up by a client. Of a mount the scope has only what the client wrote, so its
 template is looked up among the routes; and a value that is not found in the path again, such as 7 for `007`, makes the
@@ -48,6 +49,11 @@ class Routes:
         endpoint = scope.get("endpoint")
         if endpoint is None:
             return None
+        if isinstance(getattr(scope.get("router"), "routes", None), list):
+            try:
+                return _asked_again(scope)
+            except Exception:  # noqa: BLE001 -- routes may be anybody's, and logging must not fail a request; until=2027-12-31
+                return None
         params = scope.get("path_params") or {}
         if isinstance(endpoint, _CALLABLE) or hasattr(type(endpoint), "__get__"):
             path = scope.get("path", "")
@@ -67,6 +73,23 @@ class Routes:
         before = max(root, scope.get("app_root_path", ""), key=len)
         mounts = scope["root_path"][len(before) :]
         return next((template for template in templates if _fits(template, mounts)), None)
+
+
+def _asked_again(scope: Mapping[str, Any]) -> str | None:
+    """The template of the routes that match, each below the one before."""
+    # Mounts have lengthened `root_path`; a scope that has gone through one says where it began.
+    again = {**scope, "root_path": scope.get("app_root_path", scope.get("root_path", "")), "path_params": {}}
+    template, routes = "", scope["router"].routes
+    while routes:
+        answers = [(route, *route.matches(again)) for route in routes]
+        best = max(answers, key=lambda answer: answer[1].value, default=None)
+        if best is None or not best[1].value:
+            break
+        route, _, child = best
+        template += route.path
+        again |= child
+        routes = getattr(route, "routes", None)
+    return template or None
 
 
 def _templates(router: object, wanted: object, above: str, depth: int) -> Iterator[str]:

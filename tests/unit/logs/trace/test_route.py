@@ -104,8 +104,21 @@ def test_a_prefix_that_the_application_adds_itself_is_no_mount(path: str) -> Non
 
 
 def test_a_route_that_cannot_be_reached_below_a_mount_is_unknown() -> None:
-    scope = scope_after("/v1/items/7") | {"router": object()}
+    scope = scope_after("/v1/items/7") | {"route": SHARED[0], "router": object()}
     assert Routes().template(scope, "") is None
+
+
+class Stubborn:
+    def matches(self, scope: Any) -> Any:
+        raise OSError("no answer")
+
+
+class Old:
+    routes = [Stubborn()]  # noqa: RUF012 -- read only; until=2027-12-31
+
+
+def test_a_route_that_does_not_answer_is_unknown() -> None:
+    assert Routes().template({"endpoint": ok, "path": "/users", "router": Old()}, "") is None
 
 
 class Called:
