@@ -94,7 +94,12 @@ def metrics() -> str:
     ]
     for module in sorted(metric_modules()):
         declared: tuple[Metric, ...] = importlib.import_module(module).METRICS
-        title = module.removeprefix("quickwins.").removeprefix("core.").removesuffix(".metrics")
+        title = (
+            module.removeprefix("quickwins.")
+            .removeprefix("core.")
+            .removesuffix(".metrics")
+            .removeprefix("metrics.")
+        )
         lines += [
             "",
             f"## {title}",
@@ -110,11 +115,8 @@ def metrics() -> str:
 
 def metric_modules() -> list[str]:
     found = pkgutil.walk_packages(quickwins.__path__, "quickwins.", onerror=lambda _: None)
-    return [
-        module.name
-        for module in found
-        if module.name.endswith(".metrics") and module.name != "quickwins.core.metrics"
-    ]
+    names = [module.name for module in found if module.name.endswith(".metrics")]
+    return [name for name in names if name != "quickwins.core.metrics"] + ["quickwins.core.metrics.reports"]
 
 
 def main(arguments: list[str]) -> int:

@@ -77,7 +77,7 @@ class GateShell:
         self.now: Callable[[], float] = time.monotonic if clock is None else clock.monotonic
         self._refusals = Refusals(
             self.counts,
-            Reporter(service=service, name=name),
+            Reporter(service=service, name=name, registry=registry),
             name=name,
             rng=Random() if rng is None else rng,  # noqa: S311 -- jitter, not secrecy; until=2027-12-31
         )

@@ -9,11 +9,18 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+LOCK_ATTEMPTS = 50
+LOCK_PAUSE_SECONDS = 0.001
+"""All processes of a service record a switch at the same time; together this is long enough for hundreds of writes, and
+short enough for an event loop to wait while somebody stopped holds the lock."""
 
 
 class AuditLog:
@@ -42,9 +49,11 @@ class AuditLog:
             pass
 
     def _append_or_rotate(self, line: bytes) -> bool:
-        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        # Non-blocking, so that a FIFO under this name cannot hold up the event loop.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        file = os.open(self.path, flags, 0o644)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            _lock(file)
             opened = os.fstat(file)
             if opened.st_nlink == 0 or not self._is_current(opened):
                 return False  # another process rotated it between our open and our lock
@@ -77,3 +86,17 @@ class AuditLog:
                     continue
                 if isinstance(record, dict):
                     yield record
+
+
+def _lock(file: int) -> None:
+    """Take the advisory lock.
+
+    Raises:
+        BlockingIOError: Somebody else keeps it for longer than several small writes take.
+    """
+    for _ in range(LOCK_ATTEMPTS - 1):
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(LOCK_PAUSE_SECONDS)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

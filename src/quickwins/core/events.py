@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -17,6 +19,8 @@ from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from prometheus_client import CollectorRegistry
 
 _R = TypeVar("_R", bound=str)
 LOGGER = "quickwins"
@@ -69,25 +73,62 @@ def declared() -> tuple[Event, ...]:
 
 
 class Reporter:
-    """Reports events of one instance. Thread-safe."""
+    """Reports events of one instance. Thread-safe.
 
-    def __init__(self, *, service: str = "", name: str = "") -> None:
+    Handlers, filters and the values of fields are other people's code: what they raise is counted in
+    `quickwins_report_failures_total` and said once on stderr, and the caller never sees it.
+    """
+
+    def __init__(
+        self, *, service: str = "", name: str = "", registry: CollectorRegistry | None = None
+    ) -> None:
+        """Nothing is reported yet.
+
+        Args:
+            service: On every record.
+            name: Of the instance, also on every record.
+            registry: Where failed reports are counted; the default registry when `None`.
+        """
         self._service = service
         self._name = name
+        self._registry = registry
         self._logger = logging.getLogger(LOGGER)
+        self._has_failed = False
 
     def report(self, event: Event, **fields: object) -> None:
-        """Write one record.
+        """Write one record. What handlers raise is not raised here.
 
         Raises:
-            ConfigError: The fields are not the declared ones.
+            ConfigError: The fields are not the declared ones: the caller's mistake, at every call.
         """
         if fields.keys() != set(event.fields):
             raise ConfigError(f"{event.name} takes the fields {list(event.fields)}, not {sorted(fields)}")
-        if self._logger.isEnabledFor(event.level):
-            shown = " ".join(f"{key}={value}" for key, value in fields.items())
-            extra = {"event": event.name, "fields": {"service": self._service, "name": self._name, **fields}}
-            self._logger.log(event.level, "%s %s", event.name, shown, extra=extra)
+        try:
+            if self._logger.isEnabledFor(event.level):
+                shown = " ".join(f"{key}={value}" for key, value in fields.items())
+                extra = {
+                    "event": event.name,
+                    "fields": {"service": self._service, "name": self._name, **fields},
+                }
+                self._logger.log(event.level, "%s %s", event.name, shown, extra=extra)
+        except Exception as error:  # noqa: BLE001 -- a log handler's failure is no reason to fail the service; until=2027-12-31
+            self._failed(event, error)
+
+    def _failed(self, event: Event, error: Exception) -> None:
+        from quickwins.core.metrics import Metrics
+        from quickwins.core.metrics.reports import REPORT_FAILURES
+
+        with suppress(Exception):  # of a registry that is not ours
+            metrics = Metrics(registry=self._registry, service=self._service, name=self._name)
+            metrics.counter(REPORT_FAILURES, event=event.name).inc()
+        if self._has_failed:
+            return
+        self._has_failed = True
+        with suppress(Exception):  # stderr may be closed, or there is none
+            sys.stderr.write(
+                f"quickwins: {event.name} could not be reported: a logging handler or filter raised "
+                f"{type(error).__name__}; from now on only counted, in {REPORT_FAILURES.name}\n"
+            )
 
 
 class Seldom(Generic[_R]):

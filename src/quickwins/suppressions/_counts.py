@@ -97,7 +97,7 @@ class Counts:
         first_party: tuple[str, ...],
     ) -> None:
         self._clock = clock
-        self._reporter = Reporter(service=service, name=name)
+        self._reporter = Reporter(service=service, name=name, registry=registry)
         self._metrics = Metrics(registry=registry, service=service, name=name)
         self._first_party = first_party
         self._lock = threading.Lock()

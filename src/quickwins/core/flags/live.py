@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING
 
 from quickwins.core.clock import SystemClock
@@ -44,6 +45,10 @@ if TYPE_CHECKING:
     from quickwins.core.config import Section
     from quickwins.core.flags.sources import Source
 
+_DEFAULTS = FlagsSettings()
+_FOREIGN = (Exception, asyncio.CancelledError)
+"""What a source or subscriber may raise. Nothing is awaited where they are called, so that no cancellation is ours."""
+
 
 class Flags:
     """The snapshot of one process, kept fresh from its sources.
@@ -83,13 +88,16 @@ class Flags:
         self._subscribers: dict[object, Callable[[Snapshot], None]] = {}
         self._checks: list[Callable[[Settings], None]] = []
         self._task: asyncio.Task[None] | None = None
-        self._tokens: list[object] = self._read()
+        self._names = [source.name for source in sources]
+        self._tokens, failure = self._read()
+        if failure is not None:
+            raise failure
         self.snapshot = self._build(version=1)
         self._refused: list[object] | None = None
         self._failing: tuple[str, str] | None = None
         service = self.snapshot.settings.service
         self._metrics = Metrics(registry=registry, service=service)
-        self._reporter = Reporter(service=service)
+        self._reporter = Reporter(service=service, registry=registry)
         self._flags = {
             feature: Flag(feature, self, state, self._metrics)
             for feature, state in self.snapshot.flags.items()
@@ -148,27 +156,33 @@ class Flags:
             Whether the snapshot was replaced. When the sources are missing, cut short or invalid, the last good
             snapshot stays, one event says why, and `quickwins_flag_source_up` is 0 until they are good again.
         """
-        try:
-            tokens = self._read()
-        except SourceError as error:
-            self._failed(error)
-            return self._expire()
-        if tokens == self._tokens:
+        tokens, failure = self._read()
+        if failure is not None:
+            changed = self._follow_kills()
+            self._failed(failure)
+            return changed
+        if _same(tokens, self._tokens):
             self._recovered()
             return self._expire()
-        if tokens == self._refused:
+        if self._refused is not None and _same(tokens, self._refused):
             return self._expire()
         try:
             new = self._build(version=self.snapshot.version + 1)
-        except Exception as error:  # noqa: BLE001 -- whatever a text makes our code do, the next kill must be seen; until=2027-12-31
-            self._refused = tokens
+        except _FOREIGN as error:
+            # Only what is wrong with the text stays wrong as long as it says the same.
+            self._refused = tokens if isinstance(error, ConfigError) else None
+            changed = self._follow_kills()
             self._failed(error)
-            # A kill needs nothing but itself, whatever else is wrong with its text or with this process.
-            kills = frozenset[str]().union(*map(_kills_of, self._sources))
-            return self._kill(kills) if kills else self._expire()
+            return changed
         self._tokens = tokens
+        changed = self._swap(new)
         self._recovered()
-        return self._swap(new)
+        return changed
+
+    def _follow_kills(self) -> bool:
+        """Kill what any source kills: a kill needs nothing but itself, whatever is wrong with the rest."""
+        kills = frozenset[str]().union(*map(_kills_of, self._sources))
+        return self._kill(kills) if kills else self._expire()
 
     def _expire(self) -> bool:
         """Swap in what an expiry makes of the last good settings; it needs no source."""
@@ -212,12 +226,26 @@ class Flags:
 
     async def _run(self) -> None:
         while True:
-            settings = self.snapshot.settings.section("flags", FlagsSettings)
+            settings = self.snapshot.settings.sections.get("flags")
+            if not isinstance(settings, FlagsSettings):
+                settings = _DEFAULTS
             await self._clock.sleep(settings.poll_interval_seconds)
             self.poll()
 
-    def _read(self) -> list[object]:
-        return [source.read() for source in self._sources]
+    def _read(self) -> tuple[list[object], SourceError | None]:
+        """What each source says, and how the first failed of those that could not be read."""
+        tokens: list[object] = []
+        failures: list[SourceError] = []
+        for source, name in zip(self._sources, self._names, strict=True):
+            try:
+                tokens.append(source.read())
+            except SourceError as error:  # the others are read all the same: one of them may kill
+                failures.append(error)
+            except _FOREIGN as error:
+                # What is not ours may quote anything: only its kind is told.
+                said = f"{name}: reading it raised {type(error).__name__}"
+                failures.append(SourceError(said, source=name, reason=SourceReason.UNREADABLE))
+        return tokens, failures[0] if failures else None
 
     def _build(self, version: int) -> Snapshot:
         settings = resolve([source.layer() for source in self._sources], self._sections)
@@ -236,6 +264,13 @@ class Flags:
         self.snapshot = new
         for feature, flag in self._flags.items():
             flag.state = new.flags[feature]
+        failed: list[tuple[str, str]] = []
+        for subscriber in list(self._subscribers.values()):
+            try:
+                subscriber(new)
+            except _FOREIGN as error:
+                failed.append((_name_of(subscriber), type(error).__name__))
+        # Reports last: what a log handler or the audit file does must not come between a switch and who follows it.
         self._show()
         for feature, state in new.flags.items():
             if (
@@ -243,16 +278,9 @@ class Flags:
                 or new.settings.sections[feature] != old.settings.sections[feature]
             ):
                 self._changed(feature, old, new)
-        for subscriber in list(self._subscribers.values()):
-            try:
-                subscriber(new)
-            except Exception as error:  # noqa: BLE001 -- one feature's bug must not keep the others from a kill; until=2027-12-31
-                self._metrics.counter(SUBSCRIBER_FAILURES).inc()
-                self._reporter.report(
-                    FLAG_SUBSCRIBER_FAILED,
-                    subscriber=getattr(subscriber, "__qualname__", type(subscriber).__qualname__),
-                    error=type(error).__name__,
-                )
+        for name, kind in failed:
+            self._metrics.counter(SUBSCRIBER_FAILURES).inc()
+            self._reporter.report(FLAG_SUBSCRIBER_FAILED, subscriber=name, error=kind)
         return True
 
     def _show(self) -> None:
@@ -271,13 +299,14 @@ class Flags:
             self._audit.append(
                 audit_record(FLAG_CHANGED, fields, service=service, wall_now=self._clock.wall())
             )
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 -- the audit may be a user's own, and the switch has happened; until=2027-12-31
             self._metrics.counter(AUDIT_FAILURES).inc()
-            self._reporter.report(AUDIT_FAILED, reason=error.strerror or "unwritable")
+            why = error.strerror if isinstance(error, OSError) else None
+            self._reporter.report(AUDIT_FAILED, reason=why or type(error).__name__)
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         # An error that no source raised is about the values together, most of which the last one brings.
-        source = error.source if isinstance(error, SourceError) else self._sources[-1].name
+        source = error.source if isinstance(error, SourceError) else self._names[-1]
         # What is not ours may quote anything: only its kind is told.
         detail = str(error) if isinstance(error, ConfigError) else type(error).__name__
         if self._failing == (source, detail):
@@ -307,5 +336,19 @@ def _kills_of(source: Source) -> frozenset[str]:
         return killed_in(source.layer().values)
     except SourceError as error:
         return error.kills
-    except Exception:  # noqa: BLE001 -- it has been reported, and other sources may kill; until=2027-12-31
+    except _FOREIGN:  # it has been reported, and other sources may kill
         return frozenset()
+
+
+def _same(one: list[object], other: list[object]) -> bool:
+    """Whether two readings are equal; tokens that cannot be compared are not."""
+    try:
+        return one == other
+    except _FOREIGN:
+        return False
+
+
+def _name_of(subscriber: object) -> str:
+    if isinstance(subscriber, (FunctionType, MethodType)):
+        return subscriber.__qualname__
+    return type(subscriber).__qualname__
