@@ -95,6 +95,9 @@ class Reporter:
         self._logger = logging.getLogger(LOGGER)
         self._has_failed = False
 
+    def __repr__(self) -> str:
+        return f"<Reporter service={self._service!r} name={self._name!r}>"
+
     def report(self, event: Event, **fields: object) -> None:
         """Write one record. What handlers raise is not raised here.
 

@@ -1,4 +1,4 @@
-"""What a package shows, and nothing else: each name is fetched at its first use and bears the name it is known by.
+"""What a package shows: its API and nothing else, each name fetched when it is first used, under the package's name.
 
 Every room's `__init__.py` uses it, so that importing a room imports none of its files (PEP 562), `dir()` is its API, and
 a `repr` or a traceback says `quickwins.core.flags.Flag` instead of the file where it happens to stand.

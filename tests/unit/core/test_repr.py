@@ -11,8 +11,10 @@ from pydantic import SecretStr
 from quickwins.core.audit import AuditLog
 from quickwins.core.clock import FakeClock, SystemClock
 from quickwins.core.config import Section
+from quickwins.core.events import Reporter
 from quickwins.core.flags import EnvironmentSource, FileSource, Flags, FlagSettings, MemorySource, pinned
 from quickwins.core.flags.writer import FlagWriter
+from quickwins.core.metrics import Kind, Metric, Metrics, Tallies, Tally
 
 
 class SecretSettings(Section):
@@ -26,6 +28,13 @@ ENV = {"QUICKWINS_SECRET__TOKEN": "s3cret", "QUICKWINS_ONE__PERCENT": "5"}
 
 def flags() -> Flags:
     return Flags(SECTIONS, [MemorySource(VALUES)], registry=CollectorRegistry(), clock=FakeClock())
+
+
+def tally() -> Tally:
+    made = Tally(Metric("waits_seconds", Kind.HISTOGRAM, "Waits.", buckets=(1.0, 5.0)))
+    made.observe(0.5)
+    made.observe(5.0)
+    return made
 
 
 @pytest.mark.parametrize(
@@ -48,6 +57,12 @@ def flags() -> Flags:
             id="writes through a command",
         ),
         pytest.param(AuditLog(Path("a.jsonl"), max_bytes=9), "AuditLog('a.jsonl', max_bytes=9)", id="an audit file"),
+        pytest.param(Metrics(service="feed", name="main"), "<Metrics service='feed' name='main'>", id="metrics"),
+        pytest.param(tally(), "<Tally of 2, total 5.5>", id="a tally"),
+        pytest.param(
+            Tallies(object(), [], registry=CollectorRegistry()), "<Tallies of nothing>", id="no tallies"
+        ),
+        pytest.param(Reporter(service="feed", name="main"), "<Reporter service='feed' name='main'>", id="a reporter"),
         pytest.param(SystemClock(), "SystemClock()", id="a clock"),
         pytest.param(FakeClock(), "FakeClock(now=1000.0, wall_now=1700000000.0)", id="a fake clock"),
     ],

@@ -74,6 +74,9 @@ class Metrics:
         self._children: dict[tuple[str, ...], Counter | Gauge | Histogram] = {}
         self._lock = threading.Lock()
 
+    def __repr__(self) -> str:
+        return f"<Metrics service={self.service!r} name={self.name!r}>"
+
     def counter(self, metric: Metric, **labels: str) -> Counter:
         """The counter child of `metric` for the given values of its own labels."""
         return self._child(Counter, metric, labels)

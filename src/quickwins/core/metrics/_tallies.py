@@ -53,6 +53,9 @@ class Tally:
         self.counts = [0] * (len(self.bounds) + 1)
         self.total = 0.0
 
+    def __repr__(self) -> str:
+        return f"<Tally of {sum(self.counts)}, total {self.total:g}>"
+
     def observe(self, value: float) -> None:
         """Count `value`, in the metric's unit."""
         self.counts[bisect_left(self.bounds, value)] += 1
@@ -101,6 +104,10 @@ class Tallies:
             self._collectors.append(collector)
         if self.multiprocess:
             self.flush()
+
+    def __repr__(self) -> str:
+        names = ", ".join(one.metric.name for one in self._collectors)
+        return f"<Tallies of {names or 'nothing'}>"
 
     def touch(self) -> None:
         """Say that something changed, on a running event loop. Only needed in multiprocess mode."""
