@@ -216,7 +216,7 @@ class Gate:
             ConfigError: The gate is not bound.
         """
         if self._shell is None:
-            raise ConfigError("this gate is not bound to a pool: give it to a GatedPool, or give it a size")
+            raise _unbound()
         return self._shell
 
     def permit(
@@ -238,7 +238,9 @@ class Gate:
             NestedAcquire: This task holds a permit already, and there is no other one.
             TimeoutError: `timeout` passed in line.
         """
-        return Permit(self.shell, timeout, priority, tenant, _getframe(1))
+        if self._shell is None:  # not by the property, which is a call more
+            raise _unbound()
+        return Permit(self._shell, timeout, priority, tenant, _getframe(1))
 
     def stats(self) -> PoolStats:
         """What is going on now."""
@@ -285,3 +287,7 @@ class Gate:
         elif shell:
             raise ConfigError(f"{', '.join(shell)}: only with a size; a GatedPool gives its gate its own")
         return gate
+
+
+def _unbound() -> ConfigError:
+    return ConfigError("this gate is not bound to a pool: give it to a GatedPool, or give it a size")

@@ -58,7 +58,7 @@ class Hold:
         timeout_seconds: How long to wait for it; `None`: as long as the gate lets one wait.
         priority: What is lost last, and first.
         tenant_key: Whose it is, as the caller has named it: never for a label, log or error.
-        code: Where it was asked for; `None`: unknown.
+        code: Where it was asked for.
         instruction: The place inside `code`.
         state: How far it has come. What follows is there once it is in use.
         tenant: Whose it is, for the core.
@@ -74,7 +74,7 @@ class Hold:
         "timeout_seconds", "waiter",
     )  # fmt: skip
 
-    code: CodeType | None
+    code: CodeType
     instruction: int
     # Given values when it is asked for: an empty slot costs nothing.
     counted: bool
@@ -90,20 +90,16 @@ class Hold:
         timeout_seconds: float | None,
         priority: Priority,
         tenant: str | None,
-        frame: FrameType | None,
+        frame: FrameType,
     ) -> None:
         self.giver = giver
         self.timeout_seconds = timeout_seconds
         self.priority = priority
         self.tenant_key = tenant
         self.state = NEW
-        self.asked_from(frame)
-
-    def asked_from(self, frame: FrameType | None) -> None:
-        """Note where the caller is."""
         # Not the frame: it would keep alive whatever the caller has. Not the line: finding it takes a while.
-        self.code = None if frame is None else frame.f_code
-        self.instruction = 0 if frame is None else frame.f_lasti
+        self.code = frame.f_code
+        self.instruction = frame.f_lasti
 
     @property
     def site_key(self) -> tuple[int, int]:
@@ -113,8 +109,6 @@ class Hold:
     @property
     def site(self) -> str:
         """Where it was asked for, in words."""
-        if self.code is None:
-            return "an unknown place"
         return (
             f"{self.code.co_filename}:{_line_number(self.code, self.instruction)} in {self.code.co_qualname}"
         )

@@ -14,7 +14,7 @@ from quickwins.backpressure._asyncpg import in_use_of, is_lost, twice
 from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED, Ending
 from quickwins.backpressure._counts import ACQUIRED, outcome_of
 from quickwins.backpressure._gate import Gate
-from quickwins.backpressure._permit import NEW, Hold, ending_of
+from quickwins.backpressure._permit import Hold, ending_of
 from quickwins.backpressure._shortcuts import Shortcuts
 from quickwins.backpressure.rule import Priority
 from quickwins.core.clock import Deadline
@@ -23,11 +23,12 @@ from quickwins.core.deadline import NEVER, earliest
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Generator
     from random import Random
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
     import asyncpg
     from prometheus_client import CollectorRegistry
 
+    from quickwins.backpressure._permit import Giver
     from quickwins.backpressure.rule import Rule
     from quickwins.backpressure.stats import PoolStats
     from quickwins.core.clock import Clock
@@ -113,20 +114,7 @@ class GatedPool(Shortcuts):
             NestedAcquire: This task holds a connection already, and there is no permit for another one.
             TimeoutError: There was no permit, or no connection, in time.
         """
-        # Not by its constructor, which takes as long as the gate to decide.
-        acquisition = Acquisition.__new__(Acquisition)
-        acquisition.giver = self._shell
-        acquisition.timeout_seconds = timeout
-        acquisition.priority = priority
-        acquisition.tenant_key = tenant
-        caller = _getframe(1)
-        acquisition.code = caller.f_code
-        acquisition.instruction = caller.f_lasti
-        acquisition.pool = self
-        acquisition.state = NEW
-        acquisition.begun = False
-        acquisition.connection = acquisition.reset_seconds = None
-        return acquisition
+        return Acquisition(self, self._shell, timeout, priority, tenant, _getframe(1))
 
     async def release(
         self, connection: asyncpg.pool.PoolConnectionProxy, *, timeout: float | None = None
@@ -180,8 +168,7 @@ class GatedPool(Shortcuts):
         gated = self._is_gated()
         if gated and self._core.closed:
             raise self._shell.closed_error()
-        hold = self.acquire()
-        hold.asked_from(_getframe(1))
+        hold = Acquisition(self, self._shell, None, _NORMAL, None, _getframe(1))
         limit = self._core.limit_for(_NORMAL) if gated else self._core.max_size
         if not self._shell.try_enter(hold, limit):
             return None
@@ -284,8 +271,7 @@ class GatedPool(Shortcuts):
         self._holding[connection] = hold
 
     async def _with(self, method: str, *args: object, timeout: float | None, **options: Any) -> Any:
-        hold = self.acquire()
-        hold.asked_from(_getframe(1).f_back)  # the shortcut's own frame is in between
+        hold = Acquisition(self, self._shell, timeout, _NORMAL, None, _getframe(2))  # 1 is the shortcut's own
         if not self._is_gated():
             connection = await self._ungated(hold, None)
         else:
@@ -317,10 +303,20 @@ class Acquisition(Hold):
 
     __slots__ = ("begun", "connection", "pool", "reset_seconds")
 
-    pool: GatedPool
-    begun: bool
-    connection: asyncpg.pool.PoolConnectionProxy | None
-    reset_seconds: float | None
+    def __init__(
+        self,
+        pool: GatedPool,
+        giver: Giver,
+        timeout_seconds: float | None,
+        priority: Priority,
+        tenant: str | None,
+        frame: FrameType,
+    ) -> None:
+        super().__init__(giver, timeout_seconds, priority, tenant, frame)
+        self.pool = pool
+        self.begun = False
+        self.connection: asyncpg.pool.PoolConnectionProxy | None = None
+        self.reset_seconds: float | None = None
 
     def __await__(self) -> Generator[Any, None, asyncpg.pool.PoolConnectionProxy]:
         if self.connection is not None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
-from quickwins.backpressure.rule import RejectReason
+from quickwins.backpressure.rule import CLOSED, RejectReason
 from quickwins.core.events import POOL_REJECTED, Reporter, Seldom
 
 if TYPE_CHECKING:
@@ -52,11 +52,8 @@ class Refusals:
             core.rule.target_seconds,
             deadline,
         )
-        # What `PoolExhausted(facts, reason=...)` would do, for a third of the price.
-        error = PoolExhausted.__new__(PoolExhausted, facts)
-        error.reason = reason
-        error.retry_after_seconds = None if reason is RejectReason.CLOSED else self._retry_after_seconds()
-        return error
+        retry_after_seconds = None if reason is CLOSED else self._retry_after_seconds()
+        return PoolExhausted(facts, reason=reason, retry_after_seconds=retry_after_seconds)
 
     def nested(self, task: asyncio.Task[object] | None) -> NestedAcquire:
         """What `task` gets, which holds a permit already."""

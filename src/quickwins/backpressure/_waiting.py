@@ -16,7 +16,7 @@ from quickwins.backpressure._counts import ACQUIRED, READINGS, REJECTED, Counts,
 from quickwins.backpressure._holders import Holders
 from quickwins.backpressure._permit import ENDED, HELD, WAITING
 from quickwins.backpressure._refusals import Refusals
-from quickwins.backpressure.rule import Nested, RejectReason, Rule
+from quickwins.backpressure.rule import CLOSED, Nested, RejectReason, Rule
 from quickwins.core.deadline import NEVER, earliest
 from quickwins.core.errors import DeadlineExceeded
 from quickwins.core.events import Reporter
@@ -137,7 +137,6 @@ class GateShell:
         Raises:
             PoolExhausted: The gate said no.
         """
-        hold.state = ENDED  # until it is given, or has a place in line
         core, counts, holders = self.core, self.counts, self.holders
         # Of a loop that is known: before 3.12, finding the one that runs is a system call.
         task = None if self._loop is None else _current_task(self._loop)
@@ -154,7 +153,8 @@ class GateShell:
             if self._shared:
                 self._tallies.touch()
             return None
-        if isinstance(answer, RejectReason) and (answer is RejectReason.CLOSED or not core.rule.shadow):
+        if isinstance(answer, RejectReason) and (answer is CLOSED or not core.rule.shadow):
+            hold.state = ENDED
             counts.acquired[REJECTED].observe(0.0)
             self._refusals.note(answer, now)
             if self._shared:
@@ -244,9 +244,9 @@ class GateShell:
 
     def closed_error(self) -> PoolExhausted:
         """Count and report a refusal after `close`, for who has not asked."""
-        self._refusals.note(RejectReason.CLOSED, self.now())
+        self._refusals.note(CLOSED, self.now())
         self._changed()
-        return self._refusals.error(RejectReason.CLOSED, NEVER)
+        return self._refusals.error(CLOSED, NEVER)
 
     def _find_task(self) -> asyncio.Task[object] | None:
         """The task that runs, and its loop for the next time."""
@@ -271,6 +271,7 @@ class GateShell:
         if core.rule.shadow:
             self.counts.shadow_rejected[RejectReason.NESTED] += 1
             return
+        hold.state = ENDED
         self._refusals.note(RejectReason.NESTED, self.now())
         self._changed()
         raise self._refusals.nested(task)

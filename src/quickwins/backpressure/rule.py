@@ -54,6 +54,12 @@ class RejectReason(StrEnum):
     CLOSED = "closed"
 
 
+# As in `_core.verdict`: common refusals don't look their reason up.
+THRESHOLD: Final = RejectReason.THRESHOLD
+QUEUE_FULL: Final = RejectReason.QUEUE_FULL
+CLOSED: Final = RejectReason.CLOSED
+
+
 @dataclass(frozen=True, slots=True)
 class Rule(Checked):
     """What a gate is told to do. Each knob says what it does; the permits of a pool are its connections."""

@@ -46,7 +46,7 @@ from quickwins.backpressure._core.learner import LimitLearner
 from quickwins.backpressure._core.line import Line, Waiter
 from quickwins.backpressure._core.tenants import Tenant, Tenants
 from quickwins.backpressure._core.verdict import ADMITTED, FAILED, IGNORED, Ending, Verdict
-from quickwins.backpressure.rule import GateKind, Priority, RejectReason, Rule
+from quickwins.backpressure.rule import CLOSED, QUEUE_FULL, THRESHOLD, GateKind, Priority, RejectReason, Rule
 from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -176,7 +176,12 @@ class GateCore:
             tenant: Who had it.
         """
         if ending is not IGNORED:
-            self._learn(now, ending, held_seconds)
+            if self._learner is not None:
+                self._learn(self._learner, now, ending, held_seconds)
+            mean = self.mean_hold_seconds
+            self.mean_hold_seconds = (
+                held_seconds if mean is None else mean + HOLD_WEIGHT * (held_seconds - mean)
+            )
         self.inflight -= 1
         if tenant is not None:
             tenant.inflight -= 1
@@ -219,7 +224,7 @@ class GateCore:
         self._closed = True
         self._limits = (0, 0, 0)
         ended = [waiter for line in self._lines for waiter in line]
-        self._end_all(ended, RejectReason.CLOSED, now)
+        self._end_all(ended, CLOSED, now)
         self._look_at_the_oldest(now)
         return ended
 
@@ -263,17 +268,13 @@ class GateCore:
             self._tenants = Tenants(rule.tenants) if rule.tenants else None
         self.tells_tenants = self._tenants is not None
 
-    def _learn(self, now: float, ending: Ending, held_seconds: float) -> None:
+    def _learn(self, learner: LimitLearner, now: float, ending: Ending, held_seconds: float) -> None:
         """From the end of a use, before its permit is given back."""
-        learner, inflight = self._learner, self.inflight
-        if learner is not None:
-            failed = ending is FAILED
-            if learner.failed(now, inflight) if failed else learner.done(now, held_seconds, inflight):
-                self.limit = learner.limit
-                if not self._closed:
-                    self._limits = self.rule.limits(self.limit, self.max_size)
-        mean = self.mean_hold_seconds
-        self.mean_hold_seconds = held_seconds if mean is None else mean + HOLD_WEIGHT * (held_seconds - mean)
+        inflight = self.inflight
+        if learner.failed(now, inflight) if ending is FAILED else learner.done(now, held_seconds, inflight):
+            self.limit = learner.limit
+            if not self._closed:
+                self._limits = self.rule.limits(self.limit, self.max_size)
 
     def _over_share(self, tenant: Tenant) -> bool:
         """Whether, where nobody may wait, a tenant that has its share must leave what is free to the others.
@@ -292,12 +293,12 @@ class GateCore:
     ) -> RejectReason | tuple[Waiter, RejectReason] | None:
         """Why a newcomer who finds no permit may not wait for one, or who has to leave the line for it and why."""
         if self._closed:
-            return RejectReason.CLOSED
+            return CLOSED
         if not self._room:
             if self.inflight < self._limits[priority]:
                 return RejectReason.TENANT
             more_important = self.limit if self.limit is not None and priority else self._limits[0]
-            return RejectReason.PRIORITY if self.inflight < more_important else RejectReason.THRESHOLD
+            return RejectReason.PRIORITY if self.inflight < more_important else THRESHOLD
         if deadline_at <= now:
             return RejectReason.DEADLINE
         answer = self._place(priority, tenant) if self.waiting >= self._room else None
@@ -324,7 +325,7 @@ class GateCore:
             if own.outweighs(tenant):
                 return RejectReason.TENANT
         learned = self.limit is not None and self.limit < self.max_size
-        return RejectReason.LIMIT if learned else RejectReason.QUEUE_FULL
+        return RejectReason.LIMIT if learned else QUEUE_FULL
 
     def _settle(self, now: float) -> list[Waiter]:
         """Bring lines that are not all empty in order.

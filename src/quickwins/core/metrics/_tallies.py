@@ -11,6 +11,7 @@ most once a second and once more after the last change.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
 import weakref
@@ -46,10 +47,11 @@ class Tally:
         total: The sum of the values.
     """
 
-    __slots__ = ("bounds", "counts", "total")
+    __slots__ = ("_least", "bounds", "counts", "total")
 
     def __init__(self, metric: Metric) -> None:
         self.bounds = metric.buckets or ()
+        self._least = self.bounds[0] if self.bounds else -math.inf
         self.counts = [0] * (len(self.bounds) + 1)
         self.total = 0.0
 
@@ -58,7 +60,11 @@ class Tally:
 
     def observe(self, value: float) -> None:
         """Count `value`, in the metric's unit."""
-        self.counts[bisect_left(self.bounds, value)] += 1
+        # On hot paths nearly every value is in the first bucket, which needs no search.
+        if value <= self._least:
+            self.counts[0] += 1
+        else:
+            self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
 
