@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quickwins.backpressure._permit import ENDED, HELD
 from quickwins.backpressure.stats import HeldAt, Holder
@@ -31,18 +31,18 @@ class Holders:
     __slots__ = ("_longest", "held_by", "worth_noting_seconds")
 
     def __init__(self) -> None:
-        self.held_by: dict[asyncio.Task[object] | None, Hold] = {}
+        self.held_by: dict[asyncio.Task[object] | None, Hold[Any]] = {}
         self.worth_noting_seconds = 0.0
-        self._longest: dict[tuple[int, int], tuple[float, Hold]] = {}
+        self._longest: dict[tuple[int, int], tuple[float, Hold[Any]]] = {}
 
-    def begin(self, hold: Hold, task: asyncio.Task[object] | None) -> None:
+    def begin(self, hold: Hold[Any], task: asyncio.Task[object] | None) -> None:
         """`hold` is in use by `task` from now on."""
         hold.state = HELD
         hold.task = task
         hold.outer = self.held_by.get(task)
         self.held_by[task] = hold
 
-    def end(self, hold: Hold) -> None:
+    def end(self, hold: Hold[Any]) -> None:
         """`hold` is no longer in use."""
         hold.state = ENDED
         task = hold.task
@@ -57,7 +57,7 @@ class Holders:
         else:
             self.held_by[task] = hold.outer
 
-    def note(self, hold: Hold, seconds: float) -> None:
+    def note(self, hold: Hold[Any], seconds: float) -> None:
         """`hold` was held longer than `worth_noting_seconds`: one of the longest."""
         key = hold.site_key
         known = self._longest.get(key)
@@ -77,11 +77,11 @@ class Holders:
         return hold.site
 
     @property
-    def holds(self) -> list[Hold]:
+    def holds(self) -> list[Hold[Any]]:
         """Those in use."""
         found = []
         for last in list(self.held_by.values()):
-            hold: Hold | None = last
+            hold: Hold[Any] | None = last
             while hold is not None:
                 found.append(hold)
                 hold = hold.outer

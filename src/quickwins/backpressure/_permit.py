@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED, Ending
 from quickwins.core.errors import ConfigError
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from quickwins.backpressure._core.line import Waiter
     from quickwins.backpressure._core.tenants import Tenant
     from quickwins.backpressure.rule import Priority
+
+
+_G = TypeVar("_G")
 
 
 class Giver(Protocol):
@@ -30,17 +33,17 @@ class Giver(Protocol):
     async def enter(self, permit: Permit) -> Permit:
         """Return `permit` when it is in use."""
 
-    def leave(self, hold: Hold, ending: Ending) -> None:
+    def leave(self, hold: Hold[Any], ending: Ending) -> None:
         """Take back what is in use."""
 
 
 class State(StrEnum):
     """How far a hold has come; in the words of its `repr`."""
 
-    NEW = "not asked for yet"
+    NEW = "not in use"
     WAITING = "in line"
     HELD = "in use"
-    ENDED = "over"
+    ENDED = "given back"
 
 
 # As in `_core.verdict`: none of them is looked up on a hot path.
@@ -50,7 +53,7 @@ HELD: Final = State.HELD
 ENDED: Final = State.ENDED
 
 
-class Hold:
+class Hold(Generic[_G]):
     """One use of the resource, from before it is asked for until it is over.
 
     Attributes:
@@ -80,13 +83,13 @@ class Hold:
     counted: bool
     since: float
     task: asyncio.Task[object] | None
-    outer: Hold | None
+    outer: Hold[Any] | None
     tenant: Tenant | None
     waiter: Waiter | None
 
     def __init__(
         self,
-        giver: Giver,
+        giver: _G,
         timeout_seconds: float | None,
         priority: Priority,
         tenant: str | None,
@@ -114,7 +117,7 @@ class Hold:
         )
 
 
-class Permit(Hold):
+class Permit(Hold[Giver]):
     """What `Gate.permit` returns: enter it with `async with`, once.
 
     Leaving the block gives it back: as `failed` after a time-out or a lost connection, as `ignored` when cancelled, and
@@ -138,7 +141,7 @@ class Permit(Hold):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.giver.leave(self, DONE if error is None else ending_of(error))
+        self.giver.leave(self, ending_of(error))
 
     def done(self) -> None:
         """Give it back: it was used, and how long says how long uses take."""
@@ -159,6 +162,8 @@ class Permit(Hold):
 
 def ending_of(error: BaseException | None) -> Ending:
     """How a use ended that ended in `error`, or in none."""
+    if error is None:
+        return DONE
     if isinstance(error, asyncio.CancelledError):
         return IGNORED
     return FAILED if isinstance(error, (TimeoutError, ConnectionError)) else DONE

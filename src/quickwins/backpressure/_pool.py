@@ -14,24 +14,22 @@ from quickwins.backpressure._asyncpg import in_use_of, is_lost, twice
 from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED, Ending
 from quickwins.backpressure._counts import ACQUIRED, outcome_of
 from quickwins.backpressure._gate import Gate
-from quickwins.backpressure._permit import Hold, ending_of
+from quickwins.backpressure._permit import HELD, NEW, Hold, ending_of
 from quickwins.backpressure._shortcuts import Shortcuts
 from quickwins.backpressure.rule import Priority
-from quickwins.core.clock import Deadline
 from quickwins.core.deadline import NEVER, earliest
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine, Generator
+    from collections.abc import Coroutine, Generator
     from random import Random
-    from types import FrameType, TracebackType
+    from types import TracebackType
 
     import asyncpg
     from prometheus_client import CollectorRegistry
 
-    from quickwins.backpressure._permit import Giver
     from quickwins.backpressure.rule import Rule
     from quickwins.backpressure.stats import PoolStats
-    from quickwins.core.clock import Clock
+    from quickwins.core.clock import Clock, Deadline
     from quickwins.core.flags import Flag
 
 _NORMAL = Priority.NORMAL
@@ -114,7 +112,7 @@ class GatedPool(Shortcuts):
             NestedAcquire: This task holds a connection already, and there is no permit for another one.
             TimeoutError: There was no permit, or no connection, in time.
         """
-        return Acquisition(self, self._shell, timeout, priority, tenant, _getframe(1))
+        return Acquisition(self, timeout, priority, tenant, _getframe(1))
 
     async def release(
         self, connection: asyncpg.pool.PoolConnectionProxy, *, timeout: float | None = None
@@ -129,23 +127,17 @@ class GatedPool(Shortcuts):
         hold = self._holding.get(connection)
         if hold is None:
             await self.pool.release(connection, timeout=timeout)
-            return
-        await self._leave(hold, None, timeout)
+        else:
+            await self._leave(hold, FAILED if is_lost(connection) else DONE, timeout)
 
-    async def _leave(
-        self, hold: Acquisition, error: BaseException | None, timeout: float | None = None
-    ) -> None:
-        """Give the connection of `hold` back, whose use ended with `error`."""
-        connection, hold.connection = hold.connection, None
-        if connection is None:  # released inside its block
+    async def _leave(self, hold: Acquisition, ending: Ending, timeout: float | None = None) -> None:
+        """Give the connection of `hold` back, and when asyncpg has it the permit."""
+        connection = hold.connection
+        if self._holding.pop(connection, None) is None:  # released inside its block
             return
-        del self._holding[connection]
-        ending = ending_of(error)
-        if ending is DONE and is_lost(connection):
-            ending = FAILED
         in_use = in_use_of(connection)
         try:
-            await self.pool.release(connection, timeout=hold.reset_seconds if timeout is None else timeout)
+            await self.pool.release(connection, timeout=hold.timeout_seconds if timeout is None else timeout)
         finally:
             if in_use is None or in_use.done():
                 self._shell.leave(hold, ending)
@@ -168,11 +160,17 @@ class GatedPool(Shortcuts):
         gated = self._is_gated()
         if gated and self._core.closed:
             raise self._shell.closed_error()
-        hold = Acquisition(self, self._shell, None, _NORMAL, None, _getframe(1))
+        hold = Acquisition(self, None, _NORMAL, None, _getframe(1))
         limit = self._core.limit_for(_NORMAL) if gated else self._core.max_size
         if not self._shell.try_enter(hold, limit):
             return None
-        return await self._connected(hold, self.pool.acquire())
+        try:
+            connection = await self.pool.acquire()
+        except BaseException:
+            self._shell.leave(hold, IGNORED)
+            raise
+        self._given(hold, connection)
+        return connection
 
     def stats(self) -> PoolStats:
         """What is going on now."""
@@ -218,7 +216,7 @@ class GatedPool(Shortcuts):
     async def _gated(
         self, hold: Acquisition, timeout: float | None, *, shortcut: bool = False
     ) -> asyncpg.pool.PoolConnectionProxy:
-        """A connection for a permit."""
+        """A permit, then a connection for it."""
         shell = self._shell
         now = shell.now()
         deadline = earliest(timeout, now)
@@ -227,57 +225,49 @@ class GatedPool(Shortcuts):
             await shell.wait(hold, waiter, deadline)
         try:
             if deadline is NEVER:
-                connection = await self._connected(hold, self.pool.acquire())
+                connection = await self.pool.acquire()
             else:
-                hold.reset_seconds = None if shortcut else timeout
-                connection = await self._connected_until(deadline, hold, shortcut=shortcut)
+                connection = await self._connection_until(deadline, shortcut=shortcut)
         except BaseException as error:
+            shell.leave(hold, IGNORED)
+            hold.state = NEW  # asyncpg's may be entered again
             shell.counts.acquired[outcome_of(error)].observe(shell.now() - now)
             raise
+        self._given(hold, connection)
         shell.counts.acquired[ACQUIRED].observe(hold.since - now)
         return connection
 
-    async def _connected_until(
-        self, deadline: Deadline, hold: Acquisition, *, shortcut: bool
+    async def _connection_until(
+        self, deadline: Deadline, *, shortcut: bool
     ) -> asyncpg.pool.PoolConnectionProxy:
-        """The connection for `hold`, in what the line has left of one deadline."""
+        """A connection, in what the line has left of one deadline."""
         left_seconds = deadline.remaining(self._shell.now())
         try:
             if not shortcut:
-                return await self._connected(hold, self.pool.acquire(timeout=left_seconds))
+                return await self.pool.acquire(timeout=left_seconds)
             # Not `acquire(timeout=...)`: asyncpg would hold the reset to it too, after the statement has succeeded.
             async with asyncio.timeout(left_seconds):
-                return await self._connected(hold, self.pool.acquire())
+                return await self.pool.acquire()
         except TimeoutError as error:
             if not deadline.passed(self._shell.now()):
                 raise  # not this one: a hook of the pool has time-outs of its own
             raise self._shell.late("connection", deadline) from error
 
-    async def _connected(
-        self, hold: Acquisition, connecting: Awaitable[asyncpg.pool.PoolConnectionProxy]
-    ) -> asyncpg.pool.PoolConnectionProxy:
-        """The connection for `hold`, or the permit back."""
-        try:
-            connection = await connecting
-        except BaseException:
-            self._shell.leave(hold, IGNORED)
-            raise
-        hold.since = self._shell.now()  # connecting is no part of what statements take
-        self._given(hold, connection)
-        return connection
-
     def _given(self, hold: Acquisition, connection: asyncpg.pool.PoolConnectionProxy) -> None:
+        hold.since = self._shell.now()  # connecting is no part of what statements take
         hold.connection = connection
         self._holding[connection] = hold
 
     async def _with(self, method: str, *args: object, timeout: float | None, **options: Any) -> Any:
-        hold = Acquisition(self, self._shell, timeout, _NORMAL, None, _getframe(2))  # 1 is the shortcut's own
+        hold = Acquisition(self, None, _NORMAL, None, _getframe(2))  # 1 is the shortcut's own
         if not self._is_gated():
             connection = await self._ungated(hold, None)
+        elif timeout is None:
+            connection = await self._gated(hold, None)
         else:
-            deadline = Deadline.after(timeout, self._shell.now())
+            ends_at = self._shell.now() + timeout
             connection = await self._gated(hold, timeout, shortcut=True)
-            timeout = deadline.remaining(self._shell.now())
+            timeout = max(0.0, ends_at - self._shell.now())
         error: BaseException | None = None
         try:
             return await getattr(connection, method)(*args, timeout=timeout, **options)
@@ -286,51 +276,41 @@ class GatedPool(Shortcuts):
             raise
         finally:
             try:
-                await self._leave(hold, error)
+                await self._leave(hold, _ending(error, connection))
             finally:
                 error = None  # no cycle through this frame
 
 
-class Acquisition(Hold):
+class Acquisition(Hold[GatedPool]):
     """What `GatedPool.acquire` returns: await it, or enter it with `async with`, once.
 
     Attributes:
-        pool: Whose connection it is.
-        begun: Whether it may no longer be entered.
-        connection: What it was given for; `None` before and after.
-        reset_seconds: How long the reset of the connection may take; `None`: as long as it takes.
+        connection: What it was given for, once it was.
     """
 
-    __slots__ = ("begun", "connection", "pool", "reset_seconds")
+    __slots__ = ("connection",)
 
-    def __init__(
-        self,
-        pool: GatedPool,
-        giver: Giver,
-        timeout_seconds: float | None,
-        priority: Priority,
-        tenant: str | None,
-        frame: FrameType,
-    ) -> None:
-        super().__init__(giver, timeout_seconds, priority, tenant, frame)
-        self.pool = pool
-        self.begun = False
-        self.connection: asyncpg.pool.PoolConnectionProxy | None = None
-        self.reset_seconds: float | None = None
+    connection: asyncpg.pool.PoolConnectionProxy
 
     def __await__(self) -> Generator[Any, None, asyncpg.pool.PoolConnectionProxy]:
-        if self.connection is not None:
+        if self.state is HELD:
             raise twice()
-        self.begun = True
-        return self.pool._acquire(self).__await__()  # noqa: SLF001 -- the same room; until=2027-12-31
+        return self.giver._acquire(self).__await__()  # noqa: SLF001 -- the same room; until=2027-12-31
 
     def __aenter__(self) -> Coroutine[Any, Any, asyncpg.pool.PoolConnectionProxy]:
-        if self.begun or self.connection is not None:
+        if self.state is not NEW:
             raise twice()
-        return self.pool._acquire(self)  # noqa: SLF001 -- the same room; until=2027-12-31
+        return self.giver._acquire(self)  # noqa: SLF001 -- the same room; until=2027-12-31
 
     def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> Coroutine[Any, Any, None]:
-        self.begun = True
-        return self.pool._leave(self, error)  # noqa: SLF001 -- the same room; until=2027-12-31
+        return self.giver._leave(self, _ending(error, self.connection))  # noqa: SLF001 -- the same room; until=2027-12-31
+
+
+def _ending(error: BaseException | None, connection: asyncpg.pool.PoolConnectionProxy) -> Ending:
+    """How the use of `connection` ended that ended in `error`."""
+    ending = ending_of(error)
+    if ending is DONE and error is not None and is_lost(connection):
+        return FAILED
+    return ending

@@ -9,12 +9,12 @@ import asyncio
 import math
 import time
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quickwins.backpressure._core.verdict import ADMITTED, IGNORED, Ending
 from quickwins.backpressure._counts import ACQUIRED, READINGS, REJECTED, Counts, Outcome, outcome_of
 from quickwins.backpressure._holders import Holders
-from quickwins.backpressure._permit import ENDED, HELD, WAITING
+from quickwins.backpressure._permit import HELD, NEW, WAITING
 from quickwins.backpressure._refusals import Refusals
 from quickwins.backpressure.rule import CLOSED, Nested, RejectReason, Rule
 from quickwins.core.deadline import NEVER, earliest
@@ -126,7 +126,7 @@ class GateShell:
         self.counts.acquired[ACQUIRED].observe(permit.since - now)
         return permit
 
-    def ask(self, hold: Hold, now: float, deadline: Deadline) -> Waiter | None:
+    def ask(self, hold: Hold[Any], now: float, deadline: Deadline) -> Waiter | None:
         """Take `hold` at once (`None`), or a place in line, to be handed to `wait` before anything else is awaited.
 
         Args:
@@ -154,7 +154,6 @@ class GateShell:
                 self._tallies.touch()
             return None
         if isinstance(answer, RejectReason) and (answer is CLOSED or not core.rule.shadow):
-            hold.state = ENDED
             counts.acquired[REJECTED].observe(0.0)
             self._refusals.note(answer, now)
             if self._shared:
@@ -173,13 +172,13 @@ class GateShell:
         self._arm()
         return answer
 
-    async def wait(self, hold: Hold, waiter: Waiter, deadline: Deadline) -> None:
+    async def wait(self, hold: Hold[Any], waiter: Waiter, deadline: Deadline) -> None:
         """Wait for `hold` in the place that `ask` has given."""
         counts = self.counts
         try:
             await self._futures[waiter]
         except BaseException as error:
-            hold.state = ENDED
+            hold.state = NEW
             # Cancelled in line, or after the permit was sent and before we ran: then it goes to the next.
             self._futures.pop(waiter, None)
             now = self.now()
@@ -193,7 +192,7 @@ class GateShell:
             hold.since = waiter.ended_at
             self.holders.begin(hold, asyncio.current_task())
             return
-        hold.state = ENDED
+        hold.state = NEW
         waited_seconds = waiter.ended_at - waiter.since
         if isinstance(waiter.verdict, RejectReason):
             counts.acquired[REJECTED].observe(waited_seconds)
@@ -208,7 +207,7 @@ class GateShell:
             return DeadlineExceeded(said, reason=RejectReason.DEADLINE)
         return TimeoutError(said)
 
-    def leave(self, hold: Hold, ending: Ending) -> None:
+    def leave(self, hold: Hold[Any], ending: Ending) -> None:
         """Give a permit back, to the next in line if there is one; does nothing with one that is not in use."""
         if hold.state is not HELD:
             return
@@ -230,14 +229,14 @@ class GateShell:
         if self._shared:
             self._tallies.touch()
 
-    def try_enter(self, hold: Hold, limit: int) -> bool:
+    def try_enter(self, hold: Hold[Any], limit: int) -> bool:
         """Take `hold` if fewer than `limit` are in use, without asking further; `leave` gives it back."""
         if not self.core.reserve(limit):
             return False
         self._begin(hold)
         return True
 
-    def count(self, hold: Hold) -> None:
+    def count(self, hold: Hold[Any]) -> None:
         """Count the user of `hold`, who was not asked; `leave` when it goes."""
         self.core.count()
         self._begin(hold)
@@ -253,14 +252,14 @@ class GateShell:
         self._loop = asyncio.get_running_loop()
         return asyncio.current_task()
 
-    def _begin(self, hold: Hold) -> None:
+    def _begin(self, hold: Hold[Any]) -> None:
         hold.counted = True
         hold.tenant = hold.waiter = None
         hold.since = self.now()
         self.holders.begin(hold, asyncio.current_task())
         self._changed()
 
-    def _nested(self, hold: Hold, task: asyncio.Task[object] | None) -> None:
+    def _nested(self, hold: Hold[Any], task: asyncio.Task[object] | None) -> None:
         """`task` holds a permit and wants another one: that must not wait, since it may be waiting for itself."""
         core = self.core
         self.counts.nested += 1
@@ -271,13 +270,12 @@ class GateShell:
         if core.rule.shadow:
             self.counts.shadow_rejected[RejectReason.NESTED] += 1
             return
-        hold.state = ENDED
         self._refusals.note(RejectReason.NESTED, self.now())
         self._changed()
         raise self._refusals.nested(task)
 
     def _let_pass(
-        self, hold: Hold, answer: RejectReason | Waiter, now: float, task: asyncio.Task[object] | None
+        self, hold: Hold[Any], answer: RejectReason | Waiter, now: float, task: asyncio.Task[object] | None
     ) -> None:
         """Let somebody go on who would have been refused or had to wait; its place in line stays, for the others."""
         if isinstance(answer, RejectReason):
