@@ -24,7 +24,10 @@ def in_use_of(connection: asyncpg.pool.PoolConnectionProxy) -> asyncio.Future[No
 
 def is_lost(connection: asyncpg.pool.PoolConnectionProxy) -> bool:
     """Whether the server, or somebody else, has closed `connection` meanwhile."""
-    raw = getattr(connection, "_con", None)  # `is_closed` raises on a proxy that is detached
+    try:
+        raw = connection._con  # noqa: SLF001 -- `is_closed` raises on a proxy that is detached; until=2027-12-31
+    except AttributeError:
+        raw = connection  # no proxy
     return raw is None or bool(raw.is_closed())
 
 

@@ -84,6 +84,11 @@ class Gate:
         self._rule = rule
         self._shell: GateShell | None = None
 
+    def __repr__(self) -> str:
+        if self._shell is None:
+            return f"<Gate: {self._rule.kind}, not bound>"
+        return f"<Gate {self._shell}>"
+
     @classmethod
     def threshold(
         cls,

@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from quickwins.backpressure.rule import Priority
 
 
-_G = TypeVar("_G")
-
-
-class Giver(Protocol):
-    """What a permit is asked of and given back to.
-
-    Attributes:
-        name: The resource's.
-    """
+class Named(Protocol):
+    """What guards a resource of that name."""
 
     name: str
+
+
+class Giver(Named, Protocol):
+    """What a permit is asked of and given back to."""
 
     async def enter(self, permit: Permit) -> Permit:
         """Return `permit` when it is in use."""
 
     def leave(self, hold: Hold[Any], ending: Ending) -> None:
         """Take back what is in use."""
+
+
+_G = TypeVar("_G", bound=Named)
 
 
 class State(StrEnum):
@@ -103,6 +103,9 @@ class Hold(Generic[_G]):
         # Not the frame: it would keep alive whatever the caller has. Not the line: finding it takes a while.
         self.code = frame.f_code
         self.instruction = frame.f_lasti
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.giver.name!r}: {self.state}>"
 
     @property
     def site_key(self) -> tuple[int, int]:

@@ -95,6 +95,9 @@ class GatedPool(Shortcuts):
             asyncio.Future[None], tuple[Acquisition, Ending]
         ] = {}  # whose caller was cancelled meanwhile
 
+    def __repr__(self) -> str:
+        return f"<GatedPool {self._shell}>"
+
     def acquire(
         self, *, timeout: float | None = None, priority: Priority = _NORMAL, tenant: str | None = None
     ) -> Acquisition:

@@ -88,6 +88,13 @@ class GateShell:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._due = math.inf  # when the timer rings, on our clock
 
+    def __str__(self) -> str:
+        """Its name and state, for the `repr` of a gate or a pool."""
+        core, off = self.core, self.flag is not None and not self.flag.state.on
+        state = "closed" if core.closed else "off" if off else "in shadow" if core.rule.shadow else "on"
+        in_use = f"{self.counts.in_use} of {core.max_size} permits in use"
+        return f"{self.name!r}: {core.rule.kind}, {state}, {in_use}, {core.waiting} waiting"
+
     def close(self) -> None:
         """Refuse everybody from now on, those in line included. Idempotent."""
         self._tell(self.core.close(self.now()))

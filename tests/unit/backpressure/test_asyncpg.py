@@ -34,3 +34,8 @@ def test_a_proxy_without_its_connection_is_lost() -> None:
     assert is_lost(connection)
     connection._con = SimpleNamespace(is_closed=lambda: False)
     assert not is_lost(connection)
+
+
+def test_a_connection_that_is_no_proxy_says_itself_whether_it_is_lost() -> None:
+    connection: Any = SimpleNamespace(is_closed=lambda: True)
+    assert is_lost(connection)

@@ -81,6 +81,22 @@ async def test_a_shadowed_line_counts_who_would_have_waited_too_long_without_kee
     assert (gate.stats().inflight, gate.stats().waiting) == (0, 0)
 
 
+async def test_who_leaves_in_shadow_mode_leaves_its_place_in_line_too() -> None:
+    gate = bound(Gate.queue(queue_size=1, shadow=True, **LONG))
+    leave, stay = asyncio.Event(), asyncio.Event()
+    first, passed = await held(gate, stay), await held(gate, leave)
+    assert (gate.stats().waiting, gate.stats().inflight) == (1, 2)
+    leave.set()
+    await passed
+    assert (gate.stats().waiting, gate.stats().inflight) == (0, 1)
+    after = await held(gate, stay)
+    assert gate.stats().waiting == 1, "there is a place for the next one"
+    assert sum(gate.stats().shadow_rejected.values()) == 0
+    stay.set()
+    await asyncio.gather(first, after)
+    assert (gate.stats().waiting, gate.stats().inflight) == (0, 0)
+
+
 async def test_a_shadowed_gate_that_is_closed_refuses() -> None:
     gate = bound(Gate.queue(shadow=True))
     gate.close()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-import math
 import pickle
 from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,41 +16,18 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from quickwins.backpressure import Gate, GatedPool, Nested, PoolExhausted, RejectReason, Rule
+from quickwins.backpressure.testing import FakePool
 from quickwins.core.clock import FakeClock
 from quickwins.core.errors import QuickWinsError, Rejected
 from quickwins.core.events import POOL_REJECTED
 
-if TYPE_CHECKING:
-    import asyncpg
-
 WAITS = st.floats(min_value=0.001, max_value=3600, allow_nan=False)
-
-
-class InstantPool:
-    """As much of `asyncpg.Pool` as an acquisition needs, without a server."""
-
-    def __init__(self, max_size: int = 10) -> None:
-        self.max_size = max_size
-        self.closed = False
-
-    def get_max_size(self) -> int:
-        return self.max_size
-
-    async def acquire(self, *, timeout: float | None = None) -> object:
-        await asyncio.sleep(0)
-        return object()
-
-    async def release(self, connection: object, *, timeout: float | None) -> None:
-        await asyncio.sleep(0)
-
-    async def close(self) -> None:
-        self.closed = True
 
 
 def made(max_size: int = 10, **options: Any) -> GatedPool:
     options.setdefault("registry", CollectorRegistry())
     options.setdefault("gate", Gate(Rule(nested=Nested.ALLOW)))  # one task plays them all
-    return GatedPool(cast("asyncpg.Pool", InstantPool(max_size)), **options)
+    return GatedPool(FakePool(max_size), **options)
 
 
 async def refused(pool: GatedPool) -> PoolExhausted:
@@ -77,22 +53,20 @@ async def test_a_thousand_at_once_on_a_pool_of_ten_are_nine() -> None:
 class CheckThenAcquire:
     """The naive gate, the negative control: it looks at what is in use, awaits a connection, then counts it."""
 
-    def __init__(self, pool: InstantPool, threshold: float) -> None:
-        self.pool = pool
-        self.limit = math.ceil(threshold * pool.max_size)
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
         self.in_use = 0
 
-    async def acquire(self) -> object:
+    async def acquire(self) -> None:
         if self.in_use >= self.limit:
             raise PoolExhausted("full", reason=RejectReason.THRESHOLD)
-        connection = await self.pool.acquire(timeout=None)
+        await asyncio.sleep(0)  # connecting
         self.in_use += 1
-        return connection
 
 
 @pytest.mark.asyncio
 async def test_a_gate_that_looks_first_and_takes_later_fails_that_very_test() -> None:
-    naive = CheckThenAcquire(InstantPool(), 0.85)
+    naive = CheckThenAcquire(9)
     results = await asyncio.gather(*(naive.acquire() for _ in range(1_000)), return_exceptions=True)
     admitted = sum(not isinstance(result, PoolExhausted) for result in results)
     assert admitted > 100
@@ -220,8 +194,8 @@ async def test_a_new_threshold_holds_at_once_and_strands_nobody() -> None:
     held.append(await pool.acquire())
     pool.reconfigure(Rule(threshold=1.0))
     assert (pool.stats().limit, pool.stats().gated) == (None, False)
-    more = [await pool.acquire() for _ in range(20)]
-    assert pool.stats().inflight == 25
+    more = [await pool.acquire() for _ in range(5)]
+    assert pool.stats().inflight == 10
     for connection in [*held[5:], *more]:
         await pool.release(connection)
     assert pool.stats().inflight == 0

@@ -1,0 +1,121 @@
+"""Tests of a service without a server: a pool in memory, for a `GatedPool` to guard.
+
+gated = GatedPool(FakePool(2, answer=lambda query, *args: [{"id": 1}]), gate=Gate.threshold(0.5))
+async with gated.acquire() as connection:
+assert await connection.fetch("select id from feed") == [{"id": 1}]
+with pytest.raises(PoolExhausted):
+await the_code_under_test(gated)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+class FakeConnection:
+    """As much of `asyncpg.Connection` as runs statements. Each is answered by its pool's `answer`."""
+
+    def __init__(self, answer: Callable[..., Any]) -> None:
+        self._answer = answer
+        self._closed = False
+
+    def is_closed(self) -> bool:
+        """Whether `terminate` was called."""
+        return self._closed
+
+    def terminate(self) -> None:
+        """Lose the connection, as when the server goes away."""
+        self._closed = True
+
+    async def fetch(self, query: str, *args: object, timeout: float | None = None) -> Any:
+        """What `answer` returns, or what that gives when awaited; `timeout` bounds the waiting.
+
+        Raises:
+            ConnectionError: The connection was lost.
+            TimeoutError: It took longer than `timeout` seconds.
+        """
+        if self._closed:
+            raise ConnectionResetError("this connection was terminated")
+        async with asyncio.timeout(timeout):
+            answered = self._answer(query, *args)
+            return await answered if isawaitable(answered) else answered
+
+    fetchrow = fetchval = execute = executemany = fetchmany = fetch
+
+
+class FakePool:
+    """As much of `asyncpg.Pool` as a `GatedPool` uses. Belongs to one event loop.
+
+    Connections are made when they are first wanted; whoever finds none free waits in order of coming.
+    """
+
+    def __init__(self, max_size: int = 10, *, answer: Callable[..., Any] = lambda query, *args: None) -> None:  # noqa: ARG005 -- what every answer is given; until=2027-12-31
+        """Make a pool of `max_size` connections.
+
+        Args:
+            max_size: At least 1.
+            answer: Called with each query and its arguments. What it returns is the answer, awaited if it can be: an
+                `async` function holds the connection as long as a statement would. What it raises, the caller gets.
+        """
+        self._max_size = max_size
+        self._answer = answer
+        self._free: deque[FakeConnection] = deque()
+        self._held: set[FakeConnection] = set()
+        self._places = asyncio.Semaphore(max_size)
+        self._closed = False
+
+    def get_max_size(self) -> int:
+        """The number of connections."""
+        return self._max_size
+
+    def acquire(self, *, timeout: float | None = None) -> Awaitable[FakeConnection]:
+        """A connection, when one is free.
+
+        Raises (when awaited):
+            asyncpg.InterfaceError: The pool is closed.
+            TimeoutError: None was free within `timeout` seconds.
+        """
+        return self._acquire(timeout)
+
+    async def _acquire(self, timeout: float | None) -> FakeConnection:
+        if self._closed:
+            from asyncpg import InterfaceError
+
+            raise InterfaceError("pool is closed")
+        async with asyncio.timeout(timeout):
+            await self._places.acquire()
+        connection = self._free.pop() if self._free else FakeConnection(self._answer)
+        self._held.add(connection)
+        return connection
+
+    async def release(self, connection: FakeConnection, *, timeout: float | None = None) -> None:  # noqa: ARG002 -- as asyncpg has it; until=2027-12-31
+        """Take `connection` back; a second time does nothing."""
+        if connection in self._held:
+            self._held.remove(connection)
+            if not connection.is_closed():
+                self._free.append(connection)
+            self._places.release()
+
+    async def close(self) -> None:
+        """Wait until all are back; nobody gets one afterwards. Cancelled, it loses those that are out."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            for _ in range(self._max_size):
+                await self._places.acquire()
+        except asyncio.CancelledError:
+            self.terminate()
+            raise
+
+    def terminate(self) -> None:
+        """Lose all connections at once."""
+        self._closed = True
+        for connection in self._held:
+            connection.terminate()
