@@ -4,9 +4,10 @@
     quickwins suppressions baseline create --baseline suppressions.baseline src tests
     quickwins suppressions check --baseline suppressions.baseline --base origin/main src tests
 
-What is in a code base may stay while it is on the list; the list can only get shorter. At run time `bridge.install()`
-counts and logs the warnings of a service, those included that a filter would have hidden. To turn it off: `enabled =
-false` in `[suppressions]`, or `bridge.uninstall()`; the gate is a command, and does nothing where it is not run.
+The suppressions that a code base has today may stay on a list, the baseline, which can only get shorter. At run time
+`bridge.install()` counts and logs a service's warnings, including those that a filter would have hidden. To turn it off:
+`enabled = false` in `[suppressions]`, or `bridge.uninstall()`. The audit and the ratchet are commands, and do nothing
+unless they are run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reads files and folders, and puts together what is found in them. Nothing that is read is imported or run."""
+"""Reads files and folders and collects what is found in them. Nothing that is read is imported or run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PYTHON_SHEBANG = re.compile(rb"#![^\n]*\bpython")
 
 @dataclass(slots=True)
 class _Raw:
-    """A finding before its number among those alike is known."""
+    """A finding before it is known how many alike come before it."""
 
     check: Check
     scope: str
@@ -60,10 +60,10 @@ def audit(
     """Find every suppression in files and folders.
 
     Args:
-        paths: Files, whatever their name, and folders, in which Python files, configurations of known tools, and files
-            with command lines are looked at. Links to folders are not followed.
-        config: What to leave out and what is allowed; the defaults when `None`.
-        clock: For today's date, in UTC.
+        paths: Files, whatever their name, and folders. In folders, Python files, configurations of known tools and files
+            with command lines are read. Links to folders are not followed.
+        config: What to skip and what to allow; `None` means the defaults.
+        clock: Tells today's date, in UTC; `None` means the system's.
 
     Raises:
         ConfigError: A path does not exist.
@@ -78,11 +78,7 @@ def audit(
 
 
 def scan_text(path: str, text: str, *, today: date) -> Report:
-    """What is in one file, given its name and text; no file is touched.
-
-    Raises:
-        Nothing: text that cannot be read is a finding.
-    """
+    """Find every suppression in the text of one file. No file is read; text that cannot be parsed is a finding."""
     collected = _Collected()
     _scan(path, text.encode("utf-8", "surrogatepass"), collected, today)
     return _report(collected, AuditConfig(), today)
@@ -93,10 +89,10 @@ def _files(paths: Iterable[str | os.PathLike[str]], root: Path, exclude: tuple[s
     places = {str(root / one.strip("/")) for one in (*exclude, *EXCLUDED_AT_ROOT)}
     for path in paths:
         start = os.path.abspath(path)  # noqa: PTH100 -- as text: a Path for each file costs more than reading it; until=2027-12-31
-        if os.path.isfile(start):  # noqa: PTH113 -- likewise; until=2027-12-31
+        if os.path.isfile(start):  # noqa: PTH113 -- as text, see above; until=2027-12-31
             yield start
             continue
-        if not os.path.isdir(start):  # noqa: PTH112 -- likewise; until=2027-12-31
+        if not os.path.isdir(start):  # noqa: PTH112 -- as text, see above; until=2027-12-31
             raise ConfigError(f"{os.fspath(path)}: no such file or folder")
         for folder, folders, files in os.walk(start):
             folders[:] = [
@@ -115,7 +111,7 @@ def _is_known(name: str) -> bool:
 
 
 def _is_script(path: str, name: str) -> bool:
-    """Whether a file without a suffix begins with `#!` and runs something."""
+    """Whether a file without a suffix begins with `#!`."""
     if "." in name.lstrip("."):
         return False
     try:
@@ -189,7 +185,7 @@ def _python(text: str, today: date) -> tuple[list[_Raw], frozenset[str]]:
     found: list[_Raw] = []
     last, scope, statement, line, column = -1, "", "", 1, 1
     for offset, check, what in at:
-        if offset != last:  # a comment may have many
+        if offset != last:  # one comment can have several
             last = offset
             scope = ".".join(name for _, name in places.scopes(offset))
             statement, line, column = places.statement(offset), places.line(offset), places.column(offset)
@@ -208,7 +204,7 @@ def _in_comment(comment: str, today: date) -> Iterator[tuple[Check, str]]:
 
 
 def _judged(check: Check, comment: str, today: date) -> tuple[Check | None, str]:
-    """What remains of `check` beside the reason in `comment`: itself, an expiry, or nothing."""
+    """The check that still finds something, given the reason in `comment`: `check`, `EXPIRED` or none; and what to add."""
     reason = directives.reason(comment)
     if reason is None:
         return check, ""
@@ -269,7 +265,7 @@ def _report(collected: _Collected, config: AuditConfig, today: date) -> Report:
 def _allow(
     findings: list[Finding], allowances: tuple[Allowance, ...], today: date
 ) -> tuple[list[Finding], list[Finding], list[str], list[Finding]]:
-    """What remains, what is allowed, which allowances cover nothing, and a finding for each that has expired."""
+    """What is left, what is allowed, which allowances cover too little, and a finding for each that has expired."""
     left = list(findings)
     allowed: list[Finding] = []
     unused: list[str] = []

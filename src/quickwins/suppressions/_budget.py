@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
 MAX_PLACES = 10
-"""Places named for each category, those with the most warnings."""
+"""How many places are named for each category: those with the most warnings."""
 
 _OUTPUT = "quickwins_warnings"
 
 
 class RunBudget:
-    """A plugin of pytest's: counts from its making to the end of the run.
+    """A pytest plugin that counts warnings from its creation to the end of the run.
 
-    In a run of several processes (pytest-xdist) each worker counts, and the one that started them adds up.
+    In a parallel run (pytest-xdist) each worker counts, and the process that started them adds up.
     """
 
     def __init__(self, config: pytest.Config, given: Sequence[str]) -> None:
@@ -37,7 +37,7 @@ class RunBudget:
         self._of_workers: Counter[tuple[str, str]] = Counter()
         self._lock = RLock()
         self._pytests: object = None
-        """While a test runs: what takes the warnings that pytest shows at the end."""
+        """While a test runs: what records the warnings that pytest shows at the end."""
         stack = ExitStack()
         stack.enter_context(tapped(self._see))
         config.add_cleanup(stack.close)
@@ -48,12 +48,12 @@ class RunBudget:
                 self._raised[category, place] += 1
 
     def pytest_configure(self) -> None:
-        """Understand what was given, now that modules of the project can be imported."""
+        """Parse what was given, now that the project's modules can be imported."""
         self._limits = dict(map(_parsed, self._given))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Generator[None, object, object]:
-        """Inside of where pytest records: what is recorded by another is recorded by the test."""
+        """Runs inside the block in which pytest records: any other recorder is the test's own."""
         self._pytests = recorder()
         try:
             return (yield)
@@ -62,13 +62,13 @@ class RunBudget:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Add what a worker has counted; one that crashed says nothing."""
+        """Add what a worker has counted; one that crashed tells nothing."""
         for name, place, count in getattr(node, "workeroutput", {}).get(_OUTPUT, ()):
             self._of_workers[name, place] += count
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail a run that has passed, or tell the process that adds up."""
+        """Fail a run that would have passed; in a worker, pass the counts on."""
         output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
         if output is not None:
             places = {name: self._places(name) for name in self._limits}
@@ -82,7 +82,7 @@ class RunBudget:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what there was too much of, and where it comes from."""
+        """Print the categories over budget, and where their warnings come from."""
         exceeded = self._exceeded()
         if not exceeded:
             return
@@ -119,10 +119,10 @@ def _relative(place: str) -> str:
 
 
 def _parsed(given: str) -> tuple[str, tuple[type[Warning], int]]:
-    """The name of the category, the category and the number.
+    """The category's name, the category and the limit.
 
     Raises:
-        pytest.UsageError: Something about it is wrong; the message says what.
+        pytest.UsageError: `given` makes no sense; the message says why.
     """
     name, _, number = (part.strip() for part in given.partition("="))
     if not name or not number.isdecimal():
@@ -136,7 +136,7 @@ def _parsed(given: str) -> tuple[str, tuple[type[Warning], int]]:
     if category is None:
         raise _refused(given, f"module {module!r} has no {attribute!r}" if module else _unknown(attribute))
     if not (isinstance(category, type) and issubclass(category, Warning)):
-        raise _refused(given, f"{name} is no warning category")
+        raise _refused(given, f"{name} is not a warning category")
     return name, (category, int(number))
 
 

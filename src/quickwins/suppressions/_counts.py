@@ -1,7 +1,7 @@
-"""What has come by, counted by place and category, and reported once a minute for each.
+"""Warnings counted by place and category, and reported at most once a minute for each.
 
-A warning may be raised anywhere, by the garbage collector in the middle of what follows too. So a thread that is at work here
-is marked, and what comes by in it meanwhile waits in a queue; the lock is never wanted by who holds it.
+A warning can be raised anywhere, even by the garbage collector in the middle of this code. So a thread that is at work here
+is marked, and warnings raised in it meanwhile wait in a queue: a thread never waits for a lock that it holds.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from quickwins.core.clock import Clock
 
 QUIET_SECONDS = 60.0
-"""One event for each place and category at most this often; the next one has the count since."""
+"""The shortest time between two events for the same place and category; the second has the count since the first."""
 
 MAX_PLACES = 1_024
-"""Places remembered for that; the one quiet for longest makes room, its count is reported then."""
+"""How many places are remembered; the one that was quiet longest makes room, and its count is reported then."""
 
 MAX_AT_ONCE = 100
-"""Warnings counted by one that comes by: those that counting causes may cause others."""
+"""How many waiting warnings one call counts: counting may itself cause warnings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """Warnings that a filter would have kept from everybody.
+    """Warnings that a filter would have hidden.
 
     Attributes:
-        site: Where the filter was installed, `file:line`; "Python's defaults" for those from before the bridge.
-        category: The warning's class.
-        file: Where it was raised.
-        line: Likewise.
+        site: Where the filter was set, `file:line`; "Python's defaults" for one that is older than the bridge.
+        category: The name of the warning's class.
+        file: The file that it was raised in.
+        line: The line that raised it.
         count: How often.
     """
 
@@ -59,9 +59,9 @@ class Budget:
     """How many warnings of a category there may be.
 
     Attributes:
-        category: With its subclasses.
-        limit: So many are fine.
-        count: So many were there since it was set.
+        category: The class; its subclasses count too.
+        limit: How many are fine.
+        count: How many there have been since the budget was made.
     """
 
     category: type[Warning]
@@ -70,12 +70,12 @@ class Budget:
 
     @property
     def exceeded(self) -> bool:
-        """Whether there were more."""
+        """Whether there have been more than `limit`."""
         return self.count > self.limit
 
 
 class Seen(NamedTuple):
-    """One thing that has come by; a tuple, since each warning makes and looks up one."""
+    """A kind of warning and where it came from; a tuple, since each warning makes one and looks it up."""
 
     kind: str
     category: str
@@ -85,7 +85,7 @@ class Seen(NamedTuple):
 
 
 class Counts:
-    """Of one bridge. Any thread, and any place in it."""
+    """The counts of one bridge, for any thread, and at any point in it."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Counts:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the lock; what is raised in this thread meanwhile is counted later."""
+        """Hold the lock; warnings raised in this thread meanwhile are counted later."""
         outer = getattr(self._thread, "busy", False)
         self._thread.busy = True
         try:
@@ -120,7 +120,7 @@ class Counts:
             self._thread.busy = outer
 
     def hidden(self) -> list[Hidden]:
-        """What filters would have kept from everybody, most frequent first; the newest places, if there are many."""
+        """Warnings that filters would have hidden, the most frequent first. Of very many places, those seen last."""
         with self.alone():
             found = [
                 Hidden(one.hidden_by, one.category, one.file, one.line, count)
@@ -129,14 +129,14 @@ class Counts:
         return sorted(found, key=lambda one: -one.count)
 
     def budget(self, category: type[Warning], limit: int) -> Budget:
-        """Count the warnings of `category` from now on; what is returned knows whether there were more than `limit`.
+        """Count warnings of `category` from now on; the `Budget` knows whether there were more than `limit`.
 
         Raises:
-            ConfigError: `limit` is below 0, or `category` no class of warnings.
+            ConfigError: `limit` is below 0, or `category` is not a class of warnings.
         """
         if limit < 0 or not _is_warning(category):
             raise ConfigError(
-                f"a budget takes a class of warnings and a number from 0, not {category!r} and {limit!r}"
+                f"a budget needs a class of warnings and a number not below 0, not {category!r} and {limit!r}"
             )
         budget = Budget(category, limit)
         with self.alone():
@@ -144,7 +144,7 @@ class Counts:
         return budget
 
     def flush(self) -> None:
-        """Report what was counted and is not yet reported."""
+        """Report what has been counted and not yet reported."""
         self._count_pending()
         with self.alone():
             due = [(seen, int(state[1])) for seen, state in self._places.items() if state[1]]
@@ -154,10 +154,10 @@ class Counts:
             self._report(seen, count)
 
     def count(self, seen: Seen, category: type[BaseException]) -> None:
-        """Count `seen` and report it if it is time; also when that itself causes a warning, in any thread."""
+        """Count `seen`, and report it if it is time; works even if that causes a warning itself, in any thread."""
         self._pending.append((seen, category))
         if getattr(self._thread, "busy", False):
-            return  # whoever is busy in this thread takes it along
+            return  # this thread is counting already, and will take it along
         self._count_pending()
 
     def _count_pending(self) -> None:
@@ -176,7 +176,7 @@ class Counts:
             self._thread.busy = False
 
     def _noted(self, seen: Seen, category: type[BaseException]) -> int:
-        """How many to report now; 0: nothing yet."""
+        """How many to report now; 0 if it is too early."""
         now = self._clock.monotonic()
         evicted = None
         with self._lock:

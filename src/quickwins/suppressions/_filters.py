@@ -1,4 +1,4 @@
-"""What Python's warning filters say of a warning, asked as Python itself asks them."""
+"""What Python's warning filters would do with a warning, asked the way Python asks them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def deciding_filter(
     filters: Sequence[Any], but: object, text: str, category: type[Warning], filename: str, line: int
 ) -> Any:
-    """The first of `filters`, `but` left out, that is meant for this warning; `None`: Python's default holds."""
+    """The first of `filters` that applies to this warning, leaving out `but`; `None`: Python's default applies."""
     module: str | None = None
     for one in list(filters):
         if one is but:
@@ -32,13 +32,13 @@ def deciding_filter(
 
 
 def forget_cached_decisions() -> None:
-    """Make Python look at the filters again; entering this is the public way to say so."""
+    """Make Python ask the filters again for warnings it has seen; entering this block is the public way to do so."""
     with warnings.catch_warnings():
         pass
 
 
 def caller() -> str:
-    """Where the function of `warnings` was called that has called ours."""
+    """The place that called the function of `warnings` that called ours, `file:line`."""
     frame = sys._getframe(2)  # noqa: SLF001 -- what `inspect` uses, without its cost; until=2027-12-31
     while frame.f_back is not None and frame.f_code.co_filename == warnings.__file__:
         frame = frame.f_back
@@ -46,8 +46,8 @@ def caller() -> str:
 
 
 def _module(filename: str) -> str:
-    """The name of the module that warns, which is on the stack; or what Python makes of a file's name."""
-    frame = sys._getframe(1)  # noqa: SLF001 -- as above; until=2027-12-31
+    """The name of the module that warns, from the stack; else from the name of the file, as Python does."""
+    frame = sys._getframe(1)  # noqa: SLF001 -- to find the module on the stack; until=2027-12-31
     while frame.f_back is not None:
         frame = frame.f_back
         if frame.f_code.co_filename == filename:

@@ -1,4 +1,4 @@
-"""Whose code a file is."""
+"""Tells a service's own code from that of others."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ FIRST_PARTY, THIRD_PARTY = "first_party", "third_party"
 
 
 def origin(file: str, first_party: tuple[str, ...]) -> tuple[str, str]:
-    """`first_party`, or `third_party` and the package.
+    """`first_party`, or `third_party` and the name of the package.
 
     Args:
-        file: As a code object names it.
-        first_party: Folders of one's own code, each with a separator at its end; none: all but Python and what is
-            installed.
+        file: Its name, as in a code object.
+        first_party: Folders of the service's own code, each ending with a separator; empty means everything except
+            Python itself and installed packages.
     """
     path = os.path.abspath(file)  # noqa: PTH100 -- compared as text; until=2027-12-31
     if any(path.startswith(one) for one in first_party):

@@ -1,8 +1,8 @@
 """A tap on Python's warnings: sees each one that is raised, whatever the filters say, and changes nothing.
 
-Python asks one filter after the other whether it is meant for a warning. The tap is a filter that comes first, takes a note
-and says no, so that what happens next is up to the others, as it would be without it. The list of filters hides it: code
-that adds filters at the front, counts them or replaces them all neither gets ahead of the tap nor meets it.
+Python asks one filter after another whether it applies to a warning. The tap is a filter that comes first, takes a note
+and says no, so that the others decide as they would without it. The list of filters hides it: code that adds filters at
+the front, counts them or replaces them all neither gets ahead of the tap nor sees it.
 
 Limits: a repeated warning that Python itself no longer looks up, since its filter shows each place once, is not seen again;
 code that replaces `warnings.filters` by a list of its own goes past the tap.
@@ -41,7 +41,7 @@ def recorder() -> object:
 
 
 class _Nothing:
-    """The category of the tap's filter: has every warning come by and is the class of none."""
+    """The category of the tap's filter: sees every warning, and is the class of none."""
 
     def __init__(self, see: See) -> None:
         self._see = see
@@ -53,7 +53,7 @@ class _Nothing:
 
 
 class _Filters(list[Any]):
-    """Filters behind a first one that only Python's own look-up in C sees; copies have it too."""
+    """Filters after a first one that only Python's own look-up, in C, can see; copies have it too."""
 
     def __init__(self, first: object, others: Iterable[object]) -> None:
         super().__init__((first, *others))

@@ -1,12 +1,12 @@
 """The ratchet: what is known may stay, what is new fails, and what is gone must leave the list.
 
-The law: every finding must be in the baseline, and in the baseline of the base revision if there is one, so that neither a
-new suppression nor a hand-edited list gets through. An identity that is missing is matched once more, one to one:
+Every finding must be in the baseline, and in the baseline of the base revision if there is one: so neither a new
+suppression nor a list edited by hand gets through. Identities that match nothing are paired once more, one to one:
 
     moved file        same check, scope, statement; the old file is gone
     renamed scope     same check, file, statement; a function or class of the old scope is gone from the file
 
-Anything else is new on one side and stale on the other: fixing one suppression does not pay for another.
+Anything else is new on one side and stale on the other: removing one suppression does not pay for adding another.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _FIELDS = 5
 
 @dataclass(frozen=True, slots=True)
 class BaselineDiff:
-    """What a comparison says.
+    """How a report differs from a baseline.
 
     Attributes:
-        new: Findings that no baseline knows.
-        stale: Identities that are in the baseline and no longer found.
-        moved: Where each went that was found elsewhere: the old identity and the new one.
+        new: Findings that are not in the baseline.
+        stale: Identities in the baseline that are no longer found.
+        moved: The old and the new identity of each that was found in another place.
     """
 
     new: tuple[Finding, ...]
@@ -43,13 +43,13 @@ class BaselineDiff:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is new or stale."""
+        """Whether nothing is new and nothing is stale."""
         return not self.new and not self.stale
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The suppressions that were there before.
+    """The suppressions that may stay.
 
     Attributes:
         known: Their identities.
@@ -62,23 +62,23 @@ class Baseline:
         """Read it from a file.
 
         Raises:
-            BaselineError: The file is missing, or has a line that is none.
+            BaselineError: The file is missing, or has a line that does not belong in a baseline.
         """
         try:
             text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise BaselineError(
                 f"{os.fspath(path)}: {getattr(error, 'strerror', None) or error}; "
-                "`quickwins suppressions baseline create` writes a first one"
+                "`quickwins suppressions baseline create` writes the first one"
             ) from error
         return cls.parse(text, where=os.fspath(path))
 
     @classmethod
     def parse(cls, text: str, *, where: str) -> Baseline:
-        """Read it from `text`; the same line twice, as a union merge may leave it, is one.
+        """Read it from `text`; a line that is there twice, as after a union merge, counts once.
 
         Raises:
-            BaselineError: A line is none; `where` is named with its number.
+            BaselineError: A line does not belong in a baseline; the message has `where` and its number.
         """
         known = set()
         for number, line in enumerate(text.split("\n"), start=1):
@@ -86,11 +86,15 @@ class Baseline:
                 continue
             parts = line.split("\t")
             if len(parts) != _FIELDS or not parts[4].isascii() or not parts[4].isdigit():
-                hint = " (a merge left its marks)" if line[:7] in {"<" * 7, "=" * 7, ">" * 7, "|" * 7} else ""
+                hint = (
+                    " (left over from a merge conflict)"
+                    if line[:7] in {"<" * 7, "=" * 7, ">" * 7, "|" * 7}
+                    else ""
+                )
                 raise BaselineError(f"{where}:{number}: not a line of a baseline{hint}: {line[:80]!r}")
             path, check, scope, digest, ordinal = parts
             if check not in {one.value for one in Check} or check == Check.UNPARSEABLE.value:
-                raise BaselineError(f"{where}:{number}: {check!r} is no check that a baseline may list")
+                raise BaselineError(f"{where}:{number}: {check!r} is not a check that a baseline can list")
             if digest.split(":")[0] != str(IDENTITY_VERSION):
                 raise BaselineError(
                     f"{where}:{number}: made by version {digest.split(':')[0]!r} of the checks, this is {IDENTITY_VERSION}; "
@@ -101,19 +105,19 @@ class Baseline:
 
     @classmethod
     def of(cls, report: Report) -> Baseline:
-        """All that `report` has found, but files that cannot be read."""
+        """Everything that `report` found, except files that cannot be read."""
         return cls(frozenset(one.identity for one in report.findings if one.check is not Check.UNPARSEABLE))
 
     def text(self) -> str:
-        """The file's content: sorted lines without totals, so that two branches can be merged line by line."""
+        """The text of the file: sorted lines and no totals, so that two branches merge line by line."""
         return "".join(f"{line}\n" for line in (_HEAD, *sorted(map(str, self.known))))
 
     def compare(self, report: Report, *, base: Baseline | None = None) -> BaselineDiff:
-        """Whether `report` has nothing that is new, and this baseline nothing that is gone.
+        """What is new in `report`, and what of this baseline is gone or has moved.
 
         Args:
-            report: Of the code as it is.
-            base: The baseline of the revision that this work starts from: nothing may be new to it either.
+            report: The code as it is now.
+            base: The baseline of the revision this work started from; what is new to it is new as well.
         """
         findings = {one.identity: one for one in report.findings}
         unknown, stale, moved = self._differences(findings, report)
@@ -123,7 +127,7 @@ class Baseline:
         return BaselineDiff(new, tuple(sorted(stale)), tuple(sorted(moved)))
 
     def updated(self, report: Report) -> Baseline:
-        """This baseline without what is gone, and with what has moved in its new place; nothing is added."""
+        """This baseline without what is gone, and with what has moved in its new place. Nothing is added."""
         findings = {one.identity: one for one in report.findings}
         _, stale, moved = self._differences(findings, report)
         gone = {*stale, *(old for old, _ in moved)}
@@ -145,7 +149,7 @@ class Baseline:
 
 
 def _successor(old: Identity, unknown: Iterable[Identity], report: Report) -> Identity | None:
-    """Where `old` has gone, if that can be told from a new one."""
+    """The finding that `old` has become, if it is certain that it is not a new one."""
     file_is_gone = old.path not in report.paths
     names = report.names.get(old.path, frozenset())
     scope_is_gone = any(part not in names for part in old.scope.split(".") if part)

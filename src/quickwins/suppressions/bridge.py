@@ -5,11 +5,11 @@
     for one in bridge.installed().hidden(): print(one.site, one.category, one.count)
     bridge.uninstall()
 
-A filter of ours stands before all others and lets everything through to our hook, which then asks the others what they
-would have done: what they ignore is counted too, with the place that installed the filter, and what they make an error
-is raised. Filters that are set later, by way of `warnings.filterwarnings` and `simplefilter`, come behind ours again.
+A filter of ours comes before all others and lets everything through to our hook, which then asks the others what they
+would have done. What they ignore is counted too, with the place that installed the filter; what they turn into an error
+is raised. Filters set later, with `warnings.filterwarnings` or `simplefilter`, are put behind ours again.
 
-Limits: who has imported those two functions by name before the installation goes past us, and inside
+Limits: code that imported those two functions by name before the bridge was installed gets past it, and inside
 `catch_warnings(record=True)` the recorder sees what our filter lets through.
 """
 
@@ -46,9 +46,9 @@ class _Filters(Protocol):
 
 
 class Bridge:
-    """What stands between Python's warnings and whoever showed them before. Any thread; made by `install`.
+    """What stands between Python's warnings and whatever showed them before. Made by `install`; usable from any thread.
 
-    A warning costs a few microseconds where it is repeated, tens where it is reported.
+    A warning takes a few microseconds, and tens of them when it is reported.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Bridge:
         )
         self._once: OrderedDict[object, None] = OrderedDict()
         self._sites: OrderedDict[int, tuple[object, str]] = OrderedDict()
-        # Never equal by identity to one that somebody else adds.
+        # Told by identity from an equal one that somebody else adds.
         self._all = ("always", None, Warning, None, 0)
         self._outermost: Any = warnings.filters
         self._was: dict[str, Any] = {}
@@ -95,27 +95,27 @@ class Bridge:
 
     @property
     def ignoring(self) -> int:
-        """How many filters of this process ignore something."""
+        """How many of this process's filters ignore something."""
         return sum(1 for one in list(warnings.filters) if one[0] == "ignore")
 
     def hidden(self) -> list[Hidden]:
-        """What filters would have kept from everybody, most frequent first; the newest places, if there are many."""
+        """Warnings that filters would have hidden, the most frequent first. Of very many places, those seen last."""
         return self._counts.hidden()
 
     def budget(self, category: type[Warning], limit: int) -> Budget:
-        """Count the warnings of `category` from now on; what is returned knows whether there were more than `limit`.
+        """Count warnings of `category` from now on; the `Budget` knows whether there were more than `limit`.
 
         Raises:
-            ConfigError: `limit` is below 0, or `category` no class of warnings.
+            ConfigError: `limit` is below 0, or `category` is not a class of warnings.
         """
         return self._counts.budget(category, limit)
 
     def flush(self) -> None:
-        """Report what was counted and is not yet reported."""
+        """Report what has been counted and not yet reported."""
         self._counts.flush()
 
     def join(self, report: Report) -> list[tuple[Finding, Hidden]]:
-        """Which suppression in the code has hidden which warning of this process."""
+        """Which suppression in the code has hidden which warnings of this process."""
         return [
             (finding, one)
             for one in self.hidden()
@@ -141,11 +141,11 @@ class Bridge:
             (warnings, "filterwarnings"),
             (warnings, "showwarning"),
         ):
-            # Who has put something around ours goes on calling it; it then only passes on.
+            # If somebody has wrapped ours, it stays in place and only passes calls on.
             if getattr(module, name) is self._mine[name]:
                 setattr(module, name, self._was[name])
         current: Any = warnings.filters
-        # Both: we may be inside a `catch_warnings()` that puts the list back which it found.
+        # Both: inside a `catch_warnings()` the list that it will put back has our filter too.
         for filters in (self._outermost, current):
             filters[:] = [one for one in filters if one is not self._all]
         forget_cached_decisions()
@@ -164,7 +164,7 @@ class Bridge:
             forget_cached_decisions()
 
     def _following(self, name: str) -> _Filters:
-        """`warnings.filterwarnings` or `simplefilter`, and what it added noted and put behind ours."""
+        """`warnings.filterwarnings` or `simplefilter`, which then notes what was added and puts it behind ours."""
 
         def function(*args: Any, **options: Any) -> None:
             before = list(warnings.filters)
@@ -177,14 +177,14 @@ class Bridge:
                     self._sites[id(added)] = (added, caller())  # the filter itself too: ids are used again
                     if len(self._sites) > MAX_PLACES:
                         self._sites.popitem(last=False)
-            # Inside catch_warnings(record=True) somebody else shows them, and must not see what he ignores.
+            # Inside catch_warnings(record=True) somebody else shows them, and must not see what they ignore.
             if warnings.showwarning is self._mine["showwarning"]:
                 self._come_first()
 
         function.__name__ = function.__qualname__ = name
         return function
 
-    # What comes by.
+    # Seeing warnings and exceptions.
 
     def _show(
         self,
@@ -226,12 +226,12 @@ class Bridge:
             trace = trace.tb_next
         self._counts.count(Seen(kind, category.__name__, file, line, ""), category)
 
-    # What the other filters say.
+    # Asking the other filters.
 
     def _decision(
         self, message: Warning | str, category: type[Warning], filename: str, lineno: int
     ) -> tuple[str, str]:
-        """What would have been done with a warning, and by whom."""
+        """What would have been done with a warning, and by which filter."""
         one = deciding_filter(warnings.filters, self._all, str(message), category, filename, lineno)
         if one is None:
             return getattr(warnings, "defaultaction", "default"), ""
@@ -242,7 +242,7 @@ class Bridge:
         return action, known[1] if known is not None and known[0] is one else _PYTHON_ITSELF
 
     def _shows(self, action: str, text: str, category: type[Warning], filename: str, lineno: int) -> bool:
-        """While the flag is off: whether Python itself would have shown it again."""
+        """While the flag is off: whether Python would have shown it, or has already done so."""
         if action in {"always", "all"}:
             return True
         key = {"once": (text, category), "module": (text, category, filename)}.get(
@@ -257,7 +257,7 @@ class Bridge:
 
 
 _current: Bridge | None = None
-"""The one that is installed: warnings have one hook in a process."""
+"""The one that is installed: a process has one hook for warnings."""
 
 
 def install(
@@ -269,19 +269,19 @@ def install(
     clock: Clock | None = None,
     first_party: Iterable[str | os.PathLike[str]] = (),
 ) -> Bridge:
-    """Put the bridge in place.
+    """Install the bridge.
 
     Args:
-        flag: Asked at each warning, for the process as a whole; `None`: always on. While it is off, warnings are shown,
+        flag: Checked at each warning, for the whole process; `None` means always on. While it is off, warnings are shown,
             ignored or raised as if there were no bridge.
-        service: Of the process, on metrics and events.
-        name: Of the instance, likewise.
-        registry: For the series; the default registry when `None`.
-        clock: For the pauses between events.
-        first_party: Folders of your own code; empty: all but Python's own and what is installed.
+        service: The name of the service, on metrics and events.
+        name: The name of the instance, on metrics and events.
+        registry: Where the series go; `None` means the default registry.
+        clock: Times the pauses between events; `None` means the system's.
+        first_party: Folders of your own code; empty means everything except Python itself and installed packages.
 
     Raises:
-        ConfigError: One is installed already.
+        ConfigError: A bridge is installed already.
     """
     global _current  # noqa: PLW0603 -- as process-wide as what it guards; until=2027-12-31
     if _current is not None:
@@ -295,7 +295,7 @@ def install(
 
 
 def uninstall() -> None:
-    """Put everything back as it was, and report what was counted meanwhile. Idempotent."""
+    """Put everything back as it was, and report what has been counted since. Calling it again does nothing."""
     global _current
     bridge, _current = _current, None
     if bridge is not None:
@@ -303,15 +303,15 @@ def uninstall() -> None:
 
 
 def installed() -> Bridge | None:
-    """The bridge of this process."""
+    """The bridge of this process; `None` if there is none."""
     return _current
 
 
 def budget(category: type[Warning], limit: int) -> Budget:
-    """As `Bridge.budget`, of the one that is installed.
+    """`Bridge.budget` of the bridge that is installed.
 
     Raises:
-        ConfigError: None is.
+        ConfigError: No bridge is installed, or the budget makes no sense.
     """
     if _current is None:
         raise ConfigError("no bridge is installed: bridge.install() first")

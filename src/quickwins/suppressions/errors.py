@@ -1,4 +1,4 @@
-"""What can go wrong with an audit, beside its findings."""
+"""What can go wrong in an audit, besides its findings."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from quickwins.core.errors import ConfigError, QuickWinsError
 
 
 class BaselineError(ConfigError):
-    """The baseline cannot be read: it is missing, broken, or made by another version of the checks."""
+    """The baseline cannot be read: it is missing, damaged, or made by another version of the checks."""
 
 
 class GitError(QuickWinsError):
-    """The base revision, or its merge base, cannot be had."""
+    """Git does not know the base revision, or where this work branched off from it."""

@@ -1,4 +1,4 @@
-"""A report for people, for programs, for code scanning (SARIF 2.1.0) and for GitHub's annotations."""
+"""Writes findings for people, for programs, for code scanning (SARIF 2.1.0) and as annotations on GitHub."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Format(StrEnum):
 
 
 def rendered(findings: Iterable[Finding], form: Format) -> str:
-    """`findings` as text that ends with a newline, or is empty."""
+    """`findings` as text; it ends with a newline unless it is empty."""
     found = list(findings)
     match form:
         case Format.TEXT:
@@ -99,7 +99,7 @@ def _sarif(findings: list[Finding]) -> dict[str, Any]:
 
 
 def _safe(text: str) -> str:
-    """`text` on one line, without what moves a terminal's cursor."""
+    """`text` on one line, without characters that move a terminal's cursor."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 

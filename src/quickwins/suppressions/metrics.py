@@ -7,14 +7,14 @@ from quickwins.core.metrics import Kind, Metric
 WARNINGS = Metric(
     "python_warnings_total",
     Kind.COUNTER,
-    "Python warnings, unraisable exceptions and exceptions that ended a thread, hidden ones included; origin is first_party or "
-    "third_party, package the third party's.",
+    "Python warnings, unraisable exceptions and exceptions that ended a thread, including hidden ones; origin is first_party or "
+    "third_party, package is that of the third party.",
     labels=("category", "origin", "package"),
     max_values=64,
 )
 FILTERS = Metric(
     "python_warning_filters_installed",
     Kind.GAUGE,
-    "Filters of this process that ignore warnings, Python's own included.",
+    "Warning filters of this process that ignore something, including Python's own.",
 )
 METRICS = (WARNINGS, FILTERS)

@@ -19,7 +19,7 @@ _OPTION, _SETTING = "--warning-budget", "warning_budget"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Know the option and the setting."""
+    """Add the option and the setting."""
     text = (
         "How many warnings of a category a run may have, hidden ones included: CATEGORY=NUMBER, such as "
         "DeprecationWarning=0. May be given more than once."
@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
-    """Begin to count, outside of the blocks in which pytest itself catches warnings; only where there is a budget."""
+    """Start counting if there is a budget, outside the blocks in which pytest itself catches warnings."""
     given = [*early_config.getini(_SETTING), *early_config.known_args_namespace.warning_budget]
     if given:
         from quickwins.suppressions._budget import RunBudget

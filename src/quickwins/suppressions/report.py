@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Identity:
-    """What a finding is known by: it survives other lines, layout, comments and quotes, not another statement.
+    """What a finding is recognised by: the same after lines, layout, comments or quotes change, but not the statement.
 
     Attributes:
-        path: Of the file, from the root of the audit, with `/`.
-        check: Its number.
-        scope: The functions and classes around it, dotted; a configuration's table; empty: the module.
-        digest: Of the statement, behind `IDENTITY_VERSION`.
-        ordinal: Which of several alike, from 0.
+        path: The file, relative to the root of the audit, with `/`.
+        check: The number of the check, such as `SUP010`.
+        scope: The functions and classes around it, dotted, or the table of a configuration file; empty at the top level.
+        digest: `IDENTITY_VERSION` and a digest of the statement.
+        ordinal: Counts from 0 those that are alike in all of this.
     """
 
     path: str
@@ -38,10 +38,10 @@ class Finding:
     """One suppression, and where it is now.
 
     Attributes:
-        identity: What it is known by.
+        identity: What it is recognised by.
         line: From 1.
         column: From 1.
-        what: As it is written, in short.
+        what: The suppression as it is written, shortened.
     """
 
     identity: Identity
@@ -61,7 +61,7 @@ class Finding:
 
     @property
     def message(self) -> str:
-        """What is wrong and what to do, in a sentence."""
+        """What is wrong and what to do about it, in one sentence."""
         return f"{self.check.summary}: {self.what}; {self.check.remedy}"
 
 
@@ -71,12 +71,12 @@ class Report:
 
     Attributes:
         findings: By path, line and column.
-        allowed: Those that an allowance of the configuration covers.
-        unused: Allowances that cover nothing, in words.
-        files: How many were read.
-        size_bytes: Of all of them.
-        names: For each file with findings, its functions and classes: tells a rename from a swap.
-        paths: All files that were read.
+        allowed: Findings covered by an allowance in the configuration.
+        unused: Allowances that cover less than they say, in words.
+        files: How many files were read.
+        size_bytes: Their size.
+        names: The functions and classes of each file with findings: they tell a renamed one from a new one.
+        paths: The files that were read.
     """
 
     findings: tuple[Finding, ...]

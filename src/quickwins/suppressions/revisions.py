@@ -1,4 +1,4 @@
-"""The baseline of another revision, asked from git."""
+"""The baseline of another revision, from git."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _TIMEOUT_SECONDS = 60.0
 
 
 def base_baseline(revision: str, path: str | os.PathLike[str]) -> Baseline | None:
-    """The baseline at `path` as it was where this work left `revision`; `None`: there was none yet.
+    """The baseline at `path` where this work branched off from `revision`; `None` if there was none yet.
 
     Raises:
-        GitError: This is no git repository, `revision` is unknown, or the clone is too shallow to know the merge base.
-        BaselineError: What was there is no baseline.
+        GitError: This is not a git repository, `revision` is unknown, or the clone is too shallow to have the merge base.
+        BaselineError: What was there is not a baseline.
     """
     file = Path(path).resolve()
     folder = file.parent
     if revision.startswith("-"):
-        raise GitError(f"{revision!r} is no revision")
-    root = Path(_git(folder, "rev-parse", "--show-toplevel", what="this is no git repository"))
+        raise GitError(f"{revision!r} is not a revision")
+    root = Path(_git(folder, "rev-parse", "--show-toplevel", what="--base needs a git repository"))
     try:
         base = _git(folder, "merge-base", revision, "HEAD", what=f"there is no merge base with {revision!r}")
     except GitError as error:
         raise GitError(
-            f"{error}; is it fetched, with its history? (actions/checkout: fetch-depth: 0)"
+            f"{error}; has it been fetched, with its history? (actions/checkout: fetch-depth: 0)"
         ) from error
     name = f"{base}:{file.relative_to(root.resolve()).as_posix()}"
     if not _git(

@@ -1,4 +1,4 @@
-"""What an audit allows, in pyproject.toml; and the section `[suppressions]` of quickwins.toml, for the bridge."""
+"""What an audit allows, from pyproject.toml, and the section `[suppressions]` of quickwins.toml for the bridge."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ EXCLUDED = (
     ".git", ".hg", ".svn", ".venv", "venv", ".tox", ".nox", "node_modules", "__pycache__", ".mypy_cache", ".ruff_cache",
     ".pytest_cache", ".cache", ".eggs",
 )  # fmt: skip
-"""Folders that are not looked into, wherever they are."""
+"""Folders that are skipped wherever they are."""
 
 EXCLUDED_AT_ROOT = ("build", "dist", "site")
-"""Likewise, directly in the root: elsewhere such a name may be a package's."""
+"""Folders that are skipped directly in the root: elsewhere, a package may have such a name."""
 
 MAX_FILE_BYTES = 16 << 20
 _TABLE = "tool.quickwins.suppressions"
@@ -35,21 +35,21 @@ class SuppressionsSettings(FlagSettings):
 
     first_party: tuple[str, ...] = Field(
         default=(),
-        description="Folders of the service's own code, for the label origin. Empty: all but Python's own and what is "
-        "installed. Read at the start.",
+        description="Folders of the service's own code, for the label `origin`. Empty: everything except Python itself "
+        "and installed packages. Read when the service starts.",
     )
 
 
 class Allowance(BaseModel):
-    """A suppression that somebody has decided on, with a reason and a date.
+    """A suppression that somebody has decided to keep, with a reason and a date.
 
     Attributes:
-        check: The check it allows findings of.
-        path: The file, from the root, as in findings.
-        scope: Only in this function, class or table; empty: anywhere in the file.
-        reason: Why, for whoever reads it in a year.
-        until: The last day on which it holds.
-        at_most: How many findings it covers; one more is one too many.
+        check: The check whose findings it covers.
+        path: The file, relative to the root, as findings name it.
+        scope: Only this function, class or table; empty for the whole file.
+        reason: Why, for the person who reads it in a year.
+        until: The last day it is valid.
+        at_most: How many findings it covers; any more are reported.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,7 +65,7 @@ class Allowance(BaseModel):
     @classmethod
     def _not_itself(cls, check: Check) -> Check:
         if check is Check.UNPARSEABLE:
-            raise ValueError("a file that cannot be read cannot be allowed: correct or exclude it")
+            raise ValueError("a file that cannot be read cannot be allowed: correct it or exclude it")
         return check
 
     def __str__(self) -> str:
@@ -77,10 +77,10 @@ class AuditConfig(BaseModel):
     """How to audit.
 
     Attributes:
-        root: What paths in findings start from.
-        exclude: Names of folders, and paths from the root, that are not looked into.
-        no_cover_quota: How many lines may be excluded from coverage without a reason before each of them is a finding.
-        allow: What has been decided on.
+        root: The folder that paths in findings are relative to.
+        exclude: Names of folders, and paths relative to the root, to skip.
+        no_cover_quota: How many lines may be excluded from coverage without a reason; beyond that, each is a finding.
+        allow: Suppressions to keep.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -92,10 +92,10 @@ class AuditConfig(BaseModel):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None) -> AuditConfig:
-        """Read it from a pyproject.toml: the given one, or the nearest one at or above this folder; none: the defaults.
+        """Read it from `path`, else from the nearest pyproject.toml in this folder or above; the defaults if there is none.
 
         Raises:
-            ConfigError: The file is missing or not valid; the message says what is wrong with which key.
+            ConfigError: The file is missing or not valid; the message names the key and says what is wrong.
         """
         found = nearest_pyproject() if path is None else Path(path)
         if found is None:
@@ -116,7 +116,7 @@ class AuditConfig(BaseModel):
 
 
 def nearest_pyproject(start: Path | None = None) -> Path | None:
-    """The pyproject.toml in this folder, or in the nearest one above that has one."""
+    """The pyproject.toml in this folder, or in the nearest folder above that has one."""
     folder = (start or Path.cwd()).resolve()
     return next(
         (one / "pyproject.toml" for one in (folder, *folder.parents) if (one / "pyproject.toml").is_file()),
@@ -125,7 +125,7 @@ def nearest_pyproject(start: Path | None = None) -> Path | None:
 
 
 def allowed_text(text: str, allowance: Allowance) -> str:
-    """The text of a pyproject.toml with `allowance` in it, in place of one for the same check and place.
+    """The text of a pyproject.toml with `allowance` added, replacing one for the same check and place.
 
     Raises:
         ConfigError: `text` is not TOML.

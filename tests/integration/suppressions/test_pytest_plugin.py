@@ -63,7 +63,7 @@ def test_above_the_budget_the_run_fails_and_says_by_how_much_and_where(run: Run)
     assert "UserWarning" not in said(result)
 
 
-def test_the_budget_may_stand_in_the_settings(run: Run) -> None:
+def test_the_budget_can_come_from_the_settings(run: Run) -> None:
     result = run(ini="warning_budget =\n    PendingDeprecationWarning=0\n    UserWarning=3")
     assert result.ret == 1
     assert "PendingDeprecationWarning: 1, the budget is 0" in said(result)
@@ -117,7 +117,7 @@ def test_what_the_process_hides_counts(run: Run, monkeypatch: pytest.MonkeyPatch
     assert "DeprecationWarning: 1, the budget is 0" in said(result)
 
 
-def test_a_mark_hides_nothing_from_the_budget(run: Run) -> None:
+def test_what_a_mark_hides_counts(run: Run) -> None:
     result = run(
         NONE, test=TEST.replace("def test", "import pytest\n@pytest.mark.filterwarnings('ignore')\ndef test")
     )
@@ -156,7 +156,7 @@ def test_what_pytest_warns_lets_through_counts(run: Run) -> None:
     assert "DeprecationWarning" in said(result)
 
 
-def test_tests_see_the_filters_that_they_would_see_without_a_budget(run: Run) -> None:
+def test_tests_see_the_same_filters_as_without_a_budget(run: Run) -> None:
     body = """
 import warnings
 
@@ -185,7 +185,7 @@ def test_it():
     assert result.ret == 0, said(result)
 
 
-def test_a_budget_is_kept_over_all_processes_of_a_parallel_run(run: Run) -> None:
+def test_a_budget_holds_for_all_workers_of_a_parallel_run_together(run: Run) -> None:
     pytest.importorskip("xdist")
     test = "import warnings\nfrom library import old\n" + "".join(
         f"def test_{number}():\n    warnings.simplefilter('ignore')\n    old()\n" for number in range(4)
@@ -210,8 +210,8 @@ def test_a_budget_is_kept_over_all_processes_of_a_parallel_run(run: Run) -> None
         ("library.Foo=0", "module 'library' has no 'Foo'"),
         ("no.module.Foo=0", "cannot import 'no.module': No module named 'no'"),
         ("broken.Foo=0", "cannot import 'broken': it is broken"),
-        ("ValueError=1", "ValueError is no warning category"),
-        ("library.old=1", "library.old is no warning category"),
+        ("ValueError=1", "ValueError is not a warning category"),
+        ("library.old=1", "library.old is not a warning category"),
     ],
 )
 def test_a_budget_that_makes_no_sense_ends_the_run_and_says_what_is_wrong(
@@ -223,7 +223,7 @@ def test_a_budget_that_makes_no_sense_ends_the_run_and_says_what_is_wrong(
     assert f"warning budget {given!r}: {because}" in said(result)
 
 
-def test_a_category_of_ones_own_is_named_with_its_module(run: Run) -> None:
+def test_a_category_of_your_own_is_named_with_its_module(run: Run) -> None:
     test = "import warnings\nclass Old(UserWarning): ...\ndef test_it():\n    warnings.warn('x', Old)\n"
     result = run("--warning-budget=test_it.Old=0", test=test)
     assert result.ret == 1

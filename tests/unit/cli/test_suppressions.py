@@ -179,7 +179,7 @@ def test_outside_of_a_repository_a_base_is_refused(quickwins: Call, app: Path) -
     quickwins("suppressions", "baseline", "create", "src")
     answer = quickwins("suppressions", "check", "--base", "main", "src")
     assert answer.code == 5
-    assert "no git repository" in answer.err
+    assert "needs a git repository" in answer.err
 
 
 @pytest.mark.parametrize("command", [("check",), ("baseline", "update")])

@@ -106,7 +106,7 @@ def test_repeated_warnings_are_counted_and_reported_once_a_minute(
     assert counted(registry) == 11
 
 
-def test_what_is_still_to_be_reported_is_reported_at_the_end(
+def test_counts_not_yet_reported_are_reported_at_the_end(
     registry: CollectorRegistry, records: list[dict[str, Any]]
 ) -> None:
     installed(registry)
@@ -131,7 +131,7 @@ def test_ignored_warnings_are_counted_with_the_place_of_the_filter(
     ]
 
 
-def test_filters_from_before_are_called_pythons(registry: CollectorRegistry) -> None:
+def test_filters_older_than_the_bridge_are_called_pythons_own(registry: CollectorRegistry) -> None:
     warnings.simplefilter("ignore")
     made = installed(registry)
     old()
@@ -158,7 +158,7 @@ def test_it_tells_which_suppression_in_the_code_has_hidden_what(
     ] == [("SUP008", 5, "FutureWarning", 1)]
 
 
-def test_a_warning_that_a_filter_makes_an_error_is_one(registry: CollectorRegistry) -> None:
+def test_a_warning_that_a_filter_turns_into_an_error_is_raised(registry: CollectorRegistry) -> None:
     installed(registry)
     warnings.simplefilter("error")
     with pytest.raises(DeprecationWarning, match="old"):
@@ -233,7 +233,7 @@ def test_uninstalling_puts_everything_back(registry: CollectorRegistry) -> None:
     assert bridge.installed() is None
 
 
-def test_uninstalled_inside_catch_warnings_it_does_not_come_back_with_the_filters(
+def test_uninstalled_inside_catch_warnings_it_stays_away_when_the_filters_come_back(
     registry: CollectorRegistry,
 ) -> None:
     before = list(warnings.filters)
@@ -243,7 +243,7 @@ def test_uninstalled_inside_catch_warnings_it_does_not_come_back_with_the_filter
     assert list(warnings.filters) == before
 
 
-def test_a_hook_that_somebody_put_around_ours_stays_and_works(
+def test_a_hook_wrapped_around_ours_stays_and_works(
     registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = []
@@ -334,7 +334,7 @@ def test_a_warning_raised_while_one_is_reported_is_counted_and_nothing_hangs(
     assert counted(registry, "UserWarning") >= 1
 
 
-def test_a_warning_raised_while_one_is_counted_waits_for_nobody(registry: CollectorRegistry) -> None:
+def test_a_warning_raised_while_another_is_counted_does_not_block(registry: CollectorRegistry) -> None:
     """As the garbage collector may raise one anywhere."""
 
     noise = iter(range(5))
@@ -358,7 +358,7 @@ def test_a_warning_raised_while_one_is_counted_waits_for_nobody(registry: Collec
     assert counted(registry, "UserWarning") == 5
 
 
-def test_a_warning_raised_while_the_books_are_read_waits_for_nobody(
+def test_a_warning_raised_while_the_counts_are_read_does_not_block(
     registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = installed(registry)
@@ -428,7 +428,7 @@ def test_packages_and_categories_are_capped(registry: CollectorRegistry) -> None
     assert "other" in values
 
 
-def test_third_parties_are_told_by_package(registry: CollectorRegistry) -> None:
+def test_third_parties_are_counted_by_package(registry: CollectorRegistry) -> None:
     installed(registry)
     warnings.warn_explicit("x", UserWarning, str(Path(pytest.__file__)), 1)
     warnings.warn_explicit("x", UserWarning, logging.__file__, 1)
@@ -439,7 +439,7 @@ def test_third_parties_are_told_by_package(registry: CollectorRegistry) -> None:
     assert found == {("third_party", "pytest"), ("third_party", "python")}
 
 
-def test_first_party_is_what_one_says(registry: CollectorRegistry, tmp_path: Path) -> None:
+def test_first_party_is_what_was_configured(registry: CollectorRegistry, tmp_path: Path) -> None:
     installed(registry, first_party=[tmp_path])
     warnings.warn_explicit("x", UserWarning, str(tmp_path / "a.py"), 1)
     warnings.warn_explicit("x", UserWarning, "/elsewhere/b.py", 1)
@@ -457,7 +457,7 @@ def test_filters_that_ignore_are_counted(registry: CollectorRegistry) -> None:
     assert registry.get_sample_value("python_warning_filters_installed", labels) == 2
 
 
-def test_a_budget_knows_when_there_were_too_many(registry: CollectorRegistry) -> None:
+def test_a_budget_knows_when_it_is_exceeded(registry: CollectorRegistry) -> None:
     with pytest.raises(ConfigError, match="no bridge"):
         bridge.budget(DeprecationWarning, 0)
     installed(registry)
@@ -470,11 +470,11 @@ def test_a_budget_knows_when_there_were_too_many(registry: CollectorRegistry) ->
 
 
 @pytest.mark.parametrize(("category", "limit"), [(ValueError, 0), (DeprecationWarning, -1), ("x", 0)])
-def test_a_budget_that_makes_no_sense_is_named(
+def test_a_budget_that_makes_no_sense_is_refused(
     registry: CollectorRegistry, category: Any, limit: int
 ) -> None:
     installed(registry)
-    with pytest.raises(ConfigError, match="a budget takes"):
+    with pytest.raises(ConfigError, match="a budget needs"):
         bridge.budget(category, limit)
 
 

@@ -49,7 +49,7 @@ BEFORE = report({"feed.py": MODULE})
 BASELINE = Baseline.of(BEFORE)
 
 
-def test_the_example_has_what_the_tests_below_are_about() -> None:
+def test_the_example_has_the_findings_that_the_tests_below_need() -> None:
     assert len(BEFORE.findings) == 5
     assert BASELINE.compare(BEFORE).ok
 
@@ -157,7 +157,7 @@ def test_a_file_moved_since_the_base_is_quiet() -> None:
     assert Baseline.of(now).compare(now, base=BASELINE).ok
 
 
-def test_a_union_merge_of_two_branches_that_fixed_different_lines_is_right() -> None:
+def test_a_union_merge_of_branches_that_fixed_different_lines_is_right() -> None:
     lines = BASELINE.text().splitlines()
     ours, theirs = [*lines[:2], *lines[3:]], lines[:-1]
     merged = "\n".join(sorted({*ours, *theirs})) + "\n"  # keeps what either still has
@@ -183,21 +183,21 @@ def test_a_file_that_cannot_be_read_is_never_in_a_baseline() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("<<<<<<< HEAD", "a merge left its marks"),
+        ("<<<<<<< HEAD", "left over from a merge conflict"),
         ("feed.py SUP001", "not a line of a baseline"),
-        ("feed.py\tSUP999\t-\t1:00\t0", "no check"),
-        ("feed.py\tSUP000\t-\t1:00\t0", "no check"),
+        ("feed.py\tSUP999\t-\t1:00\t0", "not a check"),
+        ("feed.py\tSUP000\t-\t1:00\t0", "not a check"),
         ("feed.py\tSUP001\t-\t9:00\t0", "version '9'"),
         ("feed.py\tSUP001\t-\t1:00\t-1", "not a line of a baseline"),
     ],
 )
-def test_a_line_that_is_none_is_named(line: str, said: str) -> None:
+def test_a_line_that_does_not_belong_is_named(line: str, said: str) -> None:
     with pytest.raises(BaselineError, match=said) as raised:
         Baseline.parse(f"# head\n{line}\n", where="list")
     assert "list:2" in str(raised.value)
 
 
-def test_the_text_is_sorted_has_no_totals_and_comes_back_the_same() -> None:
+def test_the_text_is_sorted_has_no_totals_and_reads_back_the_same() -> None:
     text = BASELINE.text()
     head, *lines = text.splitlines()
     assert head.startswith("# ")

@@ -67,7 +67,7 @@ def test_f_strings_that_contain_their_own_quotes_are_followed(text: str) -> None
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="PEP 701 is Python 3.12's")
-def test_what_looks_like_a_comment_within_an_f_string_is_none() -> None:
+def test_what_looks_like_a_comment_inside_an_f_string_is_not_one() -> None:
     text = 'x = f"{a["b"]}"\ny = f"# noqa {1}# noqa"\nz = f"{1}# noqa"\n'
     assert scan_text("x.py", text, today=TODAY).findings == ()
 
@@ -123,7 +123,7 @@ def test_no_text_makes_it_fail(text: str) -> None:
 
 
 @given(st.sampled_from([case.text for _, case in cases() if case.path.endswith(".py")]), st.data())
-def test_code_that_was_cut_anywhere_makes_it_fail_nowhere(text: str, data: st.DataObject) -> None:
+def test_code_cut_anywhere_does_not_make_it_fail(text: str, data: st.DataObject) -> None:
     cut = data.draw(st.integers(min_value=0, max_value=len(text)))
     scan_text("x.py", text[:cut] + text[cut + 1 :], today=TODAY)
     scan_text("pyproject.toml", text[cut:], today=TODAY)
@@ -155,7 +155,7 @@ def test_code_that_was_cut_anywhere_makes_it_fail_nowhere(text: str, data: st.Da
         "partial(suppress, ",
     ],
 )
-def test_the_cost_of_hostile_text_grows_with_its_length_only(piece: str) -> None:
-    """Counted in steps, not in seconds: what would be quadratic does not end here within the test's patience."""
+def test_hostile_text_costs_no_more_than_in_proportion_to_its_length(piece: str) -> None:
+    """A quadratic cost would take minutes here, longer than a test may."""
     scan_text("x.py", piece * 20_000, today=TODAY)
     scan_text("x.py", piece * 2_000 + ")" * 2_000, today=TODAY)

@@ -74,7 +74,7 @@ async def test_by_default_it_is_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_kill_takes_it_out(tmp_path: Path) -> None:
+async def test_a_kill_uninstalls_it(tmp_path: Path) -> None:
     file = written(tmp_path, CONFIG)
     env = {"QUICKWINS_SUPPRESSIONS__KILLED": "true"}
     async with QuickWins.load(file, env=env, registry=CollectorRegistry()):

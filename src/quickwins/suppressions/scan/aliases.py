@@ -1,6 +1,6 @@
-"""The other names that a file gives to something: `from a import b as c`, `import a as c`, `c = a.b`, `c = (b, d)`.
+"""Finds the other names that a file gives to something: `from a import b as c`, `import a as c`, `c = a.b`, `c = (b, d)`.
 
-Read off the masked text, for names that are rare. What is bound in another file, or by a call, is not followed.
+Found in the masked text, for names that are rare. Names bound in another file, or by a call, are not followed.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 _USED = re.compile(r"\s+as\s+(\w+)|[ \t]*(?:[\n;,)\]}]|if\b|$)")
-"""Behind a name: another one, or the end of what stands for a value."""
+"""What follows a name: another name for it, or the end of a value."""
 
 _IMPORTED = re.compile(r"[\w\s.,()\\]*")
 _VALUE = re.compile(r"\s*[(\[]?\s*(?:[\w.]+\s*,\s*)*(?:\w+\s*\.\s*)*")
@@ -22,14 +22,14 @@ _MAX_IMPORT = 2_000
 
 
 class Aliases:
-    """Of one file."""
+    """The aliases in one file."""
 
     def __init__(self, code: str) -> None:
         self._code = code
         self._known: dict[str, list[str]] = {}
 
     def of(self, name: str) -> list[str]:
-        """The names that stand for `name`, itself first; those of its other names too."""
+        """The names that mean `name`: itself first, then its aliases and theirs."""
         if name not in self._known:
             found = self._known[name] = [name]
             for one in found:
@@ -56,7 +56,7 @@ class Aliases:
         return start >= 0 and _IMPORTED.fullmatch(self._code, start, at) is not None
 
     def _targets(self, at: int) -> set[str]:
-        """What the value at `at` is assigned to, if it is."""
+        """The names that the value at `at` is assigned to."""
         head, is_assigned, value = self._code[max(0, at - _MAX_STATEMENT) : at].rpartition("=")
         found: set[str] = set()
         pattern = _VALUE

@@ -1,11 +1,11 @@
-"""What is looked for, by number, with what to do about each."""
+"""What the audit looks for, by number, and what to do about each."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
 IDENTITY_VERSION = 1
-"""Part of every digest in a baseline: raised when the same code would get another identity."""
+"""Part of every digest in a baseline. Raise it when the same code would get another identity."""
 
 
 class Check(StrEnum):
@@ -44,11 +44,11 @@ _REASONED = "add `-- reason; until=YYYY-MM-DD`"
 _WORDS = {
     Check.UNPARSEABLE: (
         "file that cannot be read",
-        "a file that cannot be analysed is not clean: correct or exclude it",
+        "a file that cannot be analysed is not clean: correct it or exclude it",
     ),
     Check.BARE_NOQA: (
         "noqa without codes",
-        "name the codes: `# noqa: F401`, or correct what the linter says",
+        "name the codes: `# noqa: F401`, or fix what the linter reports",
     ),
     Check.MALFORMED_NOQA: (
         "malformed noqa that hides everything",
@@ -63,7 +63,7 @@ _WORDS = {
         "whole file hidden from a type checker",
         "move it to the lines that need it, with codes",
     ),
-    Check.PYLINT_ALL: ("pylint turned off", "name the messages"),
+    Check.PYLINT_ALL: ("pylint turned off", "name the messages to disable"),
     Check.NO_COVER: ("line excluded from coverage", f"test it, or {_REASONED}"),
     Check.BROAD_FILTER: (
         "warnings ignored too broadly",
@@ -73,15 +73,15 @@ _WORDS = {
         "warnings ignored for the whole process by an import",
         "move it into `with warnings.catch_warnings()` around the call that needs it",
     ),
-    Check.SWALLOWED: ("exception swallowed", "catch what can be handled, or log it"),
+    Check.SWALLOWED: ("exception swallowed", "catch only what you can handle, or log it"),
     Check.CONFIGURED: (
         "ignored in the configuration",
         "remove it, or end its line with `# -- reason; until=YYYY-MM-DD`",
     ),
     Check.COMMAND_LINE: ("warnings ignored by a command line or the environment", "remove it there"),
     Check.UNREASONED: ("no reason or no date", _REASONED),
-    Check.EXPIRED: ("reason past its date", "correct what it hides, or decide again and give a later date"),
-    Check.SCANNER: ("security scanner silenced", f"name the check where that is possible, and {_REASONED}"),
+    Check.EXPIRED: ("reason past its date", "fix what it hides, or decide again and give a later date"),
+    Check.SCANNER: ("security scanner silenced", f"name the check if the scanner has names, and {_REASONED}"),
     Check.CAPTURED: (
         "warnings captured into logs that nobody reads",
         "give the logger `py.warnings` a handler, or install quickwins.suppressions.bridge",

@@ -1,4 +1,4 @@
-"""Command lines and environments that turn Python's warnings off: shell, Dockerfiles, CI, Makefiles, first lines."""
+"""Command lines and variables that turn off Python's warnings: in scripts, Dockerfiles, CI files, Makefiles, `#!` lines."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OPTION = re.compile(
 
 
 def is_command_file(name: str) -> bool:
-    """Whether a file of this name holds command lines or an environment."""
+    """Whether a file of this name has command lines or environment variables."""
     low = name.lower()
     return (
         low in NAMES
@@ -40,7 +40,7 @@ def ignores_warnings(line: str) -> bool:
 
 
 def command_lines(text: str) -> list[tuple[int, str]]:
-    """Number and text of each line that turns warnings off; lines that are comments do nothing."""
+    """The number and text of each line that turns off warnings; comments don't count."""
     return [
         (number, line.strip())
         for number, line in enumerate(text.splitlines(), start=1)
@@ -51,7 +51,7 @@ def command_lines(text: str) -> list[tuple[int, str]]:
 
 
 def shebang(text: str) -> str | None:
-    """The first line, if it runs Python with its warnings off."""
+    """The first line, if it runs Python with warnings turned off."""
     if not text.startswith("#!"):
         return None
     line = text.partition("\n")[0]

@@ -1,4 +1,4 @@
-"""What configuration files tell tools to overlook: pyproject.toml, INI files and pyrightconfig.json."""
+"""Finds what configuration files tell tools to ignore: pyproject.toml, INI files and pyrightconfig.json."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _ON = {"true", "1", "yes", "on"}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing a configuration ignores.
+    """One thing that a configuration ignores.
 
     Attributes:
-        where: The dotted name of the table and key.
+        where: The table and key, dotted.
         value: What is ignored.
-        key: What stands before the value in the file; empty: the last part of `where`.
+        key: The key as the file has it; empty if it is the last part of `where`.
     """
 
     where: str
@@ -46,10 +46,10 @@ class Entry:
 
 
 def entries(name: str, text: str) -> list[Entry]:
-    """All of them in the file called `name`.
+    """Everything that a file called `name` ignores.
 
     Raises:
-        Unparseable: It is not what its name says.
+        Unparseable: It is not in the format that its name says.
     """
     try:
         if name in TOML_NAMES:
@@ -59,12 +59,12 @@ def entries(name: str, text: str) -> list[Entry]:
         return list(_ini(name, text))
     except (tomllib.TOMLDecodeError, json.JSONDecodeError, configparser.Error) as error:
         raise Unparseable(
-            f"it cannot be read: {str(error).splitlines()[0]}", getattr(error, "lineno", 1)
+            f"it cannot be parsed: {str(error).splitlines()[0]}", getattr(error, "lineno", 1)
         ) from error
 
 
 def locate(lines: list[str], entry: Entry) -> int:
-    """The line of `entry`, from 1: where its value stands after its key, or else its key."""
+    """The line of `entry`, from 1: that of its value after the key, else that of the key."""
     key = entry.key or entry.where.rsplit(".", 1)[-1]
     begins = re.compile(rf"(?<![\w-]){re.escape(key)}(?![\w-])")
     value = entry.value.strip()

@@ -1,4 +1,4 @@
-"""What a comment tells a linter, type checker, coverage or scanner to overlook."""
+"""Finds what a comment tells a linter, type checker, coverage tool or security scanner to ignore."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ WORDS = (
     "nosonar",
     "pyre-",
 )
-"""In lower case: a file without any of them has no directive."""
+"""In lower case; a file with none of them has no directive."""
 
-# Each pattern stops at the next `#`, so that the cost of a comment grows with its length and not faster.
+# Each pattern stops at the next `#`, so that the cost of a comment grows only linearly with its length.
 _REASON = re.compile(r"(?:\#\s*|\s)--\s*(?=[^\s;])")
 _UNTIL = re.compile(r";\s*until\s*=\s*(\d{4}-\d\d-\d\d)\s*$")
 _UNTIL_LENGTH = 64
@@ -62,9 +62,9 @@ class Directive:
     """One suppression in a comment.
 
     Attributes:
-        check: What is wrong with it; `UNREASONED` where only a reason may be missing.
-        what: As it is written, in short.
-        may_have_reason: Whether a reason and a date make it acceptable.
+        check: The check that finds it; `UNREASONED` if a reason and a date are all it may lack.
+        what: The directive as it is written, shortened.
+        may_have_reason: Whether a reason and a date would make it acceptable.
     """
 
     check: Check
@@ -77,7 +77,8 @@ class Reason:
     """What a comment says after `--`.
 
     Attributes:
-        until: The date after which it no longer counts; `None` when there is none, or no such day.
+        text: The reason.
+        until: The last day it is valid; `None` if there is no date, or the calendar has no such day.
     """
 
     text: str
@@ -85,8 +86,8 @@ class Reason:
 
 
 def directives(comment: str) -> list[Directive]:
-    """All suppressions in one comment, which begins with `#`."""
-    low = comment.lower()  # a plain look for a word costs a tenth of a pattern
+    """All suppressions in one comment; `comment` begins with its `#`."""
+    low = comment.lower()  # looking for a word takes a tenth of the time of a pattern
     found: list[Directive] = []
     if "noqa" in low:
         if _FILE_NOQA.search(comment):
@@ -108,7 +109,7 @@ def directives(comment: str) -> list[Directive]:
 
 
 def reason(comment: str) -> Reason | None:
-    """What stands after `--` at the end of a comment; `None`: nothing does."""
+    """The reason after `--` at the end of a comment; `None` if there is none."""
     begin = _REASON.search(comment)
     if begin is None:
         return None

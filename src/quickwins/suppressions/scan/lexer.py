@@ -1,8 +1,8 @@
-"""Where the comments and strings of a Python file are, several times faster than `tokenize` finds them.
+"""Finds the comments and strings of a Python file, several times faster than `tokenize` does.
 
-One pattern consumes comments and strings whole, so nothing inside one begins another. It cannot follow two things:
-f-strings that contain their own quotes (PEP 701, Python 3.12), and text that is no Python. Both leave traces (braces or
-brackets that do not match, a quote without its partner); such files are parsed and tokenised by Python itself.
+One pattern consumes whole comments and strings, so nothing inside one starts another. It cannot follow two things:
+f-strings that contain their own quotes (PEP 701, Python 3.12), and text that is not Python. Both leave traces (braces or
+brackets that do not match, a quote without its partner), and such files are parsed and tokenised by Python itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Three beginnings, each of one character, so that what is in between is skipped by a search for those.
+# Each alternative starts with its own character, so the search skips what lies between them.
 _LEXEME = re.compile(
     r"""
     \#[^\n]*+
@@ -35,7 +35,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class Unparseable(Exception):
-    """Python could not read this file either."""
+    """Python itself cannot read this file."""
 
     def __init__(self, message: str, line: int = 1) -> None:
         super().__init__(message)
@@ -44,12 +44,12 @@ class Unparseable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lexed:
-    r"""A file's text, told apart.
+    r"""The text of a file with its code, comments and strings told apart.
 
     Attributes:
-        text: With `\\n` at the end of each line.
-        code: The same length; each comment is blank, and each string is as many quotation marks. A string of several
-            lines is one line here.
+        text: The text, with `\\n` at the end of each line.
+        code: Of the same length: comments are blanked out, and strings replaced by quotation marks, so that a string of
+            several lines is one line here.
         comments: Where each begins and ends.
     """
 
@@ -59,10 +59,10 @@ class Lexed:
 
 
 def decoded(data: bytes) -> str:
-    """The text of a Python file, as PEP 263 says.
+    """Decode a Python file as PEP 263 says.
 
     Raises:
-        Unparseable: Not in the encoding that it claims, or an unknown one.
+        Unparseable: The encoding is unknown, or the file is not in it.
     """
     encoding = "utf-8"
     if data.startswith(_BOM):
@@ -83,7 +83,7 @@ def decoded(data: bytes) -> str:
 
 
 def lexed(text: str) -> Lexed:
-    """Tell the comments and strings of `text` from its code.
+    """Tell comments and strings in `text` from code.
 
     Raises:
         Unparseable: It is not Python.
@@ -94,14 +94,14 @@ def lexed(text: str) -> Lexed:
     ):
         _parse(text)
         tokens = _tokenized(text)
-        # The middle of an f-string may begin with what begins a comment.
+        # The middle of an f-string may begin with a `#`.
         strings = frozenset(start for start, _, is_comment in tokens if not is_comment)
         result, _ = _masked(text, ((start, end) for start, end, _ in tokens), strings)
     return result
 
 
 def without_comments(source: str) -> str:
-    """`source` without its comments, when it begins outside of strings."""
+    """`source` without its comments; it must not begin inside a string."""
     return _LEXEME.sub(lambda found: "" if found[0][0] == "#" else found[0], source)
 
 
@@ -118,9 +118,9 @@ def _masked(
     """The file with these comments and strings, and whether one of them is doubtful.
 
     Args:
-        text: Of the file.
-        spans: Where each begins and ends; what begins with `#` is a comment.
-        strings: Where some begin that are none nevertheless.
+        text: The text of the file.
+        spans: Where each begins and ends; one that begins with `#` is a comment.
+        strings: Where strings begin, even if with `#`.
     """
     pieces: list[str] = []
     comments = []
@@ -142,7 +142,7 @@ def _masked(
 
 
 def _may_nest(text: str, start: int, end: int) -> bool:
-    """Whether the string is an f-string that may have been cut at quotes, or has comments, of its expressions."""
+    """Whether this is an f-string whose expressions may have quotes, at which it was cut, or comments."""
     if text.find("{", start, end) < 0 or not _is_f_string(text, start):
         return False
     body = text[start:end].replace("{{", "").replace("}}", "")
@@ -155,7 +155,7 @@ def _is_f_string(text: str, quote: int) -> bool:
 
 
 def _parse(text: str) -> None:
-    # Recorded, not ignored: a warning about the analysed code is not ours to show, and must not become an error here.
+    # Recorded, not ignored: warnings about the analysed code are not ours to show, and must not become errors here.
     with warnings.catch_warnings(record=True):
         warnings.simplefilter("always")
         try:

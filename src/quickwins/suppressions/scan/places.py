@@ -1,7 +1,7 @@
-"""Where in a file something stands: its line, the function around it, and the statement it belongs to.
+"""Where something is in a file: its line, the function around it, and the statement it belongs to.
 
-Read off the masked text by indentation and brackets, for findings only: a syntax tree of every file would cost more than
-everything else together.
+Found in the masked text by indentation and brackets, and for findings only: a syntax tree of every file would take longer
+than everything else together.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _DEDENT = [re.compile(rf"\n[ \t]{{0,{width}}}[^\s)\]}}]") for width in range(81)
 
 
 class Places:
-    """Of one file. Ask in order of the offsets: `statement` goes on from where it was."""
+    """The places of one file. Ask in order of the offsets: each look continues where the last one ended."""
 
     def __init__(self, lexed: Lexed) -> None:
         self._text = lexed.text
@@ -41,7 +41,7 @@ class Places:
         """Offset, indentation, kind and name of each `def` and `class`."""
         return [
             (match.start(), len(match[1]), match[2], match[3])
-            for match in _BLOCK.finditer("\n" + self._code)  # so that offsets are those of the lines
+            for match in _BLOCK.finditer("\n" + self._code)  # the newline makes offsets those of the lines
         ]
 
     @cached_property
@@ -50,7 +50,7 @@ class Places:
 
     @property
     def names(self) -> frozenset[str]:
-        """The functions and classes of the file, without what they are in."""
+        """The names of the functions and classes in the file, without those around them."""
         return frozenset(name for _, _, _, name in self._blocks)
 
     def line(self, offset: int) -> int:
@@ -70,7 +70,7 @@ class Places:
         start, _ = self.statement_span(offset)
         width = self._indentation(start)
         found = []
-        # The nearest block above that is indented less and has not ended; then what is around that one.
+        # The nearest block above that is indented less and has not ended, then the one around that.
         for index in range(bisect_left(self._starts, start) - 1, -1, -1):
             _, indentation, kind, name = blocks[index]
             if indentation < width and self._end(index) > start:
@@ -82,7 +82,7 @@ class Places:
         return found
 
     def statement_span(self, offset: int) -> tuple[int, int]:
-        """Where the logical line at `offset` begins and ends; that of the next code when there is none on its line."""
+        """Where the logical line at `offset` begins and ends; if there is no code on its line, that of the next code."""
         if self._span_of[0] != offset:
             self._span_of = (offset, self._find_span(offset))
         return self._span_of[1]
@@ -100,7 +100,7 @@ class Places:
         return self._grown(start, end)
 
     def statement(self, offset: int) -> str:
-        """A digest of the logical line at `offset` that outlives reformatting."""
+        """A digest of the logical line at `offset` that stays the same when it is reformatted."""
         start, end = self.statement_span(offset)
         return fingerprint(self._text[start:end])
 
@@ -121,14 +121,14 @@ class Places:
         """How many brackets are open at `offset`."""
         last, depth = self._depth_from if self._depth_from[0] <= offset else (0, 0)
         number = bisect_left(self._starts, offset)
-        if number and self._blocks[number - 1][0] > last:  # no bracket is open around a `def`
+        if number and self._blocks[number - 1][0] > last:  # no bracket is open at a `def`
             last, depth = self._blocks[number - 1][0], 0
         depth += balance(self._code, last, offset)
         self._depth_from = (offset, depth)
         return depth
 
     def _is_inside(self, offset: int) -> bool:
-        """Whether brackets are open at `offset`, which has a block before it: none are where that begins."""
+        """Whether brackets are open at `offset`, which is after the start of a block: none are open there."""
         return balance(self._code, self._blocks[bisect_left(self._starts, offset) - 1][0], offset) > 0
 
     def _indentation(self, start: int) -> int:
@@ -137,20 +137,22 @@ class Places:
         return len(found[0])
 
     def _end(self, index: int) -> int:
-        """Where block number `index` ends: at the next line of code that is indented no more than its head."""
+        """Where block number `index` ends: at the next line of code that is indented no more than its first."""
         end = self._ends.get(index)
         if end is None:
             at, indentation, _, _ = self._blocks[index]
             code, dedent = self._code, _DEDENT[min(indentation, len(_DEDENT) - 1)]
             found = dedent.search(code, _line_end(code, at))
-            while found is not None and self._is_inside(found.start()):  # of brackets, where anything goes
+            while found is not None and self._is_inside(
+                found.start()
+            ):  # inside brackets any indentation goes
                 found = dedent.search(code, found.end())
             end = self._ends[index] = len(code) if found is None else found.start()
         return end
 
 
 def fingerprint(statement: str) -> str:
-    """A digest of a statement without its layout, comments, round brackets and kind of quotes."""
+    """A digest of a statement, leaving out layout, comments, parentheses and the kind of quotes."""
     if "#" in statement:
         statement = without_comments(statement)
     words = "".join(statement.replace("\\\n", "").split()).replace("'", '"')

@@ -1,4 +1,4 @@
-"""Statements that silence warnings or swallow exceptions, found in masked code and read as Python expressions."""
+"""Finds statements that silence warnings or swallow exceptions: in masked code first, then read as Python expressions."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _CALLS = {
         "captureWarnings",
     )
 }
-"""Each begins with plain letters, which are found faster than an alternative of all."""
+"""Each pattern begins with plain letters: searching for each of them is faster than for one alternative of all."""
 
 _BEFORE = re.compile(r"(?:(?P<word>\w+)|(?P<other>\S))?\s*(?P<dot>\.)?\s*$")
 _LONGEST_CALL = 10_000
-"""Characters; so that nested ones cost no more than their length times this."""
+"""In characters: bounds the cost of nested calls."""
 
 _CODE = re.compile(r"\S")
 _WORD = re.compile(r"\w+")
 _PARTIAL = re.compile(r"partial\s*\(")
 _BROAD = {"Exception", "BaseException"}
 _BUILTINS = frozenset(vars(builtins))
-"""Nobody calls one of these by the name of another."""
+"""Built-in names are not used for anything else."""
 
 _WITH = re.compile(r"(?:async\s+)?with\b")
 _MAIN = re.compile(r"if\b[^\n]*__name__")
@@ -55,7 +55,7 @@ _PY_WARNINGS_OFF = re.compile(
 
 
 def statements(lexed: Lexed, places: Places) -> Iterator[tuple[Check, int, str]]:
-    """Check, offset and words for each."""
+    """The check, the offset and a few words for each statement found."""
     aliases = Aliases(lexed.code)
     yield from _swallowing_clauses(lexed.code, aliases)
     yield from _calls(lexed, places, aliases)
@@ -95,7 +95,7 @@ def _set_variables(lexed: Lexed, aliases: Aliases) -> Iterator[tuple[Check, int,
 
 
 def _is_clause(code: str, match: re.Match[str]) -> bool:
-    """Whether this is the whole of an `except` clause, and not part of a name or the head of a longer body."""
+    """Whether this is a whole `except` clause, not part of a name or the start of a longer body."""
     line_start = code.rfind("\n", 0, match.start()) + 1
     if code[line_start : match.start()].strip():
         return False
@@ -164,7 +164,7 @@ def _any_is_everything(types: list[ast.expr], aliases: Aliases) -> bool:
 
 
 def _receiver(code: str, start: int) -> str | None:
-    """What the name at `start` is looked up on: a name, `?` for an expression, "" for nothing; `None`: it is no call."""
+    """What the name at `start` is an attribute of: a name, `?` for an expression, "" for nothing. `None`: it is not a call."""
     if re.match(r"\w", code[max(0, start - 1) : start]):
         return None
     before = _BEFORE.search(code, max(0, start - 60), start)
@@ -175,7 +175,7 @@ def _receiver(code: str, start: int) -> str | None:
 
 
 def _goes_nowhere(lexed: Lexed) -> bool:
-    """Whether nothing in this file takes what `captureWarnings` sends to the logger `py.warnings`."""
+    """Whether nothing in this file handles what `captureWarnings` sends to the logger `py.warnings`."""
     return _PY_WARNINGS_OFF.search(lexed.text) is not None or _LOG_SETUP.search(lexed.code) is None
 
 
@@ -189,7 +189,7 @@ def _broad_specs(call: ast.Call) -> list[str]:
 
 
 def _ignored(name: str, call: ast.Call, code: str, places: Places, at: int, aliases: Aliases) -> Check | None:
-    """The check that a filter fails, if it ignores something."""
+    """The check that finds a filter, if it ignores too much."""
     if _first(call, "action") != "ignore":
         return None
     inside = name == "catch_warnings" or _inside_with(code, places, at, aliases)
@@ -199,7 +199,7 @@ def _ignored(name: str, call: ast.Call, code: str, places: Places, at: int, alia
 
 
 def is_broad(spec: str) -> bool:
-    """Whether a filter as pytest and `-W` take it, `action:message:category:module`, ignores more than it has to name."""
+    """Whether a filter in the form of pytest and `-W`, `action:message:category:module`, ignores too much."""
     action, message, category, module, *_ = [part.strip() for part in spec.split(":")] + [""] * 4
     if not action or not "ignore".startswith(action):
         return False
@@ -207,7 +207,7 @@ def is_broad(spec: str) -> bool:
 
 
 def _arguments(lexed: Lexed, opening: int) -> ast.Call | None:
-    """The call whose bracket opens at `opening`; `None` when it is no Python by itself."""
+    """The call whose bracket opens at `opening`; `None` if it cannot be parsed on its own."""
     code = lexed.code
     closing, depth = opening, 1
     while depth > 0:
@@ -223,7 +223,7 @@ def _arguments(lexed: Lexed, opening: int) -> ast.Call | None:
 
 
 def _first(call: ast.Call, name: str) -> object:
-    """The constant given first, or by `name`."""
+    """The constant that is the first argument, or the keyword argument `name`."""
     given = call.args[0] if call.args else next((one.value for one in call.keywords if one.arg == name), None)
     return given.value if isinstance(given, ast.Constant) else None
 
@@ -239,12 +239,12 @@ def _is_narrow(name: str, call: ast.Call, *, inside: bool) -> bool:
     }
     named = {key for key, value in given.items() if not (isinstance(value, ast.Constant) and not value.value)}
     category = "category" in named and _last_name(given["category"]) != "Warning"
-    # A block around the call names the place as well as a module does.
+    # A block around the call limits it as well as a module would.
     return category and (inside or bool({"message", "module"} & named))
 
 
 def _inside_with(code: str, places: Places, offset: int, aliases: Aliases) -> bool:
-    """Whether a `with catch_warnings()` is around `offset`."""
+    """Whether `offset` is inside a `with catch_warnings()` block."""
     names = aliases.of("catch_warnings")
     return any(
         _WITH.match(line) and not set(names).isdisjoint(_WORD.findall(line))
@@ -259,7 +259,7 @@ def _runs_at_import(code: str, places: Places, offset: int) -> bool:
 
 
 def _heads(code: str, places: Places, offset: int) -> Iterator[str]:
-    """The lines above that are indented less and less, up to the left margin: the heads of the blocks around."""
+    """The first lines of the blocks around `offset`, innermost first: lines above that are indented less and less."""
     start, _ = places.statement_span(offset)
     width = 0
     while code[start + width : start + width + 1] in {" ", "\t"}:
