@@ -2,9 +2,11 @@
 PYTHON  ?= python3
 VENV    ?= .venv
 ENGINES ?= embedded
+WORKERS ?= logical
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
-PYTEST   = $(BIN)/python -m pytest --engines=$(ENGINES) --cov --cov-report=term --junitxml=.cache/tests-$(ENGINES).xml
+PYTEST   = $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=4 --dist=worksteal --engines=$(ENGINES) \
+           --cov --cov-report=term --junitxml=.cache/tests-$(ENGINES).xml
 # A virtual environment that is active elsewhere must not leak in.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
@@ -65,7 +67,7 @@ docs: $(STAMP) ## Build the documentation into site/, warnings are errors
 	@echo "open site/index.html"
 
 soak: $(STAMP) ## Run the property tests long (an hour or more)
-	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/unit tests/faults
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --timeout=0 tests/unit tests/faults
 
 generate: $(STAMP) ## Write quickwins.example.toml, the pages of settings and metrics, and the gRPC code
 	@$(BIN)/python docs/generate.py

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 import valkey as valkey_client
 from aiokafka.admin import AIOKafkaAdminClient
+from coverage import Coverage
 from hypothesis import settings
 
 from quickwins.engines import Capability
@@ -34,7 +36,10 @@ from tests.engines import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
+
+    import pytest_timeout
+    from xdist.workermanage import WorkerController
 
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
@@ -44,6 +49,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 
 SERVERS_OF_RUN = pytest.StashKey[Servers]()
 REASONS = pytest.StashKey[list[str]]()
+VERSIONS = pytest.StashKey[set[str]]()
+"""What the servers say they are that this process or one of its workers used."""
+
+LIMIT = pytest.StashKey["pytest_timeout.Settings"]()
+"""What a test has of time."""
+
+INSIST_SECONDS = 20.0
+"""How long after its time limit a test may take to end, before it is interrupted again."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -70,6 +83,11 @@ def pytest_configure(config: pytest.Config) -> None:
         reasons += [f"removed {name}, left by a run that was killed" for name in prepare()]
     config.stash[SERVERS_OF_RUN] = Servers(choice)
     config.stash[REASONS] = reasons
+    config.stash[VERSIONS] = set()
+    if hasattr(config, "workerinput"):
+        # The tracing that counts begins with the session; what began before would go on where `no_cover` pauses that.
+        while before := Coverage.current():
+            before.stop()
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -78,11 +96,42 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return [first, *(f"engines: {reason}" for reason in config.stash[REASONS])]
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    config = session.config
+    config.stash[VERSIONS].update(config.stash[SERVERS_OF_RUN].versions())
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["versions"] = [*config.stash[VERSIONS]]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    """Take over from a worker what it knows of its servers; one that crashed has left nothing."""
+    node.config.stash[VERSIONS].update(getattr(node, "workeroutput", {}).get("versions", ()))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_timeout_set_timer(
+    item: pytest.Item, settings: pytest_timeout.Settings
+) -> Generator[None, object, object]:
+    """Interrupt a test again and again after its time limit: the first time may have hit a task of no importance."""
+    done = yield
+    signal.setitimer(signal.ITIMER_REAL, settings.timeout, INSIST_SECONDS)
+    item.stash[LIMIT] = settings
+    return done
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Limit the end too, for which the plugin gives up after a failure: a task may ignore that its loop closes."""
+    if settings := item.stash.get(LIMIT, None):
+        item.ihook.pytest_timeout_set_timer(item=item, settings=settings)
+    return (yield)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    made = config.stash[SERVERS_OF_RUN]
-    if versions := made.versions():
-        terminalreporter.section(f"the servers of this run ({made.choice})")
-        for version in versions:
+    if versions := config.stash[VERSIONS]:
+        terminalreporter.section(f"the servers of this run ({config.stash[SERVERS_OF_RUN].choice})")
+        for version in sorted(versions):
             terminalreporter.write_line(version)
     reports = terminalreporter.stats.get("skipped", [])
     lines = summary(report.longrepr[2] for report in reports if isinstance(report.longrepr, tuple))

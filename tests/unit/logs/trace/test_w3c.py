@@ -264,6 +264,10 @@ def test_a_correlation_id_is_taken_over_or_not_at_all(
     assert parse_correlation(value, trusted=True) == trusted
 
 
-@pytest.mark.parametrize("value", [None, 7, 1.5, object(), ["a" * 32], bytearray(b"a" * 32)], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [None, 7, 1.5, object(), ["a" * 32], bytearray(b"a" * 32)],
+    ids=lambda value: type(value).__name__,
+)
 def test_a_correlation_id_is_text(value: object) -> None:
     assert parse_correlation(value, trusted=True) is None
