@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).parents[1]
+GENERATED = "<!-- Generated from the code by `make generate`. -->"
 
 
 def example() -> str:
@@ -55,7 +56,9 @@ def settings() -> str:
     lines = [
         "# Settings",
         "",
-        "Generated from the models by `make generate`. How the file is read, and what may be in the environment instead:",
+        GENERATED,
+        "",
+        "Every setting of `quickwins.toml`. How the file is read, and what may be in the environment instead:",
         "[Configuration](configuration.md). `quickwins init` writes a file with the settings of what you have installed.",
         "",
         "## The flag of every feature",
@@ -84,7 +87,7 @@ def metrics() -> str:
     lines = [
         "# Metrics",
         "",
-        "Generated from the declarations by `make generate`.",
+        GENERATED,
         "",
         (
             f"Every series carries `{BASE_LABELS[0]}` (the service) and `{BASE_LABELS[1]}` (the instance, such as the pool; "

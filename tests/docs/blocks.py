@@ -6,7 +6,7 @@ The blocks of a page are tried in order, in one folder, each in a process of its
     toml       loads as `quickwins.toml`, or with the title pyproject.toml as the settings of the audit
     bash       every command succeeds
     console    every `$ command` prints what stands below it
-    json       every line is a document
+    json       is a document, or one in each line
     text       output, and commands for other programs: not tried, and no Python
 
 A block with a title, ```` ```toml title="quickwins.toml" ````, is written to that file first, where later blocks find it.
@@ -99,8 +99,8 @@ class Block:
             case "toml":
                 resolve([load_file(self.text, self.place)], SECTIONS)
             case "json":
-                for line in self.text.splitlines():
-                    json.loads(line)
+                whole = self.text.startswith("{\n")
+                list(map(json.loads, [self.text] if whole else self.text.splitlines()))
             case "text" if is_python(self.text):
                 raise BlockError(f"{self.place}: this is Python; call it so, and it is tried")
             case "text":
