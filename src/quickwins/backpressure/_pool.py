@@ -191,7 +191,8 @@ class GatedPool(Shortcuts):
         """
         self._gate.close()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.pool.close(), grace)  # cancelled, it terminates the pool
+            async with asyncio.timeout(grace):
+                await self.pool.close()  # cancelled, it terminates the pool
         if self._resetting:  # their connections are closed: a few turns, unless a reset hook hangs
             await asyncio.wait(self._resetting, timeout=grace)
 

@@ -239,16 +239,23 @@ def scene(name: str, pool: int) -> tuple[Database, float, float]:
 
 
 @pytest.mark.no_cover
-@pytest.mark.parametrize("pool", [10, 40])
+@pytest.mark.parametrize(
+    ("pool", "runs"),
+    [
+        pytest.param(10, 3, id="10"),
+        pytest.param(10, 9, id="10, nine times", marks=pytest.mark.volume),
+        pytest.param(40, 9, id="40, nine times", marks=pytest.mark.volume),
+    ],
+)
 @pytest.mark.parametrize("name", SCENES)
 def test_under_three_times_the_load_it_answers_most_of_what_the_best_limit_would(
-    name: str, pool: int
+    name: str, pool: int, runs: int
 ) -> None:
     database, seconds, since = scene(name, pool)
     rate = overload(database, 3.0)
     ratios = []
     best, _ = capacity(database.speed, pool)
-    for seed in range(1, 10):
+    for seed in range(1, runs + 1):
         learned = run(database, learner(pool), rate=rate, seconds=seconds, seed=seed, count_from=since)
         fixed = max(
             run(database, Fixed(limit), rate=rate, seconds=seconds, seed=seed, count_from=since).good
@@ -259,7 +266,7 @@ def test_under_three_times_the_load_it_answers_most_of_what_the_best_limit_would
 
 
 @pytest.mark.no_cover
-@pytest.mark.parametrize("pool", [10, 40])
+@pytest.mark.parametrize("pool", [10, pytest.param(40, marks=pytest.mark.volume)])
 @pytest.mark.parametrize("name", SCENES)
 def test_under_seven_tenths_of_the_load_it_is_not_in_the_way(name: str, pool: int) -> None:
     database, seconds, _ = scene(name, pool)

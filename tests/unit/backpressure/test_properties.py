@@ -191,5 +191,12 @@ class AnyGate(RuleBasedStateMachine):
 
 
 TestAnyGate = pytest.mark.no_cover(AnyGate.TestCase)
+
+
+class ManySteps(AnyGate):
+    """The same again, for long."""
+
+
+TestManySteps = pytest.mark.volume(pytest.mark.no_cover(ManySteps.TestCase))
 # Of the profile's examples six times as many, with twice the steps: at least 10^5 steps in the profile `ci`.
-TestAnyGate.settings = settings(max_examples=6 * settings().max_examples, stateful_step_count=100)
+TestManySteps.settings = settings(max_examples=6 * settings().max_examples, stateful_step_count=100)

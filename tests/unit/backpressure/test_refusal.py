@@ -156,7 +156,7 @@ async def test_refusals_make_at_most_one_record_a_second_and_reason_with_their_c
         await clock.advance(0.001)
         await refused(pool)
         assert [record["count"] for record in records(caplog)] == [1, 101]
-        await pool.close()
+        await pool.close(grace=0)
         await refused(pool)  # another reason does not wait for the first
     assert [record["reason"] for record in records(caplog)] == ["threshold", "threshold", "closed"]
     assert records(caplog)[0] == {

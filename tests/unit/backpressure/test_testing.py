@@ -94,5 +94,12 @@ async def test_closing_waits_for_those_that_are_out_and_loses_them_after_the_gra
         await pool.pool.acquire()
 
 
+async def test_without_a_grace_they_are_lost_at_once() -> None:
+    pool = gated(FakePool(1))
+    connection = await pool.acquire()
+    await pool.close(grace=0)
+    assert connection.is_closed()
+
+
 async def held(pool: GatedPool) -> Any:
     return await pool.acquire()
