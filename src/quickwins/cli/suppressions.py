@@ -185,11 +185,10 @@ def allow(
     ],
     reason: Annotated[str, typer.Option(help="Why, for whoever reads it in a year.", show_default=False)],
     expires: Annotated[
-        datetime,
+        str,
         typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="YYYY-MM-DD",
-            help="The last day on which it holds.",
+            metavar="YYYY-MM-DD|never",
+            help="The last day on which it holds; `never` for a decision that is permanent.",
             show_default=False,
         ),
     ],
@@ -211,13 +210,14 @@ def allow(
                 "path": where,
                 "scope": scope,
                 "reason": reason,
-                "until": expires.date(),
+                "until": expires,
                 "at_most": at_most,
             }
         )
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigError(f"{first['loc'][0] if first['loc'] else 'check'}: {first['msg']}") from error
+        field = str(first["loc"][0]) if first["loc"] else "check"
+        raise ConfigError(f"{'--expires' if field == 'until' else field}: {first['msg']}") from error
     if allowance.until < datetime.fromtimestamp(SystemClock().wall(), UTC).date():
         raise ConfigError(f"--expires {allowance.until} has passed")
     if not (file.resolve().parent / where).exists():
@@ -227,7 +227,7 @@ def allow(
         file.write_text(allowed_text(text, allowance), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
-    note(f"{file}: {allowance} allowed until {allowance.until}")
+    note(f"{file}: {allowance} allowed until {expires}")
 
 
 def _audited(paths: Sequence[Path] | None, config: AuditConfig) -> Report:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from quickwins.core.errors import ConfigError, needs_extra
 from quickwins.core.flags import FlagSettings
 from quickwins.suppressions.scan.checks import Check
+from quickwins.suppressions.scan.directives import NEVER
 
 if TYPE_CHECKING:
     import os
@@ -48,7 +49,7 @@ class Allowance(BaseModel):
         path: The file, relative to the root, as findings name it.
         scope: Only this function, class or table; empty for the whole file.
         reason: Why, for the person who reads it in a year.
-        until: The last day it is valid.
+        until: The last day it is valid; `date.max`, written as `never`, for a decision that is permanent.
         at_most: How many findings it covers; any more are reported.
     """
 
@@ -60,6 +61,11 @@ class Allowance(BaseModel):
     reason: str = Field(min_length=1)
     until: date
     at_most: int = Field(default=1, ge=1)
+
+    @field_validator("until", mode="before")
+    @classmethod
+    def _never(cls, until: object) -> object:
+        return date.max if until == NEVER else until
 
     @field_validator("check")
     @classmethod
@@ -143,8 +149,9 @@ def allowed_text(text: str, allowance: Allowance) -> str:
         table = table.setdefault(key, tomlkit.table(is_super_table=key != "suppressions"))
     allow = table.setdefault("allow", tomlkit.aot())
     entry = tomlkit.table()
+    spelled: dict[object, object] = {allowance.check: allowance.check.value, date.max: NEVER}
     for key, value in allowance.model_dump(exclude_defaults=True).items():
-        entry.add(key, value.value if isinstance(value, Check) else value)
+        entry.add(key, spelled.get(value, value))
     places = [(one["check"], one["path"], one.get("scope", "")) for one in allow]
     place = (allowance.check.value, allowance.path, allowance.scope)
     if place in places:

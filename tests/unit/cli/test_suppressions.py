@@ -232,6 +232,12 @@ def test_allowing_writes_it_down_with_reason_and_date(quickwins: Call, app: Path
     assert (folder / "pyproject.toml").read_text().count("[[tool.quickwins.suppressions.allow]]") == 1
 
 
+def test_a_decision_that_is_permanent_has_no_date(quickwins: Call, app: Path, folder: Path) -> None:
+    assert quickwins(*ALLOW[:-1], "never").err.endswith("allowed until never\n")
+    assert 'until = "never"' in (folder / "pyproject.toml").read_text()
+    assert "SUP010" not in quickwins("suppressions", "audit", "src").out
+
+
 def test_an_allowance_covers_no_more_than_it_says(quickwins: Call, app: Path) -> None:
     quickwins(*ALLOW)
     app.write_text(APP + "    try:\n        g()\n    except Exception:\n        pass\n")
@@ -263,6 +269,7 @@ def test_an_allowance_past_its_date_is_a_finding(quickwins: Call, app: Path, fol
         ({3: "src/gone.py"}, "no such file"),
         ({5: ""}, "reason"),
         ({7: "2020-01-01"}, "has passed"),
+        ({7: "soon"}, "--expires"),
     ],
 )
 def test_an_allowance_that_makes_no_sense_changes_nothing(

@@ -24,9 +24,12 @@ WORDS = (
 )
 """In lower case; a file with none of them has no directive."""
 
+NEVER = "never"
+"""What stands for the date of a decision that is permanent."""
+
 # Each pattern stops at the next `#`, so that the cost of a comment grows only linearly with its length.
 _REASON = re.compile(r"(?:\#\s*|\s)--\s*(?=[^\s;])")
-_UNTIL = re.compile(r";\s*until\s*=\s*(\d{4}-\d\d-\d\d)\s*$")
+_UNTIL = re.compile(r";\s*until\s*=\s*(\d{4}-\d\d-\d\d|never)\s*$")
 _UNTIL_LENGTH = 64
 _CODE = r"[A-Z]+[0-9]+"
 _NOQA = re.compile(r"\#\s*noqa(?![\w])(?P<rest>[^#]*)", re.IGNORECASE)
@@ -117,10 +120,19 @@ def reason(comment: str) -> Reason | None:
     if end is None:
         return Reason(comment[begin.end() :].strip(), None)
     try:
-        until = date.fromisoformat(end[1])
+        until = last_day(end[1])
     except ValueError:
         until = None
     return Reason(comment[begin.end() : end.start()].strip(), until)
+
+
+def last_day(text: str) -> date:
+    """The day until which a decision is valid; `never` is for one that needn't be taken again.
+
+    Raises:
+        ValueError: There is no such day.
+    """
+    return date.max if text == NEVER else date.fromisoformat(text)
 
 
 def _whole_file_types(comment: str) -> list[Directive]:
