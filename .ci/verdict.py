@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 def main(paths: list[Path]) -> int:
     """Print the line; 1 when something failed or nothing ran."""
-    suites = [suite for path in paths for suite in ET.parse(path).getroot().iter("testsuite")]  # noqa: S314 -- our own; until=2027-12-31
+    suites = [suite for path in paths for suite in ET.parse(path).getroot().iter("testsuite")]  # noqa: S314 -- our own; until=never
     counts = {
         key: sum(int(suite.get(key, 0)) for suite in suites)
         for key in ("tests", "failures", "errors", "skipped")

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 ROOT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from quickwins.engines import PostgresServer  # noqa: E402 -- a script of the repository; until=2027-12-31
-from tests.docs.blocks import RUN, blocks  # noqa: E402 -- likewise; until=2027-12-31
+from quickwins.engines import PostgresServer  # noqa: E402 -- a script of the repository; until=never
+from tests.docs.blocks import RUN, blocks  # noqa: E402 -- likewise; until=never
 
 HERE: Final = ROOT / ".cache" / "wheel"
 IMPORTED: Final = {
@@ -59,7 +59,7 @@ def run(*command: str | Path, environment: dict[str, str] | None = None, given: 
     clean = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "QUICKWINS"))
     }
-    done = subprocess.run(  # noqa: S603 -- no shell, commands of our own; until=2027-12-31
+    done = subprocess.run(  # noqa: S603 -- no shell, commands of our own; until=never
         [str(part) for part in command],
         cwd=folder,
         env={**clean, "PYTHONWARNINGS": "error", **(environment or {})},

@@ -43,7 +43,7 @@ class Stepped:
                 self._cancel_on(awaited)
             try:
                 yield awaited
-            except BaseException as error:  # noqa: BLE001 -- handed on as it came; until=2027-12-31
+            except BaseException as error:  # noqa: BLE001 -- handed on as it came; until=never
                 go_on = partial(steps.throw, error)
             else:
                 go_on = partial(next, steps)

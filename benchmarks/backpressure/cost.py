@@ -46,7 +46,7 @@ async def on_the_server(dsn: str) -> list[Target]:
 
         names = {name: through(to) for name, to in gated.items()}
         found = await paired_ratios_async(
-            {"the bare pool": bare, **names},  # type: ignore[dict-item]  # -- functions of no arguments, all of them; until=2027-12-31
+            {"the bare pool": bare, **names},  # type: ignore[dict-item]  # -- functions of no arguments, all of them; until=never
             reference="the bare pool",
             rng=Random(1),
             rounds=150,
@@ -89,7 +89,7 @@ async def alone() -> list[Target]:
         raise ValueError("no")
 
     async def bare_exception() -> None:
-        try:  # noqa: SIM105 -- the same form as above: `suppress` has a cost of its own; until=2027-12-31
+        try:  # noqa: SIM105 -- the same form as above: `suppress` has a cost of its own; until=never
             await failing()
         except ValueError:
             pass

@@ -93,7 +93,7 @@ async def measured(dsn: str, rounds: int, seconds: float) -> dict[float, dict[st
             for name in WITHOUT_LIMIT:
                 call = everyone[name].call
                 closed = await closed_loop(
-                    [lambda call=call: call(STATEMENT)] * POOL_SIZE,  # type: ignore[misc]  # -- a bound default; until=2027-12-31
+                    [lambda call=call: call(STATEMENT)] * POOL_SIZE,  # type: ignore[misc]  # -- a bound default; until=never
                     duration_seconds=CAPACITY_SECONDS,
                 )
                 capacity[name] = closed.per_second
@@ -105,7 +105,7 @@ async def measured(dsn: str, rounds: int, seconds: float) -> dict[float, dict[st
                 for name in rng.sample(names, len(names)):
                     contender = everyone[name]
                     report = await open_loop(
-                        lambda _, run=contender.call: run(STATEMENT),  # type: ignore[misc]  # -- a bound default; until=2027-12-31
+                        lambda _, run=contender.call: run(STATEMENT),  # type: ignore[misc]  # -- a bound default; until=never
                         arrivals,
                         timeout_seconds=TIMEOUT_SECONDS,
                         duration_seconds=seconds,

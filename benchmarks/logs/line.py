@@ -68,7 +68,7 @@ def compared(
     )
 
 
-def lines() -> list[Target]:  # noqa: C901 -- one contender after the other; until=2027-12-31
+def lines() -> list[Target]:  # noqa: C901 -- one contender after the other; until=never
     """Ours beside the peers, one kind of record after the other."""
     _, theirs = peers.structlogs()
     stdlib, loguru = peers.json_loggers(), peers.logurus()

@@ -155,7 +155,7 @@ class ContainerServer(ABC):
         self.container.with_kwargs(labels=labels(), network="bridge")
         if self.command:
             self.container.with_command(list(self.command))
-        self.container.ports[f"{self.inner_port}/tcp"] = (HOST, port)  # type: ignore[assignment]  # -- handed on to docker, which takes an address too; until=2027-12-31
+        self.container.ports[f"{self.inner_port}/tcp"] = (HOST, port)  # type: ignore[assignment]  # -- handed on to docker, which takes an address too; until=never
         self.container.start()
 
     def _running(self) -> DockerContainer:

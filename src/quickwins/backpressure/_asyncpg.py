@@ -16,7 +16,7 @@ def in_use_of(connection: asyncpg.pool.PoolConnectionProxy) -> asyncio.Future[No
     A task of our own around its release would tell it too, and costs as much as the whole gate.
     """
     try:
-        in_use: asyncio.Future[None] | None = connection._holder._in_use  # noqa: SLF001 -- no public name; until=2027-12-31
+        in_use: asyncio.Future[None] | None = connection._holder._in_use  # noqa: SLF001 -- no public name; until=2028-05-31
     except AttributeError:
         return None
     return in_use
@@ -25,7 +25,7 @@ def in_use_of(connection: asyncpg.pool.PoolConnectionProxy) -> asyncio.Future[No
 def is_lost(connection: asyncpg.pool.PoolConnectionProxy) -> bool:
     """Whether the server, or somebody else, has closed `connection` meanwhile."""
     try:
-        raw = connection._con  # noqa: SLF001 -- `is_closed` raises on a proxy that is detached; until=2027-12-31
+        raw = connection._con  # noqa: SLF001 -- `is_closed` raises on a proxy that is detached; until=never
     except AttributeError:
         raw = connection  # no proxy
     return raw is None or bool(raw.is_closed())

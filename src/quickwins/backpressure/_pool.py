@@ -299,17 +299,17 @@ class Acquisition(Hold[GatedPool]):
     def __await__(self) -> Generator[Any, None, asyncpg.pool.PoolConnectionProxy]:
         if self.state is HELD:
             raise twice()
-        return self.giver._acquire(self).__await__()  # noqa: SLF001 -- the same room; until=2027-12-31
+        return self.giver._acquire(self).__await__()  # noqa: SLF001 -- the same room; until=never
 
     def __aenter__(self) -> Coroutine[Any, Any, asyncpg.pool.PoolConnectionProxy]:
         if self.state is not NEW:
             raise twice()
-        return self.giver._acquire(self)  # noqa: SLF001 -- the same room; until=2027-12-31
+        return self.giver._acquire(self)  # noqa: SLF001 -- the same room; until=never
 
     def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> Coroutine[Any, Any, None]:
-        return self.giver._leave(self, _ending(error, self.connection))  # noqa: SLF001 -- the same room; until=2027-12-31
+        return self.giver._leave(self, _ending(error, self.connection))  # noqa: SLF001 -- the same room; until=never
 
 
 def _ending(error: BaseException | None, connection: asyncpg.pool.PoolConnectionProxy) -> Ending:

@@ -79,7 +79,7 @@ class GateShell:
             self.counts,
             Reporter(service=service, name=name, registry=registry),
             name=name,
-            rng=Random() if rng is None else rng,  # noqa: S311 -- jitter, not secrecy; until=2027-12-31
+            rng=Random() if rng is None else rng,  # noqa: S311 -- jitter, not secrecy; until=never
         )
         self._tallies = Tallies(self.counts, READINGS, registry=registry, service=service, name=name)
         self._shared = self._tallies.multiprocess

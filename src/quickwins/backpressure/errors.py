@@ -41,7 +41,7 @@ class PoolExhausted(Rejected):
 
     def __init__(
         self,
-        message: str | tuple[object, ...],  # noqa: ARG002 -- `BaseException.__new__` has taken it; until=2027-12-31
+        message: str | tuple[object, ...],  # noqa: ARG002 -- `BaseException.__new__` has taken it; until=never
         *,
         reason: RejectReason | None = None,
         retry_after_seconds: float | None = None,

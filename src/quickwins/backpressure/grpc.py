@@ -34,7 +34,7 @@ _LONGEST_DEADLINE_SECONDS = 1e9
 """A call without a deadline says that it has some hundred years left."""
 
 
-class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
+class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
     """Answers a `PoolExhausted` that leaves a handler of an aio server, and passes everything else on.
 
     A call's deadline is known to all gates below it. With a gate of its own the interceptor refuses at the door; a
@@ -102,7 +102,7 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             try:
                 if gate is not None:
                     permit = await gate.permit().__aenter__()
-                async with aclosing(behavior(request, context)) as messages:  # type: ignore[type-var]  # -- an async generator, as grpc has it; until=2027-12-31
+                async with aclosing(behavior(request, context)) as messages:  # type: ignore[type-var]  # -- an async generator, as grpc has it; until=never
                     async for message in messages:
                         if permit is not None:
                             permit.done()

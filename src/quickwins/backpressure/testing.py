@@ -55,7 +55,7 @@ class FakePool:
     Connections are made when they are first wanted; whoever finds none free waits in order of coming.
     """
 
-    def __init__(self, max_size: int = 10, *, answer: Callable[..., Any] = lambda query, *args: None) -> None:  # noqa: ARG005 -- what every answer is given; until=2027-12-31
+    def __init__(self, max_size: int = 10, *, answer: Callable[..., Any] = lambda query, *args: None) -> None:  # noqa: ARG005 -- what every answer is given; until=never
         """Make a pool of `max_size` connections.
 
         Args:
@@ -94,7 +94,7 @@ class FakePool:
         self._held.add(connection)
         return connection
 
-    async def release(self, connection: FakeConnection, *, timeout: float | None = None) -> None:  # noqa: ARG002 -- as asyncpg has it; until=2027-12-31
+    async def release(self, connection: FakeConnection, *, timeout: float | None = None) -> None:  # noqa: ARG002 -- as asyncpg has it; until=never
         """Take `connection` back; a second time does nothing."""
         if connection in self._held:
             self._held.remove(connection)

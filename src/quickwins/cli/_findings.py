@@ -150,7 +150,7 @@ def _extra(
 
 def _release(version: str) -> tuple[int, ...]:
     # Zeros at the end do not count: 6 is as new as 6.0.
-    numbers = [int(number) for number in re.findall(r"\d+", re.match(r"[0-9.]*", version)[0])]  # type: ignore[index]  # -- matches always; until=2027-12-31
+    numbers = [int(number) for number in re.findall(r"\d+", re.match(r"[0-9.]*", version)[0])]  # type: ignore[index]  # -- matches always; until=never
     while numbers and not numbers[-1]:
         numbers.pop()
     return tuple(numbers)

@@ -114,7 +114,7 @@ class Reporter:
                     "fields": {"service": self._service, "name": self._name, **fields},
                 }
                 self._logger.log(event.level, "%s %s", event.name, shown, extra=extra)
-        except Exception as error:  # noqa: BLE001 -- a log handler's failure is no reason to fail the service; until=2027-12-31
+        except Exception as error:  # noqa: BLE001 -- a log handler's failure is no reason to fail the service; until=never
             self._failed(event, error)
 
     def _failed(self, event: Event, error: Exception) -> None:

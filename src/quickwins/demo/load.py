@@ -55,9 +55,9 @@ class Load:
         arrivals = poisson_arrivals(
             rate_per_second=rate_per_second,
             duration_seconds=duration_seconds,
-            rng=Random(seed),  # noqa: S311 -- a load to repeat, not a secret; until=2027-12-31
+            rng=Random(seed),  # noqa: S311 -- a load to repeat, not a secret; until=never
         )
-        keys = ZipfKeys(users, _POPULARITY_EXPONENT, Random(f"users of {seed}"))  # noqa: S311 -- a load to repeat, not a secret; until=2027-12-31
+        keys = ZipfKeys(users, _POPULARITY_EXPONENT, Random(f"users of {seed}"))  # noqa: S311 -- a load to repeat, not a secret; until=never
         return cls(arrivals, [keys.draw() + 1 for _ in arrivals])
 
 
@@ -79,7 +79,7 @@ def outcome_of(answer: object) -> Outcome:
 
     Only the service itself can say that it refused or that a deadline passed; anything else that is not a feed failed.
     """
-    if isinstance(answer, Answer) and answer.status == 200:  # noqa: PLR2004 -- HTTP's OK; until=2027-12-31
+    if isinstance(answer, Answer) and answer.status == 200:  # noqa: PLR2004 -- HTTP's OK; until=never
         errors = json.loads(answer.body).get("errors")
         if not errors:
             return Outcome.OK

@@ -195,7 +195,7 @@ class Engine(ABC):
         """User and group to run as; `None` for our own."""
         return None
 
-    def _prepare(self, deadline: float) -> None:  # noqa: B027 -- a step that only PostgreSQL has; until=2027-12-31
+    def _prepare(self, deadline: float) -> None:  # noqa: B027 -- a step that only PostgreSQL has; until=never
         """Whatever must be done once before the server is started on its folder."""
 
     @abstractmethod
@@ -298,7 +298,7 @@ def temporary_base() -> Path:
     chosen = Path(tempfile.gettempdir()).resolve()
     if os.geteuid() != 0:
         return chosen
-    return next((base for base in (chosen, Path("/tmp"), Path("/var/tmp")) if open_to_all(base)), chosen)  # noqa: S108 -- names in it are random and made with mode 0700; until=2027-12-31
+    return next((base for base in (chosen, Path("/tmp"), Path("/var/tmp")) if open_to_all(base)), chosen)  # noqa: S108 -- names in it are random and made with mode 0700; until=never
 
 
 def open_to_all(folder: Path) -> bool:

@@ -40,7 +40,7 @@ def process_parents() -> dict[int, int]:
     """Each live process of the machine with its parent: from /proc where there is one, else from `ps` (macOS)."""
     if Path("/proc/self/stat").exists():
         found = {}
-        for entry in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 -- names alone are wanted; until=2027-12-31
+        for entry in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 -- names alone are wanted; until=never
             with contextlib.suppress(OSError):
                 text = Path("/proc", entry, "stat").read_text(errors="replace")
                 # The command's name stands in parentheses and may hold anything; state and parent follow it.
@@ -86,7 +86,7 @@ class Supervisor:
     def open(self, *, cleanup_folder: str | None, stop_signals: list[tuple[int, float]]) -> dict[str, Any]:
         """Make the folder (here and not in the parent, so that nobody can die between making and guarding it)."""
         if cleanup_folder is not None:
-            os.mkdir(cleanup_folder, 0o700)  # noqa: PTH102 -- fails on purpose where something is there already; until=2027-12-31
+            os.mkdir(cleanup_folder, 0o700)  # noqa: PTH102 -- fails on purpose where something is there already; until=never
             self.cleanup_folder = cleanup_folder
         self.stop_signals = stop_signals
         return {}
@@ -105,7 +105,7 @@ class Supervisor:
         if run_as is not None:
             account = {"user": run_as[0], "group": run_as[1], "extra_groups": []}
         with Path(log_path).open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 -- what the parent asked for; until=2027-12-31
+            self.process = subprocess.Popen(  # noqa: S603 -- what the parent asked for; until=never
                 argv,
                 env=env,
                 cwd=cwd,

@@ -64,7 +64,7 @@ class KafkaBroker(Engine):
     @cached_property
     def _program_version(self) -> str:
         command = [self._program, "--version"]
-        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)  # noqa: S603 -- our server; until=2027-12-31
+        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)  # noqa: S603 -- our server; until=never
         return said.stdout.split()[-1]
 
     def _argv(self, port: int) -> list[str]:

@@ -87,7 +87,7 @@ class Child:
         ours, theirs = socket.socketpair()
         with theirs:
             # `-I`: neither this folder nor PYTHONPATH may stand in front of the standard library.
-            self._supervisor = subprocess.Popen(  # noqa: S603 -- our own file; until=2027-12-31
+            self._supervisor = subprocess.Popen(  # noqa: S603 -- our own file; until=never
                 [sys.executable, "-I", str(SUPERVISOR), str(theirs.fileno()), str(self._owner)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -112,7 +112,7 @@ class Child:
         self._cleanup_folder = cleanup_folder
 
     @classmethod
-    def start(  # noqa: D417 -- the others are the constructor's; until=2027-12-31
+    def start(  # noqa: D417 -- the others are the constructor's; until=never
         cls,
         argv: Sequence[str],
         *,

@@ -72,7 +72,7 @@ EMPTY = Context(MappingProxyType({}))
 CONTEXT: ContextVar[Context] = ContextVar("quickwins_log_context", default=EMPTY)
 
 
-class within:  # noqa: N801 -- used as a context manager, like a function; until=2027-12-31
+class within:  # noqa: N801 -- used as a context manager, like a function; until=never
     """A block in which a context is in force. Left in another context than it was entered in, it changes nothing."""
 
     __slots__ = ("_context", "_token")
@@ -91,7 +91,7 @@ class within:  # noqa: N801 -- used as a context manager, like a function; until
             leave(CONTEXT, token)
 
 
-class bound(within):  # noqa: N801 -- used as a context manager, like a function; until=2027-12-31
+class bound(within):  # noqa: N801 -- used as a context manager, like a function; until=never
     """Within this block every line carries `fields`; tasks started inside inherit them.
 
     Values are looked at, and redacted, at the first line. At most `MAX_FIELDS` fields are kept. Enter an object once.

@@ -77,7 +77,7 @@ class Logger:
         destination = current
         if destination is None:
             self._elsewhere(DEBUG, event, fields)
-        elif destination.threshold <= 10:  # noqa: PLR2004 -- logging.DEBUG, a constant for speed; until=2027-12-31
+        elif destination.threshold <= 10:  # noqa: PLR2004 -- logging.DEBUG, a constant for speed; until=never
             destination.emit(
                 DEBUG, event, {**self._fields, **fields} if self._fields else fields, CONTEXT.get()
             )
@@ -87,7 +87,7 @@ class Logger:
         destination = current
         if destination is None:
             self._elsewhere(INFO, event, fields)
-        elif destination.threshold <= 20:  # noqa: PLR2004 -- logging.INFO, a constant for speed; until=2027-12-31
+        elif destination.threshold <= 20:  # noqa: PLR2004 -- logging.INFO, a constant for speed; until=never
             destination.emit(
                 INFO, event, {**self._fields, **fields} if self._fields else fields, CONTEXT.get()
             )
@@ -165,7 +165,7 @@ class Logger:
         if logger.isEnabledFor(level.number):
             own = {name: said.pop(name) for name in _STANDARD_EXTRA & said.keys()}
             shown = "".join(f" {name}={value}" for name, value in said.items())
-            logger.log(level.number, "%s%s", event, shown, extra={"event": event, "fields": said}, **own)  # type: ignore[arg-type]  # -- the application's own words for logging; until=2027-12-31
+            logger.log(level.number, "%s%s", event, shown, extra={"event": event, "fields": said}, **own)  # type: ignore[arg-type]  # -- the application's own words for logging; until=never
 
 
 def get_logger(name: str = "") -> Logger:

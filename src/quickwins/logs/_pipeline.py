@@ -88,11 +88,11 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         self._tallies = Tallies(
             self,
             (
-                Reading(RECORDS, lambda one: {(level.name,): one._records[level.index] for level in LEVELS}),  # noqa: SLF001 -- of this class; until=2027-12-31
+                Reading(RECORDS, lambda one: {(level.name,): one._records[level.index] for level in LEVELS}),  # noqa: SLF001 -- of this class; until=never
                 Reading(DROPPED, Pipeline._dropped),
                 Reading(REDACTIONS, Pipeline._redactions),
                 Reading(SINK_ERRORS, lambda one: {(): one.sink.stats().errors}),
-                Reading(SECONDS, lambda one: {(): one._seconds * _MEASURED}),  # noqa: SLF001 -- of this class; until=2027-12-31
+                Reading(SECONDS, lambda one: {(): one._seconds * _MEASURED}),  # noqa: SLF001 -- of this class; until=never
             ),
             registry=registry,
             service=service,
@@ -162,7 +162,7 @@ class Pipeline(AbstractContextManager["Pipeline"]):
             return
         try:
             event, fields = said(record, self._shown)
-        except Exception as broken:  # noqa: BLE001 -- a log call never raises, whatever a record holds; until=2027-12-31
+        except Exception as broken:  # noqa: BLE001 -- a log call never raises, whatever a record holds; until=never
             event, fields = "log.failed", {"logger": record.name, "kind": type(broken).__name__}
         try:
             self.emit(level_of(record.levelno), event, fields, CONTEXT.get())

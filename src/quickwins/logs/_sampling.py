@@ -72,7 +72,7 @@ class Sampler:
         if level.number >= WARNING.number:
             return 1
         duration = fields.get("duration_ms")
-        if type(duration) in {int, float} and duration >= self.sampling.slow_ms:  # type: ignore[operator]  # -- a number, as just seen; until=2027-12-31
+        if type(duration) in {int, float} and duration >= self.sampling.slow_ms:  # type: ignore[operator]  # -- a number, as just seen; until=never
             return 1
         if second != self._second:
             self._second, self._seen = second, {}

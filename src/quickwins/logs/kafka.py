@@ -38,7 +38,7 @@ def inject(headers: Iterable[tuple[str, bytes]] | None = ()) -> list[tuple[str, 
     return [pair for pair in kept if pair[0] not in NAMES] + [(name, value.encode()) for name, value in ours]
 
 
-class extract(within):  # noqa: N801 -- used as a context manager, like a function; until=2027-12-31
+class extract(within):  # noqa: N801 -- used as a context manager, like a function; until=never
     """Within this block every line carries the trace of a message, its correlation id, and where it came from.
 
     Enter an object once.
@@ -90,7 +90,7 @@ def _readable(headers: object) -> list[tuple[str, bytes | str]]:
         (pair[0], pair[1])
         for pair in headers
         if isinstance(pair, (list, tuple))
-        and len(pair) == 2  # noqa: PLR2004 -- a pair; until=2027-12-31
+        and len(pair) == 2  # noqa: PLR2004 -- a pair; until=never
         and isinstance(pair[0], str)
         and isinstance(pair[1], (bytes, str))
     ]

@@ -159,7 +159,7 @@ class _Running:
 def _safely(say: Callable[..., None], *args: object) -> None:
     try:
         say(*args)
-    except Exception as failure:  # noqa: BLE001 -- logging must not fail an operation; until=2027-12-31
+    except Exception as failure:  # noqa: BLE001 -- logging must not fail an operation; until=never
         _log.error("log.failed", exc_info=failure)
 
 

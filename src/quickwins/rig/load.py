@@ -157,7 +157,7 @@ class _OpenLoop:
             if task.cancelling() and self.seen.outcomes[index] is None:
                 raise
             answer = error
-        except Exception as error:  # noqa: BLE001 -- every failure of the measured call is a result; until=2027-12-31
+        except Exception as error:  # noqa: BLE001 -- every failure of the measured call is a result; until=never
             answer = error
         finally:
             self._inflight -= 1

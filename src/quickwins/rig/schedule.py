@@ -107,7 +107,7 @@ class SignalSchedule:
             )
         if not targets or not actions or Action.CONTINUE in actions:
             raise ConfigError("a schedule needs targets, and actions other than CONTINUE")
-        rng = Random(seed)  # noqa: S311 -- a replayable schedule, no secret; until=2027-12-31
+        rng = Random(seed)  # noqa: S311 -- a replayable schedule, no secret; until=never
         steps: list[Step] = []
         stopped_until = dict.fromkeys(targets, -1.0)
         for at_seconds in sorted(rng.uniform(0, duration_seconds) for _ in range(count)):

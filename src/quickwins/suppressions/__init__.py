@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
-    from quickwins.suppressions import bridge  # noqa: F401 -- reached as an attribute; until=2027-12-31
+    from quickwins.suppressions import bridge  # noqa: F401 -- reached as an attribute; until=never
     from quickwins.suppressions._audit import audit, scan_text
     from quickwins.suppressions.baseline import Baseline, BaselineDiff
     from quickwins.suppressions.errors import BaselineError, GitError

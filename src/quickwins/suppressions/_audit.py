@@ -88,11 +88,11 @@ def _files(paths: Iterable[str | os.PathLike[str]], root: Path, exclude: tuple[s
     names = {*EXCLUDED, *(one for one in exclude if "/" not in one.strip("/"))}
     places = {str(root / one.strip("/")) for one in (*exclude, *EXCLUDED_AT_ROOT)}
     for path in paths:
-        start = os.path.abspath(path)  # noqa: PTH100 -- as text: a Path for each file costs more than reading it; until=2027-12-31
-        if os.path.isfile(start):  # noqa: PTH113 -- as text, see above; until=2027-12-31
+        start = os.path.abspath(path)  # noqa: PTH100 -- as text: a Path for each file costs more than reading it; until=never
+        if os.path.isfile(start):  # noqa: PTH113 -- as text, see above; until=never
             yield start
             continue
-        if not os.path.isdir(start):  # noqa: PTH112 -- as text, see above; until=2027-12-31
+        if not os.path.isdir(start):  # noqa: PTH112 -- as text, see above; until=never
             raise ConfigError(f"{os.fspath(path)}: no such file or folder")
         for folder, folders, files in os.walk(start):
             folders[:] = [
@@ -115,7 +115,7 @@ def _is_script(path: str, name: str) -> bool:
     if "." in name.lstrip("."):
         return False
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 -- as above; until=2027-12-31
+        with open(path, "rb") as file:  # noqa: PTH123 -- as above; until=never
             return file.read(2) == b"#!"
     except OSError:
         return False
@@ -131,7 +131,7 @@ def _relative(file: str, root: Path) -> str:
 def _read(file: str, path: str, into: _Collected, today: date) -> None:
     into.paths.add(path)
     try:
-        with open(file, "rb") as opened:  # noqa: PTH123 -- as above; until=2027-12-31
+        with open(file, "rb") as opened:  # noqa: PTH123 -- as above; until=never
             data = opened.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         _add(into, path, [_unparseable(lexer.Unparseable(str(error.strerror)))])
@@ -145,7 +145,7 @@ def _scan(path: str, data: bytes, into: _Collected, today: date) -> None:
     name = path.rsplit("/", 1)[-1]
     try:
         if len(data) > MAX_FILE_BYTES:
-            raise lexer.Unparseable(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")  # noqa: TRY301 -- one handler for all; until=2027-12-31
+            raise lexer.Unparseable(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")  # noqa: TRY301 -- one handler for all; until=never
         if name.endswith(_PYTHON) or _PYTHON_SHEBANG.match(data):
             found, names = _python(lexer.decoded(data), today)
             if found:

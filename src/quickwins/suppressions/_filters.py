@@ -39,7 +39,7 @@ def forget_cached_decisions() -> None:
 
 def caller() -> str:
     """The place that called the function of `warnings` that called ours, `file:line`."""
-    frame = sys._getframe(2)  # noqa: SLF001 -- what `inspect` uses, without its cost; until=2027-12-31
+    frame = sys._getframe(2)  # noqa: SLF001 -- what `inspect` uses, without its cost; until=never
     while frame.f_back is not None and frame.f_code.co_filename == warnings.__file__:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
@@ -47,7 +47,7 @@ def caller() -> str:
 
 def _module(filename: str) -> str:
     """The name of the module that warns, from the stack; else from the name of the file, as Python does."""
-    frame = sys._getframe(1)  # noqa: SLF001 -- to find the module on the stack; until=2027-12-31
+    frame = sys._getframe(1)  # noqa: SLF001 -- to find the module on the stack; until=never
     while frame.f_back is not None:
         frame = frame.f_back
         if frame.f_code.co_filename == filename:

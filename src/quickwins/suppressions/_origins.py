@@ -18,7 +18,7 @@ def origin(file: str, first_party: tuple[str, ...]) -> tuple[str, str]:
         first_party: Folders of the service's own code, each ending with a separator; empty means everything except
             Python itself and installed packages.
     """
-    path = os.path.abspath(file)  # noqa: PTH100 -- compared as text; until=2027-12-31
+    path = os.path.abspath(file)  # noqa: PTH100 -- compared as text; until=never
     if any(path.startswith(one) for one in first_party):
         return FIRST_PARTY, ""
     python = sysconfig.get_paths()

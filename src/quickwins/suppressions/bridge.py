@@ -69,7 +69,7 @@ class Bridge:
             name=name,
             registry=registry,
             clock=SystemClock() if clock is None else clock,
-            first_party=tuple(os.path.join(os.path.abspath(one), "") for one in first_party),  # noqa: PTH100, PTH118 -- compared as text; until=2027-12-31
+            first_party=tuple(os.path.join(os.path.abspath(one), "") for one in first_party),  # noqa: PTH100, PTH118 -- compared as text; until=never
         )
         self._tallies = Tallies(
             self,
@@ -283,14 +283,14 @@ def install(
     Raises:
         ConfigError: A bridge is installed already.
     """
-    global _current  # noqa: PLW0603 -- as process-wide as what it guards; until=2027-12-31
+    global _current  # noqa: PLW0603 -- as process-wide as what it guards; until=never
     if _current is not None:
         raise ConfigError("a bridge is installed already; a process has one")
     made = Bridge(
         flag=flag, service=service, name=name, registry=registry, clock=clock, first_party=tuple(first_party)
     )
     _current = made
-    made._install()  # noqa: SLF001 -- the same room; until=2027-12-31
+    made._install()  # noqa: SLF001 -- the same room; until=never
     return made
 
 
@@ -299,7 +299,7 @@ def uninstall() -> None:
     global _current
     bridge, _current = _current, None
     if bridge is not None:
-        bridge._uninstall()  # noqa: SLF001 -- the same room; until=2027-12-31
+        bridge._uninstall()  # noqa: SLF001 -- the same room; until=never
 
 
 def installed() -> Bridge | None:

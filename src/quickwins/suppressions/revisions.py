@@ -43,8 +43,8 @@ def base_baseline(revision: str, path: str | os.PathLike[str]) -> Baseline | Non
 
 def _git(folder: Path, *arguments: str, what: str) -> str:
     try:
-        done = subprocess.run(  # noqa: S603 -- no shell, arguments of our own; until=2027-12-31
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 -- git is where PATH says; until=2027-12-31
+        done = subprocess.run(  # noqa: S603 -- no shell, arguments of our own; until=never
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 -- git is where PATH says; until=never
             capture_output=True,
             text=True,
             timeout=_TIMEOUT_SECONDS,

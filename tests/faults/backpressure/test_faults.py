@@ -54,7 +54,7 @@ GATES: dict[str, Callable[[], Gate]] = {
 class Off:
     """A flag that is off."""
 
-    class state:  # noqa: N801 -- shaped like a flag's; until=2027-12-31
+    class state:  # noqa: N801 -- shaped like a flag's; until=never
         on = False
 
     def active(self) -> bool:
@@ -234,7 +234,7 @@ async def test_the_network_is_cut(postgres: Target, kind: str, refuse_new: bool)
                     await proxy.reset(refuse_new=refuse_new)
                     if refuse_new:
                         failed = seen.total() - seen["served"]
-                        await eventually(lambda failed=failed: seen.total() - seen["served"] > failed + 10)  # type: ignore[misc]  # -- a bound default; until=2027-12-31
+                        await eventually(lambda failed=failed: seen.total() - seen["served"] > failed + 10)  # type: ignore[misc]  # -- a bound default; until=never
                         await proxy.heal()
                 await served_more(seen)
             await recovered(gated)

@@ -60,7 +60,7 @@ async def serving(app: Any) -> AsyncIterator[Get]:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             return await asyncio.to_thread(fetch, path, method, named)
 
-        get.port = port  # type: ignore[attr-defined]  # -- set by the test itself; until=2027-12-31
+        get.port = port  # type: ignore[attr-defined]  # -- set by the test itself; until=never
         try:
             await eventually(lambda: server.started)
             yield get
@@ -218,7 +218,7 @@ async def test_a_response_that_goes_on_holds_no_permit() -> None:
         return StreamingResponse(parts(), media_type="text/event-stream")
 
     async with serving(starlette(Route("/events", events), Route("/", ok), gate=gate)) as get:
-        reader, writer = await asyncio.open_connection("127.0.0.1", get.port)  # type: ignore[attr-defined]  # -- set by the test itself; until=2027-12-31
+        reader, writer = await asyncio.open_connection("127.0.0.1", get.port)  # type: ignore[attr-defined]  # -- set by the test itself; until=never
         writer.write(b"GET /events HTTP/1.1\r\nhost: x\r\n\r\n")
         await asyncio.wait_for(reader.readuntil(b"one"), DEADLINE_SECONDS)
         assert gate.stats().inflight == 0
@@ -239,7 +239,7 @@ async def test_a_client_that_goes_away_gives_its_permit_back() -> None:
         raise ConnectionResetError
 
     async with serving(starlette(Route("/", wait_for_the_end), gate=gate)) as get:
-        _, writer = await asyncio.open_connection("127.0.0.1", get.port)  # type: ignore[attr-defined]  # -- set by the test itself; until=2027-12-31
+        _, writer = await asyncio.open_connection("127.0.0.1", get.port)  # type: ignore[attr-defined]  # -- set by the test itself; until=never
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         await asyncio.wait_for(entered.wait(), DEADLINE_SECONDS)
         assert gate.stats().inflight == 1
@@ -272,7 +272,7 @@ async def test_websockets_and_lifespan_pass_a_full_edge_untouched() -> None:
 
     async with gate.permit():
         for kind in ("websocket", "lifespan"):
-            await BackpressureMiddleware(app, gate=gate)({"type": kind}, send, send)  # type: ignore[arg-type]  # -- a stand-in; until=2027-12-31
+            await BackpressureMiddleware(app, gate=gate)({"type": kind}, send, send)  # type: ignore[arg-type]  # -- a stand-in; until=never
     assert seen == [("websocket", send), ("lifespan", send)]
 
 

@@ -121,7 +121,7 @@ async def test_a_handler_that_fans_out_is_refused_when_all_its_failures_are_refu
 async def test_trailers_that_the_handler_had_set_are_kept() -> None:
     async def answer(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
         context.set_trailing_metadata((("request-id", "7"),))
-        return await refusing()(request, context)  # type: ignore[no-any-return]  # -- as grpc has it; until=2027-12-31
+        return await refusing()(request, context)  # type: ignore[no-any-return]  # -- as grpc has it; until=never
 
     async with serving(one=grpc.unary_unary_rpc_method_handler(answer)) as channel:
         error = await failure(channel.unary_unary("/test/one")(b""))

@@ -316,7 +316,7 @@ async def test_a_generator_that_is_left_in_a_transaction_gives_its_connection_ba
 
     generator = rows()
     assert await anext(generator) == 1
-    await generator.aclose()  # type: ignore[attr-defined]  # -- an async generator has it; until=2027-12-31
+    await generator.aclose()  # type: ignore[attr-defined]  # -- an async generator has it; until=never
     await all_is_back(pool)
 
     abandoned = rows()

@@ -86,7 +86,7 @@ async def test_a_connection_that_the_server_closed_is_replaced(answer: bytes) ->
         for number in range(1, 4):
             assert (await client.request("GET", "/metrics")).status == 200
             async with asyncio.timeout(10):
-                while any(connection.usable() for connection in client._idle):  # noqa: ASYNC110 -- no event to wait for; until=2027-12-31
+                while any(connection.usable() for connection in client._idle):  # noqa: ASYNC110 -- no event to wait for; until=never
                     await asyncio.sleep(0)
             assert connections == number
         client.close()

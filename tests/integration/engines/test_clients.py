@@ -77,7 +77,7 @@ async def create_topic(bootstrap: str, topic: str, partitions: int) -> None:
 
 async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 -- the client has no event for it; until=2027-12-31
+        while not condition():  # noqa: ASYNC110 -- the client has no event for it; until=never
             await asyncio.sleep(0.02)
 
 

@@ -42,7 +42,7 @@ async def test_three_consumers_share_the_partitions_and_take_over_those_of_one_t
         members: list[AIOKafkaConsumer] = []
 
         async def shared_by(expected: list[int]) -> None:
-            while sorted(len(member.assignment()) for member in members) != expected:  # noqa: ASYNC110 -- the client has no event for it; until=2027-12-31
+            while sorted(len(member.assignment()) for member in members) != expected:  # noqa: ASYNC110 -- the client has no event for it; until=never
                 await asyncio.sleep(0.02)
             held = [partition for member in members for partition in member.assignment()]
             assert sorted(held) == [TopicPartition(topic, number) for number in range(PARTITIONS)]

@@ -355,7 +355,7 @@ async def test_a_method_that_is_not_there_is_not_named(server_lines: Lines) -> N
 
 
 async def test_an_interceptor_that_fails_leaves_the_line_of_its_call(server_lines: Lines) -> None:
-    class Broken(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
+    class Broken(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
         async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
             annotate(inner=True)
             raise ValueError("secret")
@@ -388,7 +388,7 @@ async def test_whose_trace_is_continued(server_lines: Lines, trusted: Any, conti
 
 async def test_health_checks_and_what_is_off_leave_no_line(server_lines: Lines) -> None:
     class Off:
-        class state:  # noqa: N801 -- as flags have it; until=2027-12-31
+        class state:  # noqa: N801 -- as flags have it; until=never
             on = False
 
     async def bare(request: bytes, context: Any) -> bytes:
@@ -490,7 +490,7 @@ async def test_outside_a_request_a_client_adds_nothing(client_lines: Lines, kind
 @pytest.mark.usefixtures("in_a_request")
 async def test_a_client_that_is_off_adds_nothing(client_lines: Lines) -> None:
     class Off:
-        class state:  # noqa: N801 -- as flags have it; until=2027-12-31
+        class state:  # noqa: N801 -- as flags have it; until=never
             on = False
 
     off: Any = Off
@@ -526,7 +526,7 @@ async def test_a_call_that_fails_or_is_cancelled_leaves_its_line_with_the_code(
         assert (await ended(client_lines, 3)).fields["rpc.grpc.status_code"] == 1
 
 
-class Waiting(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
+class Waiting(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
     """As many are written: it waits for the answer, and gives that back instead of the call."""
 
     async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:

@@ -237,7 +237,7 @@ async def test_a_mistake_of_ours_is_told_and_does_not_hurt_the_operation(
 
 async def test_while_its_flag_is_off_nothing_is_said(lines: Lines) -> None:
     class Off:
-        class state:  # noqa: N801 -- as flags have it; until=2027-12-31
+        class state:  # noqa: N801 -- as flags have it; until=never
             on = False
 
     off: Any = Off

@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 10.0
 async def soon(condition: Callable[[], bool]) -> None:
     """Wait for a condition; fail when patience ends."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not condition():  # noqa: ASYNC110 -- the condition is another party's state, no event of ours; until=2027-12-31
+        while not condition():  # noqa: ASYNC110 -- the condition is another party's state, no event of ours; until=never
             await asyncio.sleep(0.001)
 
 

@@ -50,7 +50,7 @@ def state_of(process: subprocess.Popen[bytes]) -> str:
 
 async def is_stopped(process: subprocess.Popen[bytes]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while state_of(process) != "T":  # noqa: ASYNC110 -- the state of another process, no event of ours; until=2027-12-31
+        while state_of(process) != "T":  # noqa: ASYNC110 -- the state of another process, no event of ours; until=never
             await asyncio.sleep(0.001)
 
 

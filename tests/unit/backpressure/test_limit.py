@@ -194,7 +194,7 @@ def test_a_database_that_gets_slower_and_recovers_is_followed_within_ten_windows
     core = learner(10)
     outcome = run(database, core, rate=rate, seconds=end, seed=1)
     for since, until, service_seconds in ((2.0, 20.0, 0.01), (20.0, 40.0, 0.05), (40.0, 60.0, 0.01)):
-        steady = Database(10, speed, work, lambda _now, s=service_seconds: s, 2.0)  # type: ignore[misc]  # -- a bound default; until=2027-12-31
+        steady = Database(10, speed, work, lambda _now, s=service_seconds: s, 2.0)  # type: ignore[misc]  # -- a bound default; until=never
         best = best_fixed(steady, rate, 8.0, 1, 0.0)
         settled = since + 10 * WINDOW_ROUNDS * service_seconds
         assert 0.8 * best <= outcome.mean_limit(settled, until) <= 1.2 * best

@@ -199,7 +199,7 @@ async def test_only_the_five_worst_places_are_remembered() -> None:
     gate.bind(1, clock=clock, registry=CollectorRegistry())
     for number in range(9):
         names: dict[str, Any] = {"clock": clock}
-        exec(f"async def place{number}(gate):\n    async with gate.permit():\n        clock.now += 1", names)  # noqa: S102 -- nine places; until=2027-12-31
+        exec(f"async def place{number}(gate):\n    async with gate.permit():\n        clock.now += 1", names)  # noqa: S102 -- nine places; until=never
         await names[f"place{number}"](gate)
     assert len(gate.stats().longest_held) == 5
 

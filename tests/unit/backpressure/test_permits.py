@@ -39,7 +39,7 @@ async def in_line(
     for _ in range(number):
         before = gate.stats().waiting
         tasks.append(asyncio.ensure_future(use()))
-        await eventually(lambda before=before: gate.stats().waiting == before + 1)  # type: ignore[misc]  # -- a bound default; until=2027-12-31
+        await eventually(lambda before=before: gate.stats().waiting == before + 1)  # type: ignore[misc]  # -- a bound default; until=never
     return tasks
 
 

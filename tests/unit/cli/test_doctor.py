@@ -118,7 +118,7 @@ def test_start_asks_each_server_and_says_why_one_did_not_answer(
         class Fake:
             name = kind
             version = "1.2"
-            lacking = {"durable": "it forgets"}  # noqa: RUF012 -- read only; until=2027-12-31
+            lacking = {"durable": "it forgets"}  # noqa: RUF012 -- read only; until=never
 
             @classmethod
             def start(cls) -> Self:

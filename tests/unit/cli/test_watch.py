@@ -153,4 +153,4 @@ def test_follow_tells_of_a_flag_that_expires_by_itself() -> None:
     seconds_until_seen: Iterator[object] = islice(found, 1)
 
     (change,) = seconds_until_seen
-    assert (change.old, change.new, change.changes) == ("50% (percent)", "5% (expired)", {})  # type: ignore[attr-defined]  # -- a change, as the test has made sure; until=2027-12-31
+    assert (change.old, change.new, change.changes) == ("50% (percent)", "5% (expired)", {})  # type: ignore[attr-defined]  # -- a change, as the test has made sure; until=never

@@ -30,7 +30,7 @@ class Pool:
 async def test_a_feed_is_one_query_on_the_gated_pool() -> None:
     row = {"id": 1, "author": "A", "body": "B", "created_at": datetime(2025, 1, 1, tzinfo=UTC)}
     bare, gated = Pool([]), Pool([row])
-    backend = FeedBackend(bare=bare, gated=gated, service_seconds=0.25)  # type: ignore[arg-type]  # -- a stand-in; until=2027-12-31
+    backend = FeedBackend(bare=bare, gated=gated, service_seconds=0.25)  # type: ignore[arg-type]  # -- a stand-in; until=never
     response = await backend.GetFeed(feed_pb2.FeedRequest(user_id=5, limit=2), None)
     assert gated.asked == [(FEED_QUERY, 5, 2, 0.25)]
     assert bare.asked == []
@@ -40,7 +40,7 @@ async def test_a_feed_is_one_query_on_the_gated_pool() -> None:
 @pytest.mark.asyncio
 async def test_capacity_is_measured_past_the_gate_with_a_worker_for_each_connection() -> None:
     bare, gated = Pool([]), Pool([])
-    backend = FeedBackend(bare=bare, gated=gated, service_seconds=0.25)  # type: ignore[arg-type]  # -- a stand-in; until=2027-12-31
+    backend = FeedBackend(bare=bare, gated=gated, service_seconds=0.25)  # type: ignore[arg-type]  # -- a stand-in; until=never
     reached = await backend.MeasureCapacity(feed_pb2.CapacityRequest(seconds=0.01), None)
     assert reached.workers == 3
     assert reached.queries == len(bare.asked) > 0

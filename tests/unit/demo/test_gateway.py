@@ -82,7 +82,7 @@ async def test_backends_take_turns_and_calls_carry_the_deadline(monkeypatch: pyt
         def __init__(self, channel: str) -> None:
             self.channel = channel
 
-        async def GetFeed(self, request: Any, *, timeout: float) -> feed_pb2.FeedResponse:  # noqa: N802 -- the protocol's; until=2027-12-31
+        async def GetFeed(self, request: Any, *, timeout: float) -> feed_pb2.FeedResponse:  # noqa: N802 -- the protocol's; until=never
             asked.append((self.channel, timeout))
             if len(asked) == 3:
                 raise rpc_error(grpc.StatusCode.DEADLINE_EXCEEDED)

@@ -300,7 +300,7 @@ async def test_servers_loggers_are_adopted_when_the_application_starts(
 
 
 class Off:
-    class state:  # noqa: N801 -- as flags have it; until=2027-12-31
+    class state:  # noqa: N801 -- as flags have it; until=never
         on = False
 
 
@@ -315,7 +315,7 @@ async def test_lifespan_and_what_is_off_pass_untouched(lines: Lines) -> None:
 
     for kind, flag in (("lifespan", None), ("http", Off), ("websocket", Off)):
         scope = {"type": kind, "headers": []}
-        await LogMiddleware(app, flag=flag)(scope, receive, send)  # type: ignore[arg-type]  # -- a stand-in; until=2027-12-31
+        await LogMiddleware(app, flag=flag)(scope, receive, send)  # type: ignore[arg-type]  # -- a stand-in; until=never
         assert seen.pop() == ({"type": kind, "headers": []}, receive, send, EMPTY)
     assert not lines.lines
 

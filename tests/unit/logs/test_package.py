@@ -53,7 +53,7 @@ def test_a_service_that_uses_no_file_imports_no_pydantic_and_no_structlog_before
         ),
         pytest.param(Sink.stdout, "<Sink to 1 closed, 0 bytes queued>", id="a sink to a descriptor"),
         pytest.param(
-            lambda: Sink.file("/tmp/log"),  # noqa: S108 -- never opened; until=2027-12-31
+            lambda: Sink.file("/tmp/log"),  # noqa: S108 -- never opened; until=never
             "<Sink to '/tmp/log' closed, 0 bytes queued>",
             id="a sink to a file",
         ),

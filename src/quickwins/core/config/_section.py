@@ -22,7 +22,7 @@ class Section(BaseModel):
 
 def _no_boolean(value: object) -> object:
     if isinstance(value, bool):
-        raise ValueError("Input should be a number, not true or false")  # noqa: TRY004 -- what pydantic expects; until=2027-12-31
+        raise ValueError("Input should be a number, not true or false")  # noqa: TRY004 -- what pydantic expects; until=never
     return value
 
 

@@ -118,7 +118,7 @@ def decide(feature: str, settings: FlagSettings, wall_now: float) -> FlagState:
         percent, why = settings.fallback_percent, Why.EXPIRED
     else:
         percent = settings.percent
-        why = Why.ON if percent >= 100 else Why.PERCENT  # noqa: PLR2004 -- a hundred percent; until=2027-12-31
+        why = Why.ON if percent >= 100 else Why.PERCENT  # noqa: PLR2004 -- a hundred percent; until=never
     limit = round(percent * _BUCKETS_PER_PERCENT)
     return FlagState(feature, limit >= BUCKETS, limit, why, settings.salt or feature)
 

@@ -27,7 +27,7 @@ class Live(Protocol):
 PIN: ContextVar[pinned | None] = ContextVar("quickwins_pin", default=None)
 
 
-class pinned:  # noqa: N801 -- used as a context manager, like a function; until=2027-12-31
+class pinned:  # noqa: N801 -- used as a context manager, like a function; until=never
     """Within this block every flag answers from one snapshot, for one key.
 
     The snapshot is taken when the first flag is asked. Tasks started inside the block inherit the pin; those that
@@ -78,7 +78,7 @@ class pinned:  # noqa: N801 -- used as a context manager, like a function; until
     ) -> None:
         self._snapshots = None
         if self._token is not None:
-            try:  # noqa: SIM105 -- a call, of `contexts.leave` as well, is a tenth of what a pin costs; until=2027-12-31
+            try:  # noqa: SIM105 -- a call, of `contexts.leave` as well, is a tenth of what a pin costs; until=never
                 PIN.reset(self._token)
             except ValueError:
                 pass

@@ -106,10 +106,10 @@ class FlagWriter:
         argv = []
         for part in self._command:
             for placeholder, value in filled.items():
-                part = part.replace(placeholder, value)  # noqa: PLW2901 -- filled in step by step; until=2027-12-31
+                part = part.replace(placeholder, value)  # noqa: PLW2901 -- filled in step by step; until=never
             argv.append(part)
         try:
-            done = subprocess.run(  # noqa: S603 -- the operator's own command, no shell; until=2027-12-31
+            done = subprocess.run(  # noqa: S603 -- the operator's own command, no shell; until=never
                 argv, check=False, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_SECONDS
             )
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -210,8 +210,8 @@ def _replace(target: Path, text: str) -> None:
             file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, target)  # noqa: PTH105 -- the name is a string already; until=2027-12-31
+        os.replace(name, target)  # noqa: PTH105 -- the name is a string already; until=never
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)  # noqa: PTH108 -- the name is a string already; until=2027-12-31
+            os.unlink(name)  # noqa: PTH108 -- the name is a string already; until=never
         raise

@@ -114,7 +114,7 @@ class Metrics:
 
 def _capped(collector: Counter | Gauge | Histogram, metric: Metric, place: int, value: str) -> str:
     """`value`, or `other` once all instances on the registry together have used up the cap."""
-    known = {values[len(BASE_LABELS) + place] for values in list(collector._metrics)}  # noqa: SLF001 -- no public way; until=2027-12-31
+    known = {values[len(BASE_LABELS) + place] for values in list(collector._metrics)}  # noqa: SLF001 -- no public way; until=2028-04-30
     return value if value in known or len(known - {OTHER}) < metric.max_values else OTHER
 
 
@@ -126,7 +126,7 @@ def _collector(cls: type[_C], metric: Metric, registry: CollectorRegistry) -> _C
     names = (*BASE_LABELS, *metric.labels)
     with _declaring:
         # The registry is the only table of what is declared on it that survives a second import of this module.
-        known: dict[str, Collector] = registry._names_to_collectors  # noqa: SLF001 -- no public look-up exists; until=2027-12-31
+        known: dict[str, Collector] = registry._names_to_collectors  # noqa: SLF001 -- no public look-up exists; until=2028-03-31
         found = known.get(metric.name)
         if found is None:
             if cls is Gauge:
@@ -140,6 +140,6 @@ def _collector(cls: type[_C], metric: Metric, registry: CollectorRegistry) -> _C
             if cls is Histogram and metric.buckets is not None:
                 return cls(metric.name, metric.help, names, registry=registry, buckets=metric.buckets)
             return cls(metric.name, metric.help, names, registry=registry)
-    if not isinstance(found, cls) or found._labelnames != names:  # noqa: SLF001 -- no public accessor exists; until=2027-12-31
+    if not isinstance(found, cls) or found._labelnames != names:  # noqa: SLF001 -- no public accessor exists; until=2028-06-30
         raise ConfigError(f"{metric.name} is on this registry already, as something else")
     return found

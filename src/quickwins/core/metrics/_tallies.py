@@ -224,7 +224,7 @@ class _PlainCollector(Collector):
 
 
 def _bound(seconds: float) -> str:
-    text: str = floatToGoString(seconds)  # type: ignore[no-untyped-call]  # -- prometheus_client leaves it untyped; until=2027-12-31
+    text: str = floatToGoString(seconds)  # type: ignore[no-untyped-call]  # -- prometheus_client leaves it untyped; until=2027-10-31
     return text
 
 
@@ -235,7 +235,7 @@ def _collector(metric: Metric, registry: CollectorRegistry) -> _PlainCollector:
     """The collector of `metric` on `registry`, declared there at its first use by anybody."""
     with _declaring:
         # The registry is the only table of what is declared on it.
-        found = registry._names_to_collectors.get(metric.name)  # noqa: SLF001 -- no public look-up exists; until=2027-12-31
+        found = registry._names_to_collectors.get(metric.name)  # noqa: SLF001 -- no public look-up exists; until=2028-03-31
         if found is None:
             found = _PlainCollector(metric)
             registry.register(found)

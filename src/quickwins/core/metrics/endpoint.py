@@ -42,7 +42,7 @@ def exposed_registry(registry: CollectorRegistry | None = None) -> CollectorRegi
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return REGISTRY if registry is None else registry
     together = CollectorRegistry()
-    MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # -- prometheus_client leaves it untyped; until=2027-12-31
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # -- prometheus_client leaves it untyped; until=2027-10-31
     return together
 
 
@@ -173,7 +173,7 @@ def _cut(connection: socket.socket) -> None:
 
 
 class _QuietHandler(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name; until=2027-12-31
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name; until=never
         """Say nothing: a scrape is no news."""
 
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from quickwins.demo.result import DemoResult, FlipResult, PhaseResult
     from quickwins.rig import Outcome
 
-NONE = "–"  # noqa: RUF001 -- a dash wide enough for a table; until=2027-12-31
+NONE = "–"  # noqa: RUF001 -- a dash wide enough for a table; until=never
 
 _NOTICEABLE_SHARE = 0.15
 
@@ -18,7 +18,7 @@ def milliseconds(seconds: float | None) -> str:
     if seconds is None:
         return NONE
     value = seconds * 1000
-    return f"{value:.1f} ms" if value < 10 else f"{value:.0f} ms"  # noqa: PLR2004 -- two figures at least; until=2027-12-31
+    return f"{value:.1f} ms" if value < 10 else f"{value:.0f} ms"  # noqa: PLR2004 -- two figures at least; until=never
 
 
 def percent(share: float) -> str:

@@ -50,7 +50,7 @@ class FeedBackend(feed_pb2_grpc.FeedServiceServicer):
         self._gated = gated
         self._service_seconds = service_seconds
 
-    async def GetFeed(  # noqa: N802 -- the name is the protocol's; until=2027-12-31
+    async def GetFeed(  # noqa: N802 -- the name is the protocol's; until=never
         self, request: feed_pb2.FeedRequest, context: Any
     ) -> feed_pb2.FeedResponse:
         """Answer with one query. The caller's deadline cancels this coroutine, and the query with it."""
@@ -69,7 +69,7 @@ class FeedBackend(feed_pb2_grpc.FeedServiceServicer):
             ]
         )
 
-    async def MeasureCapacity(  # noqa: N802 -- the name is the protocol's; until=2027-12-31
+    async def MeasureCapacity(  # noqa: N802 -- the name is the protocol's; until=never
         self, request: feed_pb2.CapacityRequest, context: Any
     ) -> feed_pb2.CapacityResponse:
         """Count what one worker per connection completes on the bare pool, each asking again once answered."""

@@ -76,22 +76,22 @@ def seed_statements(counts: RowCounts) -> dict[str, str]:
         "users": f"""
             INSERT INTO users (id, email, name, created_at)
             SELECT n, 'user' || n || '@feed.example', 'User ' || n, {start} + n * interval '1 minute'
-            FROM generate_series(1, {users}) AS n""",  # noqa: S608 -- integers of ours; until=2027-12-31
+            FROM generate_series(1, {users}) AS n""",  # noqa: S608 -- integers of ours; until=never
         "posts": f"""
             INSERT INTO posts (id, author_id, body, created_at)
             SELECT n, {author}, 'Post ' || n || ': ' || md5('posts:body:' || n),
                    {start} + n * interval '37 seconds' + ({_draw("posts", "time")} % 3600) * interval '1 second'
-            FROM generate_series(1, {counts.posts}) AS n""",  # noqa: S608 -- integers of ours; until=2027-12-31
+            FROM generate_series(1, {counts.posts}) AS n""",  # noqa: S608 -- integers of ours; until=never
         "follows": f"""
             INSERT INTO follows (id, follower_id, followee_id, created_at)
             SELECT n, (n - 1) % {users} + 1, {followee}, {start} + n * interval '11 seconds'
-            FROM generate_series(1, {counts.follows}) AS n""",  # noqa: S608 -- integers of ours; until=2027-12-31
+            FROM generate_series(1, {counts.follows}) AS n""",  # noqa: S608 -- integers of ours; until=never
         "messages": f"""
             INSERT INTO messages (id, conversation_id, sender_id, recipient_id, body, created_at)
             SELECT n, {_draw("messages", "conversation")} % {users} + 1, {_draw("messages", "sender")} % {users} + 1,
                    {_draw("messages", "recipient")} % {users} + 1, 'Message ' || n,
                    {start} + n * interval '53 seconds'
-            FROM generate_series(1, {counts.messages}) AS n""",  # noqa: S608 -- integers of ours; until=2027-12-31
+            FROM generate_series(1, {counts.messages}) AS n""",  # noqa: S608 -- integers of ours; until=never
     }
 
 

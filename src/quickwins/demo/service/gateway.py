@@ -115,7 +115,7 @@ class Post:
 class Query:
     """What can be asked."""
 
-    @strawberry.field(description="The newest posts of everyone the user follows.")  # type: ignore[untyped-decorator]  # -- as strawberry types it; until=2027-12-31
+    @strawberry.field(description="The newest posts of everyone the user follows.")  # type: ignore[untyped-decorator]  # -- as strawberry types it; until=2028-01-31
     async def feed(
         self,
         info: strawberry.Info[dict[str, Any], None],

@@ -76,7 +76,7 @@ async def feed_service(settings: ServiceSettings, *, folder: Path) -> AsyncItera
     Raises:
         EngineError: A process did not get ready, or ended and broke the block; the message ends with its log.
     """
-    os.mkdir(folder)  # noqa: PTH102 -- once, before anything runs; until=2027-12-31
+    os.mkdir(folder)  # noqa: PTH102 -- once, before anything runs; until=never
     with ExitStack() as stack:
         children: dict[str, Child] = {}
 

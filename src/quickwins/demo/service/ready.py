@@ -16,7 +16,7 @@ def write_ready_file(path: Path, **facts: str | int) -> None:
     """Write `facts` (name, ports) to `path` in one step: a reader sees all of them, or no file."""
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps(facts), encoding="utf-8")
-    os.replace(draft, path)  # noqa: PTH105 -- says "atomic" where Path.replace says "rename"; until=2027-12-31
+    os.replace(draft, path)  # noqa: PTH105 -- says "atomic" where Path.replace says "rename"; until=never
 
 
 async def serve_until_told() -> None:

@@ -67,7 +67,7 @@ class Renderer:
         self._second: tuple[int, bytes] = (-1, b"")
         self.redacted: dict[RedactionRule, int] = self._memory.redacted
 
-    def line(  # noqa: C901, PLR0912 -- one loop without calls: this is what every record costs; until=2027-12-31
+    def line(  # noqa: C901, PLR0912 -- one loop without calls: this is what every record costs; until=never
         self,
         level: Level,
         event: str,
@@ -108,12 +108,12 @@ class Renderer:
                     kind = type(value)
                     if kind is str:
                         if value not in clean:
-                            shown = memory.shown(value, hits)  # type: ignore[arg-type]  # -- a str, as just seen; until=2027-12-31
+                            shown = memory.shown(value, hits)  # type: ignore[arg-type]  # -- a str, as just seen; until=never
                             if shown is None:
                                 break
                             fields[name] = shown
                     elif kind is int:
-                        if not -LARGEST_PLAIN_INTEGER < value < LARGEST_PLAIN_INTEGER:  # type: ignore[operator]  # -- an int, as just seen; until=2027-12-31
+                        if not -LARGEST_PLAIN_INTEGER < value < LARGEST_PLAIN_INTEGER:  # type: ignore[operator]  # -- an int, as just seen; until=never
                             break
                     elif kind not in PLAIN:
                         break
@@ -136,7 +136,7 @@ class Renderer:
             return slowly(memory, start, head, event, fields, bound, extra, hits)
         except ConfigError:
             raise
-        except Exception as broken:  # noqa: BLE001 -- a log call never raises, whatever the caller's objects do; until=2027-12-31
+        except Exception as broken:  # noqa: BLE001 -- a log call never raises, whatever the caller's objects do; until=never
             return self._minimal(level, event, broken)
 
     def _stamp(self, second: int) -> tuple[int, bytes]:

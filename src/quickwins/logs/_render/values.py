@@ -118,7 +118,7 @@ class Walk:
         if not _SIGNED <= value < _UNSIGNED:
             # Beyond 64 bits readers lose digits, so it is text; bounded, because making the digits takes quadratic
             # time.
-            return self._scanner.text(str(value), self.hits) if value.bit_length() <= 512 else "<int>"  # noqa: PLR2004 -- any bound will do; until=2027-12-31
+            return self._scanner.text(str(value), self.hits) if value.bit_length() <= 512 else "<int>"  # noqa: PLR2004 -- any bound will do; until=never
         return self._scanner.number(value, self.hits)
 
     def _other(self, value: Any, depth: int) -> object:
@@ -147,13 +147,13 @@ class Walk:
     @staticmethod
     def _unused(copy: dict[str, object], name: str) -> str:
         number = 2
-        while (made := f"{name}#{number}" if name != "..." or number > 2 else name) in copy:  # noqa: PLR2004 -- the second of that name; until=2027-12-31
+        while (made := f"{name}#{number}" if name != "..." or number > 2 else name) in copy:  # noqa: PLR2004 -- the second of that name; until=never
             number += 1
         return made
 
 
 def _is_pair(value: object) -> bool:
-    if not isinstance(value, (tuple, list)) or len(value) != 2:  # noqa: PLR2004 -- a pair; until=2027-12-31
+    if not isinstance(value, (tuple, list)) or len(value) != 2:  # noqa: PLR2004 -- a pair; until=never
         return False
     return type(value[0]) is str
 

@@ -73,5 +73,5 @@ def message(record: logging.LogRecord, shown: Callable[[object], object]) -> str
         if isinstance(arguments, Mapping):
             return template % {key: shown(value) for key, value in arguments.items()}
         return template % tuple(shown(value) for value in arguments)
-    except Exception:  # noqa: BLE001 -- templates that don't fit their arguments are common, and no reason to lose a line; until=2027-12-31
+    except Exception:  # noqa: BLE001 -- templates that don't fit their arguments are common, and no reason to lose a line; until=never
         return template

@@ -94,7 +94,7 @@ def configure() -> dict[str, Any]:
     was = {"configured": structlog.is_configured(), **structlog.get_config()}
     structlog.configure(
         processors=[],
-        wrapper_class=_wrapped,  # type: ignore[arg-type]  # -- called as the class is; until=2027-12-31
+        wrapper_class=_wrapped,  # type: ignore[arg-type]  # -- called as the class is; until=never
         logger_factory=_named,
         cache_logger_on_first_use=False,
     )

@@ -52,7 +52,7 @@ class Routes:
         if isinstance(getattr(scope.get("router"), "routes", None), list):
             try:
                 return _asked_again(scope)
-            except Exception:  # noqa: BLE001 -- routes may be anybody's, and logging must not fail a request; until=2027-12-31
+            except Exception:  # noqa: BLE001 -- routes may be anybody's, and logging must not fail a request; until=never
                 return None
         params = scope.get("path_params") or {}
         if isinstance(endpoint, _CALLABLE) or hasattr(type(endpoint), "__get__"):

@@ -112,19 +112,19 @@ class _Calls:
             )
 
 
-class _UnaryUnary(_Calls, grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
+class _UnaryUnary(_Calls, grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
     intercept_unary_unary = _Calls.through
 
 
-class _UnaryStream(_Calls, grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
+class _UnaryStream(_Calls, grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
     intercept_unary_stream = _Calls.through
 
 
-class _StreamUnary(_Calls, grpc.aio.StreamUnaryClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
+class _StreamUnary(_Calls, grpc.aio.StreamUnaryClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
     intercept_stream_unary = _Calls.through
 
 
-class _StreamStream(_Calls, grpc.aio.StreamStreamClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
+class _StreamStream(_Calls, grpc.aio.StreamStreamClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
     intercept_stream_stream = _Calls.through
 
 
@@ -145,7 +145,7 @@ def _code_of(call: Any) -> int | None:
         code.send(None)
     except StopIteration as done:
         return number(done.value)
-    except Exception:  # noqa: BLE001 -- logging must not fail a call; until=2027-12-31
+    except Exception:  # noqa: BLE001 -- logging must not fail a call; until=never
         return None
     code.close()
     return None

@@ -45,7 +45,7 @@ _END = object()
 _log = get_logger()
 
 
-class LogServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-12-31
+class LogServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
     """Sets the context of each call, and writes `rpc.request` when the call is over, however it ends.
 
     Messages, metadata and other context variables pass untouched. Plain functions run in a copy of the interceptors'
@@ -129,12 +129,12 @@ class LogServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  #
         if not isinstance(trusted, bool):
             try:
                 trusted = trusted(details) is True
-            except Exception:  # noqa: BLE001 -- logging must not fail a call; until=2027-12-31
+            except Exception:  # noqa: BLE001 -- logging must not fail a call; until=never
                 trusted = False
         found = pick(details.invocation_metadata or (), NAMES)
         return begin(CONTEXT.get(), found, trusted=trusted, rng=self._rng, canonical={})
 
-    def _done(self, call: _Call, task: asyncio.Task[Any]) -> None:  # noqa: ARG002 -- as tasks call it; until=2027-12-31
+    def _done(self, call: _Call, task: asyncio.Task[Any]) -> None:  # noqa: ARG002 -- as tasks call it; until=never
         seconds = self._monotonic() - call.began
         code, error = call.status(seconds)
         # An unknown method is the client's fault, though its code is one of a server's errors.

@@ -232,4 +232,4 @@ class Sink:
 def _in_child(ref: weakref.ref[Sink]) -> None:
     sink = ref()
     if sink is not None:
-        sink._after_fork()  # noqa: SLF001 -- a method cannot be registered without keeping its sink; until=2027-12-31
+        sink._after_fork()  # noqa: SLF001 -- a method cannot be registered without keeping its sink; until=never

@@ -195,7 +195,7 @@ class Writer:
                     if not outlet.busy:
                         return True
                 sent = outlet.push(max(0.0, min(left, POLL_SECONDS)))
-            except Exception as error:  # noqa: BLE001 -- whatever it is, lines must not be lost to it for ever; until=2027-12-31
+            except Exception as error:  # noqa: BLE001 -- whatever it is, lines must not be lost to it for ever; until=never
                 outlet.failed(type(error).__name__)
                 sent = Sent.FAILED
             if sent is Sent.DONE:
@@ -219,7 +219,7 @@ class Writer:
         if outage is not None and self.recovered is not None:
             try:
                 self.put(self.recovered(outage), WARN)
-            except Exception:  # noqa: BLE001 -- it is the caller's code, and would hold up every line; until=2027-12-31
+            except Exception:  # noqa: BLE001 -- it is the caller's code, and would hold up every line; until=never
                 self._outlet.errors += 1
         if self._waiters:
             with self._progress:

@@ -56,7 +56,7 @@ class Canaries:
             seed: Of an earlier run, from its failure; `None`: new ones.
         """
         self.seed = secrets.randbits(64) if seed is None else seed
-        self._rng = Random(self.seed)  # noqa: S311 -- they protect nothing, and must come again; until=2027-12-31
+        self._rng = Random(self.seed)  # noqa: S311 -- they protect nothing, and must come again; until=never
         self.planted: tuple[Canary, ...] = ()
         text = self._text
         self._headers = {

@@ -119,7 +119,7 @@ def make(place: str, shape: Shape, rng: Random) -> Canary:
 def _card(digits: str) -> str:
     """`digits` with the one that makes them the number of a card (ISO/IEC 7812-1, annex B)."""
     doubled = [int(digit) * 2 for digit in digits[::-2]]
-    total = sum(number - 9 if number > 9 else number for number in doubled) + sum(map(int, digits[-2::-2]))  # noqa: PLR2004 -- the sum of its digits; until=2027-12-31
+    total = sum(number - 9 if number > 9 else number for number in doubled) + sum(map(int, digits[-2::-2]))  # noqa: PLR2004 -- the sum of its digits; until=never
     return f"{digits}{-total % 10}"
 
 

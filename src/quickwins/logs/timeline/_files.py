@@ -69,7 +69,7 @@ class Log:
         """
         if sys.stdin is None:
             raise ConfigError("standard input is closed")
-        return cls("stdin", lambda: nullcontext(sys.stdin.buffer), again=False)  # type: ignore[arg-type]  # -- typed wider than it is; until=2027-12-31
+        return cls("stdin", lambda: nullcontext(sys.stdin.buffer), again=False)  # type: ignore[arg-type]  # -- typed wider than it is; until=2028-02-29
 
     @contextmanager
     def kept(self) -> Iterator[Log]:

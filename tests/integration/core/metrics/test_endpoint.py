@@ -29,7 +29,7 @@ def registry() -> CollectorRegistry:
 def get(port: int, **headers: str) -> tuple[int, str]:
     request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 -- always http; until=2027-12-31
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 -- always http; until=never
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         with error:

@@ -211,7 +211,7 @@ def test_a_secret_comes_from_the_environment_and_is_shown_nowhere() -> None:
 def test_settings_are_frozen() -> None:
     gate = settle().section("gate", Gate)
     with pytest.raises(ValidationError, match="frozen"):
-        gate.threshold = 0.1  # type: ignore[misc]  # -- that it cannot be set is the test; until=2027-12-31
+        gate.threshold = 0.1  # type: ignore[misc]  # -- that it cannot be set is the test; until=never
 
 
 def test_an_unknown_section_is_named() -> None:

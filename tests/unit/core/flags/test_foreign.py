@@ -68,7 +68,7 @@ class Handler(logging.Handler):
         self.seen: list[tuple[str, bool]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.seen.append((record.event, self.flags[0].flag("one").state.on))  # type: ignore[attr-defined]  # -- every event of ours has it; until=2027-12-31
+        self.seen.append((record.event, self.flags[0].flag("one").state.on))  # type: ignore[attr-defined]  # -- every event of ours has it; until=never
         raise OSError("the shipper is down")
 
 
@@ -189,7 +189,7 @@ def test_an_audit_that_raises_is_counted() -> None:
             raise RuntimeError(record)
 
     source = MemorySource(ON)
-    flags, registry = flags_of(source, audit=Audit(None))  # type: ignore[arg-type]  # -- it is never opened; until=2027-12-31
+    flags, registry = flags_of(source, audit=Audit(None))  # type: ignore[arg-type]  # -- it is never opened; until=never
     source.set("one", killed=True)
     assert flags.poll()
     assert registry.get_sample_value("quickwins_audit_failures_total", {"service": "", "name": ""}) == 1

@@ -185,7 +185,7 @@ def test_a_pin_that_is_left_in_another_context_leaves_that_one_alone(world: Worl
 @pytest.mark.parametrize("key", [7, b"user", object()])
 def test_a_key_that_is_not_text_is_refused_at_once_not_when_the_percentage_is_lowered(key: object) -> None:
     with pytest.raises(ConfigError, match="pinned to text, not to"):
-        pinned(key)  # type: ignore[arg-type]  # -- that it is refused is the test; until=2027-12-31
+        pinned(key)  # type: ignore[arg-type]  # -- that it is refused is the test; until=never
 
 
 @pytest.mark.asyncio
@@ -233,7 +233,7 @@ def test_invalid_values_keep_the_last_good_snapshot_and_say_so_once(
 def test_going_back_to_the_good_values_is_a_recovery_without_a_change(world: World) -> None:
     good = world.source.read()
     world.set("one", percent=400)
-    world.source._values = good  # type: ignore[assignment]  # -- the very values from before; until=2027-12-31
+    world.source._values = good  # type: ignore[assignment]  # -- the very values from before; until=never
     assert not world.flags.poll()
     assert world.sample("quickwins_flag_source_up", source="memory") == 1
     assert world.flags.snapshot.version == 1

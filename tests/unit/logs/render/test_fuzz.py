@@ -150,7 +150,7 @@ class Fuzz:
         self.secrets.append(self.token())
         return self.secrets[-1]
 
-    def value(self, depth: int = 0) -> Any:  # noqa: PLR0911 -- one return for each kind of value; until=2027-12-31
+    def value(self, depth: int = 0) -> Any:  # noqa: PLR0911 -- one return for each kind of value; until=never
         rng = self.rng
         match rng.randrange(14 if depth < 4 else 9):
             case 0 | 1 | 2:

@@ -176,7 +176,7 @@ class Broken:
     __str__ = __repr__
 
     @property
-    def __dict__(self) -> Any:  # type: ignore[override]  # -- as broken as can be; until=2027-12-31
+    def __dict__(self) -> Any:  # type: ignore[override]  # -- as broken as can be; until=never
         raise RuntimeError(SECRET)
 
 
@@ -276,7 +276,7 @@ def test_what_breaks_in_a_line_leaves_a_line_that_says_so(configure: Configure, 
 
 def raised() -> BaseException:
     def inner() -> None:
-        secret_local = SECRET  # noqa: F841 -- what a traceback with locals would show; until=2027-12-31
+        secret_local = SECRET  # noqa: F841 -- what a traceback with locals would show; until=never
         raise ValueError(SECRET)
 
     try:
@@ -332,7 +332,7 @@ def test_the_hash_of_a_stack_survives_other_line_numbers() -> None:
     hashes = set()
     for blank in ("", "\n\n"):
         scope: dict[str, Any] = {"__name__": "service"}
-        exec(f"{blank}def work():\n    raise ValueError({blank!r})", scope)  # noqa: S102 -- the same function on another line; until=2027-12-31
+        exec(f"{blank}def work():\n    raise ValueError({blank!r})", scope)  # noqa: S102 -- the same function on another line; until=never
         try:
             scope["work"]()
         except ValueError as error:

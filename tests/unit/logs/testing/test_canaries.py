@@ -124,7 +124,7 @@ def test_each_is_planted_once_and_every_place_has_some() -> None:
         assert planted
         assert all(name.partition(".")[0] == place for name in planted)
     item = ONE.object()
-    assert {str(item), f"{item}", f"{item:>5}", "%s" % (item,)} == {str(item)}  # noqa: UP031 -- every way to write it; until=2027-12-31
+    assert {str(item), f"{item}", f"{item:>5}", "%s" % (item,)} == {str(item)}  # noqa: UP031 -- every way to write it; until=never
     assert str(ONE.exception()) in repr(ONE.exception())
 
 
@@ -261,4 +261,4 @@ def test_without_pytest_all_but_the_fixture_is_there() -> None:
     code = "import sys; sys.modules['pytest'] = None; from quickwins.logs.testing import Canaries; Canaries()"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     with pytest.raises(ImportError):
-        from quickwins.logs.testing import nothing  # noqa: F401 -- that it is not there is the test; until=2027-12-31
+        from quickwins.logs.testing import nothing  # noqa: F401 -- that it is not there is the test; until=never
