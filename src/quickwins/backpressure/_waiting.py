@@ -9,6 +9,7 @@ import asyncio
 import math
 import time
 from random import Random
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from quickwins.backpressure._core.verdict import ADMITTED, IGNORED, Ending
@@ -18,7 +19,7 @@ from quickwins.backpressure._permit import HELD, NEW, WAITING
 from quickwins.backpressure._refusals import Refusals
 from quickwins.backpressure.rule import CLOSED, Nested, RejectReason, Rule
 from quickwins.core.deadline import NEVER, earliest
-from quickwins.core.errors import DeadlineExceeded
+from quickwins.core.errors import ConfigError, DeadlineExceeded
 from quickwins.core.events import Reporter
 from quickwins.core.metrics import Tallies
 
@@ -53,8 +54,8 @@ class GateShell:
     """
 
     __slots__ = (
-        "_due", "_futures", "_loop", "_refusals", "_shared", "_tallies", "_timer", "core", "counts", "flag", "holders", "name",
-        "now",
+        "_due", "_futures", "_loop", "_refusals", "_shared", "_tallies", "_thread", "_timer", "core", "counts", "flag", "holders",
+        "name", "now",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +87,7 @@ class GateShell:
         self._futures: dict[Waiter, asyncio.Future[None]] = {}  # those in line, bounded as the line is
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: int | None = None  # which `_loop` runs in
         self._due = math.inf  # when the timer rings, on our clock
 
     def __str__(self) -> str:
@@ -97,16 +99,18 @@ class GateShell:
 
     def close(self) -> None:
         """Refuse everybody from now on, those in line included. Idempotent."""
-        self._tell(self.core.close(self.now()))
+        ended = self.core.close(self.now())
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._tell(ended)
         self._tallies.flush()
 
     def reconfigure(self, rule: Rule) -> None:
         """Follow another rule; permits in use stay in use, and callers in line go on waiting."""
-        self._tell(self.core.reconfigure(rule, self.now()))
+        ended = self.core.reconfigure(rule, self.now())
         self._arm()
+        self._tell(ended)
         self._changed()
 
     def active(self) -> bool:
@@ -145,8 +149,8 @@ class GateShell:
             PoolExhausted: The gate said no.
         """
         core, counts, holders = self.core, self.counts, self.holders
-        # Of a loop that is known: before 3.12, finding the one that runs is a system call.
-        task = None if self._loop is None else _current_task(self._loop)
+        # Of a loop that is known: before 3.12, finding the one that runs is a system call. In its own thread no other runs.
+        task = _current_task(self._loop) if self._thread == get_ident() else None
         if task is None:
             task = self._find_task()
         tenant = hold.tenant = core.tenant(hold.tenant_key, now) if core.tells_tenants else None
@@ -174,9 +178,9 @@ class GateShell:
         assert not isinstance(answer, RejectReason)
         hold.state = WAITING
         self._futures[answer] = asyncio.get_running_loop().create_future()
+        self._arm()
         if answer.displaced is not None:
             self._tell((answer.displaced,))
-        self._arm()
         return answer
 
     async def wait(self, hold: Hold[Any], waiter: Waiter, deadline: Deadline) -> None:
@@ -187,7 +191,8 @@ class GateShell:
         except BaseException as error:
             hold.state = NEW
             # Cancelled in line, or after the permit was sent and before we ran: then it goes to the next.
-            self._futures.pop(waiter, None)
+            if self._futures.pop(waiter, None) is None and waiter.verdict is None:
+                raise  # its loop has ended, and another one has the gate now
             now = self.now()
             if waiter.verdict is None:
                 counts.delays.observe(now - waiter.since)
@@ -255,9 +260,28 @@ class GateShell:
         return self._refusals.error(CLOSED, NEVER)
 
     def _find_task(self) -> asyncio.Task[object] | None:
-        """The task that runs, and its loop for the next time."""
-        self._loop = asyncio.get_running_loop()
+        """The task that runs, and its loop for the next time.
+
+        Raises:
+            ConfigError: The gate is in use on another event loop, which still lives.
+        """
+        loop, last = asyncio.get_running_loop(), self._loop
+        if last is not None and last is not loop:
+            if last.is_running() or (self._futures and not last.is_closed()):
+                raise ConfigError(
+                    f"gate {self.name!r} is in use on another event loop: make one gate for each loop"
+                )
+            self._forget_loop()
+        self._loop, self._thread = loop, get_ident()
         return asyncio.current_task()
+
+    def _forget_loop(self) -> None:
+        """Its loop has ended: nobody who waited there can come back, and its timer never rings."""
+        gone, self._futures = self._futures, {}
+        self._timer = None
+        now = self.now()
+        for waiter in gone:
+            self.core.cancel(waiter, now)  # all that it may pass a permit on to have gone, too
 
     def _begin(self, hold: Hold[Any]) -> None:
         hold.counted = True
@@ -289,14 +313,16 @@ class GateShell:
             self.counts.shadow_rejected[answer] += 1
         else:
             hold.waiter = answer
-            if answer.displaced is not None:
-                self._tell((answer.displaced,))
             self._arm()
         hold.since = now
         self.holders.begin(hold, task)
+        if not isinstance(answer, RejectReason) and answer.displaced is not None:
+            self._tell((answer.displaced,))
         self._changed()
 
     def _tell(self, ended: Sequence[Waiter]) -> None:
+        """Tell whose wait is over; first all of them, then the logs, which are other people's code."""
+        refused: list[tuple[RejectReason, float]] = []
         for waiter in ended:
             self.counts.delays.observe(waiter.ended_at - waiter.since)
             future = self._futures.pop(waiter, None)
@@ -304,12 +330,14 @@ class GateShell:
                 if future is None:  # nobody waits: it went on, in shadow mode
                     self.counts.shadow_rejected[waiter.verdict] += 1
                 else:
-                    self._refusals.note(waiter.verdict, waiter.ended_at)
+                    refused.append((waiter.verdict, waiter.ended_at))
             # Gone or done: its task was cancelled and has not run since. It will, and then gives back what it got.
-            if future is not None and not future.done():
+            if future is not None and not future.done() and not future.get_loop().is_closed():
                 future.set_result(None)
         if self._shared:
             self._tallies.touch()
+        for reason, at in refused:
+            self._refusals.note(reason, at)
 
     def _arm(self) -> None:
         """See that the timer rings no later than the core's next tick; too early does no harm."""
@@ -327,8 +355,9 @@ class GateShell:
 
     def _ring(self) -> None:
         self._timer = None
-        self._tell(self.core.tick(self.now()))
+        ended = self.core.tick(self.now())
         self._arm()
+        self._tell(ended)
 
     def _changed(self) -> None:
         if self._shared:
