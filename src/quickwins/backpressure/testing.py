@@ -1,10 +1,12 @@
 """Tests of a service without a server: a pool in memory, for a `GatedPool` to guard.
 
-gated = GatedPool(FakePool(2, answer=lambda query, *args: [{"id": 1}]), gate=Gate.threshold(0.5))
-async with gated.acquire() as connection:
-assert await connection.fetch("select id from feed") == [{"id": 1}]
-with pytest.raises(PoolExhausted):
-await the_code_under_test(gated)
+    gated = GatedPool(FakePool(2, answer=lambda query, *args: [{"id": 1}]), gate=Gate.threshold(0.5))
+    async with gated.acquire() as connection:
+        assert await connection.fetch("select id from feed") == [{"id": 1}]
+        with pytest.raises(PoolExhausted):
+            await the_code_under_test(gated)
+
+Each statement is answered by `answer`; nothing is parsed or kept.
 """
 
 from __future__ import annotations
