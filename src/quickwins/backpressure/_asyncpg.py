@@ -1,4 +1,4 @@
-"""What is read of asyncpg beside its public interface, all of it here."""
+"""All that is read of asyncpg besides its public interface."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def in_use_of(connection: asyncpg.pool.PoolConnectionProxy) -> asyncio.Future[None] | None:
-    """What is done when asyncpg has `connection` back, reset included; `None` when it cannot be told.
+    """What is done when asyncpg has `connection` back, reset included; `None` when there is no telling.
 
-    A task of our own around its release would tell it too, and costs as much as the whole gate.
+    A task of our own around its release would tell, too, and costs as much as the whole gate.
     """
     try:
         in_use: asyncio.Future[None] | None = connection._holder._in_use  # noqa: SLF001 -- no public name; until=2028-05-31
@@ -23,7 +23,7 @@ def in_use_of(connection: asyncpg.pool.PoolConnectionProxy) -> asyncio.Future[No
 
 
 def is_lost(connection: asyncpg.pool.PoolConnectionProxy) -> bool:
-    """Whether the server, or somebody else, has closed `connection` meanwhile."""
+    """Whether `connection` was closed, by the server or by anybody else."""
     try:
         raw = connection._con  # noqa: SLF001 -- `is_closed` raises on a proxy that is detached; until=never
     except AttributeError:

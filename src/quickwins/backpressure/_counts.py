@@ -40,7 +40,7 @@ def outcome_of(error: BaseException) -> Outcome:
 
 
 class Counts:
-    """Of one gate.
+    """The numbers of one gate.
 
     Attributes:
         core: What is counted.
@@ -75,7 +75,7 @@ class Counts:
 
     @property
     def mean_delay_seconds(self) -> float | None:
-        """How long those who waited in line did so on average; `None`: nobody did."""
+        """The average wait of those that waited in line; `None`: nobody did."""
         waits = sum(self.delays.counts)
         return self.delays.total / waits if waits else None
 

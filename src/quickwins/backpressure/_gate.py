@@ -1,4 +1,4 @@
-"""The gate as a service uses it."""
+"""The gate as a service sees it: made, bound to a resource, asked for permits, and looked at."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class GateOptions(TypedDict, total=False):
         reserved_normal: The share of permits that sheddable work may not take, 0.1 by default; 0: none.
         floor: The share of handed-over permits that waiting lower priorities get at least, 0.05 by default; 0: none.
         tenants: How many tenants share fairly, at most 1,000; 0 (the default): tenants are not told apart.
-        nested: What a task is told that holds a permit and wants another one that is not free; `refuse` by default.
+        nested: What a task that holds a permit is told when it wants another one that is not free; `refuse` by default.
         shadow: Count what would be refused, and refuse nothing; false by default.
         retry_after_seconds: What the refused are told to wait, on average; 1.0 by default.
-        size: Binds the gate to a resource of so many permits, and the rest of these arguments is as for `Gate.bind`.
-            Without it a `GatedPool` binds the gate, and gives it its own.
+        size: How many permits there are. It binds the gate, and what follows is as for `Gate.bind`; leave all of it out
+            for a gate that a `GatedPool` will bind.
         name: Of the resource, on metrics, events and errors.
-        flag: While it is off, permits are counted, and neither refused nor waited for; `None`: always on.
+        flag: While it is off, permits are only counted: nothing is refused, and nothing waits. `None`: always on.
         service: Of the process, on metrics and events.
         registry: For the series; the default registry when `None`.
         clock: For waits and hold times; must run as the event loop's does.
@@ -67,9 +67,9 @@ _SHELL = ("name", "flag", "service", "registry", "clock", "rng")
 
 
 class Gate:
-    """Admits, refuses, or lets wait. Belongs to one event loop and to one resource, to whose size it is bound.
+    """Admits, refuses, or lets callers wait. Belongs to one event loop, and is bound to one resource and its size.
 
-    A `GatedPool` binds it to its pool. For anything else give the size here and take permits by hand.
+    A `GatedPool` binds it to its pool. For anything else, make it with a size and take permits from it.
 
     Example:
         gate = Gate.queue(size=20, name="search")
@@ -102,7 +102,7 @@ class Gate:
 
         Args:
             threshold: Above 0, at most 1; 1.0 never refuses.
-            options: What every kind of gate takes, `size` and `name` among it: see `GateOptions`.
+            options: What every gate takes, such as `size` and `name`: see `GateOptions`.
 
         Raises:
             ConfigError: An argument is out of range.
@@ -121,13 +121,13 @@ class Gate:
         """Use every permit, and keep a line that is bounded in length and in time.
 
         First come, first served, until the oldest in line has been above the target for a whole interval. From then
-        until the line is empty the newest is served first, and whoever has waited for the target is refused.
+        until the line is empty the newest is served first, and callers that have waited for the target are refused.
 
         Args:
-            target_seconds: The wait that is fine, and the longest one under overload; finite, above 0.
-            interval_seconds: How long a burst may last before it is overload; finite, above 0.
+            target_seconds: The wait that is fine, and the longest one under overload; above 0, at most an hour.
+            interval_seconds: How long a burst may last before it is overload; above 0, at most an hour.
             queue_size: How many may wait; 0: twice the number of permits.
-            options: What every kind of gate takes, `size` and `name` among it: see `GateOptions`.
+            options: What every gate takes, such as `size` and `name`: see `GateOptions`.
 
         Raises:
             ConfigError: An argument is out of range.
@@ -150,18 +150,21 @@ class Gate:
         queue_size: int = _RULE.queue_size,
         **options: Unpack[GateOptions],
     ) -> Gate:
-        """As `queue`, with a limit that is learned from how long permits are held and how often their use fails.
+        """Use as many permits as get the most work done, and keep a line that is bounded in length and in time.
 
-        For resources that do less when more is asked of them at once, such as a database with contended locks. Time-outs
-        and lost connections are failures; `gate.permit` takes a `TimeoutError` or `ConnectionError` out of its block for
-        one. What is learned, and why, is in `stats()`.
+        The limit is learned from how long permits are held and how often their use fails: by a time-out, or by a lost
+        connection. `stats()` says what was learned, and why. It is for resources that do less when more is asked of them
+        at once, such as a database with contended locks.
+
+        In line it is first come, first served, until the oldest has been above the target for a whole interval. From then
+        until the line is empty the newest is served first, and callers that have waited for the target are refused.
 
         Args:
-            min_limit: The fewest permits it comes down to; at least 1.
-            target_seconds: As for `queue`.
-            interval_seconds: Likewise.
-            queue_size: Likewise.
-            options: What every kind of gate takes, `size` and `name` among it: see `GateOptions`.
+            min_limit: The fewest permits that it comes down to, at least 1; the most is all of them.
+            target_seconds: The wait that is fine, and the longest one under overload; above 0, at most an hour.
+            interval_seconds: How long a burst may last before it is overload; above 0, at most an hour.
+            queue_size: How many may wait; 0: twice the number of permits.
+            options: What every gate takes, such as `size` and `name`: see `GateOptions`.
 
         Raises:
             ConfigError: An argument is out of range.
@@ -191,9 +194,9 @@ class Gate:
         Args:
             max_size: How many may use it at once; at least 1.
             name: Of the resource, on metrics, events and errors.
-            service: Of the process, likewise.
-            flag: Asked at each use; while it is off permits are counted, and neither refused nor waited for. `None`:
-                always on.
+            service: Of the process, on metrics and events.
+            flag: Asked at each use. While it is off, permits are only counted: nothing is refused, and nothing waits.
+                `None`: always on.
             registry: For the series; the default registry when `None`.
             clock: For waits and hold times; must run as the event loop's does.
             rng: For the jitter of what the refused are told to wait.
@@ -230,8 +233,8 @@ class Gate:
         """The right to use the resource inside an `async with` block.
 
         Args:
-            timeout: Seconds to wait for it; `None`: until the deadline of `quickwins.backpressure.deadline`, if there
-                is one, and as long as the gate lets one wait.
+            timeout: Seconds to wait for it; `None`: as long as the gate lets callers wait. The request's deadline
+                (`quickwins.backpressure.deadline`) counts where it is earlier.
             priority: What is lost last, and first.
             tenant: Whose work it is, where the gate tells tenants apart.
 
@@ -241,6 +244,7 @@ class Gate:
         Raises (when entered):
             PoolExhausted: The gate said no.
             NestedAcquire: This task holds a permit already, and there is no other one.
+            DeadlineExceeded: The request's deadline passed in line.
             TimeoutError: `timeout` passed in line.
         """
         if self._shell is None:  # not by the property, which is a call more
@@ -278,7 +282,7 @@ class Gate:
         self.shell.close()
 
     def reconfigure(self, rule: Rule) -> None:
-        """Follow another rule; permits in use stay in use, and callers in line go on waiting."""
+        """Follow another rule. Permits in use stay in use, and callers in line go on waiting."""
         self.shell.reconfigure(rule)
 
     @classmethod

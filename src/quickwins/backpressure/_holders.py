@@ -1,4 +1,4 @@
-"""Who holds permits: by task, so that a second one for the same task is noticed, and by the place in the code."""
+"""Who holds permits: which task, so that its second one is noticed, and which place in the code."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ SHOWN = 5
 """How many of the longest holders are shown."""
 
 NOTED = 0.25
-"""While fewer are known: what a hold must reach of the shortest of them to be noted. Noting all of them costs a fifth of
-what a permit does."""
+"""While fewer are known: the part of the shortest of them that a hold must reach to be noted. Noting them all costs a
+fifth of what a permit does."""
 
 
 class Holders:
-    """Of one gate.
+    """The holders of one gate's permits.
 
     Attributes:
         held_by: The permit in use that each task took last; those before it are its `outer` ones.
-        worth_noting_seconds: Holds longer than this belong to the longest.
+        worth_noting_seconds: Holds longer than this are among the longest.
     """
 
     __slots__ = ("_longest", "held_by", "worth_noting_seconds")

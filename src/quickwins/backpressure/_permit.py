@@ -1,4 +1,4 @@
-"""One caller's right to use the resource: asked for once, given back once."""
+"""The right to use a resource: asked for once, given back once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 class Named(Protocol):
-    """What guards a resource of that name."""
+    """What guards a resource.
+
+    Attributes:
+        name: The resource's.
+    """
 
     name: str
 
@@ -58,13 +62,13 @@ class Hold(Generic[_G]):
 
     Attributes:
         giver: Whom it is asked of.
-        timeout_seconds: How long to wait for it; `None`: as long as the gate lets one wait.
+        timeout_seconds: How long to wait for it; `None`: as long as the gate lets callers wait.
         priority: What is lost last, and first.
-        tenant_key: Whose it is, as the caller has named it: never for a label, log or error.
+        tenant_key: Whose work it is, in the caller's words: never for a label, log or error.
         code: Where it was asked for.
         instruction: The place inside `code`.
         state: How far it has come. What follows is there once it is in use.
-        tenant: Whose it is, for the core.
+        tenant: Whose work it is, for the core.
         since: When it was given; when its connection came, for a pool's.
         task: Who holds it.
         outer: Another one that the same task took before.
@@ -79,7 +83,7 @@ class Hold(Generic[_G]):
 
     code: CodeType
     instruction: int
-    # Given values when it is asked for: an empty slot costs nothing.
+    # They get values when it is asked for: an empty slot costs nothing.
     counted: bool
     since: float
     task: asyncio.Task[object] | None
@@ -100,7 +104,7 @@ class Hold(Generic[_G]):
         self.priority = priority
         self.tenant_key = tenant
         self.state = NEW
-        # Not the frame: it would keep alive whatever the caller has. Not the line: finding it takes a while.
+        # Not the frame: it would keep alive all that the caller has. Not the line: finding it takes a while.
         self.code = frame.f_code
         self.instruction = frame.f_lasti
 
@@ -109,7 +113,7 @@ class Hold(Generic[_G]):
 
     @property
     def site_key(self) -> tuple[int, int]:
-        """Tells call sites apart while their code is alive; comparing code objects would compare their contents."""
+        """What tells call sites apart while their code is alive; comparing code objects compares their contents."""
         return id(self.code), self.instruction
 
     @property

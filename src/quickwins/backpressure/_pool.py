@@ -1,6 +1,6 @@
 """An asyncpg pool behind a gate: the permit first, then the connection.
 
-The line is the gate's, never the pool's own, in which a newcomer may overtake whoever was woken.
+Callers wait in the gate's line, never in the pool's own, where a newcomer may overtake a waiter that was woken.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _NORMAL = Priority.NORMAL
 class GatedPool(Shortcuts):
     """An `asyncpg.Pool` that refuses at once instead of queueing without bound.
 
-    Belongs to the pool's event loop. While its flag is off, or its threshold 1.0, it hands every call to the pool and
+    Belongs to the pool's event loop. While its flag is off or its threshold is 1.0, it hands every call to the pool, and
     only counts.
 
     Example:
@@ -63,11 +63,11 @@ class GatedPool(Shortcuts):
         """Put `pool` behind `gate`.
 
         Args:
-            pool: The caller's pool. Use it through this object alone: what goes round it is not counted.
+            pool: The caller's pool. Use it through this object alone: what goes around it is not counted.
             gate: Unbound; `Gate.threshold()` when `None`.
             flag: Asked at each acquisition; `None`: always on.
             name: Of this pool, on metrics, events and errors.
-            service: Of the process, likewise.
+            service: Of the process, on metrics and events.
             registry: For the series; the default registry when `None`.
             clock: For deadlines and hold times; must run as the event loop's does.
             rng: For the jitter of what the refused are told to wait.
@@ -105,22 +105,23 @@ class GatedPool(Shortcuts):
 
         Args:
             timeout: Seconds for everything up to the connection, waiting in line included, and again for its reset at
-                release, as in asyncpg; `None`: until the deadline of `quickwins.backpressure.deadline`, if there is
-                one, and else as long as it takes.
+                release, as in asyncpg; `None`: as long as it takes. The request's deadline
+                (`quickwins.backpressure.deadline`) counts where it is earlier.
             priority: What is lost last, and first.
             tenant: Whose work it is, where the gate tells tenants apart.
 
         Raises (when awaited or entered):
             PoolExhausted: The gate said no. Nothing was taken.
             NestedAcquire: This task holds a connection already, and there is no permit for another one.
-            TimeoutError: There was no permit, or no connection, in time.
+            DeadlineExceeded: There was no permit, or no connection, before the request's deadline.
+            TimeoutError: There was none within `timeout`.
         """
         return Acquisition(self, timeout, priority, tenant, _getframe(1))
 
     async def release(
         self, connection: asyncpg.pool.PoolConnectionProxy, *, timeout: float | None = None
     ) -> None:
-        """Give `connection` back; the permit follows when asyncpg has reset it, even if the caller is cancelled.
+        """Give `connection` back. The permit follows when asyncpg has reset it, even if the caller is cancelled.
 
         Releasing twice does nothing, as in asyncpg.
 
@@ -154,8 +155,8 @@ class GatedPool(Shortcuts):
     async def try_acquire(self) -> asyncpg.pool.PoolConnectionProxy | None:
         """A connection if there is a permit right now, else `None`; give it back with `release`.
 
-        Never waits for a permit and overtakes nobody who does; making a new connection may take its time. While the
-        flag is off the permits are the pool's connections. `None` is no refusal: it is not counted as one.
+        It never waits for a permit, and overtakes nobody who does; making a new connection may take its time. While the
+        flag is off, there are as many permits as connections. `None` is not counted as a refusal.
 
         Raises:
             PoolExhausted: The pool was closed, and the gate is on.
@@ -180,14 +181,14 @@ class GatedPool(Shortcuts):
         return self._gate.stats()
 
     def reconfigure(self, rule: Rule) -> None:
-        """Follow another rule; permits in use stay in use, and callers in line go on waiting."""
+        """Follow another rule. Permits in use stay in use, and callers in line go on waiting."""
         self._gate.reconfigure(rule)
 
     async def close(self, *, grace: float = 10.0) -> None:
-        """Refuse new users and those in line, wait for those that hold a connection, then close the pool. Idempotent.
+        """Refuse everybody, wait until connections in use are back, then close the pool. Idempotent.
 
         Args:
-            grace: Seconds they have; afterwards their connections are terminated.
+            grace: Seconds to wait; connections that are still in use then are terminated.
         """
         self._gate.close()
         with suppress(TimeoutError):

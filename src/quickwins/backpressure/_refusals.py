@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Refusals:
-    """Of one gate.
+    """The refusals of one gate.
 
     Attributes:
         note: Counts a refusal, by its reason and the time, and writes one record a second for each reason.
@@ -41,7 +41,7 @@ class Refusals:
         self.note = Seldom(counts.rejected, partial(_report, reporter, counts.core)).note
 
     def error(self, reason: RejectReason, deadline: Deadline) -> PoolExhausted:
-        """What a refused caller gets, who had until `deadline`."""
+        """The error of a refused caller that had until `deadline`."""
         core = self._core
         facts = (
             self._name,
@@ -56,7 +56,7 @@ class Refusals:
         return PoolExhausted(facts, reason=reason, retry_after_seconds=retry_after_seconds)
 
     def nested(self, task: asyncio.Task[object] | None) -> NestedAcquire:
-        """What `task` gets, which holds a permit already."""
+        """The error of a `task` that holds a permit already."""
         return NestedAcquire(
             f"this task holds a permit of pool {self._name!r} already, taken at {self._counts.holders.first_of(task)}, and no "
             "other may be had now: use that connection for both, or take both before either is needed",

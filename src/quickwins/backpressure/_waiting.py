@@ -1,6 +1,6 @@
-"""The shell of a bound gate: asks the core, waits on the event loop, and tells who waits what the core decided.
+"""A bound gate on its event loop: asks the core, and tells those in line what it has decided.
 
-Here are the futures and the one timer; what is decided is in `_core/`.
+Here are the futures and the one timer; decisions are made in `_core/`.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ _current_task = asyncio.current_task
 
 
 class GateShell:
-    """Of one gate. Belongs to one event loop.
+    """The working part of one gate. Belongs to one event loop.
 
     Attributes:
         name: The resource's.
         core: What decides.
-        flag: Whether it is asked; `None`: always.
+        flag: Whether the core is asked; `None`: always.
         counts: What was counted.
         holders: Who holds what.
         now: The clock, in seconds.
@@ -107,14 +107,14 @@ class GateShell:
         self._tallies.flush()
 
     def reconfigure(self, rule: Rule) -> None:
-        """Follow another rule; permits in use stay in use, and callers in line go on waiting."""
+        """Follow another rule. Permits in use stay in use, and callers in line go on waiting."""
         ended = self.core.reconfigure(rule, self.now())
         self._arm()
         self._tell(ended)
         self._changed()
 
     def active(self) -> bool:
-        """Whether the gate is on for the request at hand."""
+        """Whether the gate is on for the current request."""
         return self.flag is None or self.flag.active()
 
     async def enter(self, permit: Permit) -> Permit:
@@ -138,12 +138,15 @@ class GateShell:
         return permit
 
     def ask(self, hold: Hold[Any], now: float, deadline: Deadline) -> Waiter | None:
-        """Take `hold` at once (`None`), or a place in line, to be handed to `wait` before anything else is awaited.
+        """Take a permit at once, or a place in line.
 
         Args:
-            hold: Not asked for yet.
+            hold: What it is for.
             now: The time.
             deadline: Until when to wait for it.
+
+        Returns:
+            The place in line, to be handed to `wait` before anything else is awaited; `None` when there is no need to.
 
         Raises:
             PoolExhausted: The gate said no.
@@ -184,7 +187,7 @@ class GateShell:
         return answer
 
     async def wait(self, hold: Hold[Any], waiter: Waiter, deadline: Deadline) -> None:
-        """Wait for `hold` in the place that `ask` has given."""
+        """Wait for the permit in the place that `ask` has given."""
         counts = self.counts
         try:
             await self._futures[waiter]
@@ -213,7 +216,7 @@ class GateShell:
         raise self.late("permit", deadline)
 
     def late(self, what: str, deadline: Deadline) -> TimeoutError:
-        """What somebody gets who had no `what` until `deadline`."""
+        """The error of a caller that had no `what` when its `deadline` passed."""
         said = f"no {what} of pool {self.name!r} within the {deadline} asked for"
         if deadline.of_request:
             return DeadlineExceeded(said, reason=RejectReason.DEADLINE)
@@ -242,19 +245,19 @@ class GateShell:
             self._tallies.touch()
 
     def try_enter(self, hold: Hold[Any], limit: int) -> bool:
-        """Take `hold` if fewer than `limit` are in use, without asking further; `leave` gives it back."""
+        """Take a permit if fewer than `limit` are in use, without asking further; `leave` gives it back."""
         if not self.core.reserve(limit):
             return False
         self._begin(hold)
         return True
 
     def count(self, hold: Hold[Any]) -> None:
-        """Count the user of `hold`, who was not asked; `leave` when it goes."""
+        """Count a use that the core was not asked about; `leave` ends it."""
         self.core.count()
         self._begin(hold)
 
     def closed_error(self) -> PoolExhausted:
-        """Count and report a refusal after `close`, for who has not asked."""
+        """The refusal of a caller that came after `close`, counted and reported."""
         self._refusals.note(CLOSED, self.now())
         self._changed()
         return self._refusals.error(CLOSED, NEVER)
@@ -308,7 +311,7 @@ class GateShell:
     def _let_pass(
         self, hold: Hold[Any], answer: RejectReason | Waiter, now: float, task: asyncio.Task[object] | None
     ) -> None:
-        """Let somebody go on who would have been refused or had to wait; its place in line stays, for the others."""
+        """Let a caller go on that would have been refused or had to wait; its place in line stays, for the others."""
         if isinstance(answer, RejectReason):
             self.counts.shadow_rejected[answer] += 1
         else:
@@ -331,7 +334,7 @@ class GateShell:
                     self.counts.shadow_rejected[waiter.verdict] += 1
                 else:
                     refused.append((waiter.verdict, waiter.ended_at))
-            # Gone or done: its task was cancelled and has not run since. It will, and then gives back what it got.
+            # Gone or done: its task was cancelled and has not run since. When it runs, it gives back what it got.
             if future is not None and not future.done() and not future.get_loop().is_closed():
                 future.set_result(None)
         if self._shared:

@@ -3,11 +3,11 @@
     app.add_middleware(BackpressureMiddleware)                                        # Starlette, FastAPI
     app = BackpressureMiddleware(app, gate=Gate.queue(size=50, name="http"))          # with a gate at the edge
 
-Inside it, a `PoolExhausted` that leaves the service before its response has begun becomes the answer. Frameworks turn
-errors into a 500 of their own at their outermost layer: put it below that, as `add_middleware` does.
+A refusal, such as a `PoolExhausted`, that leaves the service before its response has begun becomes the answer. Frameworks
+turn errors into a 500 of their own at their outermost layer: put it below that, as `add_middleware` does.
 
-With a gate, each HTTP request takes a permit before the service sees it. It comes back when the response begins, so
-that nobody who reads slowly, and no stream of events, holds one; websockets never take one.
+With a gate, each HTTP request takes a permit before the service sees it. The permit comes back when the response begins,
+so that slow readers and streams of events hold none; websockets never take one.
 
 Sources: RFC 9110, 10.2.3 and 15.6.4 (`Retry-After`, 503), RFC 6585, 4 (429), RFC 9457 (problem details), and the
 GraphQL-over-HTTP draft, 6.3 and 6.4 (which media type may carry which status).
@@ -54,14 +54,14 @@ class BackpressureMiddleware:
         priority: Callable[[Scope], Priority] | None = None,
         tenant: Callable[[Scope], str | None] | None = None,
     ) -> None:
-        """Put `app` behind it.
+        """Put `app` behind the middleware.
 
         Args:
             app: The service.
             gate: Bound (`size=`), for this edge alone; `None`: refusals of the service's own pools are answered, and
                 nothing else.
-            exempt: Paths that never need a permit: refusing those that tell whether the service is alive has a busy
-                process restarted.
+            exempt: Paths that never need a permit. Those that tell whether the service is alive must be among them, or
+                a busy process is restarted.
             graphql: Paths whose clients read GraphQL errors instead of problem details.
             deadline_header: A request header with the seconds that its client waits, for the edge gate and every gate
                 below it; `None`, the default: clients are not asked. Anything but a number up to an hour is ignored.

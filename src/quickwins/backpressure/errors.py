@@ -29,8 +29,8 @@ class Facts(NamedTuple):
 class PoolExhausted(Rejected):
     """The pool's gate said no before anything was waited for: back off for `retry_after_seconds`, then try again.
 
-    Most refusals are counted, answered and forgotten: a gate's own carry `Facts` as a plain tuple instead of a message, and
-    their words are put together when somebody reads them.
+    Most refusals are counted, answered and forgotten. So a gate's own carry `Facts`, as a plain tuple, instead of a
+    message, which is put together when somebody reads it.
     """
 
     __slots__ = ("reason", "retry_after_seconds")  # spares each refusal a dictionary
@@ -56,7 +56,7 @@ class PoolExhausted(Rejected):
 
 
 class NestedAcquire(PoolExhausted):
-    """A task that holds a permit wants another one that is not free: waiting for it could mean waiting for itself."""
+    """A task that holds a permit wants another one that is not free. Waiting for it could mean waiting for itself."""
 
 
 def refusal_in(raised: BaseException) -> Rejected | None:

@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from quickwins.backpressure._permit import Permit
 
 DETAILS = "grpc-status-details-bin"
-"""Where a serialized `google.rpc.Status` is looked for."""
+"""The trailer in which clients look for a serialized `google.rpc.Status`."""
 
 _LONGEST_DEADLINE_SECONDS = 1e9
 """A call without a deadline says that it has some hundred years left."""
 
 
 class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
-    """Answers a `PoolExhausted` that leaves a handler of an aio server, and passes everything else on.
+    """Answers refusals that leave a handler of an aio server, such as `PoolExhausted`, and passes everything else on.
 
-    A call's deadline is known to all gates below it. With a gate of its own the interceptor refuses at the door; a
-    permit comes back with the first response message, so that slow readers of a stream hold none.
+    A call's deadline is known to all gates below it. With a gate of its own, the interceptor refuses at the door; a permit
+    comes back with the first response message, so that slow readers of a stream hold none.
     """
 
     def __init__(
@@ -53,9 +53,9 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         Args:
             gate: Bound (`size=`), for this edge alone; `None`: refusals of the service's own pools are answered, and
                 nothing else.
-            status: Of refusals; clients' retry policies must name it.
-            exempt: Full method names, `/package.Service/Method`, that never need a permit: refusing those that tell
-                whether the service is alive has a busy process restarted.
+            status: What refused callers get; their retry policies must name it.
+            exempt: Full method names, `/package.Service/Method`, that never need a permit. Those that tell whether the
+                service is alive must be among them, or a busy process is restarted.
         """
         self._gate = gate
         self._status = status

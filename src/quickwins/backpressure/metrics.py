@@ -38,7 +38,7 @@ WAITING = Metric("db_pool_waiting", Kind.GAUGE, "Callers in the gate's line.")
 QUEUE_DELAY = Metric(
     "db_pool_queue_delay_seconds",
     Kind.HISTOGRAM,
-    "How long callers were in the gate's line, however that ended; who found a permit at once is not in it.",
+    "How long callers were in the gate's line, however that ended; those that found a permit at once are not in it.",
     buckets=_SECONDS,
 )
 ACQUIRE_DURATION = Metric(

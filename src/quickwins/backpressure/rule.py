@@ -16,7 +16,7 @@ UNLIMITED: Final = sys.maxsize
 
 
 class GateKind(StrEnum):
-    """How a gate treats those who find no permit."""
+    """What a gate does with callers that find no permit."""
 
     THRESHOLD = "threshold"
     QUEUE = "queue"
@@ -24,7 +24,7 @@ class GateKind(StrEnum):
 
 
 class Priority(IntEnum):
-    """What is lost last, and first. The value is the place in line: smaller goes first."""
+    """How much work matters: what is shed last, and what first. The value is the place in line: smaller goes first."""
 
     CRITICAL = 0
     NORMAL = 1
@@ -32,7 +32,7 @@ class Priority(IntEnum):
 
 
 class Nested(StrEnum):
-    """What happens to a task that holds a permit and asks for another one that is not free."""
+    """What a gate does with a task that holds a permit and asks for another one that is not free."""
 
     REFUSE = "refuse"
     ALLOW = "allow"
@@ -130,7 +130,7 @@ class Rule(Checked):
         0,
         ge=0,
         le=1_000,
-        words="How many tenants are told apart, and share fairly; those beyond are one tenant together. Off value: 0.",
+        words="How many tenants are told apart, and share fairly; those beyond count as one. Off value: 0.",
     )
     nested: Nested | Literal["refuse", "allow"] = knob(
         Nested.REFUSE,

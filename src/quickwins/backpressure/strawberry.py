@@ -1,8 +1,8 @@
-"""A refusal inside a GraphQL execution: an error that says when to come back, beside the data that succeeded.
+"""A refusal inside a GraphQL execution: an error that says when to come back, next to the data that succeeded.
 
     schema = strawberry.Schema(Query, extensions=[BackpressureExtension])
 
-Refusals before the execution are `quickwins.backpressure.asgi`'s.
+Refusals before the execution are answered by `quickwins.backpressure.asgi`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class BackpressureExtension(SchemaExtension):
-    """Gives the error of each refused field `extensions {code, reason, retryAfter}`, the latter in whole seconds.
+    """Gives the error of each refused field `extensions {code, reason, retryAfter}`, the last one in whole seconds.
 
-    All other errors, and what others have put into `extensions`, stay as they are. Each result of a subscription is
-    looked at by itself.
+    Its message becomes what every edge says of such a refusal, without the pool's name and numbers. All other errors, and
+    what others have put into `extensions`, stay as they are. Each result of a subscription is looked at by itself.
     """
 
     def on_operation(self) -> Iterator[None]:

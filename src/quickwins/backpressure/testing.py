@@ -54,7 +54,7 @@ class FakeConnection:
 class FakePool:
     """As much of `asyncpg.Pool` as a `GatedPool` uses. Belongs to one event loop.
 
-    Connections are made when they are first wanted; whoever finds none free waits in order of coming.
+    Connections are made when they are first wanted. Callers that find none free are served in the order of their coming.
     """
 
     def __init__(self, max_size: int = 10, *, answer: Callable[..., Any] = lambda query, *args: None) -> None:  # noqa: ARG005 -- what every answer is given; until=never

@@ -37,7 +37,7 @@ async def test_turned_on_it_finds_the_users_that_came_while_it_was_off(
     gated = gated_over(await pools(4), 0.5, flag=switch.flag)
     assert not gated.stats().gated
     held = [await gated.acquire() for _ in range(3)]
-    assert gated.stats().inflight == 3, "above the limit of 2: who came ungated is counted"
+    assert gated.stats().inflight == 3, "above the limit of 2: ungated users are counted"
     switch.set(enabled=True)
     assert gated.stats().gated
     with pytest.raises(PoolExhausted):
@@ -72,7 +72,7 @@ async def test_waiting_in_the_pool_while_the_flag_turns(pools: Pools, registry: 
     first = await gated.acquire()
     waiting = asyncio.create_task(gated.fetchval("SELECT 1"))
     await asyncio.sleep(0)
-    assert gated.stats().inflight == 1, "who waits ungated holds nothing yet"
+    assert gated.stats().inflight == 1, "an ungated user that waits holds nothing yet"
     switch.set(enabled=True)
     with pytest.raises(PoolExhausted):
         await gated.fetchval("SELECT 1")

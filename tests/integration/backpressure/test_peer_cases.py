@@ -1,6 +1,6 @@
 """What the suites of psycopg_pool and of asyncpg try their pools with, tried with ours: off, and behind each gate.
 
-`docs/peer-cases.md` says which of their cases is which test here or beside. All code is our own.
+`docs/peer-cases.md` says which of their cases is which test, here or nearby. All code is our own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A database, its clients and a gate in virtual time, to compare limits by: one seeded heap of events, no event loop.
 
 Statements come by an open-loop Poisson process, whether or not earlier ones were answered. The gate admits up to its
-limit, keeps a line of twice the pool, serves the newest first and turns away whoever has waited for the target. In the
+limit, keeps a line of twice the pool, serves the newest first and turns away what has waited for the target. In the
 database all statements proceed at one speed, which depends on how many there are.
 """
 

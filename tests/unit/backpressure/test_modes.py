@@ -1,4 +1,4 @@
-"""What a gate does beside admitting: shadow mode, nested use, deadlines of the request, and who holds what."""
+"""What a gate does besides admitting: shadow mode, nested use, deadlines of the request, and who holds what."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""The gate's shell on a real event loop: who waits is woken once, and whatever was sent comes back."""
+"""The gate's shell on a real event loop: waiters are woken once, and whatever was sent comes back."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -237,6 +238,30 @@ async def test_closing_fails_those_in_line_and_ends_the_timer() -> None:
         assert timer.cancelled()
     gate.close()
     assert gate.stats().inflight == 0
+
+
+class Interrupted(BaseException):
+    """What a signal handler raises in the middle of anything, such as `KeyboardInterrupt`."""
+
+
+class Interrupting(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        raise Interrupted
+
+
+async def test_all_in_line_are_told_before_anything_is_reported() -> None:
+    gate = queue(1, queue_size=3)
+    handler = Interrupting()
+    async with gate.permit():
+        waiters = await in_line(gate, user(gate), 3)
+        logging.getLogger("quickwins").addHandler(handler)
+        try:
+            with pytest.raises(Interrupted):
+                gate.close()
+        finally:
+            logging.getLogger("quickwins").removeHandler(handler)
+        answers = await asyncio.wait_for(asyncio.gather(*waiters, return_exceptions=True), 10)
+    assert [getattr(answer, "reason", None) for answer in answers] == [RejectReason.CLOSED] * 3
 
 
 async def test_a_line_that_is_full_says_so() -> None:

@@ -155,7 +155,7 @@ class AnyGate(RuleBasedStateMachine):
         assert all(tenant.inflight == count for tenant, count in counts.items())
 
     @invariant()
-    def nobody_waits_beside_a_permit_that_is_free_for_him(self) -> None:
+    def nobody_waits_while_a_permit_is_free_for_them(self) -> None:
         for priority, line in zip(Priority, self.core._lines, strict=True):
             assert not len(line) or self.core.inflight >= self.limit_of(priority)
 

@@ -348,7 +348,7 @@ class QueueMachine(RuleBasedStateMachine):
                 assert overloaded
                 assert self.now >= waiter.since + self.core.rule.target_seconds
                 assert self.core.limit is not None
-                assert self.core.inflight >= self.core.limit, "refused for the time beside a free permit"
+                assert self.core.inflight >= self.core.limit, "refused for the time while a permit was free"
             else:
                 assert waiter.verdict is RejectReason.CLOSED
             self.line.remove(waiter)
@@ -490,7 +490,7 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def the_books_balance(self) -> None:
         assert list(self.core._lines[Priority.NORMAL]) == self.line, (
-            "who waits is in line, in order of coming"
+            "those that wait are in line, in order of coming"
         )
         assert self.core.inflight == self.held + self.ungated
         assert self.core.admitted == self.admitted == self.released + self.held

@@ -1,1 +1,1 @@
-"""What decides: facts and the time in; who goes in now, and whose wait is over, out."""
+"""What decides. Facts and the time go in; what comes out is who is admitted, and whose wait is over."""

@@ -1,7 +1,7 @@
 """Decides who may use a resource, who waits and who is refused: integers and one line, no event loop, no clock.
 
-A resource has `limit` permits. Who finds one free takes it in the same synchronous step. Who finds none waits in a
-line of bounded length, or is refused; the threshold gate is the gate whose line has no room.
+A resource has `limit` permits. A caller that finds one free takes it in the same synchronous step. One that finds none
+waits in a line of bounded length, or is refused; the threshold gate is the gate whose line has no room.
 
                  the oldest waiter's age has been above the target for a whole interval
         NORMAL  ------------------------------------------------------------------------>  OVERLOADED
@@ -9,8 +9,9 @@ line of bounded length, or is refused; the threshold gate is the gate whose line
                                            the line is empty
 
     NORMAL      first come, first served. Nobody is refused for having waited.
-    OVERLOADED  the newest is served first, since its caller is the likeliest to be there still; whoever has waited
-                for the target is refused, by a timer too: a frozen database releases nothing and must not keep them.
+    OVERLOADED  the newest is served first, since its caller is the most likely to be there still. Waiters that have
+                waited for the target are refused, also by a timer: a frozen database releases nothing, and must not
+                keep them.
 
 A line that a burst fills and that drains within an interval is a good line: nobody in it is refused (CoDel: Nichols
 and Jacobson, "Controlling Queue Delay", ACM Queue 2012, RFC 8289). Newest first is adaptive LIFO with controlled delay
@@ -18,8 +19,8 @@ and Jacobson, "Controlling Queue Delay", ACM Queue 2012, RFC 8289). Newest first
 
 The traps this avoids:
 
-- CoDel looks at the delay of what it *serves*. Under newest-first those have waited almost nothing, so it would leave
-  overload at once and enter it again an interval later. The age of the *oldest* shows the line, and only an empty
+- CoDel looks at the delay of what it *serves*. With the newest first that is almost nothing, so it would leave overload
+  at once and enter it again an interval later. The age of the *oldest* shows the state of the line, and only an empty
   line ends overload.
 - A released permit is *handed* to the chosen waiter. Were it put back for the woken waiter to take, a newcomer could
   take it in between. Hence: a free permit and a waiter never exist together, and first come is first served.
@@ -30,8 +31,8 @@ Work has a priority, each with a line of its own:
 - A permit goes to the most important line that may have one. Limits are nested: what is reserved for critical work is
   free for it alone, what is reserved for normal work is not for work that may be shed.
 - Where no more may wait, the cheapest to lose gives way to the more important newcomer.
-- No starvation: with a floor of 0.05, who waits gets one of any 20 permits, whatever is more important; and each line
-  below the first has places that the others cannot take.
+- No starvation: with a floor of 0.05, waiting work gets one of any 20 permits, however important the rest is; and each
+  line below the first has places that the others cannot take.
 
 Users that are not gated (flag off, or not in the percentage) are counted while they hold and never refused, so that
 turning the gate on again finds the true number; they, and a limit that shrinks, may leave `inflight` above the limit.
@@ -95,7 +96,7 @@ class GateCore:
         self._tenants: Tenants | None = None
         self._learner: LimitLearner | None = None
         self._lines = tuple(Line() for _ in Priority)
-        # No deadline in line is earlier. Whoever leaves does not move it: the tick it causes finds the next one.
+        # No deadline in line is earlier. A waiter that leaves doesn't move it: the tick that it causes finds the next one.
         self._next_deadline = math.inf
         self._follow(rule)
 
@@ -121,7 +122,7 @@ class GateCore:
         tenant: Tenant | None = None,
     ) -> Literal[Verdict.ADMITTED] | RejectReason | Waiter:
         """Take a permit, be refused, or join the line. A permit is given back by one `release`."""
-        # Nobody waits while a permit is free for him: no need to look at the lines here.
+        # Nobody waits while a permit is free for them: no need to look at the lines here.
         if self.inflight < self._limits[priority] and (tenant is None or not self._over_share(tenant)):
             self.inflight += 1
             self.admitted += 1
@@ -173,7 +174,7 @@ class GateCore:
             now: The time.
             ending: How its use ended.
             held_seconds: How long it was held; not looked at when the ending is to be ignored.
-            tenant: Who had it.
+            tenant: Whose it was.
         """
         if ending is not IGNORED:
             if self._learner is not None:
@@ -211,7 +212,7 @@ class GateCore:
         return min(self._next_deadline, *(line.next_tick(target, interval) for line in self._lines))
 
     def reconfigure(self, rule: Rule, now: float) -> Sequence[Waiter]:
-        """Follow another rule. Permits in use stay in use, and who waits goes on waiting, even where nobody new may."""
+        """Follow another rule. Permits in use stay in use, and waiters go on waiting, even where nobody new may."""
         self._follow(rule)
         if not self.waiting:
             return ()
@@ -291,7 +292,7 @@ class GateCore:
     def _refusal_or_place(
         self, now: float, deadline_at: float, priority: Priority, tenant: Tenant | None
     ) -> RejectReason | tuple[Waiter, RejectReason] | None:
-        """Why a newcomer who finds no permit may not wait for one, or who has to leave the line for it and why."""
+        """Why a newcomer may not wait for a permit, or which waiter has to leave the line for it, and why."""
         if self._closed:
             return CLOSED
         if not self._room:
@@ -311,7 +312,7 @@ class GateCore:
     def _place(
         self, priority: Priority, tenant: Tenant | None
     ) -> RejectReason | tuple[Waiter, RejectReason] | None:
-        """A place in a line that is full: a protected one, or that of somebody who is cheaper to lose."""
+        """A place in a line that is full: a protected one, or that of a waiter that is cheaper to lose."""
         own = self._lines[priority]
         if priority and len(own) < self._protected:
             return None
@@ -360,7 +361,7 @@ class GateCore:
         return ended
 
     def _turn(self) -> Line | None:
-        """Which line has the next permit, if any may have one: who was passed over too often, else by importance."""
+        """Which line gets the next permit, if any may: one that was passed over too often, else the most important."""
         if self.inflight >= self._limits[0]:
             return None
         for line in self._lines[:0:-1]:
@@ -372,7 +373,7 @@ class GateCore:
         return None
 
     def _pass_over(self, priority: Priority) -> None:
-        """A permit goes to `priority` while somebody waits."""
+        """A permit goes to `priority` while others wait."""
         self._lines[priority].passed_over = 0
         for line in self._lines[priority + 1 :]:
             line.passed_over += 1

@@ -14,7 +14,7 @@ greatest where e = 2/3.
         | moved: PROBING from there;  still not sure, or came back: RESTING;  not full: RESTING
 
     any     a tenth of the ends are time-outs or lost connections: base shrinks to 0.7 of the limit, RESTING;
-            once a round, for whoever was in flight by then says nothing about the new limit (TCP's fast recovery)
+            once a round, for what was in flight by then says nothing about the new limit (TCP's fast recovery)
 
 The traps this avoids, and why no published algorithm was taken as it is:
 
@@ -39,7 +39,7 @@ from math import log, sqrt
 from quickwins.core.errors import ConfigError
 
 ELASTICITY = 2 / 3
-"""Of hold time to limit, where power is greatest. 1 would be most throughput, which is flat there: it drifts."""
+"""Of hold time, where power is greatest. Throughput is greatest at 1, but flat there: the limit would drift."""
 
 STEEP = 1.2
 """Elasticity from which on more permits mean less throughput: those are taken away in the largest steps."""
@@ -51,22 +51,22 @@ BLOCK = 4
 """Releases measured at a time, for each permit; fewer are over before what was in flight is."""
 
 HASTE = 3
-"""The same while far from the best, where the difference is large."""
+"""The same while far from the best, where differences are large."""
 
 FEWEST = 16
 """Releases measured at a time, at least."""
 
 NOISE = 0.03
-"""Variance of what one block says, of the logarithm of hold time, that it is long enough for; twice as much while far."""
+"""The variance of the logarithm of hold time that a block is long enough for; twice as much while far from the best."""
 
 WILD = 4.0
-"""The same of a single hold, at most: times more different than that are measured as long as these."""
+"""The most that is believed of a single hold: times that differ more are measured no longer than these."""
 
 CYCLES = 2
 """Probes after which "not sure" means "good as it is"."""
 
 COARSE, FINE = 0.33, 0.125
-"""Of the limit: how far it moves at first, and after it rested or turned round; twice as far after each move."""
+"""How far the limit moves, as a share of it: at first, and after it rested or turned around; twice as far after each move."""
 
 CHANGED = 1.6
 """A ratio of hold times at one limit that means another regime rather than noise."""
@@ -78,7 +78,7 @@ FULL = 0.95
 """Mean inflight over limit from which on a block says something about the limit."""
 
 FULL_BLOCKS = 2
-"""Of those so many in a row before a probe: a busy moment of a pool that has enough is shorter."""
+"""How many of those in a row start a probe: a busy moment of a pool that has enough is shorter."""
 
 _ROOT = 1 / 8
 _FIRST_REST, _LONGEST_REST = 24, 64
@@ -216,7 +216,7 @@ class LimitLearner:
         scatter = max((sum(x * x for x in roots) / good / root**2 - 1) / _ROOT**2, 4e-3)
         spread = scatter / good
         self._scatter += (min(scatter, WILD) - self._scatter) / 4
-        # Were they in use all the while? Who comes back from a burst sees a crowd, and no idle hour before it.
+        # Were they in use all the while? A permit that comes back from a burst has seen a crowd, and no idle hour before it.
         full = self._crowd >= FULL * self.limit * good and 4 * sum(self._holds) >= self.limit * (
             now - self._started_at
         )

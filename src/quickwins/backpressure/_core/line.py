@@ -28,7 +28,7 @@ class Waiter:
         deadline_at: When its caller has had enough; infinity for never.
         priority: Its line.
         tenant: Whose it is; `None` when tenants are not told apart.
-        displaced: Who had to leave the line for it, to be told so.
+        displaced: The waiter that had to leave the line for it, to be told so.
         verdict: How its wait ended; `None` while it waits.
         ended_at: When it ended; what `since` says while it waits.
     """
@@ -46,12 +46,12 @@ class Waiter:
 
 
 class Line:
-    """Waiters, oldest first; both ends, and whoever leaves from the middle, in constant time.
+    """Waiters, oldest first. Both ends, and leaving from the middle, take constant time.
 
     Attributes:
         overloaded: Whether the newest are served first and the stale refused.
         above_since: When the age of the oldest rose, or will rise, above the target and stayed there.
-        passed_over: Permits that went to more important work since somebody here got one.
+        passed_over: Permits that went to more important work since this line got one.
     """
 
     __slots__ = ("_by_tenant", "_waiters", "above_since", "overloaded", "passed_over")
@@ -81,7 +81,7 @@ class Line:
         own[waiter] = None
 
     def leave(self, waiter: Waiter) -> None:
-        """Take `waiter` out; `look_at_the_oldest` when all who leave now have left."""
+        """Take `waiter` out; call `look_at_the_oldest` once all that leave now have left."""
         del self._waiters[waiter]
         own = self._by_tenant[waiter.tenant]
         del own[waiter]
@@ -89,14 +89,14 @@ class Line:
             del self._by_tenant[waiter.tenant]
 
     def next(self) -> Waiter:
-        """Who is to be served."""
+        """The waiter to serve."""
         waiters = self._waiters
         if len(self._by_tenant) > 1:
             waiters = self._by_tenant[min(self._by_tenant, key=_inflight)]
         return next(reversed(waiters) if self.overloaded else iter(waiters))
 
     def cheapest(self) -> Waiter:
-        """Who would be served last: the one to lose."""
+        """The waiter that would be served last: the one to lose."""
         return next(iter(self._waiters) if self.overloaded else reversed(self._waiters))
 
     def longest_tenants(self, tenant: Tenant) -> Waiter | None:
@@ -112,7 +112,7 @@ class Line:
         return len(self._by_tenant) > 1 and own * len(self._by_tenant) > len(self._waiters)
 
     def look_at_the_oldest(self, now: float, target_seconds: float) -> None:
-        """After somebody left: is the oldest's age, without a break, still above the target? Is there an oldest?"""
+        """After a waiter left: is the oldest's age still above the target, without a break? Is there an oldest?"""
         if not self._waiters:
             self.overloaded = False
             self.above_since = math.inf
@@ -122,7 +122,7 @@ class Line:
             self.above_since = above_at
 
     def stale(self, now: float, target_seconds: float) -> list[Waiter]:
-        """Under overload, those who have waited for the target."""
+        """Under overload, the waiters that have waited for the target."""
         found: list[Waiter] = []
         if self.overloaded:
             for waiter in self._waiters:

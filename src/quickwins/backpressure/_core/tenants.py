@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 ACTIVE_SECONDS = 1.0
-"""A tenant that has not asked for so long, and holds nothing, has no share to keep free for it."""
+"""No share is kept free for a tenant that has not asked for this long, and holds nothing."""
 
 
 class Tenant:
@@ -25,7 +25,7 @@ class Tenant:
 
 
 class Tenants:
-    """The tenants of the last second, the longest unseen first; those beyond the bound are one tenant together."""
+    """The tenants of the last second, the longest unseen first; those beyond the bound count as one."""
 
     __slots__ = ("_known", "_others", "capacity")
 
@@ -39,7 +39,7 @@ class Tenants:
         return max(1, len(self._known) + (self._others.inflight > 0))
 
     def find(self, key: str | None, now: float) -> Tenant:
-        """The tenant `key`, which asks now; callers without one are one tenant with those beyond the bound."""
+        """The tenant `key`, which asks now; callers without a key count with those beyond the bound."""
         self._forget(now)
         if key is None:
             return self._others
@@ -54,7 +54,7 @@ class Tenants:
         return tenant
 
     def _forget(self, now: float) -> None:
-        """Drop the idle; each call pays for at most two that another call has added."""
+        """Forget the idle: at most two with each call, which itself adds one at most."""
         for _ in range(2):
             if not self._known:
                 return
