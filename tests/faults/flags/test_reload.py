@@ -140,12 +140,13 @@ async def test_a_hundred_truncations_change_nothing_and_the_whole_file_is_seen_a
     follower.assert_no_defaults_were_seen()
 
 
-def test_a_kill_is_seen_by_eight_processes_in_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [2, pytest.param(8, marks=pytest.mark.volume)])
+def test_a_kill_is_seen_by_every_process_in_time(tmp_path: Path, processes: int) -> None:
     path = tmp_path / "quickwins.toml"
     path.write_text('service = "feed"\n[backpressure]\nenabled = true\n')
     followers = [
         subprocess.Popen([sys.executable, "-c", FOLLOWER, str(path)], stdout=subprocess.PIPE, text=True)
-        for _ in range(8)
+        for _ in range(processes)
     ]
     try:
         for follower in followers:
@@ -158,10 +159,10 @@ def test_a_kill_is_seen_by_eight_processes_in_time(tmp_path: Path) -> None:
         for follower in followers:
             follower.kill()
             follower.wait()
-    assert [why for _, why in answers] == ["killed"] * 8
+    assert [why for _, why in answers] == ["killed"] * processes
     assert max(float(at) for at, _ in answers) - killed_at <= KILL_SEEN_WITHIN_SECONDS
     lines = [json.loads(line) for line in (tmp_path / "quickwins.toml.audit.jsonl").read_text().splitlines()]
-    assert len({line["pid"] for line in lines}) == 8
+    assert len({line["pid"] for line in lines}) == processes
     assert len({line["digest"] for line in lines}) == 1
 
 
@@ -175,7 +176,8 @@ def both(on: bool) -> dict[str, object]:
 
 
 @pytest.mark.no_cover  # tracing takes many times as long as the test
-def test_a_million_reads_during_ten_thousand_swaps_and_no_request_sees_two_versions() -> None:
+@pytest.mark.parametrize("swaps", [500, pytest.param(10_000, marks=pytest.mark.volume)])
+def test_many_reads_during_swaps_and_no_request_sees_two_versions(swaps: int) -> None:
     source = MemorySource(both(on=True))
     sections = {"one": FlagSettings, "two": FlagSettings}
     flags = Flags(sections, [source], registry=CollectorRegistry())
@@ -183,14 +185,14 @@ def test_a_million_reads_during_ten_thousand_swaps_and_no_request_sees_two_versi
     requests = [0, 0]
 
     def serve(worker: int) -> None:
-        while requests[worker] < 50_000 or swapping.is_alive():
+        while requests[worker] < 5 * swaps or swapping.is_alive():
             with pinned(f"user-{requests[worker]}"):
                 if not agree(flags, reads=10):
                     torn.append(requests[worker])
             requests[worker] += 1
 
     def swap() -> None:
-        for number in range(10_000):
+        for number in range(swaps):
             source._values = both(on=bool(number % 2))
             flags.poll()
 
@@ -205,8 +207,8 @@ def test_a_million_reads_during_ten_thousand_swaps_and_no_request_sees_two_versi
             thread.join()
     finally:
         sys.setswitchinterval(interval)
-    assert flags.snapshot.version == 10_001
-    assert sum(requests) * 10 >= 1_000_000
+    assert flags.snapshot.version == swaps + 1
+    assert sum(requests) >= 10 * swaps
     assert not torn
 
 

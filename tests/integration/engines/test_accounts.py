@@ -20,11 +20,11 @@ from tests.integration.engines.traces import Traces
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="cannot: take another account without being root")
 
 PROGRAM = """
-import os
+import os, sys
 from quickwins.engines import KafkaBroker, PostgresServer, ValkeyServer
 assert os.geteuid() != 0
 for engine in (PostgresServer, ValkeyServer, KafkaBroker):
-    for _ in range(20):
+    for _ in range(int(sys.argv[1])):
         with engine.start() as server:
             assert server.version
             os.kill(server.pid, 0)
@@ -46,7 +46,9 @@ def python_for_all() -> str | None:
 
 
 @as_root
-def test_an_ordinary_user_starts_and_stops_all_three(open_folder: Path) -> None:
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("times", [1, pytest.param(20, marks=pytest.mark.volume)])
+def test_an_ordinary_user_starts_and_stops_all_three(open_folder: Path, times: int) -> None:
     python = python_for_all()
     if python is None:
         pytest.skip(
@@ -68,7 +70,7 @@ def test_an_ordinary_user_starts_and_stops_all_three(open_folder: Path) -> None:
     work.mkdir()
     os.chown(work, nobody.pw_uid, nobody.pw_gid)
     done = subprocess.run(
-        [python, "-c", PROGRAM],
+        [python, "-c", PROGRAM, str(times)],
         user=nobody.pw_uid,
         group=nobody.pw_gid,
         extra_groups=[],
@@ -86,7 +88,7 @@ def test_an_ordinary_user_starts_and_stops_all_three(open_folder: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        f"{name} gone" for name in ("postgres", "valkey", "kafka") for _ in range(20)
+        f"{name} gone" for name in ("postgres", "valkey", "kafka") for _ in range(times)
     ]
     assert list(work.iterdir()) == []
 

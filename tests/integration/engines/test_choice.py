@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from quickwins.engines import ValkeyServer
 from tests.engines import EXTERNAL, Choice, leave_out
 
 if TYPE_CHECKING:
@@ -67,16 +66,23 @@ def run_suite(folder: Path, suite: str, *options: str, **env: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_embedded_is_the_default_and_runs_everything(tmp_path: Path) -> None:
+def test_embedded_is_the_default_runs_everything_and_tells_the_versions(tmp_path: Path) -> None:
     said = run_suite(tmp_path, SUITE)
     assert "4 passed" in said, said
     assert "what the servers of this run cannot do" not in said
+    assert re.search(
+        r"the servers of this run \(embedded\) =+\npostgres \d+\.\d+\nvalkey \d+\.\d+\.\d+\n", said
+    ), said
 
 
-def test_external_servers_are_used_as_given_and_missing_ones_are_named(tmp_path: Path) -> None:
-    with ValkeyServer.start() as server:
-        said = run_suite(tmp_path, SUITE, "--engines=external", TEST_VALKEY_URL=server.url)
+@pytest.mark.parametrize("processes", [pytest.param("-n0", id="one"), pytest.param("-n2", id="workers")])
+def test_external_servers_are_used_as_given_and_missing_ones_are_named(
+    tmp_path: Path, valkey: Target, processes: str
+) -> None:
+    said = run_suite(tmp_path, SUITE, processes, "--engines=external", TEST_VALKEY_URL=valkey.url)
     assert "1 passed, 3 skipped" in said, said
+    assert "the servers of this run (external) =" in said
+    assert f"\nvalkey {valkey.version}\n" in said
     summary = said.partition("what the servers of this run cannot do")[2]
     assert (
         "process_control of valkey (external): an external server is not ours to stop [1 skipped]" in summary
@@ -109,20 +115,23 @@ def test_kafka(kafka, topic_prefix): assert topic_prefix
     assert "2 passed" in said, said
 
 
-@pytest.mark.parametrize(
-    "marks",
-    [
-        pytest.param('@pytest.mark.engines("oracle")', id="unknown-engine"),
-        pytest.param(
-            '@pytest.mark.engines("valkey")\n@pytest.mark.capability("transactions")', id="not-its-capability"
-        ),
-        pytest.param('@pytest.mark.capability("transactions")', id="no-engine"),
-    ],
-)
-def test_a_marker_that_makes_no_sense_fails_instead_of_skipping(tmp_path: Path, marks: str) -> None:
-    said = run_suite(tmp_path, f"import pytest\n{marks}\ndef test_it(): pass\n")
-    assert "1 error" in said, said
-    assert "no engine named in the markers has" in said
+def test_a_marker_that_makes_no_sense_fails_instead_of_skipping(tmp_path: Path) -> None:
+    suite = """
+import pytest
+
+@pytest.mark.engines("oracle")
+def test_unknown_engine(): pass
+
+@pytest.mark.engines("valkey")
+@pytest.mark.capability("transactions")
+def test_not_its_capability(): pass
+
+@pytest.mark.capability("transactions")
+def test_no_engine(): pass
+"""
+    said = run_suite(tmp_path, suite)
+    assert "3 errors" in said, said
+    assert said.count("Failed: no engine named in the markers has") == 3
 
 
 NO_DAEMON = "unix:///no/such/docker.sock"
@@ -139,11 +148,6 @@ def test_containers_without_a_docker_daemon_end_at_once_and_say_why(tmp_path: Pa
     said = run_suite(tmp_path, SUITE, "--engines=containers", DOCKER_HOST=NO_DAEMON)
     assert f"--engines=containers: no Docker daemon answers at {NO_DAEMON}" in said, said
     assert "passed" not in said
-
-
-def test_the_versions_of_the_servers_are_told(tmp_path: Path) -> None:
-    said = run_suite(tmp_path, SUITE)
-    assert re.search(r"the servers of this run \(embedded\) =+\n(.*\n)*valkey \d+\.\d+", said), said
 
 
 @pytest.mark.parametrize("choice", [Choice.EMBEDDED, Choice.EXTERNAL])

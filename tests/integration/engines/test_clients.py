@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from valkey.asyncio import Valkey
 
 from quickwins.engines import Capability
+from tests.integration.kafka.topics import create_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.engines import Target
 
 
@@ -66,26 +64,11 @@ async def test_valkey_keeps_a_value_until_it_expires(valkey: Target, key_prefix:
         assert await client.get(f"{key_prefix}b") is None
 
 
-async def create_topic(bootstrap: str, topic: str, partitions: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        await admin.create_topics([NewTopic(topic, partitions, 1)])
-    finally:
-        await admin.close()
-
-
-async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 -- the client has no event for it; until=never
-            await asyncio.sleep(0.02)
-
-
 @pytest.mark.asyncio
 @pytest.mark.engines("kafka")
 async def test_kafka_gives_back_in_order_what_it_was_given(kafka: Target, topic_prefix: str) -> None:
     topic = f"{topic_prefix}order"
-    await create_topic(kafka.url, topic, 1)
+    await create_topic(kafka.url, topic)
     async with AIOKafkaProducer(bootstrap_servers=kafka.url) as producer:
         for number in range(100):
             await producer.send_and_wait(topic, b"%d" % number, key=b"same")
@@ -93,74 +76,3 @@ async def test_kafka_gives_back_in_order_what_it_was_given(kafka: Target, topic_
         async with asyncio.timeout(30):
             received = [(await consumer.getone()).value for _ in range(100)]
     assert received == [b"%d" % number for number in range(100)]
-
-
-@pytest.mark.asyncio
-@pytest.mark.engines("kafka")
-@pytest.mark.capability(Capability.CONSUMER_GROUPS)
-async def test_kafka_shares_partitions_in_a_group_and_again_when_a_member_leaves(
-    kafka: Target, topic_prefix: str
-) -> None:
-    topic, partitions = f"{topic_prefix}shared", 6
-    await create_topic(kafka.url, topic, partitions)
-    members = [
-        AIOKafkaConsumer(
-            topic,
-            bootstrap_servers=kafka.url,
-            group_id=f"{topic_prefix}group",
-            auto_offset_reset="earliest",
-            heartbeat_interval_ms=200,
-            session_timeout_ms=6000,
-            enable_auto_commit=False,
-        )
-        for _ in range(2)
-    ]
-
-    def shares() -> list[int]:
-        return sorted(len(member.assignment()) for member in members)
-
-    try:
-        await asyncio.gather(*(member.start() for member in members))
-        await until(lambda: shares() == [3, 3])
-        held = [partition for member in members for partition in member.assignment()]
-        assert len(set(held)) == partitions
-
-        await members.pop().stop()
-        await until(lambda: shares() == [6])
-
-        async with AIOKafkaProducer(bootstrap_servers=kafka.url) as producer:
-            for number in range(60):
-                await producer.send_and_wait(topic, b"%d" % number, partition=number % partitions)
-        received: list[bytes] = []
-        async with asyncio.timeout(30):
-            while len(received) < 60:
-                for member in members:
-                    for records in (await member.getmany(timeout_ms=100)).values():
-                        received += [record.value for record in records]
-        assert sorted(received) == sorted(b"%d" % number for number in range(60))
-    finally:
-        for member in members:
-            await member.stop()
-
-
-@pytest.mark.asyncio
-@pytest.mark.engines("kafka")
-@pytest.mark.capability(Capability.IDEMPOTENT_PRODUCER)
-async def test_kafka_serves_an_idempotent_producer(kafka: Target, topic_prefix: str) -> None:
-    topic = f"{topic_prefix}once"
-    await create_topic(kafka.url, topic, 1)
-    async with AIOKafkaProducer(bootstrap_servers=kafka.url, enable_idempotence=True) as producer:
-        assert (await producer.send_and_wait(topic, b"1")).offset == 0
-
-
-@pytest.mark.asyncio
-@pytest.mark.engines("kafka")
-@pytest.mark.capability(Capability.TRANSACTIONS)
-async def test_kafka_serves_a_transactional_producer(kafka: Target, topic_prefix: str) -> None:
-    topic = f"{topic_prefix}transaction"
-    await create_topic(kafka.url, topic, 1)
-    async with (
-        AIOKafkaProducer(bootstrap_servers=kafka.url, transactional_id=topic) as producer,
-        producer.transaction(),
-    ):
-        await producer.send_and_wait(topic, b"1")

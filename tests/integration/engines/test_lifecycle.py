@@ -27,14 +27,16 @@ MEMORY = Path("/dev/shm")  # noqa: S108 -- names in it are random; until=never
 
 
 @every_engine
-def test_twenty_starts_and_stops_leave_nothing_behind(
-    engine: type[AnyServer], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("times", [1, pytest.param(20, marks=pytest.mark.volume)])
+def test_starts_and_stops_leave_nothing_behind(
+    engine: type[AnyServer], times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # In memory where there is enough of it: twenty new databases are 20,000 files, and the disk is not what is tested.
     if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 256 * 2**20:
         monkeypatch.setattr(tempfile, "tempdir", str(MEMORY))
     traces = []
-    for _ in range(20):
+    for _ in range(times):
         with engine.start() as server:
             traces.append(Traces.of(server))
             assert alive(server.pid)
