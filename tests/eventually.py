@@ -13,10 +13,14 @@ DEADLINE_SECONDS: Final = 30.0
 """Patience with anything that takes milliseconds on an idle machine."""
 
 LOOK_SECONDS: Final = 0.002
+"""Between two looks at what happens in this process."""
+
+PROCESS_LOOK_SECONDS: Final = 0.01
+"""Between two looks at other processes, which cost more."""
 
 
 async def eventually(
-    condition: Callable[[], object], what: str = "it never came true", seconds: float = DEADLINE_SECONDS
+    condition: Callable[[], object], what: object = "it never came true", seconds: float = DEADLINE_SECONDS
 ) -> None:
     """Return as soon as `condition()` is true; fail with `what` after `seconds`."""
     deadline = time.monotonic() + seconds
@@ -26,10 +30,10 @@ async def eventually(
 
 
 def wait_until(
-    condition: Callable[[], object], what: str = "it never came true", seconds: float = DEADLINE_SECONDS
+    condition: Callable[[], object], what: object = "it never came true", seconds: float = DEADLINE_SECONDS
 ) -> None:
-    """Do the same as `eventually`, for tests without an event loop."""
+    """Do the same as `eventually` without an event loop, for what other processes do."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what
-        time.sleep(LOOK_SECONDS)
+        time.sleep(PROCESS_LOOK_SECONDS)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.engines import SKIPPED, Choice
-from tests.integration.engines.traces import wait_until
+from tests.eventually import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import docker
 
     from tests.engines import Servers
+
+pytestmark = pytest.mark.timeout(300)
 
 ROOT = Path(__file__).parents[3]
 

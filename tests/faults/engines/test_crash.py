@@ -15,6 +15,7 @@ import valkey
 
 from quickwins.engines import EngineError, EngineFailure, KafkaBroker, PostgresServer, ValkeyServer, _engine
 from tests.engines import apart, execute
+from tests.eventually import wait_until
 from tests.integration.engines.traces import (
     ALL,
     AnyServer,
@@ -22,7 +23,6 @@ from tests.integration.engines.traces import (
     alive,
     assert_all_gone,
     processes,
-    wait_until,
 )
 
 every_engine = pytest.mark.parametrize("engine", ALL, ids=lambda engine: engine.name)

@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from quickwins.engines import PostgresServer
-from tests.integration.engines.traces import ALL, AnyServer, Traces, alive, assert_all_gone, wait_until
+from tests.eventually import wait_until
+from tests.integration.engines.traces import ALL, AnyServer, Traces, alive, assert_all_gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -20,6 +18,7 @@ from quickwins.demo.service.database import create_feed
 from quickwins.demo.service.processes import ServiceSettings, feed_service
 from quickwins.engines import EngineError, EngineFailure
 from quickwins.rig import Outcome
+from tests.eventually import eventually, wait_until
 
 OPTIONS = DemoOptions(rows=100, fast=True)
 DEADLINE_SECONDS = 60.0
@@ -148,12 +147,14 @@ def test_ctrl_c_while_everything_runs_leaves_nothing(tmp_path: Path) -> None:
             start_new_session=True,
         )
     try:
-        deadline = time.monotonic() + DEADLINE_SECONDS
         found: list[psutil.Process] = []
-        while not any(gateway(process) for process in found) and time.monotonic() < deadline:
+
+        def all_there() -> bool:
             assert child.poll() is None, log.read_text()
-            time.sleep(0.05)
-            found = below(psutil.Process(child.pid))
+            found[:] = below(psutil.Process(child.pid))
+            return any(map(gateway, found))
+
+        wait_until(all_there, "no gateway")
         folders = folders_of(found)
         os.kill(child.pid, signal.SIGINT)
         assert child.wait(DEADLINE_SECONDS) == 130, log.read_text()
@@ -205,8 +206,7 @@ async def test_a_backend_that_dies_under_way_is_the_error_not_what_it_broke(
     async def work() -> None:
         async with feed_service(settings(tmp_path, postgres_database), folder=tmp_path / "run") as service:
             os.kill(service.pids["backend2"], signal.SIGKILL)
-            while psutil.pid_exists(service.pids["backend2"]):  # noqa: ASYNC110 -- another process; until=never
-                await asyncio.sleep(0.01)
+            await eventually(lambda: not psutil.pid_exists(service.pids["backend2"]))
             raise ConnectionResetError("what a client would see")
 
     with pytest.raises(EngineError, match="backend2 ended with status -9") as caught:

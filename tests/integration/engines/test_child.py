@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from quickwins.engines import Child, EngineError, EngineFailure
-from tests.integration.engines.traces import alive, processes, wait_until
+from tests.eventually import wait_until
+from tests.integration.engines.traces import alive, processes
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import socket
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,17 +11,10 @@ import psutil
 
 from quickwins.engines import KafkaBroker, PostgresServer, ValkeyServer
 from quickwins.engines.process import Child
+from tests.eventually import wait_until
 
 AnyServer = PostgresServer | ValkeyServer | KafkaBroker
 ALL: tuple[type[AnyServer], ...] = (PostgresServer, ValkeyServer, KafkaBroker)
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
-    """Look every few milliseconds until it holds; fail with `what` after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
 
 
 def alive(pid: int) -> bool:
@@ -64,10 +56,12 @@ class Traces:
         return found + ([self.folder] if Path(self.folder).exists() else [])
 
 
-def assert_all_gone(several: Iterable[Traces], seconds: float = 30.0) -> None:
-    """Nothing of these servers is left, within a time."""
-    several = list(several)
-    deadline = time.monotonic() + seconds
-    while left := [trace for traces in several for trace in traces.left()]:
-        assert time.monotonic() < deadline, f"left behind: {left}"
-        time.sleep(0.01)
+def assert_all_gone(several: Iterable[Traces]) -> None:
+    """Nothing of these servers is left, before the patience of the tests is at its end."""
+    several, left = list(several), ["left behind"]
+
+    def gone() -> bool:
+        left[1:] = [trace for traces in several for trace in traces.left()]
+        return left == ["left behind"]
+
+    wait_until(gone, left)

@@ -13,21 +13,14 @@ import pytest
 
 from quickwins.core.clock import FakeClock
 from quickwins.rig import TcpProxy, proxy
+from tests.eventually import DEADLINE_SECONDS, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable
 
 pytestmark = pytest.mark.asyncio
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-PATIENCE_SECONDS = 10.0
-
-
-async def soon(condition: Callable[[], bool]) -> None:
-    """Wait for a condition; fail when patience ends."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not condition():  # noqa: ASYNC110 -- the condition is another party's state, no event of ours; until=never
-            await asyncio.sleep(0.001)
 
 
 class Target:
@@ -67,7 +60,7 @@ async def target_server() -> AsyncIterator[Target]:
         server.close()
         for writer in target.writers:
             writer.transport.abort()
-        await soon(lambda: len(target.ended) == len(target.writers))
+        await eventually(lambda: len(target.ended) == len(target.writers))
 
 
 @asynccontextmanager
@@ -84,13 +77,13 @@ async def through(port: int) -> AsyncIterator[Streams]:
 async def echo(streams: Streams, payload: bytes) -> bytes:
     reader, writer = streams
     writer.write(payload)
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         return await reader.readexactly(len(payload))
 
 
 async def is_reset(reading: Awaitable[bytes]) -> bool:
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             await reading
     except ConnectionResetError:
         return True
@@ -109,13 +102,13 @@ async def test_bytes_pass_unchanged_in_both_directions_and_at_once_on_many_conne
                         writer.write(payload[start : start + 70_001])
                         await writer.drain()
 
-                async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as both:
+                async with asyncio.timeout(DEADLINE_SECONDS), asyncio.TaskGroup() as both:
                     both.create_task(send())
                     received = both.create_task(reader.readexactly(len(payload)))
                 assert received.result() == payload
 
         await asyncio.gather(*(one(seed) for seed in range(3)))
-        await soon(lambda: tcp.open_connections == 0)
+        await eventually(lambda: tcp.open_connections == 0)
         assert len(target.got) == 9_000_000
 
 
@@ -127,10 +120,10 @@ async def test_a_half_closed_connection_still_answers() -> None:
     ):
         writer.write(b"last words")
         writer.write_eof()
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             assert await reader.read(-1) == b"last words<bye>"
         assert target.ended == ["eof"]
-        await soon(lambda: tcp.open_connections == 0)
+        await eventually(lambda: tcp.open_connections == 0)
 
 
 async def test_a_reader_that_stands_still_stops_the_writer_instead_of_filling_memory() -> None:
@@ -154,7 +147,7 @@ async def test_a_reader_that_stands_still_stops_the_writer_instead_of_filling_me
         sent += 1
         writer.write_eof()
         received = 0
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             while data := await reader.read(1 << 20):
                 received += len(data)
         assert received == sent * len(chunk) + len(b"<bye>")
@@ -171,15 +164,15 @@ async def test_latency_delays_each_direction_and_healing_ends_it() -> None:
         tcp.latency(0.2)
         reader, writer = streams
         writer.write(b"slow")
-        await soon(lambda: clock.sleeping == 1)
+        await eventually(lambda: clock.sleeping == 1)
         assert target.got == b"quick"
         await clock.advance(0.2)
-        await soon(lambda: target.got == b"quickslow" and clock.sleeping == 1)
+        await eventually(lambda: target.got == b"quickslow" and clock.sleeping == 1)
         answer = asyncio.create_task(reader.readexactly(4))
         await clock.advance(0.19)
         assert not answer.done()
         await clock.advance(0.01)
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             assert await answer == b"slow"
         await tcp.heal()
         assert await echo(streams, b"quick again") == b"quick again"
@@ -194,17 +187,17 @@ async def test_latency_does_not_add_up_over_chunks_that_travel_together() -> Non
     ):
         tcp.latency(1.0)
         writer.write(b"1")
-        await soon(lambda: clock.sleeping == 1)
+        await eventually(lambda: clock.sleeping == 1)
         await clock.advance(0.9)
         for _ in range(3):
             writer.write(b"2")
             await writer.drain()
         before = len(target.got)
         await clock.advance(0.1)
-        await soon(lambda: target.got == b"1")
-        await soon(lambda: clock.sleeping >= 1)
+        await eventually(lambda: target.got == b"1")
+        await eventually(lambda: clock.sleeping >= 1)
         await clock.advance(0.9)
-        await soon(lambda: target.got == b"1222")
+        await eventually(lambda: target.got == b"1222")
         assert before == 0
 
 
@@ -226,7 +219,7 @@ async def test_a_black_hole_passes_no_bytes_on_open_and_new_connections_until_he
             assert len(target.writers) == 1
             await tcp.heal()
             for reader, _ in (old, new):
-                async with asyncio.timeout(PATIENCE_SECONDS):
+                async with asyncio.timeout(DEADLINE_SECONDS):
                     assert await reader.readexactly(1) == b"?"
 
 
@@ -262,7 +255,7 @@ async def test_a_reset_reaches_both_sides_of_every_open_connection_and_new_ones_
         assert tcp.open_connections == 0
         assert await is_reset(one[0].read(1))
         assert await is_reset(other[0].read(1))
-        await soon(lambda: target.ended == ["reset", "reset"])
+        await eventually(lambda: target.ended == ["reset", "reset"])
         async with through(tcp.port) as later:
             assert await echo(later, b"3") == b"3"
 
@@ -273,7 +266,7 @@ async def test_a_connection_that_is_only_just_made_is_reset_as_well() -> None:
             client.setblocking(False)
             await tcp.reset()
             with pytest.raises(ConnectionResetError):
-                await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 1), PATIENCE_SECONDS)
+                await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 1), DEADLINE_SECONDS)
 
 
 async def test_after_a_refusing_reset_new_connections_are_reset_until_healed() -> None:
@@ -297,9 +290,9 @@ async def test_a_cut_closes_everything_and_refuses_until_healed_on_the_same_port
         await echo(streams, b"1")
         for _ in range(2):  # cutting what is cut changes nothing
             await tcp.cut()
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             assert await streams[0].read(1) == b""
-        await soon(lambda: len(target.ended) == 1)
+        await eventually(lambda: len(target.ended) == 1)
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)
         await tcp.heal()
@@ -314,7 +307,7 @@ async def test_a_target_that_is_not_there_shows_as_a_reset() -> None:
     async with TcpProxy("127.0.0.1", port) as tcp:
         async with through(tcp.port) as (reader, _):
             assert await is_reset(reader.read(1))
-        await soon(lambda: tcp.open_connections == 0)
+        await eventually(lambda: tcp.open_connections == 0)
 
 
 async def test_a_client_that_resets_is_a_reset_for_the_target() -> None:
@@ -324,8 +317,8 @@ async def test_a_client_that_resets_is_a_reset_for_the_target() -> None:
             writer.get_extra_info("socket").setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0"
             )
-        await soon(lambda: target.ended == ["reset"])
-        await soon(lambda: tcp.open_connections == 0)
+        await eventually(lambda: target.ended == ["reset"])
+        await eventually(lambda: tcp.open_connections == 0)
 
 
 async def test_connections_beyond_the_most_are_reset(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,7 +348,7 @@ async def test_leaving_ends_every_task_and_gives_the_port_back(fault: str) -> No
                 await tcp.cut()
             streams[1].write(b"on its way")
             port = tcp.port
-        await soon(lambda: len(target.ended) == len(target.writers))
+        await eventually(lambda: len(target.ended) == len(target.writers))
         assert asyncio.all_tasks() - before <= {asyncio.current_task()}
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from quickwins.rig import Action, SignalSchedule, Step, perform
+from tests.eventually import DEADLINE_SECONDS, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PATIENCE_SECONDS = 20.0
 
 
 @contextmanager
@@ -48,12 +47,6 @@ def state_of(process: subprocess.Popen[bytes]) -> str:
     ).stdout[0]
 
 
-async def is_stopped(process: subprocess.Popen[bytes]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while state_of(process) != "T":  # noqa: ASYNC110 -- the state of another process, no event of ours; until=never
-            await asyncio.sleep(0.001)
-
-
 @pytest.mark.asyncio
 async def test_a_stopped_process_runs_again_after_the_schedule_and_a_killed_one_is_dead() -> None:
     schedule = SignalSchedule(
@@ -69,7 +62,7 @@ async def test_a_stopped_process_runs_again_after_the_schedule_and_a_killed_one_
         assert answers(stopped)
         assert await perform(schedule, {"stopped": stopped.pid, "killed": killed.send_signal}) == []
         assert answers(stopped)
-        assert killed.wait(PATIENCE_SECONDS) == -9
+        assert killed.wait(DEADLINE_SECONDS) == -9
 
 
 @pytest.mark.asyncio
@@ -77,7 +70,7 @@ async def test_a_process_stopped_when_the_performance_is_cancelled_runs_again() 
     schedule = SignalSchedule(0, 1_000.0, (Step(0.0, "a", Action.STOP), Step(1_000.0, "a", Action.CONTINUE)))
     with counting_process() as process:
         performance = asyncio.create_task(perform(schedule, {"a": process.pid}))
-        await is_stopped(process)
+        await eventually(lambda: state_of(process) == "T")
         performance.cancel()
         with pytest.raises(asyncio.CancelledError):
             await performance
@@ -88,7 +81,7 @@ async def test_a_process_stopped_when_the_performance_is_cancelled_runs_again() 
 async def test_a_process_id_nobody_has_any_more_is_reported() -> None:
     with counting_process() as process:
         process.kill()
-        process.wait(PATIENCE_SECONDS)
+        process.wait(DEADLINE_SECONDS)
         step = Step(0.0, "a", Action.TERMINATE)
         # Reaped, so the id is free; the system hands out ids in order and has not come round to it again.
         with pytest.raises(ProcessLookupError):

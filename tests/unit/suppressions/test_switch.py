@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from quickwins import QuickWins
 from quickwins.suppressions import bridge
+from tests.eventually import eventually
 
-DEADLINE_SECONDS = 10.0
 CONFIG = 'service = "feed"\n\n[flags]\naudit = false\npoll_interval_seconds = 0.05\n\n[suppressions]\nenabled = true\n'
 
 
@@ -30,14 +28,6 @@ def written(folder: Path, text: str) -> Path:
     file = folder / "quickwins.toml"
     file.write_text(text)
     return file
-
-
-async def until(there: bool) -> None:
-    """Wait until the bridge is there or gone; fail after some seconds."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while (bridge.installed() is not None) is not there:
-        assert time.monotonic() < deadline, f"still not {there}"
-        await asyncio.sleep(0.01)
 
 
 @pytest.mark.asyncio
@@ -58,10 +48,10 @@ async def test_it_comes_and_goes_with_the_flag_and_with_the_object(tmp_path: Pat
         }
         assert registry.get_sample_value("python_warnings_total", labels) == 1
         written(tmp_path, CONFIG.replace("true", "false"))
-        await until(False)
+        await eventually(lambda: bridge.installed() is None)
         assert warnings.showwarning is before, "off is as if it were not there"
         written(tmp_path, CONFIG)
-        await until(True)
+        await eventually(bridge.installed)
     assert bridge.installed() is None
     assert warnings.showwarning is before
 
