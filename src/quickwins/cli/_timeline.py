@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from quickwins.cli.output import counted
 from quickwins.logs.timeline import Severity, severity, written
 
 if TYPE_CHECKING:
@@ -39,7 +40,12 @@ def entry_rows(entries: Sequence[Entry], traces: Sequence[str] = ()) -> Iterator
 
 
 def error_rows(errors: Sequence[FirstError], traces: Sequence[str] = ()) -> Iterator[tuple[str, ...]]:
-    """A row for each error, likewise."""
+    """A row for each error.
+
+    Args:
+        errors: In order.
+        traces: Those that were asked for; a single one is not repeated on every row.
+    """
     before: int | None = None
     for error in errors:
         first = error.entry.micros
@@ -54,7 +60,7 @@ def error_rows(errors: Sequence[FirstError], traces: Sequence[str] = ()) -> Iter
 
 
 def entry_json(entry: Entry) -> str:
-    """The line as it was read; what a terminal might obey is spelled as JSON's escapes, which mean the same."""
+    """The line as it was read, with control characters as JSON escapes, which mean the same and do nothing to a terminal."""
     text = entry.line.decode().strip()
     if text.isprintable():
         return text
@@ -81,13 +87,8 @@ def book_text(book: Book) -> str:
     return said
 
 
-def counted(number: int, what: str) -> str:
-    """`1 line`, `2 lines`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def time(micros: int) -> str:
-    """A moment in UTC, to the millisecond."""
+    """A time in UTC, to the millisecond."""
     return written(micros)[:-4] + "Z"
 
 
@@ -131,7 +132,7 @@ def _value(name: str, value: object) -> str:
     if isinstance(value, str):
         return _quoted(value)
     if name == "exception.frames" and isinstance(value, list) and all(isinstance(one, str) for one in value):
-        return _quoted(" < ".join(reversed(value)))  # where it was raised is what one looks for
+        return _quoted(" < ".join(reversed(value)))  # people look for where it was raised
     try:
         return _cut(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
     except RecursionError:  # it was not too deep for the parser
@@ -150,7 +151,7 @@ def _cut(text: str, length: int = MAX_VALUE_LENGTH) -> str:
 
 
 def _spelled(one: str) -> str:
-    if one in "\t\r\n":  # JSON has them between its tokens only
+    if one in "\t\r\n":  # JSON allows them between tokens only
         return " "
     encoded = one.encode("utf-16-be")
     return "".join(f"\\u{encoded[place : place + 2].hex()}" for place in range(0, len(encoded), 2))

@@ -1,4 +1,4 @@
-"""All commands together, and what their failures become: one line on stderr and an exit code."""
+"""All commands together; a command that fails prints a line or two on stderr and exits with a code that says why."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line.
 
     Returns:
-        The exit code. A bug of ours is raised as it is: Python shows it and exits with 1.
+        The exit code. A bug of ours is raised as it is: Python prints the traceback and exits with 1.
     """
     try:
         code = _invoke(arguments)

@@ -19,21 +19,24 @@ DEFAULTS = DemoOptions()
 
 def demo(
     rows: Annotated[
-        int, typer.Option(min=1, max=MAX_ROWS, help="Posts in the database; more make each query dearer.")
+        int,
+        typer.Option(
+            min=1, max=MAX_ROWS, help="Posts in the database: the more there are, the slower each query."
+        ),
     ] = DEFAULTS.rows,
     seed: Annotated[
-        int, typer.Option(help="Of the load: the same seed offers the same requests.")
+        int, typer.Option(help="Seed of the load: the same seed sends the same requests.")
     ] = DEFAULTS.seed,
     output: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where the page and the figures go; made if missing.")
+        Path, typer.Option(metavar="DIR", help="The folder for the page and the figures; made if missing.")
     ] = DEFAULTS.output,
     fast: Annotated[bool, typer.Option("--fast", help="A short run with rough figures.")] = DEFAULTS.fast,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the features on a small service.
+    """Show what the features do for a small service under load.
 
-    A feed service on a real PostgreSQL gets three times the load it can serve, without and with backpressure. Starts everything itself, measures, prints a table, writes a page with plots, and removes everything else again.
-    Takes about a minute. Ends with 3 when a target was missed.
+    A feed service on a real PostgreSQL gets three times the load it can serve, first without backpressure, then with it. Starts everything itself, measures, prints a table, writes a page with plots, and cleans up.
+    Takes about a minute. Exits with 3 if a target was missed.
     """
     from quickwins.demo import render_table, run_demo, write_page
 
@@ -66,6 +69,4 @@ def _refuse_unwritable(folder: Path) -> None:
     path = folder.absolute()
     existing = next(one for one in (path, *path.parents) if one.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise ConfigError(
-            f"{folder}: {existing} is no folder that can be written; choose another with --output"
-        )
+        raise ConfigError(f"{folder}: cannot write to {existing}; choose another folder with --output")

@@ -1,4 +1,4 @@
-"""`quickwins doctor`: looks at Python, configuration, extras and servers, and says what to do."""
+"""`quickwins doctor`: checks Python, configuration, extras and servers, and says what to fix."""
 
 import asyncio
 import os
@@ -42,24 +42,26 @@ def doctor(
     start: Annotated[
         bool,
         typer.Option(
-            "--start", help="Also start PostgreSQL, Valkey and the Kafka-protocol broker, and ask each."
+            "--start",
+            help="Also start PostgreSQL, Valkey and the Kafka-protocol broker, and connect to each.",
         ),
     ] = False,
     pool_size: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Connections that the pools of one process may open; checks them, times `replicas`, against the server of --dsn.",
+            help="Connections that the pools of one process may open: checks that the server of --dsn has enough for all replicas.",
         ),
     ] = None,
     dsn: Annotated[
-        str | None, typer.Option(envvar="DATABASE_URL", help="The PostgreSQL server, for --pool-size.")
+        str | None,
+        typer.Option(envvar="DATABASE_URL", help="The PostgreSQL server to check with --pool-size."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the set-up, and say what to do.
+    """Check the setup, and say what to fix.
 
-    Looks at Python, the configuration, the audit file, and which extras and servers are installed. Ends with 0 when nothing needs attention, 2 when the configuration is wrong, 3 for any other finding.
+    Looks at Python, the configuration, the audit file, and which extras and servers are installed. Exits with 0 if nothing needs attention, 2 if the configuration is wrong, 3 for any other finding.
     """
     snapshot, on_config = _configuration(config)
     findings = [python_finding(tuple(sys.version_info[:3])), on_config]
@@ -98,7 +100,7 @@ def _audit(configuration: Configuration, snapshot: Snapshot) -> Finding:
     audit = configuration.audit(snapshot)
     if audit is None:
         return audit_finding(None, writable=False)
-    # The folder too: a full file is renamed, and a new one begun.
+    # The folder too: a full file is renamed, and a new one started.
     folder = os.access(audit.path.parent, os.W_OK | os.X_OK)
     writable = folder and (
         not audit.path.exists() or (audit.path.is_file() and os.access(audit.path, os.W_OK))
@@ -109,7 +111,7 @@ def _audit(configuration: Configuration, snapshot: Snapshot) -> Finding:
 def _connections(snapshot: Snapshot | None, pool_size: int, dsn: str | None) -> Finding:
     if dsn is None:
         return failed_finding(
-            "connections", "--pool-size needs the server", "give --dsn, or DATABASE_URL in the environment"
+            "connections", "--pool-size needs a server", "add --dsn, or DATABASE_URL to the environment"
         )
     replicas = 1
     if snapshot is not None:
@@ -118,17 +120,17 @@ def _connections(snapshot: Snapshot | None, pool_size: int, dsn: str | None) -> 
         return connections_finding(replicas, pool_size, asyncio.run(_available(dsn)))
     except MissingExtraError as error:
         return failed_finding("connections", str(error), "pip install 'quickwins[backpressure]'")
-    except Exception as error:  # noqa: BLE001 -- a driver's errors are of many kinds, and all mean the same here; until=never
-        # Not its words: an address, a user or a password may be in them.
+    except Exception as error:  # noqa: BLE001 -- a driver has many kinds of errors, and here all mean the same; until=never
+        # Without its message, which may contain an address, a user or a password.
         return failed_finding(
             "connections",
-            f"the server of --dsn cannot be asked: {type(error).__name__}",
-            "see whether it is up",
+            f"cannot connect to the server of --dsn: {type(error).__name__}",
+            "check that it is up, and the address",
         )
 
 
 async def _available(dsn: str) -> int:
-    """The connections that the server takes from ordinary users."""
+    """How many connections the server accepts from ordinary users."""
     with needs_extra("backpressure"):
         import asyncpg
 
@@ -169,6 +171,10 @@ def _servers() -> Iterator[Finding]:
                 lacking = [str(reason) for reason in server.lacking.values()]
                 yield started_finding(kind.name, server.version, lacking)
         except MissingExtraError as error:
-            yield failed_finding(kind.name, str(error), "pip install 'quickwins[engines]'")
+            yield failed_finding(f"server {kind.name}", str(error), "pip install 'quickwins[engines]'")
         except EngineError as error:
-            yield failed_finding(kind.name, str(error), "run it again; if it stays, report it with its log")
+            yield failed_finding(
+                f"server {kind.name}",
+                str(error),
+                "run doctor again; if that does not help, report it with this log",
+            )

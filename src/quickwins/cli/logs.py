@@ -17,7 +17,6 @@ from quickwins.cli._timeline import (
     ENTRY_COLUMNS,
     ERROR_COLUMNS,
     book_text,
-    counted,
     entry_json,
     entry_rows,
     error_json,
@@ -25,7 +24,7 @@ from quickwins.cli._timeline import (
     time,
 )
 from quickwins.cli.exit_codes import ExitCode
-from quickwins.cli.output import note, print_rows, working
+from quickwins.cli.output import counted, note, print_rows, working
 from quickwins.core.errors import ConfigError
 from quickwins.logs.timeline import (
     MAX_BYTES,
@@ -60,7 +59,7 @@ SEVERITIES = dict(zip(Level, Severity, strict=True))
 def build_app() -> typer.Typer:
     """The group `logs`."""
     app = typer.Typer(
-        help="Read an incident from the services' logs.",
+        help="Reconstruct an incident from the services' logs.",
         epilog="Example: quickwins logs timeline feed.log gateway.log.1.gz --first-errors",
         no_args_is_help=True,
     )
@@ -79,7 +78,7 @@ def timeline(
         list[str],
         typer.Argument(
             metavar="FILES",
-            help="Logs of any number of services: one JSON object a line, gzipped or not; - is standard input.",
+            help="Logs of any number of services: one JSON object on each line, gzipped or not; - is standard input.",
             show_default=False,
         ),
     ],
@@ -96,33 +95,35 @@ def timeline(
         bool,
         typer.Option(
             "--first-errors",
-            help="Each error once, with how often it came and when last. The uppermost is where it began.",
+            help="Show each error once, with how often it came and when last. The first is where it began.",
         ),
     ] = False,
     around: Annotated[
         str | None,
         typer.Option(
             metavar="TIME",
-            help="Only what was logged near this moment: 2026-11-26T01:21:49Z, or with an offset as +02:00, or seconds since "
-            "1970.",
+            help="Only what was logged around this time: 2026-11-26T01:21:49Z, or with an offset such as +02:00, or seconds "
+            "since 1970.",
             show_default=False,
         ),
     ] = None,
     window: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="How near: so long before and after --around.")
+        float, typer.Option(min=0, metavar="SECONDS", help="How many seconds before and after --around.")
     ] = 5.0,
     level: Annotated[
         Level | None,
-        typer.Option(help="Only lines at least this bad.", show_default=False, case_sensitive=False),
+        typer.Option(help="Only lines of this level or above.", show_default=False, case_sensitive=False),
     ] = None,
     service: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="Only lines of this service; may be given several times.", show_default=False
+            metavar="NAME",
+            help="Only lines of this service; may be given more than once.",
+            show_default=False,
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(min=1, metavar="LINES", help="Show at most so many, the earliest.")
+        int, typer.Option(min=1, metavar="LINES", help="Show at most this many lines, the earliest.")
     ] = 10_000,
     as_json: Annotated[
         bool,
@@ -132,19 +133,19 @@ def timeline(
         ),
     ] = False,
 ) -> None:
-    """Merge several services' logs into one story.
+    """Merge several services' logs into one timeline.
 
-    Where to begin: --first-errors says what broke first; --trace with a trace_id from there shows what happened to that
-    request in all services; --around with its time shows what else went on. They combine, and without any of them
+    Where to start: --first-errors shows what broke first; --trace with a trace_id from there shows what happened to that
+    request in all services; --around with its time shows what else was going on. The options combine; without any of them,
     everything is shown.
 
-    Times are in UTC; seconds: since the row before. Clocks of different machines differ, and the order across services is
-    as good as they are. Long values are cut, and span_id and seq left out; --json has everything.
+    Times are in UTC; the column seconds is the time since the row before. Clocks of different machines differ, and the order
+    across services is only as good as they are. Long values are cut, and span_id and seq left out; --json has everything.
 
-    Lines that are no JSON objects with a timestamp are counted on stderr and passed over; so is what is missing of a gzip
-    file that is cut short.
+    Lines that are not JSON objects with a timestamp are skipped and counted on stderr, as is the missing end of a gzip file
+    that was cut short.
 
-    Ends with 0, also when nothing matches; with 3 when --first-errors found one; with 2 when a file cannot be opened.
+    Exits with 0, even if nothing matches; with 3 if --first-errors found an error; with 2 if a file cannot be opened.
     """
     query = _query(trace, around, window, level, service, errors=errors)
     logs = _logs(files)
@@ -175,7 +176,7 @@ def _query(
     if around is not None:
         middle = moment_of(around)
         if not math.isfinite(window):
-            raise ConfigError(f"--window {window} is no number of seconds")
+            raise ConfigError(f"--window {window} is not a number of seconds")
         since, until = middle - round(window * 1e6), middle + round(window * 1e6)
     severity = 0 if level is None else SEVERITIES[level]
     return Query(
@@ -188,7 +189,7 @@ def _query(
 
 
 def _logs(files: Sequence[str]) -> list[Log]:
-    """Each file once, however often it is named: patterns overlap."""
+    """Each file once, however often it is named, since patterns overlap."""
     logs: dict[Path | None, Log] = {}
     for name in files:
         if name == "-":
@@ -206,23 +207,23 @@ def _print_json(lines: Iterable[str]) -> None:
 
 
 def _say(found: Found[Any], query: Query, shown: int, limit: int) -> None:
-    """What one must know to trust what is shown."""
+    """Print what people must know to trust what is shown."""
     result, books = found.result, found.books
     if len(found.traces) > 1:
         linked = found.traces[1:]
         more = f" and {len(linked) - NAMED_TRACES} more" if len(linked) > NAMED_TRACES else ""
         note(f"linked with {found.traces[0]}, and shown: {', '.join(linked[:NAMED_TRACES])}{more}")
     if found.left_out:
-        note(f"more than {MAX_TRACES} traces are linked with it; further ones were not followed")
+        note(f"more than {MAX_TRACES} traces are linked with it; the rest were not followed")
     if isinstance(result, FirstErrors):
         if result.left_out:
             note(
-                f"{counted(result.left_out, 'line')} of further errors are not shown: there are too many kinds"
+                f"{counted(result.left_out, 'line')} with other errors are not shown: there are too many kinds"
             )
         if len(result.errors) > shown:
             note(f"the first {shown:,} of {len(result.errors):,} errors are shown; --limit shows more")
     elif result.matched > shown:
-        more = "or raise --limit" if shown >= limit else f"since {MAX_BYTES >> 20} MiB are full"
+        more = "or raise --limit" if shown >= limit else f"since no more than {MAX_BYTES >> 20} MiB are kept"
         note(
             f"{result.matched:,} lines match, the first {shown:,} are shown; narrow it down with --around, --level or "
             f"--service, {more}"

@@ -1,4 +1,4 @@
-"""The options and arguments that several commands share."""
+"""Options and arguments that several commands share."""
 
 # No `from __future__ import annotations` in modules with commands: Typer reads the annotations.
 
@@ -19,5 +19,5 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 FeatureArgument = Annotated[
     str,
-    typer.Argument(metavar="FEATURE", help="A feature's section, e.g. backpressure.", show_default=False),
+    typer.Argument(metavar="FEATURE", help="The name of the feature, e.g. backpressure.", show_default=False),
 ]

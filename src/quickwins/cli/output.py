@@ -64,6 +64,11 @@ def note(text: str) -> None:
         print(f"quickwins: {printable(line)}", file=sys.stderr, flush=True)
 
 
+def counted(number: int, what: str) -> str:
+    """`1 line`, `2 lines`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 @contextmanager
 def working(what: str) -> Iterator[None]:
     """Say on stderr what takes a while: a moving line at a terminal, one plain line otherwise."""

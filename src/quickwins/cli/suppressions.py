@@ -1,4 +1,4 @@
-"""`quickwins suppressions`: audit a code base, hold it to its baseline, and decide on exceptions."""
+"""`quickwins suppressions`: audit a code base, hold it to its baseline, and allow exceptions."""
 
 import sys
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from quickwins.cli.exit_codes import ExitCode
-from quickwins.cli.output import note
+from quickwins.cli.output import counted, note
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
 from quickwins.suppressions import Allowance, AuditConfig, Baseline, Check, Format, Report, audit, rendered
@@ -23,12 +23,13 @@ PathsArgument = Annotated[
 ]
 BaselineOption = Annotated[
     Path,
-    typer.Option("--baseline", metavar="FILE", help="The list of what was there before."),
+    typer.Option("--baseline", metavar="FILE", help="The file that lists the suppressions that may stay."),
 ]
 FormatOption = Annotated[
     Format,
     typer.Option(
-        "--format", help="For people, for programs, for code scanning, or annotations of a GitHub workflow."
+        "--format",
+        help="text for people, json for programs, sarif for code scanning, github for annotations in a workflow.",
     ),
 ]
 PyprojectOption = Annotated[
@@ -36,8 +37,8 @@ PyprojectOption = Annotated[
     typer.Option(
         "--pyproject",
         metavar="FILE",
-        help="Where [tool.quickwins.suppressions] stands; its folder is what paths start from. Default: the nearest "
-        "pyproject.toml at or above this folder.",
+        help="The pyproject.toml with [tool.quickwins.suppressions]; paths are relative to its folder. Default: the "
+        "nearest one in this folder or above.",
         show_default=False,
     ),
 ]
@@ -47,7 +48,7 @@ DEFAULT_BASELINE = Path("suppressions.baseline")
 def build_app() -> typer.Typer:
     """The group `suppressions`."""
     app = typer.Typer(
-        help="Find every suppressed warning, and let their number only shrink.",
+        help="Find suppressed warnings, and let no new ones in.",
         epilog="Example: quickwins suppressions audit src tests",
         no_args_is_help=True,
     )
@@ -57,7 +58,11 @@ def build_app() -> typer.Typer:
         "allow",
         epilog="Example: quickwins suppressions allow SUP010 src/app.py::main --reason 'shutting down' --expires 2027-06-30",
     )(allow)
-    baseline = typer.Typer(help="Write the list, or take from it what is gone.", no_args_is_help=True)
+    baseline = typer.Typer(
+        help="Create the baseline, or remove from it what is gone.",
+        epilog="Example: quickwins suppressions baseline update src tests",
+        no_args_is_help=True,
+    )
     baseline.command("create", epilog="Example: quickwins suppressions baseline create src tests")(create)
     baseline.command("update", epilog="Example: quickwins suppressions baseline update src tests")(update)
     app.add_typer(baseline, name="baseline")
@@ -69,10 +74,10 @@ def audit_paths(
     form: FormatOption = Format.TEXT,
     pyproject: PyprojectOption = None,
 ) -> None:
-    """Find every suppression.
+    """List every suppression.
 
     Looks into Python files, the configuration of linters, type checkers, pytest and coverage, and command lines in
-    shell scripts, Dockerfiles, CI files and Makefiles. Nothing is imported or run. Ends with 0 when there are none, and
+    shell scripts, Dockerfiles, CI files and Makefiles. Nothing is imported or run. Exits with 0 if there are none, and
     with 3 otherwise.
     """
     report = _audited(paths, AuditConfig.load(pyproject))
@@ -90,23 +95,24 @@ def check(
         str | None,
         typer.Option(
             metavar="REVISION",
-            help="Also compare with the baseline where this work left REVISION: a list edited by hand does not help.",
+            help="Also compare with the baseline where this work branched off from REVISION, so that editing the list by "
+            "hand does not help.",
         ),
     ] = None,
     form: FormatOption = Format.TEXT,
     pyproject: PyprojectOption = None,
 ) -> None:
-    """Fail when there is a suppression that the baseline does not know, or one less.
+    """Fail if a suppression is new, or gone but listed.
 
-    Ends with 0 when nothing has changed, 3 when a suppression is new or a file cannot be read, 7 when nothing is new
-    but the baseline or an allowance names what is gone. Reformatted, moved and renamed code changes nothing.
+    Exits with 0 if nothing has changed, 3 if a suppression is new or a file cannot be read, 7 if nothing is new but the
+    baseline or an allowance lists something that is gone. Reformatting, moving and renaming code changes nothing.
     """
     known = Baseline.load(baseline)
     before = None
     if base is not None:
         before = base_baseline(base, baseline)
         if before is None:
-            note(f"{base} has no {baseline} yet: compared with the one here only")
+            note(f"{base} has no {baseline} yet: compared only with the one here")
     config = AuditConfig.load(pyproject)
     report = _audited(paths, config)
     _same_paths(known, report, config)
@@ -115,14 +121,17 @@ def check(
     for identity in diff.stale:
         note(f"gone: {identity.check} {identity.path} {identity.scope}".rstrip())
     if diff.moved:
-        note(f"{len(diff.moved)} moved or renamed; `quickwins suppressions baseline update` writes them down")
+        note(f"{len(diff.moved)} moved or renamed; `quickwins suppressions baseline update` records it")
     _say_unused(report)
     _say(report)
     if diff.new:
         note(f"{len(diff.new)} new: remove each, or give it a reason and a date")
         raise typer.Exit(ExitCode.FINDING)
+    if diff.stale:
+        note("run `quickwins suppressions baseline update` to remove from the list what is gone")
+    if report.unused:
+        note("lower or remove the allowances that are not used")
     if diff.stale or report.unused:
-        note("run `quickwins suppressions baseline update`, and lower or remove allowances that are not used")
         raise typer.Exit(ExitCode.STALE)
 
 
@@ -131,9 +140,9 @@ def create(
     baseline: BaselineOption = DEFAULT_BASELINE,
     pyproject: PyprojectOption = None,
 ) -> None:
-    """Write the first list: all that is there now.
+    """Create the baseline from what is there now.
 
-    Refuses where there is a list already: it may only shrink.
+    Refuses if there is one already: a baseline only shrinks.
     """
     report = _audited(paths, AuditConfig.load(pyproject))
     try:
@@ -141,11 +150,11 @@ def create(
             file.write(Baseline.of(report).text())
     except FileExistsError as error:
         raise ConfigError(
-            f"{baseline} exists; `quickwins suppressions baseline update` takes from it what is gone"
+            f"{baseline} already exists; `quickwins suppressions baseline update` removes from it what is gone"
         ) from error
     except OSError as error:
         raise ConfigError(f"{baseline}: {error.strerror}") from error
-    note(f"{baseline}: {len(report.findings)} written")
+    note(f"{baseline}: {counted(len(report.findings), 'suppression')} listed; commit this file")
     _unreadable(report)
 
 
@@ -154,9 +163,9 @@ def update(
     baseline: BaselineOption = DEFAULT_BASELINE,
     pyproject: PyprojectOption = None,
 ) -> None:
-    """Take from the list what is gone, and follow what has moved.
+    """Remove from the baseline what is gone.
 
-    Adds nothing: a new suppression stays new.
+    Follows what has moved. Adds nothing: a new suppression stays new.
     """
     known = Baseline.load(baseline)
     config = AuditConfig.load(pyproject)
@@ -179,29 +188,36 @@ def allow(
     path: Annotated[
         str,
         typer.Argument(
-            help="The file as findings name it, and after `::` the function, class or table.",
+            metavar="PATH",
+            help="The file as findings name it; add ::SCOPE for one function, class or table.",
             show_default=False,
         ),
     ],
-    reason: Annotated[str, typer.Option(help="Why, for whoever reads it in a year.", show_default=False)],
+    reason: Annotated[
+        str, typer.Option(help="Why, for the person who reads it in a year.", show_default=False)
+    ],
     expires: Annotated[
         str,
         typer.Option(
             metavar="YYYY-MM-DD|never",
-            help="The last day on which it holds; `never` for a decision that is permanent.",
+            help="The last day it is valid; `never` for a permanent decision.",
             show_default=False,
         ),
     ],
     at_most: Annotated[int, typer.Option(min=1, help="How many findings it covers.")] = 1,
     pyproject: PyprojectOption = None,
 ) -> None:
-    """Decide that something may stay, with a reason and a date.
+    """Let a suppression stay, with a reason and a date.
 
-    Writes it into [tool.quickwins.suppressions] of pyproject.toml; one for the same check and place is replaced.
+    Writes an allowance into [tool.quickwins.suppressions] of pyproject.toml, replacing one for the same check and place.
     """
     file = pyproject or nearest_pyproject()
     if file is None:
-        raise ConfigError("there is no pyproject.toml at or above this folder; name it with --pyproject")
+        raise ConfigError("there is no pyproject.toml in this folder or above; name one with --pyproject")
+    if check.upper() not in set(Check):
+        raise ConfigError(f"there is no check {check!r}: they are {min(Check)} to {max(Check)}")
+    if not reason.strip():
+        raise ConfigError("--reason is empty: say why the suppression may stay")
     where, _, scope = path.partition("::")
     try:
         allowance = Allowance.model_validate(
@@ -219,7 +235,7 @@ def allow(
         field = str(first["loc"][0]) if first["loc"] else "check"
         raise ConfigError(f"{'--expires' if field == 'until' else field}: {first['msg']}") from error
     if allowance.until < datetime.fromtimestamp(SystemClock().wall(), UTC).date():
-        raise ConfigError(f"--expires {allowance.until} has passed")
+        raise ConfigError(f"--expires {allowance.until} is in the past")
     if not (file.resolve().parent / where).exists():
         raise ConfigError(f"{where}: no such file below {file.resolve().parent}")
     try:
@@ -250,7 +266,7 @@ def _same_paths(known: Baseline, report: Report, config: AuditConfig) -> None:
 
 def _say(report: Report) -> None:
     allowed = f", {len(report.allowed)} allowed" if report.allowed else ""
-    note(f"{report.files} files, {len(report.findings)} suppressions{allowed}")
+    note(f"{counted(report.files, 'file')}, {counted(len(report.findings), 'suppression')}{allowed}")
 
 
 def _say_unused(report: Report) -> None:

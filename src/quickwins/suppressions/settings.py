@@ -109,7 +109,7 @@ class AuditConfig(BaseModel):
         try:
             document = tomllib.loads(found.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{found}: {error}") from error
+            raise ConfigError(f"{found}: {getattr(error, 'strerror', None) or error}") from error
         table = document.get("tool", {}).get("quickwins", {}).get("suppressions", {})
         if "root" in table:
             raise ConfigError(f"{found}: {_TABLE}.root is the folder of this file; remove the key")

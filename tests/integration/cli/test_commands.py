@@ -164,9 +164,9 @@ def test_doctor_starts_the_real_servers_and_says_what_answered(folder: Path) -> 
 
     found = {one["check"]: one for one in json.loads(done.stdout)["findings"]}
     assert done.returncode == 0, done.stdout
-    assert found["server postgres"]["detail"].startswith("answered as version 18.")
-    assert found["server valkey"]["detail"].startswith("answered as version 9.")
-    assert found["server kafka"]["detail"].startswith("answered as version ")
+    assert found["server postgres"]["detail"].startswith("answered: version 18.")
+    assert found["server valkey"]["detail"].startswith("answered: version 9.")
+    assert found["server kafka"]["detail"].startswith("answered: version ")
 
 
 @pytest.mark.engines("postgres")
@@ -179,7 +179,7 @@ def test_doctor_asks_the_server_whether_it_takes_all_connections(folder: Path, p
 
     code, found = connections(10, postgres.url)
     assert (code, found["check"], found["ok"]) == (0, "connections", True)
-    assert found["detail"].startswith("3 replicas x 10 connections = 30, the server takes ")
+    assert found["detail"].startswith("3 replicas x 10 connections = 30, the server accepts ")
     code, found = connections(10_000, postgres.url)
     assert (code, found["ok"]) == (3, False)
     code, found = connections(10, "postgresql://ada:hunter2@127.0.0.1:1/none")

@@ -93,7 +93,7 @@ def test_an_output_that_cannot_be_made_is_refused_before_the_run(
     answer = quickwins("demo", "--output", "taken/report")
 
     assert answer.code == 2
-    assert "choose another with --output" in answer.err
+    assert "choose another folder with --output" in answer.err
     assert stage.options == []
 
 

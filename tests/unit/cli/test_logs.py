@@ -179,7 +179,7 @@ def test_what_there_is_no_room_for_is_said(
     assert "6 lines match, the first 2 are shown" in quickwins("logs", "timeline", *logs, "--limit", "2").err
     monkeypatch.setattr("quickwins.cli.logs.earliest", partial(earliest, max_bytes=500))
     assert (
-        "the first 2 are shown; narrow it down with --around, --level or --service, since 64 MiB are full"
+        "the first 2 are shown; narrow it down with --around, --level or --service, since no more than 64 MiB are kept"
         in (quickwins("logs", "timeline", *logs).err)
     )
     answer = quickwins("logs", "timeline", *logs, "--first-errors", "--limit", "1")
@@ -200,11 +200,11 @@ def test_more_links_and_errors_than_are_followed_are_said(
     assert len(answer.rows) == 101
     assert f"linked with {TRACE}, and shown: " in answer.err
     assert " and 59 more\n" in answer.err
-    assert "more than 64 traces are linked with it; further ones were not followed" in answer.err
+    assert "more than 64 traces are linked with it; the rest were not followed" in answer.err
     monkeypatch.setattr("quickwins.cli.logs.first_errors", partial(first_errors, max_groups=30))
     answer = quickwins("logs", "timeline", "a", "--first-errors")
     assert len(answer.rows) == 31
-    assert "70 lines of further errors are not shown: there are too many kinds" in answer.err
+    assert "70 lines with other errors are not shown: there are too many kinds" in answer.err
 
 
 def test_lines_of_others_show_what_they_have(quickwins: Call, folder: Path) -> None:

@@ -37,7 +37,7 @@ def test_audit_lists_what_is_there_and_ends_with_3(quickwins: Call, app: Path) -
         ["src/app.py:1:12:", "SUP013"],
         ["src/app.py:7:5:", "SUP010"],
     ]
-    assert answer.err == "quickwins: 1 files, 2 suppressions\n"
+    assert answer.err == "quickwins: 1 file, 2 suppressions\n"
 
 
 def test_audit_of_clean_code_ends_with_0_and_looks_at_this_folder_by_default(
@@ -265,11 +265,11 @@ def test_an_allowance_past_its_date_is_a_finding(quickwins: Call, app: Path, fol
     ("change", "said"),
     [
         ({2: "SUP000"}, "cannot be allowed"),
-        ({2: "SUP999"}, "check"),
+        ({2: "SUP999"}, "there is no check 'SUP999': they are SUP000 to SUP016"),
         ({3: "src/gone.py"}, "no such file"),
         ({5: ""}, "reason"),
-        ({7: "2020-01-01"}, "has passed"),
         ({7: "soon"}, "--expires"),
+        ({7: "2020-01-01"}, "is in the past"),
     ],
 )
 def test_an_allowance_that_makes_no_sense_changes_nothing(

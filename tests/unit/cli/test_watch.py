@@ -45,7 +45,7 @@ def test_prints_each_change_and_ends_after_the_given_number(
     answer = quickwins("flags", "watch", "--count", "2")
 
     assert answer.code == 0
-    assert answer.err == "quickwins: watching quickwins.toml; Ctrl-C ends\n"
+    assert answer.err == "quickwins: watching quickwins.toml; Ctrl-C stops\n"
     assert [row[1:] for row in answer.rows] == [
         ["backpressure", "10% (percent)", "50% (percent)", "quickwins.toml", "percent=50.0 threshold=0.9"],
         ["backpressure", "50% (percent)", "0% (disabled)", "quickwins.toml", "enabled=false"],
@@ -82,8 +82,8 @@ def test_says_when_the_file_is_broken_and_when_it_is_good_again(
     assert len(answer.rows) == 1
     assert answer.err.splitlines()[1:] == [
         "quickwins: quickwins.toml: there is no such file",
-        "quickwins: the last good settings stay until this is mended",
-        "quickwins: file: good again",
+        "quickwins: the last good settings stay in effect until this is fixed",
+        "quickwins: file: works again",
     ]
 
 

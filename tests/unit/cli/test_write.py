@@ -86,7 +86,7 @@ def test_set_warns_when_the_history_cannot_be_written_for_the_flag_is_written(
     assert answer.code == 0
     assert "percent = 50" in config.read_text()
     assert (
-        "warning: quickwins.toml.audit.jsonl: Is a directory: the history has no line of this" in answer.err
+        "warning: quickwins.toml.audit.jsonl: Is a directory: this change is not in the history" in answer.err
     )
 
 
@@ -175,7 +175,7 @@ def test_set_warns_when_the_environment_is_stronger(
             "enabled = true",
             {"QUICKWINS_BACKPRESSURE__KILLED": "1"},
             "percent=50",
-            "environment has killed it; only that source can take it back",
+            "environment has killed it; only that source can revive it",
             id="killed elsewhere",
         ),
         pytest.param("enabled = false", {}, "percent=50", "it is not enabled", id="not enabled"),
@@ -183,7 +183,7 @@ def test_set_warns_when_the_environment_is_stronger(
             "enabled = true\nexpires_at = 2020-01-01T00:00:00Z",
             {},
             "percent=50",
-            "has expired: fallback_percent holds",
+            "has expired: fallback_percent applies",
             id="expired",
         ),
     ],
@@ -266,7 +266,7 @@ def test_a_write_command_takes_the_change_elsewhere(quickwins: Call, config: Pat
 
     assert answer.code == 0
     assert json.loads((folder / "store.json").read_text()) == {"percent": 50}
-    assert "it holds from when that store hands it out" in answer.err
+    assert "it takes effect when that store hands it out" in answer.err
     assert audited(config)[0]["where"] == sys.executable
 
 

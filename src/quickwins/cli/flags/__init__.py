@@ -1,4 +1,4 @@
-"""`quickwins flags`: see, write and follow the flags."""
+"""`quickwins flags`: see, change and follow the flags."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""What snapshots mean, for people: their values, what differs between two, and why a write has no effect."""
+"""Explains snapshots to people: their values, what differs between two, and why a write has no effect."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Difference:
         section: Its name.
         old: The flag's state before; empty for a section that is not a flag.
         new: The state after.
-        source: Who decided it.
-        changes: Key to new value, for each key that changed.
+        source: The source that decided it.
+        changes: The new value of each key that changed.
     """
 
     section: str
@@ -38,10 +38,10 @@ class Difference:
 
 
 def parse_assignments(texts: Sequence[str]) -> dict[str, object]:
-    """The fields that `KEY=VALUE` texts name; values as in TOML, else the text itself; `KEY=` is `None`.
+    """The fields in `KEY=VALUE` texts. A value is read as TOML if it is valid, else as a string; `KEY=` is `None`.
 
     Raises:
-        ConfigError: A text is no assignment, repeats a key, or names a table.
+        ConfigError: A text is not an assignment, repeats a key, or names a table.
     """
     fields: dict[str, object] = {}
     for text in texts:
@@ -87,7 +87,7 @@ def origin(snapshot: Snapshot, section: str, key: str) -> str:
 
 
 def differences(old: Snapshot, new: Snapshot) -> list[Difference]:
-    """What changed, a line for each section."""
+    """What changed, one entry for each section."""
     found = []
     for section in new.settings.sections:
         before, after = values(old, section), values(new, section)
@@ -109,10 +109,10 @@ def obstacles(
     file: str,
     spell: Callable[[str, str], str],
 ) -> list[str]:
-    """Why what was written has no effect; nothing when it has.
+    """Why what was written has no effect; empty if it has.
 
     Args:
-        snapshot: What holds after the write.
+        snapshot: What is in effect after the write.
         feature: Whose section was written.
         fields: What was written; `None` for a key that was removed.
         file: The layer that was written.
@@ -132,14 +132,12 @@ def obstacles(
     effect = fields.keys() & ({"enabled"} | PERCENT_KEYS)
     if state.why is Why.KILLED and effect:
         killer = snapshot.origin(feature)
-        remedy = (
-            f"`quickwins flags revive {feature}`" if killer == file else "only that source can take it back"
-        )
+        remedy = f"`quickwins flags revive {feature}`" if killer == file else "only that source can revive it"
         found.append(f"{feature} stays off: {killer} has killed it; {remedy}")
     elif state.why is Why.DISABLED and fields.keys() & PERCENT_KEYS:
         found.append(f"{feature} stays off: it is not enabled; `quickwins flags set {feature} enabled=true`")
     elif state.why is Why.EXPIRED and "percent" in fields:
         found.append(
-            f"{feature} has expired: fallback_percent holds; `quickwins flags set {feature} expires_at=` removes the date"
+            f"{feature} has expired: fallback_percent applies; `quickwins flags set {feature} expires_at=` removes the date"
         )
     return found

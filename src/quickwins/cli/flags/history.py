@@ -1,4 +1,4 @@
-"""`quickwins flags history`: who switched what, and how fast it was seen."""
+"""`quickwins flags history`: who changed what, and how fast it was seen."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -17,13 +17,13 @@ COLUMNS = ("first_seen", "feature", "old", "new", "source", "processes", "spread
 
 def history(
     config: ConfigOption = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many of the newest to show.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many, the newest.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Show past switches.
+    """Show past changes of flags.
 
-    One row each, however many processes saw it, the newest last. From the audit file beside the configuration. Processes: how many saw the switch; spread_seconds: from the first
-    to the last that recorded it; written: what `quickwins flags set` wrote, if it was that.
+    One row for each change, however many processes saw it, the newest last; from the audit file next to the configuration. processes: how many saw the change; spread_seconds: the time between the first
+    and the last that saw it; written: what `quickwins flags set` wrote, if that made the change.
     """
     configuration = Configuration.at(config, SystemClock())
     audit = configuration.audit(configuration.read())

@@ -1,4 +1,4 @@
-"""`quickwins flags show`: what holds, and who says so."""
+"""`quickwins flags show`: the flags and settings in effect, and the source of each."""
 
 from typing import Annotated
 
@@ -17,14 +17,16 @@ COLUMNS = ("feature", "state", "source", *FlagSettings.model_fields)
 def show(
     feature: Annotated[
         str | None,
-        typer.Argument(metavar="FEATURE", help="Only this one, with all its settings.", show_default=False),
+        typer.Argument(
+            metavar="FEATURE", help="Show only this feature, with all its settings.", show_default=False
+        ),
     ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the flags, and who decided.
+    """Show the flags, and which source decided.
 
-    For how many percent each is on and why, which source decided, and its fields. With a FEATURE: every setting of it and the source it came from.
+    For each flag: the percentage it is on for and why, the source that decided, and its fields. With FEATURE: all its settings, and the source of each.
     """
     snapshot = Configuration.at(config, SystemClock()).read()
     if feature is not None:

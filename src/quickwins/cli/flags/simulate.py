@@ -1,4 +1,4 @@
-"""`quickwins flags simulate`: who moves when a percentage changes."""
+"""`quickwins flags simulate`: which keys move when a percentage changes."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -29,11 +29,11 @@ class Moves:
     """What a change of percentage does to some keys.
 
     Attributes:
-        keys: How many there are.
-        before: How many were on.
-        after: How many are on then.
-        added: How many come on; keys that are on already stay on.
-        removed: How many go off; 0 when the percentage rises.
+        keys: How many keys there are.
+        before: How many are on before the change.
+        after: How many are on after it.
+        added: How many are turned on; keys that are on already stay on.
+        removed: How many are turned off; 0 if the percentage rises.
     """
 
     keys: int = 0
@@ -46,7 +46,7 @@ class Moves:
 def simulate(
     feature: FeatureArgument,
     to_percent: Annotated[
-        float, typer.Option("--to", min=0, max=100, help="The percentage to go to.", show_default=False)
+        float, typer.Option("--to", min=0, max=100, help="The percentage to change to.", show_default=False)
     ],
     from_percent: Annotated[
         float | None,
@@ -54,7 +54,7 @@ def simulate(
             "--from",
             min=0,
             max=100,
-            help="The percentage to come from. Default: the one in effect.",
+            help="The percentage to change from. Default: the one in effect.",
             show_default=False,
         ),
     ] = None,
@@ -62,7 +62,7 @@ def simulate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The keys, one a line, as the service uses them; - is stdin.",
+            help="A file with keys as the service uses them, one on each line; - is stdin.",
             show_default=False,
         ),
     ] = None,
@@ -70,22 +70,23 @@ def simulate(
         int | None,
         typer.Option(
             min=1,
-            help=f"Or so many made-up keys, key-0 and on. Default: {DEFAULT_COUNT}.",
+            help=f"Make up this many keys instead: key-0, key-1 and so on. Default: {DEFAULT_COUNT}.",
             show_default=False,
         ),
     ] = None,
     listed: Annotated[
-        bool, typer.Option("--list", help="Print each key that moves; with --json one document a line.")
+        bool,
+        typer.Option("--list", help="Print each key that moves; with --json, one document on each line."),
     ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say who moves at another percentage.
+    """Show which keys another percentage would move.
 
-    Nothing is written. The keys fall into the same buckets as in the running service, by the flag's salt.
+    Nothing is written. Keys fall into the same buckets as in the running service, by the flag's salt.
     """
     if keys is not None and count is not None:
-        raise ConfigError("--keys and --count exclude each other: give one of them")
+        raise ConfigError("--keys and --count exclude each other: give only one")
     clock = SystemClock()
     snapshot = Configuration.at(config, clock).read()
     settings = flag_settings(snapshot, feature)
@@ -118,7 +119,7 @@ def at_percent(feature: str, settings: FlagSettings, percent: float) -> FlagStat
 
 
 def who_moves(keys: Iterable[str], old: FlagState, new: FlagState, moves: Moves) -> Iterator[tuple[str, str]]:
-    """Each key whose answer differs, with `added` or `removed`; counts everything in `moves` on the way."""
+    """Each key that moves, with `added` or `removed`; counts all keys in `moves` on the way."""
     for key in keys:
         before, after = old.admits(key), new.admits(key)
         moves.keys += 1
@@ -131,7 +132,7 @@ def who_moves(keys: Iterable[str], old: FlagState, new: FlagState, moves: Moves)
 
 
 def read_keys(file: IO[bytes], name: str) -> Iterator[str]:
-    """The lines of `file` that are not empty, without their line breaks; holds one of them at a time.
+    """The non-empty lines of `file`, without line breaks; keeps one in memory at a time.
 
     Raises:
         ConfigError: A line is longer than 4096 bytes, or not UTF-8.
@@ -142,7 +143,7 @@ def read_keys(file: IO[bytes], name: str) -> Iterator[str]:
         key = line.removesuffix(b"\n").removesuffix(b"\r")
         if len(key) > MAX_KEY_BYTES:
             raise ConfigError(
-                f"{name}: line {number} is longer than {MAX_KEY_BYTES} bytes: give one key a line"
+                f"{name}: line {number} is longer than {MAX_KEY_BYTES} bytes: put one key on each line"
             )
         if key:
             try:
@@ -152,7 +153,7 @@ def read_keys(file: IO[bytes], name: str) -> Iterator[str]:
 
 
 def reporting(keys: Iterable[str], clock: Clock) -> Iterator[str]:
-    """`keys`, with a line on stderr about every 2 s that says how many there were."""
+    """`keys`, with a line on stderr about every 2 s that says how many there have been."""
     due = clock.monotonic() + REPORT_SECONDS
     for number, key in enumerate(keys):
         if number % REPORT_EVERY_KEYS == 0 and clock.monotonic() >= due:

@@ -24,13 +24,15 @@ def watch(
     config: ConfigOption = None,
     count: Annotated[
         int | None,
-        typer.Option(min=1, help="End after so many changes; without it, Ctrl-C ends.", show_default=False),
+        typer.Option(
+            min=1, help="Stop after this many changes. Default: run until Ctrl-C.", show_default=False
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on each line.")] = False,
 ) -> None:
     """Print each change as it is seen.
 
-    A line for each section that changed, as a service in this environment would see it. The columns: when, section, old state, new state, the source that decided, the keys that changed.
+    One line for each section that changed, as a service in this environment would see it. The columns: time, section, old state, new state, the source that decided, the keys that changed.
     """
     clock = SystemClock()
     configuration = Configuration.at(config, clock)
@@ -42,7 +44,7 @@ def watch(
     logger.setLevel(logging.INFO)
     logger.propagate = False
     try:
-        note(f"watching {configuration.path}; Ctrl-C ends")
+        note(f"watching {configuration.path}; Ctrl-C stops")
         for change in islice(follow(flags, time.sleep), count):
             at = timestamp(clock.wall())
             if as_json:
@@ -58,7 +60,7 @@ def watch(
 
 
 def follow(flags: Flags, sleep: Callable[[float], None]) -> Iterator[Difference]:
-    """What changes, for ever; `sleep` is called with the poll interval between two looks."""
+    """Changes as they happen, for ever; calls `sleep` with the poll interval between two looks."""
     while True:
         old = flags.snapshot
         sleep(old.settings.section("flags", FlagsSettings).poll_interval_seconds)
@@ -67,12 +69,12 @@ def follow(flags: Flags, sleep: Callable[[float], None]) -> Iterator[Difference]
 
 
 class _SourceNotes(logging.Handler):
-    """Says when a source fails and when it is good again; the changes themselves are the command's result."""
+    """Prints when a source fails and when it works again; the changes themselves are the command's result."""
 
     def emit(self, record: logging.LogRecord) -> None:
         fields = getattr(record, "fields", {})
         event = getattr(record, "event", "")
         if event == FLAG_SOURCE_FAILED.name:
-            note(f"{fields['detail']}\nthe last good settings stay until this is mended")
+            note(f"{fields['detail']}\nthe last good settings stay in effect until this is fixed")
         elif event == FLAG_SOURCE_RECOVERED.name:
-            note(f"{fields['source']}: good again")
+            note(f"{fields['source']}: works again")

@@ -1,4 +1,4 @@
-"""`quickwins flags set`, `kill` and `revive`: write a flag, and say whether that had an effect."""
+"""`quickwins flags set`, `kill` and `revive`: write a flag, and say whether that takes effect."""
 
 from collections.abc import Mapping
 from datetime import date, time
@@ -26,17 +26,17 @@ def write(
         typer.Argument(
             metavar="KEY=VALUE",
             help="What to set, e.g. enabled=true percent=10 expires_at=2030-01-31T18:00:00Z. "
-            "KEY= removes a key, so that its default holds.",
+            "KEY= removes a key, which brings back its default.",
             show_default=False,
         ),
     ],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write settings of a feature.
+    """Change settings of a feature.
 
-    Running processes follow within their poll interval, 0.5 s by default. Nothing is written that would not load. What is written goes into the configuration file, or through the
-    write_command of its section [flags]. Warns when another source is stronger than what was written.
+    Running processes follow within their poll interval, 0.5 s by default. Nothing is written that would not load. Writes to the configuration file, or through the
+    write_command in its section [flags]. Warns if another source overrides what was written.
     """
     _write(Configuration.at(config, SystemClock()), feature, parse_assignments(assignments), as_json=as_json)
 
@@ -44,15 +44,15 @@ def write(
 def kill(feature: FeatureArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Turn a feature off at once.
 
-    For everybody, and whatever its other settings and other sources say: it sets killed=true.
+    For everybody, whatever its other settings and other sources say. Sets killed=true.
     """
     _write(Configuration.at(config, SystemClock()), feature, {"killed": True}, as_json=as_json)
 
 
 def revive(feature: FeatureArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Take a kill back.
+    """Undo a kill.
 
-    The other settings hold again: it sets killed=false. Warns when another source still kills the feature.
+    The other settings apply again. Sets killed=false. Warns if another source still kills the feature.
     """
     _write(Configuration.at(config, SystemClock()), feature, {"killed": False}, as_json=as_json)
 
@@ -88,7 +88,7 @@ def _write(
         print_table(("what", "old", "new"), [(feature, *states), *settings])
     note(f"written to {written.where}")
     if written.settings is None and old.digest == new.digest:
-        note("it holds from when that store hands it out; `quickwins flags watch` shows when")
+        note("it takes effect when that store hands it out; `quickwins flags watch` shows when")
     for warning in warnings:
         note(f"warning: {warning}")
 
@@ -101,7 +101,7 @@ def _record(
     fields: Mapping[str, object],
     where: str,
 ) -> list[str]:
-    """Add the line that says who wrote; returns a warning when that fails, for the flag is written already."""
+    """Add the line that says who wrote; if that fails, return a warning, since the flag is written already."""
     audit = configuration.audit(new)
     if audit is None:
         return []
@@ -114,7 +114,7 @@ def _record(
     try:
         audit.append(audit_record(FLAG_WRITTEN, said, service=service, wall_now=configuration.clock.wall()))
     except OSError as error:
-        return [f"{audit.path}: {error.strerror}: the history has no line of this"]
+        return [f"{audit.path}: {error.strerror}: this change is not in the history"]
     return []
 
 
