@@ -53,16 +53,18 @@ class ContainerServer(ABC):
     without a fixed port another one at every start.
     """
 
-    name: ClassVar[str]
-    can: ClassVar[frozenset[Capability]]
+    like: ClassVar[type[PostgresServer | ValkeyServer | KafkaBroker]]
+    """The embedded server that it takes the place of, with the same settings."""
     inner_port: ClassVar[int]
+    address: ClassVar[str]
+    """`url` for an authority to be filled in."""
     command: ClassVar[Sequence[str]] = ()
 
     def __init__(self) -> None:
         """Use `start`."""
         self.port = 0
         self.version = ""
-        self.image = IMAGES[self.name]
+        self.image = IMAGES[self.like.name]
         self.container: DockerContainer | None = None
         self.lacking: Mapping[Capability, str] = {}
 
@@ -85,14 +87,14 @@ class ContainerServer(ABC):
         return server
 
     @property
-    @abstractmethod
     def url(self) -> str:
         """Where clients connect."""
+        return self.address.format(f"{HOST}:{self.port}")
 
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What the server can do."""
-        return self.can - self.lacking.keys()
+        return self.like.can - self.lacking.keys()
 
     @property
     def stand_in(self) -> str:
@@ -145,8 +147,8 @@ class ContainerServer(ABC):
     @abstractmethod
     def _ask(self, container: WaitStrategyTarget) -> str: ...
 
-    @abstractmethod
-    def _env(self) -> Mapping[str, str]: ...
+    def _env(self) -> Mapping[str, str]:
+        return {}
 
     def _start_on(self, port: int) -> None:
         self.port = port
@@ -159,7 +161,7 @@ class ContainerServer(ABC):
         self.container.start()
 
     def _running(self) -> DockerContainer:
-        assert self.container is not None, f"{self.name} is stopped"
+        assert self.container is not None, f"{self.like.name} is stopped"
         return self.container
 
 
@@ -196,14 +198,10 @@ class Answering(WaitStrategy):
 class PostgresContainer(ContainerServer):
     """`postgres:18` with the settings of the embedded server."""
 
-    name = "postgres"
-    can = PostgresServer.can
+    like = PostgresServer
     inner_port = 5432
+    address = f"postgresql://quickwins:{PASSWORD}@{{}}/quickwins"
     command = ("postgres", "-c", "fsync=off", "-c", "wal_level=logical", "-c", "timezone=UTC")
-
-    @property
-    def url(self) -> str:
-        return f"postgresql://quickwins:{PASSWORD}@{HOST}:{self.port}/quickwins"
 
     def _env(self) -> Mapping[str, str]:
         return {
@@ -228,17 +226,10 @@ class PostgresContainer(ContainerServer):
 class ValkeyContainer(ContainerServer):
     """`valkey/valkey:9` with the settings of the embedded server."""
 
-    name = "valkey"
-    can = ValkeyServer.can
+    like = ValkeyServer
     inner_port = 6379
+    address = "redis://{}"
     command = ("valkey-server", "--appendonly", "yes", "--appendfsync", "no", "--save", "")
-
-    @property
-    def url(self) -> str:
-        return f"redis://{HOST}:{self.port}"
-
-    def _env(self) -> Mapping[str, str]:
-        return {}
 
     def _ask(self, container: WaitStrategyTarget) -> str:
         return about_valkey(self.url)
@@ -247,13 +238,9 @@ class ValkeyContainer(ContainerServer):
 class KafkaContainer(ContainerServer):
     """`apache/kafka:4`, one node that is broker and controller."""
 
-    name = "kafka"
-    can = KafkaBroker.can
+    like = KafkaBroker
     inner_port = 9092
-
-    @property
-    def url(self) -> str:
-        return f"{HOST}:{self.port}"
+    address = "{}"
 
     def _env(self) -> Mapping[str, str]:
         # The broker talks to itself too (it marks the ends of transactions), and from inside of the container the

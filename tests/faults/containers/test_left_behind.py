@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 from signal import SIGINT, SIGKILL, SIGTERM, Signals
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import pytest
 
 from tests.engines import SKIPPED, Choice
 from tests.eventually import wait_until
+from tests.small_suite import ROOT, command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from tests.engines import Servers
 
 pytestmark = pytest.mark.timeout(300)
-
-ROOT = Path(__file__).parents[3]
 
 SUITE = """
 import os, pathlib, time
@@ -46,20 +44,10 @@ def client(servers: Servers) -> Iterator[docker.DockerClient]:
 
 
 def start_run(folder: Path, *, wait: bool, holds: bool = True) -> subprocess.Popen[str]:
-    (folder / "test_small.py").write_text(SUITE.format(wait=wait, holds=holds))
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "tests.conftest",
-        "-c",
-        "pyproject.toml",
-        "--engines=containers",
-    ]
+    suite = SUITE.format(wait=wait, holds=holds)
     with (folder / "said").open("w") as said:
         return subprocess.Popen(
-            [*command, "-p", "no:cacheprovider", str(folder)],
+            command(folder, suite, "--engines=containers", "-p", "no:cacheprovider"),
             cwd=ROOT,
             env={name: value for name, value in os.environ.items() if not name.startswith("COV")},
             stdout=said,

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.engines import EXTERNAL, Choice, leave_out
+from tests.small_suite import ROOT, command
 
 if TYPE_CHECKING:
     from tests.engines import Target
-
-ROOT = Path(__file__).parents[3]
 
 SUITE = """
 import pytest
@@ -41,21 +39,9 @@ def test_with_postgres(postgres): pass
 
 
 def run_suite(folder: Path, suite: str, *options: str, **env: str) -> str:
-    (folder / "test_small.py").write_text(suite)
     environment = {key: value for key, value in os.environ.items() if key not in EXTERNAL.values()}
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-p",
-            "tests.conftest",
-            "-c",
-            "pyproject.toml",
-            "-q",
-            *options,
-            str(folder),
-        ],
+        command(folder, suite, "-q", *options),
         cwd=ROOT,
         env={**environment, **env},
         capture_output=True,

