@@ -39,6 +39,7 @@ def environment(request: pytest.FixtureRequest) -> dict[str, str]:
     return found
 
 
+@pytest.mark.timeout(180)  # a page starts some ten processes, one after the other
 @pytest.mark.parametrize("page", pages())
 def test_every_block_of_a_page_does_what_it_says(
     page: Path, tmp_path: Path, environment: dict[str, str]
