@@ -91,9 +91,7 @@ class GatedPool(Shortcuts):
         self._shell = gate.shell
         self._core = self._shell.core
         self._holding: dict[asyncpg.pool.PoolConnectionProxy, Acquisition] = {}
-        self._resetting: dict[
-            asyncio.Future[None], tuple[Acquisition, Ending]
-        ] = {}  # whose caller was cancelled meanwhile
+        self._resetting: set[asyncio.Future[None]] = set()  # whose caller was cancelled meanwhile
 
     def __repr__(self) -> str:
         return f"<GatedPool {self._shell}>"
@@ -136,21 +134,30 @@ class GatedPool(Shortcuts):
 
     async def _leave(self, hold: Acquisition, ending: Ending, timeout: float | None = None) -> None:
         """Give the connection of `hold` back, and when asyncpg has it the permit."""
-        connection = hold.connection
-        if self._holding.pop(connection, None) is None:  # released inside its block
+        connection, in_use = hold.connection, hold.in_use
+        if self._holding.pop(connection, None) is None:
+            if hold.ending is None:  # not released inside its block: the pool took it back by itself
+                hold.ending = ending
+                if ending is FAILED:
+                    self._shell.failed()
             return
-        in_use = in_use_of(connection)
+        hold.ending = ending
+        if in_use is not None:
+            in_use.remove_done_callback(hold.is_back)  # not a turn of the loop later, if all goes well
         try:
             await self.pool.release(connection, timeout=hold.timeout_seconds if timeout is None else timeout)
         finally:
             if in_use is None or in_use.done():
                 self._shell.leave(hold, ending)
             else:  # we were cancelled; asyncpg's reset goes on behind its shield
-                self._resetting[in_use] = hold, ending
-                in_use.add_done_callback(self._reset)
+                self._resetting.add(in_use)
+                in_use.add_done_callback(hold.is_back)
 
-    def _reset(self, in_use: asyncio.Future[None]) -> None:
-        self._shell.leave(*self._resetting.pop(in_use))
+    def _is_back(self, hold: Acquisition, in_use: asyncio.Future[None]) -> None:
+        """The pool has the connection of `hold` back: reset, or closed, terminated or lost before anybody released it."""
+        self._resetting.discard(in_use)
+        self._holding.pop(hold.connection, None)
+        self._shell.leave(hold, IGNORED if hold.ending is None else hold.ending)
 
     async def try_acquire(self) -> asyncpg.pool.PoolConnectionProxy | None:
         """A connection if there is a permit right now, else `None`; give it back with `release`.
@@ -261,7 +268,11 @@ class GatedPool(Shortcuts):
     def _given(self, hold: Acquisition, connection: asyncpg.pool.PoolConnectionProxy) -> None:
         hold.since = self._shell.now()  # connecting is no part of what statements take
         hold.connection = connection
+        hold.ending = None
+        hold.in_use = in_use = in_use_of(connection)
         self._holding[connection] = hold
+        if in_use is not None:
+            in_use.add_done_callback(hold.is_back)
 
     async def _with(self, method: str, *args: object, timeout: float | None, **options: Any) -> Any:
         hold = Acquisition(self, None, _NORMAL, None, _getframe(2))  # 1 is the shortcut's own
@@ -291,11 +302,15 @@ class Acquisition(Hold[GatedPool]):
 
     Attributes:
         connection: What it was given for, once it was.
+        in_use: What is done when the pool has that back, in whatever way; `None` when it cannot be told.
+        ending: How its use ended; `None` before it was given back.
     """
 
-    __slots__ = ("connection",)
+    __slots__ = ("connection", "ending", "in_use")
 
     connection: asyncpg.pool.PoolConnectionProxy
+    ending: Ending | None
+    in_use: asyncio.Future[None] | None
 
     def __await__(self) -> Generator[Any, None, asyncpg.pool.PoolConnectionProxy]:
         if self.state is HELD:
@@ -311,6 +326,10 @@ class Acquisition(Hold[GatedPool]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> Coroutine[Any, Any, None]:
         return self.giver._leave(self, _ending(error, self.connection))  # noqa: SLF001 -- the same room; until=never
+
+    def is_back(self, in_use: asyncio.Future[None]) -> None:
+        """Give the permit back, since the pool has the connection."""
+        self.giver._is_back(self, in_use)  # noqa: SLF001 -- the same room; until=never
 
 
 def _ending(error: BaseException | None, connection: asyncpg.pool.PoolConnectionProxy) -> Ending:

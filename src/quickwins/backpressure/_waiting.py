@@ -244,6 +244,10 @@ class GateShell:
         if self._shared:
             self._tallies.touch()
 
+    def failed(self) -> None:
+        """Note that a use has failed whose permit is back already."""
+        self.core.failed(self.now())
+
     def try_enter(self, hold: Hold[Any], limit: int) -> bool:
         """Take a permit if fewer than `limit` are in use, without asking further; `leave` gives it back."""
         if not self.core.reserve(limit):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 import asyncpg
@@ -11,7 +14,8 @@ import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
-from quickwins.backpressure import Gate, GatedPool, Nested
+from quickwins.backpressure import BackpressureSettings, Gate, GatedPool, Nested
+from quickwins.core.flags import Flag, Flags, MemorySource
 from tests.eventually import DEADLINE_SECONDS, eventually
 
 if TYPE_CHECKING:
@@ -101,3 +105,58 @@ async def asleep(observer: asyncpg.Pool, statement: str, number: int = 1) -> lis
             )
             if len(found) == number:
                 return [row["pid"] for row in found]
+
+
+class Over(StrEnum):
+    BARE = "the bare pool"
+    OFF = "flag off"
+    ONE = "threshold 1.0"
+    ON = "gate on"
+    QUEUE = "queue gate"
+    ADAPTIVE = "adaptive gate"
+
+    @property
+    def gates(self) -> bool:
+        """Whether a gate is asked."""
+        return self in {Over.ON, Over.QUEUE, Over.ADAPTIVE}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a case is tried on: `pool` is the bare pool or a gated one, `asyncpg` the one beneath."""
+
+    over: Over
+    pool: Any
+    asyncpg: asyncpg.Pool
+
+    async def is_whole(self) -> None:
+        gated = self.pool if isinstance(self.pool, GatedPool) else gated_over(self.asyncpg)
+        await all_is_back(gated)
+
+
+def flag(registry: CollectorRegistry, *, on: bool) -> Flag:
+    source = MemorySource({"backpressure": {"enabled": on}})
+    return Flags({"backpressure": BackpressureSettings}, [source], registry=registry).flag("backpressure")
+
+
+@pytest.fixture(params=list(Over))
+def over(request: pytest.FixtureRequest) -> Over:
+    found: Over = request.param
+    return found
+
+
+@pytest.fixture
+def made(over: Over, registry: CollectorRegistry) -> Callable[[asyncpg.Pool], Subject]:
+    def make(pool: asyncpg.Pool) -> Subject:
+        if over is Over.BARE:
+            return Subject(over, pool, pool)
+        if over is Over.QUEUE:
+            return Subject(over, gated_over(pool, gate=patient(), registry=registry), pool)
+        if over is Over.ADAPTIVE:
+            gate = Gate.adaptive(target_seconds=60, interval_seconds=600, queue_size=100, nested=Nested.ALLOW)
+            return Subject(over, gated_over(pool, gate=gate, registry=registry), pool)
+        threshold = 1.0 if over is Over.ONE else 0.999
+        gated = gated_over(pool, threshold, flag=flag(registry, on=over is not Over.OFF), registry=registry)
+        return Subject(over, gated, pool)
+
+    return make

@@ -178,7 +178,7 @@ class GateCore:
         """
         if ending is not IGNORED:
             if self._learner is not None:
-                self._learn(self._learner, now, ending, held_seconds)
+                self._learn(self._learner, now, ending, held_seconds, self.inflight)
             mean = self.mean_hold_seconds
             self.mean_hold_seconds = (
                 held_seconds if mean is None else mean + HOLD_WEIGHT * (held_seconds - mean)
@@ -187,6 +187,11 @@ class GateCore:
         if tenant is not None:
             tenant.inflight -= 1
         return self._settle(now) if self.waiting else ()
+
+    def failed(self, now: float) -> None:
+        """Learn that a use has failed whose permit is back already."""
+        if self._learner is not None:
+            self._learn(self._learner, now, FAILED, 0.0, self.inflight + 1)
 
     def cancel(self, waiter: Waiter, now: float) -> Sequence[Waiter]:
         """`waiter` has gone; a permit that was on its way to it goes to the next."""
@@ -214,11 +219,9 @@ class GateCore:
     def reconfigure(self, rule: Rule, now: float) -> Sequence[Waiter]:
         """Follow another rule. Permits in use stay in use, and waiters go on waiting, even where nobody new may."""
         self._follow(rule)
-        if not self.waiting:
-            return ()
         for line in self._lines:
             line.aim(rule.target_seconds)
-        return self._settle(now)
+        return self._settle(now) if self.waiting else ()
 
     def close(self, now: float) -> Sequence[Waiter]:
         """Refuse everybody from now on, those in line included."""
@@ -245,9 +248,7 @@ class GateCore:
             return self._learner.why or "nothing learned yet: the pool's size"
         if self.limit is None:
             return "a threshold of 1 refuses nobody"
-        if self.rule.has_line:
-            return "the pool's size"
-        return f"{self.rule.threshold} of the pool's size"
+        return "the pool's size" if self.rule.has_line else f"{self.rule.threshold} of the pool's size"
 
     def _follow(self, rule: Rule) -> None:
         self.rule = rule
@@ -269,9 +270,10 @@ class GateCore:
             self._tenants = Tenants(rule.tenants) if rule.tenants else None
         self.tells_tenants = self._tenants is not None
 
-    def _learn(self, learner: LimitLearner, now: float, ending: Ending, held_seconds: float) -> None:
-        """From the end of a use, before its permit is given back."""
-        inflight = self.inflight
+    def _learn(
+        self, learner: LimitLearner, now: float, ending: Ending, held_seconds: float, inflight: int
+    ) -> None:
+        """From the end of one of `inflight` uses."""
         if learner.failed(now, inflight) if ending is FAILED else learner.done(now, held_seconds, inflight):
             self.limit = learner.limit
             if not self._closed:
