@@ -40,12 +40,7 @@ def entry_rows(entries: Sequence[Entry], traces: Sequence[str] = ()) -> Iterator
 
 
 def error_rows(errors: Sequence[FirstError], traces: Sequence[str] = ()) -> Iterator[tuple[str, ...]]:
-    """A row for each error.
-
-    Args:
-        errors: In order.
-        traces: Those that were asked for; a single one is not repeated on every row.
-    """
+    """A row for each error; `traces` is as for `entry_rows`."""
     before: int | None = None
     for error in errors:
         first = error.entry.micros

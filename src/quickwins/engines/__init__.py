@@ -1,11 +1,11 @@
-"""Real servers for tests, demos and benchmarks, from wheels: PostgreSQL, Valkey and a broker of the Kafka protocol.
+"""Real servers for tests, demos and benchmarks, from wheels: PostgreSQL, Valkey and a Kafka-protocol broker.
 
     with PostgresServer.start() as server:
         print(server.url, server.version)
 
 No Docker, no Java, no root. Each listens on a free port of 127.0.0.1, keeps its data in a temporary folder or in one
-you give, is ready when it has answered a real request, and is gone, with its folder, when this process ends in
-whatever way. They have no password: they are for trying things out, not for data you care about.
+that you name, is ready when it has answered a real request, and is gone, with its temporary folder, however this process
+ends. They have no password: they are for trying things out, not for data you care about.
 """
 
 from __future__ import annotations

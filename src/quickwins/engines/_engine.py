@@ -1,8 +1,8 @@
-"""What the three servers share: one way to start, wait for, pause, crash, restart and stop.
+"""What the three servers share: one way to start, await, pause, crash, restart and stop them.
 
-A server is ready when *our* process has answered a real request, not when something accepts on the port: after a
-lost race for the port that something may be another server. Each engine's probe therefore compares an identity
-(data folder, process id, cluster id) and reads the version in the same exchange.
+A server is ready when *our* process has answered a real request, not when something accepts on the port: after losing
+a race for the port, that may be another server. So each probe compares an identity (data folder, process id, cluster
+id), and reads the version at the same time.
 """
 
 from __future__ import annotations
@@ -27,47 +27,46 @@ from quickwins.engines.process import Child
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
     from quickwins.engines.capabilities import Capability
 
 HOST = "127.0.0.1"
 
 FIRST_PORT, PORTS = 20_000, 10_000
-"""Ports are drawn from 20,000 to 29,999: below what Linux (32,768) and macOS (49,152) give to outgoing connections,
-so that none of those takes a server's port while it is down for a restart."""
+"""Ports are drawn from 20,000 to 29,999: below those that Linux (from 32,768) and macOS (from 49,152) use for outgoing
+connections, so that none of those takes a server's port during a restart."""
 
 PORT_ATTEMPTS = 10
-"""How many ports are tried when others are faster."""
+"""How many ports are tried, if other processes keep taking them."""
 
 PROBE_SECONDS = 1.0
-"""Limit of one readiness request; the next try follows until the caller's limit."""
+"""The time limit of one readiness request; the next one follows, up to the caller's limit."""
 
 ANSWER_BYTES = 1 << 20
-"""No answer to a probe is larger; a length beyond it was not sent by a server of ours."""
+"""The largest answer to a probe: whatever announces a longer one is not a server of ours."""
 
 PORT_TAKEN = ("address already in use", "address in use", "could not bind")
-"""How the three servers say, in any case, that they lost the race for the port."""
+"""What the three servers print, in lower case, when another process has the port."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a running server said of itself: its version, and what it cannot do, with the reason."""
+    """What a running server says about itself: its version, and what it cannot do, with the reason."""
 
     version: str
     lacking: Mapping[Capability, str]
 
 
 class NotReadyError(Exception):
-    """The probe was answered by a server that is not ours or not ready."""
+    """The probe was answered by a server that is not ours, or not ready."""
 
 
 class Engine(ABC):
     """A real server on 127.0.0.1 that ends with this process.
 
-    Calls block and may come from any thread, one at a time; from a coroutine use `asyncio.to_thread`. Stopped by
-    `stop`, by leaving the `with` block, and when this process ends in any way, SIGKILL included (see `Child`).
-    There is no password: every local user can reach it. For tests, demos and benchmarks.
+    Calls block, and may come from any thread, one at a time; from a coroutine use `asyncio.to_thread`. It is stopped by
+    `stop`, by leaving the `with` block, and however this process ends, even by SIGKILL (see `Child`). There is no
+    password, so every local user can reach it: for tests, demos and benchmarks.
     """
 
     name: ClassVar[str]
@@ -89,7 +88,7 @@ class Engine(ABC):
         self.child = Child(
             name=self.name,
             log_path=self.folder / "server.log",
-            # Servers read settings from the environment as well; only these may get in.
+            # Servers read settings from the environment too, so they get only this.
             env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"},
             cwd=Path("/"),
             stop_signals=self.stop_signals,
@@ -108,13 +107,13 @@ class Engine(ABC):
         """Start a server and wait until it answers.
 
         Args:
-            folder: Where it keeps its data and `server.log`; made if missing, kept at the end, and used again by a
-                later start. `None`: a temporary folder, removed at the end.
-            settings: The server's own settings, over our defaults (see the class).
-            ready_timeout_seconds: How long it may take to answer the first request.
+            folder: Where it keeps its data and `server.log`; made if missing, kept at the end, and used again by a later
+                start. `None` means a temporary folder that is removed at the end.
+            settings: The server's own settings; they override our defaults (see the class).
+            ready_timeout_seconds: How long it may take until it answers a request.
 
         Raises:
-            EngineError: It did not start; the message ends with its log.
+            EngineError: It did not start; the message ends with the end of its log.
             MissingExtraError: The `engines` extra is not installed.
         """
         server = cls(None if folder is None else Path(folder).absolute(), settings or {})
@@ -138,12 +137,12 @@ class Engine(ABC):
 
     @property
     def version(self) -> str:
-        """Version of the running server."""
+        """The version of the running server; empty before it has answered."""
         return "" if self._answer is None else self._answer.version
 
     @property
     def pid(self) -> int:
-        """Process id of the server."""
+        """The process id of the server."""
         return self.child.pid
 
     @property
@@ -153,50 +152,48 @@ class Engine(ABC):
 
     @property
     def lacking(self) -> Mapping[Capability, str]:
-        """What servers of this kind may be able to do and this one is not, each with the reason."""
+        """What servers of this kind can do, but this one cannot, each with the reason."""
         return {} if self._answer is None else self._answer.lacking
 
     def stop(self) -> None:
-        """Shut down cleanly, then harder, within a bounded time; remove a temporary folder. Idempotent."""
+        """Shut down cleanly, then by force, within a bounded time; remove a temporary folder. Calling it again does nothing."""
         self.child.stop()
 
     def kill(self) -> None:
-        """SIGKILL the server and all its processes, as a crash; data and port are kept for `restart`."""
+        """SIGKILL the server and all its processes, like a crash; data and port are kept for `restart`."""
         self.child.signal(Signals.SIGKILL, tree=True)
         self.child.wait()
 
     def restart(self, *, ready_timeout_seconds: float = 60.0) -> None:
-        """Start again on the same data and port; a server that runs is shut down cleanly first.
+        """Start again on the same data and port; if it is running, it is shut down cleanly first.
 
         Raises:
-            EngineError: It did not answer in time, or the port was taken meanwhile.
+            EngineError: It did not answer in time, or another process has taken the port.
         """
         self._start_on(self.port, time.monotonic() + ready_timeout_seconds)
 
     def pause(self) -> None:
-        """SIGSTOP the server and all its processes: connections stay open and nothing answers."""
+        """SIGSTOP the server and all its processes: connections stay open, and nothing answers."""
         self.child.signal(Signals.SIGSTOP, tree=True)
 
     def resume(self) -> None:
-        """SIGCONT after `pause`."""
+        """Continue after `pause`."""
         self.child.signal(Signals.SIGCONT, tree=True)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
-    # What differs from engine to engine.
+    # What differs between engines.
 
     def _account(self) -> tuple[int, int] | None:
-        """User and group to run as; `None` for our own."""
+        """The user and group to run as; `None` means our own."""
         return None
 
     def _prepare(self, deadline: float) -> None:  # noqa: B027 -- a step that only PostgreSQL has; until=never
-        """Whatever must be done once before the server is started on its folder."""
+        """Do what must be done once before the server is started on its folder."""
 
     @abstractmethod
     def _argv(self, port: int) -> list[str]:
@@ -207,8 +204,8 @@ class Engine(ABC):
         """One real request over a fresh connection.
 
         Raises:
-            NotReadyError: Somebody else answered, or the server says that it is still starting.
-            OSError: Nobody did.
+            NotReadyError: Another server answered, or ours is still starting.
+            OSError: None answered.
         """
 
     # Starting.
@@ -240,7 +237,7 @@ class Engine(ABC):
                     self._answer = self._probe(connection)
                     return
             except (OSError, NotReadyError, ValueError, LookupError, struct.error) as error:
-                # The last three: whatever has the port by now may answer anything, even in another protocol.
+                # The last three: whatever has the port now may answer anything, even in another protocol.
                 if left <= 0:
                     raise EngineError(
                         f"{self.name} gave no answer in time ({error}):\n{self.child.log_tail()}",
@@ -250,11 +247,11 @@ class Engine(ABC):
 
 
 class PortTakenError(EngineError):
-    """Another process was faster; tried again on another port, except in a restart."""
+    """Another process has the port. Another port is tried, except in a restart."""
 
 
 def package_folder(package: str) -> Path:
-    """Where an installed package lies, without importing it: some of them act on import or write to the home folder.
+    """The folder of an installed package, without importing it: some do things on import, or write to the home folder.
 
     Raises:
         MissingExtraError: It is not installed.
@@ -270,7 +267,7 @@ def executable(path: Path) -> Path:
     """`path`, if it can be executed.
 
     Raises:
-        EngineError: It cannot, or is not there.
+        EngineError: It cannot be executed, or is not there.
     """
     if not os.access(path, os.X_OK):
         raise EngineError(
@@ -280,10 +277,10 @@ def executable(path: Path) -> Path:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody has at this moment; the server may still lose a race for it.
+    """A port of 127.0.0.1 that is free at this moment; another process may still take it before the server does.
 
     Raises:
-        EngineError: A hundred draws found none.
+        EngineError: None of a hundred ports is free.
     """
     for _ in range(100):
         port = FIRST_PORT + secrets.randbelow(PORTS)
@@ -294,7 +291,7 @@ def free_port() -> int:
 
 
 def temporary_base() -> Path:
-    """The folder for temporary folders. For root one that other accounts can enter: TMPDIR may be private."""
+    """Where to make temporary folders. For root, one that other accounts can enter: TMPDIR may be private."""
     chosen = Path(tempfile.gettempdir()).resolve()
     if os.geteuid() != 0:
         return chosen
@@ -310,7 +307,7 @@ def receive(connection: socket.socket, size_bytes: int) -> bytes:
     """Exactly `size_bytes` from a connection.
 
     Raises:
-        NotReadyError: It ended before, or no answer of ours has that size.
+        NotReadyError: The connection ended before that, or no answer of a server of ours has that size.
     """
     if not 0 <= size_bytes <= ANSWER_BYTES:
         raise NotReadyError(f"an answer of {size_bytes} bytes")

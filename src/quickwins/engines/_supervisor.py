@@ -1,14 +1,13 @@
-"""The small process that stands between us and a child, and outlives us just long enough to clean up.
+"""The small process between us and a child, which outlives us just long enough to clean up.
 
-Run by path as `python -I _supervisor.py FD PARENT`, standard library only, so that it is up in a few milliseconds.
-FD is one end of a socket pair; the other end is held by the parent alone. The parent sends one JSON object a line,
-each is answered by one. The rule that everything rests on: **when that socket ends, or the parent's id changes, the
-child is stopped and the temporary folder removed**. The kernel closes the socket however the parent dies, SIGKILL
-included, and on every POSIX system. The parent's id is watched as well, because a process forked by the parent
-would hold a copy of its end.
+Run by path as `python -I _supervisor.py FD PARENT`, with the standard library only, so that it starts in a few
+milliseconds. FD is one end of a socket pair; only the parent has the other end. The parent sends one JSON object on each
+line, and gets one back for each. Everything rests on this: **when that socket is closed, or the parent's id changes, the
+child is stopped and the temporary folder removed**. The kernel closes the socket however the parent dies, even by SIGKILL,
+on every POSIX system. The parent's id is watched too, because a process forked by the parent has a copy of its end.
 
-It leads a session of its own: Ctrl-C at a terminal reaches the parent, which decides, and not this process or the
-child. A SIGTERM, SIGINT or SIGHUP sent to it directly is taken as the end of the parent.
+It leads a session of its own: Ctrl-C at a terminal reaches the parent, which decides what to do, but not this process or
+the child. A SIGTERM, SIGINT or SIGHUP sent to this process is taken as the end of the parent.
 """
 
 from __future__ import annotations
@@ -27,23 +26,23 @@ from pathlib import Path
 from typing import Any
 
 TICK_SECONDS = 0.25
-"""How often the parent's id is looked at, and the longest that a signal sent to this process waits."""
+"""How often the parent's id is checked, and the longest that a signal to this process waits."""
 
 GONE_SECONDS = 2.0
-"""How long killed processes may take to disappear; where nobody reaps orphans they never do."""
+"""How long killed processes may take to disappear; if nobody reaps orphans, they never do."""
 
 DEAD = "ZX"
-"""States of a process that has ended and waits to be reaped."""
+"""The states of a process that has ended and waits to be reaped."""
 
 
 def process_parents() -> dict[int, int]:
-    """Each live process of the machine with its parent: from /proc where there is one, else from `ps` (macOS)."""
+    """Each live process on the machine with its parent: from /proc if there is one, else from `ps` (macOS)."""
     if Path("/proc/self/stat").exists():
         found = {}
-        for entry in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 -- names alone are wanted; until=never
+        for entry in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 -- only the names are needed; until=never
             with contextlib.suppress(OSError):
                 text = Path("/proc", entry, "stat").read_text(errors="replace")
-                # The command's name stands in parentheses and may hold anything; state and parent follow it.
+                # The command's name is in parentheses and may contain anything; state and parent follow it.
                 state, parent = text.rpartition(")")[2].split()[:2]
                 if state not in DEAD:
                     found[int(entry)] = int(parent)
@@ -56,7 +55,7 @@ def process_parents() -> dict[int, int]:
 
 
 def descendants(root: int, parents: dict[int, int]) -> set[int]:
-    """Every process below `root`, however deep."""
+    """All descendants of `root`."""
     below: set[int] = set()
     found = {root}
     while found:
@@ -66,7 +65,7 @@ def descendants(root: int, parents: dict[int, int]) -> set[int]:
 
 
 def send(pid: int, signal_number: int) -> None:
-    """Signal one process if it is still there."""
+    """Signal a process, if it is still there."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal_number)
 
@@ -81,12 +80,12 @@ class Supervisor:
         self.cleanup_folder: str | None = None
         self.told_to_end = False
 
-    # What the parent may ask for.
+    # What the parent can ask for.
 
     def open(self, *, cleanup_folder: str | None, stop_signals: list[tuple[int, float]]) -> dict[str, Any]:
-        """Make the folder (here and not in the parent, so that nobody can die between making and guarding it)."""
+        """Make the folder: here, not in the parent, which could die between making it and having it guarded."""
         if cleanup_folder is not None:
-            os.mkdir(cleanup_folder, 0o700)  # noqa: PTH102 -- fails on purpose where something is there already; until=never
+            os.mkdir(cleanup_folder, 0o700)  # noqa: PTH102 -- fails on purpose if something is there already; until=never
             self.cleanup_folder = cleanup_folder
         self.stop_signals = stop_signals
         return {}
@@ -100,7 +99,7 @@ class Supervisor:
         log_path: str,
         run_as: list[int] | None,
     ) -> dict[str, Any]:
-        """Start the child; its output goes to the end of the log."""
+        """Start the child; its output is appended to the log."""
         account: dict[str, Any] = {}
         if run_as is not None:
             account = {"user": run_as[0], "group": run_as[1], "extra_groups": []}
@@ -122,9 +121,9 @@ class Supervisor:
         return {"returncode": None if self.process is None else self.process.poll()}
 
     def signal(self, *, signal_number: int, tree: bool) -> dict[str, Any]:
-        """Signal the child, or it and everything below it.
+        """Signal the child, with `tree` also all its descendants.
 
-        A tree is signalled by parentage, not by process group: PostgreSQL's backends lead groups of their own.
+        Descendants are found by their parents, not by process group: PostgreSQL's backends lead groups of their own.
         """
         if self.process is None or self.process.poll() is not None:
             return {"sent": False}
@@ -135,7 +134,7 @@ class Supervisor:
         return {"sent": True}
 
     def halt(self) -> dict[str, Any]:
-        """Stop the child: each stop signal with its time, then SIGKILL for it and everything below it."""
+        """Stop the child: each stop signal with its time, then SIGKILL for it and all its descendants."""
         process = self.process
         if process is None:
             return {"returncode": None}
@@ -143,14 +142,14 @@ class Supervisor:
             if process.poll() is not None:
                 break
             send(process.pid, number)
-            self._signal_tree(process.pid, signal.SIGCONT)  # A stopped process answers nothing but SIGKILL.
+            self._signal_tree(process.pid, signal.SIGCONT)  # A stopped process reacts to nothing but SIGKILL.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(seconds)
         if process.poll() is None:
             self._signal_tree(process.pid, signal.SIGKILL)
             process.wait()
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            # Whatever it left in its group. The group's id stays taken for as long as anyone is in it.
+            # What it left in its group. The group's id is not used again while anything is in it.
             os.killpg(process.pid, signal.SIGKILL)
         return {"returncode": process.returncode}
 
@@ -159,7 +158,7 @@ class Supervisor:
             for pid in [*descendants(root, process_parents()), root]:
                 send(pid, number)
             return
-        # From the top down, each stopped before its children are listed: a stopped process starts no more of them.
+        # From the top down, each stopped before its children are listed: a stopped process starts no new ones.
         send(root, signal.SIGSTOP)
         stopped: set[int] = set()
         while found := descendants(root, process_parents()) - stopped:
@@ -171,7 +170,7 @@ class Supervisor:
         for pid in [root, *stopped]:
             send(pid, number)
         if number == signal.SIGKILL:
-            # Orphans are reaped by whoever is process 1; a restart on the same data needs them gone.
+            # Process 1 reaps orphans; a restart on the same data needs them gone.
             deadline = time.monotonic() + GONE_SECONDS
             while stopped & process_parents().keys() and time.monotonic() < deadline:
                 time.sleep(0.005)
@@ -179,7 +178,7 @@ class Supervisor:
     # The life of the supervisor.
 
     def serve(self, link: socket.socket) -> None:
-        """Answer the parent until it closes the link or is gone; then stop the child and remove the folder."""
+        """Answer the parent until it closes the link or is gone, then stop the child and remove the folder."""
         try:
             self._answer(link)
         finally:
@@ -207,17 +206,17 @@ class Supervisor:
                 link.sendall(json.dumps({"number": number, **answer}).encode() + b"\n")
 
     def end(self, _number: int, _frame: object) -> None:
-        """Signal handler: note it; the loop acts on it. Raising here could lose a child between fork and return."""
+        """Signal handler: note it, for the loop to act on. Raising here could lose a child between fork and return."""
         self.told_to_end = True
 
 
 def main(arguments: list[str]) -> None:
-    """Entry point: the descriptor of the socket and the id of the parent."""
+    """Run with the socket's descriptor and the parent's id as arguments."""
     descriptor, parent = map(int, arguments)
     supervisor = Supervisor(parent)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, supervisor.end)
-    # The parent may have blocked signals; children would inherit that.
+    # The parent may have blocked signals, which children would inherit.
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     with socket.socket(fileno=descriptor) as link:
         link.set_inheritable(False)

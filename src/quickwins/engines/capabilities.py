@@ -1,4 +1,4 @@
-"""What servers can and cannot do, by name, so that a test that is left out says why."""
+"""What servers can and cannot do, by name, so that a skipped test can say why."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from enum import StrEnum
 
 
 class Capability(StrEnum):
-    """Something that a server of one kind may or may not be able to do."""
+    """Something that not every server can do."""
 
     PROCESS_CONTROL = "process_control"
-    """It is ours to kill, pause and restart."""
+    """We can kill, pause and restart it."""
     DURABLE = "durable"
-    """What it acknowledged is still there after a crash of its processes."""
+    """What it has acknowledged survives a crash of its processes."""
     LOGICAL_DECODING = "logical_decoding"
     """PostgreSQL: changes can be read through `pgoutput`."""
     CONSUMER_GROUPS = "consumer_groups"

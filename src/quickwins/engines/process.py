@@ -1,8 +1,8 @@
-"""Child processes that never outlive us.
+"""Child processes that never outlive this one.
 
 Each child is started by a supervisor of its own (`_supervisor.py`), which stops it and removes its temporary folder
 when this process ends: by normal exit, exception, Ctrl-C, SIGTERM or SIGKILL. The servers of this package and the
-processes of the demo are started through here and nowhere else.
+processes of the demo are all started this way.
 """
 
 from __future__ import annotations
@@ -25,23 +25,22 @@ from quickwins.engines.errors import EngineError, EngineFailure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
 SUPERVISOR = Path(__file__).with_name("_supervisor.py")
 
 ANSWER_SECONDS = 30.0
-"""How long the supervisor may take over an answer beyond the time that stop signals are given: a loaded machine."""
+"""How long the supervisor may take to answer on a loaded machine, on top of the time for the stop signals."""
 
 POLL_SECONDS = 0.02
-"""Pause between two looks at a child that is waited for."""
+"""The pause between two looks at a child that is being waited for."""
 
 
 class Child:
     """A supervised child process.
 
     May be used from any thread; calls are answered one at a time. Calls block: from a coroutine use
-    `asyncio.to_thread`. A process forked from this one must not use it, and cannot end it by leaving a `with` block
-    or exiting.
+    `asyncio.to_thread`. A process forked from this one must not use it; if it leaves a `with` block or exits, the child
+    runs on.
     """
 
     def __init__(
@@ -58,16 +57,16 @@ class Child:
         """Start the supervisor; `run` starts the child. `Child.start` does both.
 
         Args:
-            name: What to call it in errors.
-            log_path: File that the child's output is appended to.
-            env: The child's whole environment; `None` for this process's own.
-            cwd: Its working folder; `None` for this process's own.
-            stop_signals: Signals to try in order, each with the seconds it is given; SIGKILL follows.
-            cleanup_folder: A folder that must not exist yet: it is made (mode 0700) now and removed at the end.
-            run_as: User and group id to run the child as, for a parent that is root.
+            name: What errors call it.
+            log_path: The file that the child's output is appended to.
+            env: The child's whole environment; `None` means that of this process.
+            cwd: The child's working folder; `None` means that of this process.
+            stop_signals: Signals to try in order, each with the seconds to wait after it; then comes SIGKILL.
+            cleanup_folder: A folder that must not exist yet: it is made now, with mode 0700, and removed at the end.
+            run_as: The user and group id to run the child as, if this process is root.
 
         Raises:
-            EngineError: The supervisor cannot be started or the folder not made.
+            EngineError: The supervisor cannot be started, or the folder cannot be made.
         """
         self.name = name
         self.log_path = log_path
@@ -86,7 +85,7 @@ class Child:
         self._answer_seconds = ANSWER_SECONDS + sum(seconds for _, seconds in stop_signals)
         ours, theirs = socket.socketpair()
         with theirs:
-            # `-I`: neither this folder nor PYTHONPATH may stand in front of the standard library.
+            # `-I`: neither this folder nor PYTHONPATH may come before the standard library.
             self._supervisor = subprocess.Popen(  # noqa: S603 -- our own file; until=never
                 [sys.executable, "-I", str(SUPERVISOR), str(theirs.fileno()), str(self._owner)],
                 pass_fds=[theirs.fileno()],
@@ -97,7 +96,7 @@ class Child:
                 cwd="/",
             )
         self._link = ours
-        # The limit is on one answer; a supervisor that was stopped (SIGSTOP) must not hang us for ever.
+        # A limit on each answer: a supervisor that was stopped (SIGSTOP) must not block us for ever.
         ours.settimeout(self._answer_seconds)
         self._end = weakref.finalize(self, _end, ours, self._supervisor, self._answer_seconds, self._owner)
         try:
@@ -127,9 +126,9 @@ class Child:
         """Start `argv` under supervision.
 
         Args:
-            argv: Program and arguments; the program is looked up in `PATH`.
-            stop_signal: What asks it to end.
-            stop_timeout_seconds: How long it is given before SIGKILL.
+            argv: The program and its arguments; the program is looked up in `PATH`.
+            stop_signal: The signal that asks it to end.
+            stop_timeout_seconds: How long it may take to end, before SIGKILL.
 
         Raises:
             EngineError: It cannot be started.
@@ -160,16 +159,16 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Process id of the child itself; 0 before the first `run`."""
+        """The process id of the child itself; 0 before the first `run`."""
         return self._pid
 
     @property
     def owns_folder(self) -> bool:
-        """Whether there is a temporary folder that goes with this object."""
+        """Whether this object has a temporary folder, which it removes at the end."""
         return self._cleanup_folder is not None
 
     def run(self, argv: Sequence[str]) -> None:
-        """Start `argv` in the place of whatever runs, which is halted first.
+        """Start `argv`; if a child is running, it is halted first.
 
         Raises:
             EngineError: It cannot be started.
@@ -192,7 +191,7 @@ class Child:
         self.run(self._argv)
 
     def poll(self) -> int | None:
-        """The exit status (negative: the signal that ended it), or `None` while it runs or before it first ran."""
+        """The exit status (negative: the signal that ended it), or `None` while it runs or before it is first run."""
         with self._lock:
             if self._returncode is None and self._end.alive:
                 self._returncode = self._ask("poll")["returncode"]
@@ -206,27 +205,31 @@ class Child:
         return returncode
 
     def signal(self, number: signal.Signals, *, tree: bool = False) -> bool:
-        """Send a signal to the child, with `tree` to everything below it too; whether it was there to receive it."""
+        """Send a signal to the child, with `tree` also to all its descendants; whether it was there to receive it."""
         sent: bool = self._ask("signal", signal_number=int(number), tree=tree)["sent"]
         return sent
 
     def halt(self) -> int | None:
-        """Stop the child and keep its folder, so that it can be started again; its exit status."""
+        """Stop the child, but keep its folder so that it can be started again; its exit status."""
         with self._lock:
             returncode: int | None = self._ask("halt")["returncode"]
             self._returncode = returncode
             return returncode
 
     def stop(self) -> int | None:
-        """Stop the child, remove its temporary folder and end the supervisor; the exit status. Idempotent."""
+        """Stop the child, remove its temporary folder and end the supervisor. Calling it again does nothing.
+
+        Returns:
+            The exit status; `None` if it was never run.
+        """
         if os.getpid() != self._owner:
-            return self._returncode  # A fork of ours leaves a `with` block: what runs is not its own.
+            return self._returncode  # We are a fork that leaves a `with` block: the child is not ours.
         with self._lock:
             try:
                 if self._end.alive:
                     self.halt()
             except EngineError:
-                # The supervisor was killed from outside, so its work is ours.
+                # The supervisor was killed from outside, so we do its work.
                 if self._pid and self._returncode is None:
                     self._halt_orphan()
                 if self._cleanup_folder is not None:
@@ -236,7 +239,7 @@ class Child:
             return self._returncode
 
     def log_tail(self, lines: int = 30) -> str:
-        """The last lines of what it has printed; empty when there is no log (any more)."""
+        """The last lines it has printed; empty if there is no log, or not any more."""
         try:
             with self.log_path.open("rb") as log:
                 log.seek(max(0, log.seek(0, os.SEEK_END) - 300 * lines))
@@ -248,13 +251,11 @@ class Child:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def _halt_orphan(self) -> None:
-        # It is no child of ours: whether it has ended can only be seen by its id. It leads the group of that id.
+        # It is the supervisor's child, not ours, so only its id tells whether it has ended. It leads the group of that id.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             for number, seconds in self._stop_signals:
                 os.kill(self._pid, number)
@@ -294,9 +295,9 @@ class Child:
 
 
 def _end(link: socket.socket, supervisor: subprocess.Popen[bytes], seconds: float, owner: int) -> None:
-    """End the supervisor, and with it the child and the folder; also run when a `Child` is dropped or we exit."""
+    """End the supervisor, and with it the child and the folder. Also runs when a `Child` is dropped, and at exit."""
     if os.getpid() != owner:
-        return  # A fork of ours exits: the child is not its own.
+        return  # We are a fork that exits: the child is not ours.
     with contextlib.suppress(OSError):
         link.shutdown(socket.SHUT_WR)
     link.close()

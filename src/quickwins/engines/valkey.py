@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     import socket
 
 SETTINGS = {
-    # A command is written to the log before it is acknowledged: killing the process loses nothing. Without `fsync`
-    # a crash of the machine may.
+    # A command is written to the log before it is acknowledged, so killing the process loses nothing. Without
+    # `fsync`, a crash of the machine can.
     "appendonly": "yes",
     "appendfsync": "no",
     "save": "",
 }
-"""Our defaults; everything else is Valkey's own. `appendonly=no` for a server that only keeps memory."""
+"""Our defaults; the rest are Valkey's own. `appendonly=no` makes a server that keeps everything in memory."""
 
 
 class ValkeyServer(Engine):
@@ -56,7 +56,7 @@ class ValkeyServer(Engine):
 
 
 def command(connection: socket.socket, *words: str) -> str:
-    """The answer to one command that is answered by a simple or bulk string (RESP 2).
+    """The answer to one command, if it is a simple or bulk string (RESP 2).
 
     Raises:
         NotReadyError: The answer is an error, such as `LOADING`.

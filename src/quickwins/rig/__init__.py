@@ -1,12 +1,12 @@
-"""Load, measuring and faults, for the demo, the tests and the benchmarks.
+"""Load, measurements and faults, for demos, tests and benchmarks.
 
     arrivals = poisson_arrivals(rate_per_second=300, duration_seconds=5, rng=Random(1))
     report = await open_loop(lambda index: client.get("/feed"), arrivals, timeout_seconds=1.0)
     print(report.goodput_per_second, report.outcomes[Outcome.OK].p99_seconds)
 
 Open-loop load with latencies free of coordinated omission, closed-loop capacity, paired ratios with confidence
-intervals, a TCP proxy that breaks connections on demand, and replayable schedules of signals. Percentiles need the
-extra `rig`. Nothing here is used by a feature at run time, so there is nothing to turn off.
+intervals, a TCP proxy that breaks connections on demand, and repeatable schedules of signals. Percentiles need the
+extra `rig`. No feature uses any of this at run time, so there is nothing to turn off.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When requests arrive and which key each asks for: plain numbers drawn from a given source of randomness."""
+"""When requests arrive and which key each asks for: plain numbers drawn from a given random source."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def poisson_arrivals(*, rate_per_second: float, duration_seconds: float, rng: Random) -> list[float]:
-    """Arrivals of many independent clients: a Poisson process, so bursts and gaps occur as they do in service.
+    """Arrivals of many independent clients: a Poisson process, with the bursts and gaps of real traffic.
 
     Args:
         rate_per_second: The mean rate; above 0.
         duration_seconds: Nothing arrives at or after this; above 0.
-        rng: Source of the exponential gaps; the same seed gives the same arrivals.
+        rng: Draws the gaps; the same seed gives the same arrivals.
 
     Returns:
         Sorted offsets in seconds from the start of the load, each in [0, duration_seconds).
@@ -36,7 +36,7 @@ def poisson_arrivals(*, rate_per_second: float, duration_seconds: float, rng: Ra
 
 
 def uniform_arrivals(*, rate_per_second: float, duration_seconds: float) -> list[float]:
-    """Arrivals at equal distances, the first at 0: the gentlest load of that rate, for comparisons and tests.
+    """Evenly spaced arrivals, the first at 0: the gentlest load of that rate, for comparisons and tests.
 
     Args:
         rate_per_second: The rate; above 0.
@@ -54,14 +54,14 @@ def uniform_arrivals(*, rate_per_second: float, duration_seconds: float) -> list
 
 
 class ZipfKeys:
-    """Draws key numbers as popularity does: key `k` (from 0) with weight `1 / (k + 1) ** exponent`.
+    """Draws keys by popularity: key `k` (from 0) with weight `1 / (k + 1) ** exponent`.
 
-    One table of `count` floats, one binary search a draw.
+    Takes one table of `count` floats, and one binary search for each draw.
 
     Args:
         count: How many keys there are; at least 1.
-        exponent: How unequal they are; 0 makes all equal, about 1 is typical of social feeds.
-        rng: Source of the draws; the same seed gives the same keys.
+        exponent: How unequal they are: 0 makes all equal, about 1 is typical of social feeds.
+        rng: Draws the keys; the same seed gives the same keys.
 
     Raises:
         ConfigError: `count` is below 1 or `exponent` below 0.
@@ -81,7 +81,7 @@ class ZipfKeys:
         return f"<ZipfKeys {len(self._cumulative)} keys, exponent {self._exponent:g}>"
 
     def draw(self) -> int:
-        """The next key: a number in [0, count), 0 the most popular."""
+        """The next key: a number in [0, count); 0 is the most popular."""
         # Never one past the last key: random() is below 1 by enough that the product stays below the total.
         return bisect_right(self._cumulative, self._random() * self._total)
 

@@ -1,4 +1,4 @@
-"""Percentiles of many latencies, by an HDR histogram (needs the extra `rig`)."""
+"""Percentiles of latencies, from an HDR histogram (needs the extra `rig`)."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _SIGNIFICANT_FIGURES = 3
 
 @dataclass(frozen=True, slots=True)
 class LatencySummary:
-    """How many latencies there were and how they were spread; the figures are `None` when there were none.
+    """How many latencies there were, and their percentiles, which are `None` if there were none.
 
-    Precise to three significant figures, in steps of no less than a microsecond; what lasts more than an hour
-    counts as an hour (G. Tene's HdrHistogram). `max_seconds` is exact.
+    Precise to three significant figures, in steps of at least a microsecond; anything longer than an hour counts as an
+    hour (G. Tene's HdrHistogram). `max_seconds` is exact.
 
     Attributes:
-        count: How many were recorded.
+        count: How many there were.
         p50_seconds: The median.
         p90_seconds: Nine in ten were no longer than this.
-        p99_seconds: Likewise, 99 in 100.
-        p999_seconds: Likewise, 999 in 1,000.
+        p99_seconds: 99 in 100 were no longer than this.
+        p999_seconds: 999 in 1,000 were no longer than this.
         max_seconds: The longest.
     """
 
@@ -40,7 +40,7 @@ class LatencySummary:
 
     @classmethod
     def of(cls, latencies_seconds: Iterable[float]) -> LatencySummary:
-        """Summarise any number of latencies; below zero (a clock's rounding) counts as zero.
+        """Summarise any number of latencies. One below zero, from a clock's rounding, counts as zero.
 
         Raises:
             MissingExtraError: The package `hdrhistogram` is not installed.
@@ -52,7 +52,7 @@ class LatencySummary:
         longest = 0.0
         for seconds in latencies_seconds:
             longest = max(longest, seconds)
-            # Out of range is dropped by the histogram without an error, so clamp: the worst must not vanish.
+            # The histogram drops what is out of range without an error, so clamp: the worst must not vanish.
             histogram.record_value(min(max(0, round(seconds * _MICROSECONDS)), _HIGHEST_MICROSECONDS))
         count = int(histogram.get_total_count())
         if count == 0:

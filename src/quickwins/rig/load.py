@@ -1,6 +1,6 @@
-"""Load: open loop, where arrivals wait for nobody, and closed loop, where each worker waits for its answer.
+"""Load: open loop, where requests arrive whatever happens, and closed loop, where each worker waits for its answer.
 
-Open loop shows what users see, overload included; closed loop cannot overload, and so measures capacity.
+Open loop shows what users see, including overload; closed loop cannot overload, and so measures capacity.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from quickwins.core.clock import Clock
 
-# So many overdue requests are created before the loop gets a turn to send them and to read answers.
+# How many overdue requests are created before the loop gets a turn to send them and to read answers.
 _OVERDUE_BATCH = 32
 
 
@@ -39,27 +39,26 @@ async def open_loop(
 ) -> LoadReport:
     """Send a request at each arrival, whether or not earlier ones were answered, and report how they fared.
 
-    Each request is a task of this call; when it returns, raises or is cancelled, all of them have ended. A client
-    gives up `timeout_seconds` after *sending*, as a real one does, and its `call` is cancelled then; latency is
-    measured from the *intended* arrival, so it includes the generator's own lateness.
+    Each request is a task; when this function returns, raises or is cancelled, all of them have ended. A client gives up
+    `timeout_seconds` after *sending*, as a real one does, and its `call` is cancelled then; latency is measured from the
+    *intended* arrival, so it includes the generator's own lateness.
 
     Args:
-        call: Makes the request with that index in `arrivals`; what it returns or raises is classified.
-        arrivals: When requests are due: sorted seconds from the start, such as `poisson_arrivals` gives.
+        call: Makes a request, given its index in `arrivals`; what it returns or raises is classified.
+        arrivals: When requests are due: seconds from the start, sorted, such as those of `poisson_arrivals`.
         timeout_seconds: How long a client waits; finite, above 0.
-        duration_seconds: What rates are computed over; the last arrival's offset by default.
-        classify: What an answer, or the exception in its place, counts as.
-        on_outcome: Told of each ending as it becomes known: index, outcome, latency in seconds. Keep it short: it
-            runs in the loop that sends.
-        max_inflight: How many requests may be out; arrivals beyond are not sent but counted in the report as shed
-            by the generator, which then says that the generator was the bottleneck.
+        duration_seconds: The time that rates are computed over; `None` means up to the last arrival.
+        classify: What an answer, or the exception raised instead, counts as.
+        on_outcome: Called when a request ends, with its index, outcome and latency in seconds. Keep it short: it runs
+            in the loop that sends.
+        max_inflight: How many requests may be out. Arrivals beyond that are not sent, but counted in the report as shed
+            by the generator, which was then the bottleneck.
         bucket_seconds: The width of the report's time slices; above 0.
-        clock: The system's by default.
+        clock: `None` means the system's.
 
     Raises:
-        ConfigError: An argument is out of range, `arrivals` is not sorted, or empty while no duration is
-            given.
-        Exception: Whatever `classify` or `on_outcome` raises ends the load.
+        ConfigError: An argument is out of range, or `arrivals` is not sorted, or empty without a duration.
+        Exception: Whatever `classify` or `on_outcome` raises; it ends the load.
     """
     duration_seconds = (arrivals[-1] if arrivals else 0.0) if duration_seconds is None else duration_seconds
     for name, value in (
@@ -89,7 +88,7 @@ async def open_loop(
 
 
 class _OpenLoop:
-    """One run of an open loop: a sender, a task per request, and one task that gives up for all of them."""
+    """One run of an open loop: a sender, a task for each request, and one task that gives up for all of them."""
 
     __slots__ = (
         "_arrivals", "_call", "_classify", "_clock", "_inflight", "_max_inflight", "_on_outcome", "_started",
@@ -115,8 +114,8 @@ class _OpenLoop:
         self._clock = clock
         self._started = clock.monotonic()
         self._inflight = 0
-        # One timeout for all, so deadlines come in the order of sending: a queue and one sleeper do what a timer
-        # per request would, and on the injected clock.
+        # All have the same timeout, so deadlines come in the order of sending: a queue and one sleeper do what a timer
+        # for each request would, and on the injected clock.
         self._waiting: deque[tuple[float, int, asyncio.Task[None]]] = deque()
         self.seen = Observations.of(len(arrivals))
 
@@ -147,13 +146,13 @@ class _OpenLoop:
         assert task is not None
         now = self._clock.monotonic()
         self.seen.sent_at_seconds[index] = now - self._started
-        # Queued here and not by the sender: a task cancelled before its first step would leave no trace.
+        # Queued here, not by the sender: a task cancelled before its first step would leave no trace.
         self._waiting.append((now + self._timeout_seconds, index, task))
         answer: object
         try:
             answer = await self._call(index)
         except asyncio.CancelledError as error:
-            # Ours (given up or closing), or the client library's way to say that its connection went away.
+            # Our own (giving up or closing), or how a client library says that its connection went away.
             if task.cancelling() and self.seen.outcomes[index] is None:
                 raise
             answer = error
@@ -191,12 +190,12 @@ class Throughput:
     """The result of a closed loop.
 
     Attributes:
-        workers: How many called back to back.
-        calls: How many calls completed.
-        per_second: The sum of each worker's calls over the time it took for them; its last call, begun within the
-            duration and ended after it, counts with its whole time.
-        latency: How long calls took, from sending. Blind to whatever did not happen while a worker waited
-            (coordinated omission): good for capacity, no statement about what users see.
+        workers: How many workers called, one call after another.
+        calls: How many calls were completed.
+        per_second: The sum over the workers of calls divided by the time they took. A worker's last call, which starts
+            within the duration and ends after it, counts with its whole time.
+        latency: How long calls took, from sending. It does not show what did not happen while a worker waited
+            (coordinated omission): good for capacity, but says nothing about what users see.
     """
 
     workers: int
@@ -208,19 +207,21 @@ class Throughput:
 async def closed_loop(
     calls: Sequence[Callable[[], Awaitable[object]]], *, duration_seconds: float, clock: Clock | None = None
 ) -> Throughput:
-    """Let one worker per call repeat it back to back, and report what they reach together: the capacity.
+    """Let one worker for each call repeat it without a pause, and report what they reach together: the capacity.
 
     Args:
-        calls: One per worker, each called by that worker alone; for N equal workers, `[call] * N`.
-        duration_seconds: No call begins after this; above 0. Calls under way are let finish.
-        clock: The system's by default.
+        calls: One for each worker, called by that worker alone; for N equal workers, `[call] * N`.
+        duration_seconds: No call starts after this; above 0. Calls under way finish.
+        clock: `None` means the system's.
 
     Raises:
         ConfigError: There are no calls, or the duration is not above 0.
-        Exception: The first failure of a call ends the loop: a capacity measured through failures is none.
+        Exception: What the first call to fail raises; it ends the loop, since failures are not capacity.
     """
     if not calls or not duration_seconds > 0:
-        raise ConfigError(f"needs a call and a duration above 0, not {len(calls)} and {duration_seconds}")
+        raise ConfigError(
+            f"a closed loop needs calls and a duration above 0, not {len(calls)} and {duration_seconds}"
+        )
     clock = clock or SystemClock()
     latencies: list[float] = []
     started = clock.monotonic()
@@ -247,6 +248,6 @@ async def closed_loop(
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The failure that ended a task group, out of however many groups around it."""
+    """The failure that ended a task group, however many groups it is wrapped in."""
     first = group.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first

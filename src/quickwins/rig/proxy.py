@@ -16,31 +16,31 @@ if TYPE_CHECKING:
     from quickwins.core.clock import Clock
 
 _CHUNK_BYTES = 64 * 1024
-# Chunks on their way per direction: with latency, what bounds memory, and throughput to this much per latency.
+# Chunks on their way in each direction: bounds memory and, with latency, throughput to this much in that time.
 _CHUNKS_ON_THE_WAY = 16
 _MAX_CONNECTIONS = 1_024
 _BACKLOG = 128
 _TURNS_TO_ANNOUNCE = 5
 
 _Line: TypeAlias = "asyncio.Queue[tuple[float, bytes | None]]"
-"""One direction: when a chunk is due and its bytes; none of them is the end of the stream, `None` a reset."""
+"""One direction: when a chunk is due, and its bytes; no bytes are the end of the stream, `None` is a reset."""
 
 
 class TcpProxy:
-    """Forwards every byte between its own port and a target, until told to misbehave.
+    """Forwards every byte between its own port and a target until told to misbehave.
 
         async with TcpProxy("127.0.0.1", postgres_port) as proxy:
             pool = await asyncpg.create_pool(port=proxy.port, ...)
             proxy.blackhole()
 
-    Faults can be switched while connections are open, and add up; `heal` ends them all. Bytes are never lost,
-    repeated or reordered: a fault delays them or ends their connection. Buffers are bounded, and a slow reader
-    slows its writer, as without a proxy. Half-closed connections stay half open.
+    Faults can be turned on while connections are open, and add up; `heal` ends them all. Bytes are never lost, repeated
+    or reordered: a fault delays them or ends their connection. Buffers are bounded, and a slow reader slows its writer,
+    as without a proxy. Half-closed connections stay half open.
 
     Args:
-        target_host: Where to connect on; resolved at each connection.
+        target_host: The host to connect to; resolved for each connection.
         target_port: Its port.
-        clock: Times the latency; the system's by default.
+        clock: Times the latency; `None` means the system's.
 
     Attributes:
         port: Where to reach the proxy on 127.0.0.1, once entered; the same after a cut and a heal.
@@ -66,7 +66,7 @@ class TcpProxy:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the listener and every connection; returns when all are closed."""
+        """Close the listener and every connection; returns when all are closed."""
         await self._close()
         if self._reserved is not None:
             self._reserved.close()
@@ -85,7 +85,7 @@ class TcpProxy:
 
     @property
     def open_connections(self) -> int:
-        """How many clients are connected, held ones included."""
+        """How many clients are connected, including those that are held up."""
         return len(self._connections)
 
     def latency(self, seconds: float) -> None:
@@ -93,7 +93,7 @@ class TcpProxy:
         self._latency_seconds = seconds
 
     def blackhole(self) -> None:
-        """Let nothing through, on open and on new connections, without a sign to either side.
+        """Let nothing through, on open and new connections, without a sign to either side.
 
         As with a network that loses every packet, writers see no error until their buffers are full, readers wait,
         and what was written arrives after `heal`. Unlike there, new connections are still accepted.
@@ -101,18 +101,18 @@ class TcpProxy:
         self._passing.clear()
 
     async def reset(self, *, refuse_new: bool = False) -> None:
-        """End all open connections with an RST to both sides, and with `refuse_new` all later ones at once."""
+        """End all open connections with an RST to both sides; with `refuse_new`, later ones too, at once."""
         self._refusing = True
         await self._end_connections(rst=True)
-        # Clients whose connection the system has made but the loop has not yet announced are connected, too.
+        # Clients that the system has connected but the loop has not yet announced are connected, too.
         for _ in range(_TURNS_TO_ANNOUNCE):
             await asyncio.sleep(0)
         self._refusing = refuse_new
 
     async def cut(self) -> None:
-        """Close the listener and all connections: new ones are refused by the system, as if the target had died.
+        """Close the listener and all connections: the system refuses new ones, as if the target had died.
 
-        The port stays ours, so that nobody else can take it before `heal`.
+        The port stays ours, so nobody else can take it before `heal`.
         """
         if self._server is not None:
             self._server.close()
@@ -120,7 +120,7 @@ class TcpProxy:
         await self._close()
 
     async def heal(self) -> None:
-        """End every fault; held connections go on, ended ones stay ended, and new ones are welcome."""
+        """End every fault. Connections that were held up go on, closed ones stay closed, and new ones are accepted."""
         self._latency_seconds = 0.0
         self._passing.set()
         if self._server is None:
@@ -128,8 +128,8 @@ class TcpProxy:
         self._refusing = False
 
     def _reserve(self) -> None:
-        # Bound but not listening: connecting is refused, and nobody else gets the port, not even as the local
-        # end of a connection to itself.
+        # Bound but not listening: connecting is refused, and nobody else gets the port, not even as the local end
+        # of a connection to itself.
         reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -146,7 +146,7 @@ class TcpProxy:
         self._reserved = None
 
     async def _close(self) -> None:
-        # Refusing, because the loop may yet announce connections that were made before the listener closed.
+        # Refusing, since the loop may still announce connections that were made before the listener closed.
         self._refusing = True
         server, self._server = self._server, None
         if server is not None:
@@ -183,10 +183,10 @@ class TcpProxy:
                     directions.create_task(self._write(line, writer))
             await connection.closed()
         except* OSError:
-            # One side is gone: tell the other in the same way. There is nobody else to tell.
+            # One side is gone: tell the other the same way. There is nobody else to tell.
             connection.abort(rst=True)
         finally:
-            # Nothing to do after a good ending; after any other there is nothing to flush.
+            # Does nothing after a clean end; after any other there is nothing to flush.
             connection.abort(rst=False)
             await connection.closed()
 
@@ -216,7 +216,7 @@ class TcpProxy:
 
 
 class _Connection:
-    """The two sockets of a proxied connection, and their endings."""
+    """The two sockets of a proxied connection, and how they are closed."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._ends = [(reader, writer)]
@@ -229,16 +229,16 @@ class _Connection:
         return (client_reader, target_writer), (target_reader, client_writer)
 
     def abort(self, *, rst: bool) -> None:
-        """Close both ends at once, unsent bytes and all."""
+        """Close both ends at once, and discard unsent bytes."""
         for _, writer in self._ends:
             sock = writer.get_extra_info("socket")
             if rst and sock is not None and sock.fileno() >= 0:
-                # On, after zero seconds: closing discards what is unsent and sends RST instead of FIN.
+                # Linger on, for zero seconds: closing discards what is unsent and sends RST instead of FIN.
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
 
     async def closed(self) -> None:
-        """Close both ends and wait until what is still in their buffers has gone out."""
+        """Close both ends, and wait until their buffers are empty."""
         for _, writer in self._ends:
             writer.close()
             with contextlib.suppress(OSError):

@@ -1,9 +1,9 @@
-"""Paired ratios: how much dearer one call is than another, measured so that a noisy machine cannot decide it.
+"""Paired ratios: how much more one call costs than another, measured so that a noisy machine does not decide it.
 
-A round runs one short block of every contender, in an order shuffled anew, and compares each with the reference
-*of that round*: a machine that slows down slows both. The median of the rounds' ratios is given with a confidence
+A round runs one short block of every contender, in a new random order, and compares each with the reference *of that
+round*: a machine that slows down slows both. The median of the rounds' ratios is given with a confidence
 interval from order statistics (the sign test turned round), which assumes nothing about the noise's distribution.
-The reference is also measured against itself; how far that A/A ratio strays from 1 is what the machine can't tell.
+The reference is also measured against itself: no difference smaller than that of this A/A ratio from 1 means anything.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Ratio:
     Attributes:
         name: The contender.
         median: The median over the rounds.
-        low: Lower end of the median's confidence interval.
-        high: Upper end of it.
+        low: The lower end of the median's confidence interval.
+        high: Its upper end.
         rounds: How many paired measurements there were.
     """
 
@@ -46,12 +46,12 @@ class Ratio:
 
     @classmethod
     def of(cls, name: str, ratios: Sequence[float], *, confidence: float = 0.95) -> Ratio:
-        """The median of paired ratios with its interval, by order statistics; pure and exact.
+        """The median of paired ratios with its exact confidence interval, by order statistics.
 
         Args:
             name: The contender.
             ratios: One per round, in any order.
-            confidence: The least probability with which the interval covers the true median, in (0, 1).
+            confidence: The least probability that the interval contains the true median, in (0, 1).
 
         Raises:
             ConfigError: There are too few ratios for that confidence (six are needed for 0.95).
@@ -69,7 +69,7 @@ class Ratio:
         return cls(name, statistics.median(ordered), ordered[cut - 1], ordered[rounds - cut], rounds)
 
     def inverse(self) -> Ratio:
-        """The same as speed: the reference's cost over the contender's, so above 1 is faster."""
+        """The same ratio as speed: the reference's cost over the contender's, so above 1 is faster."""
         return Ratio(self.name, 1 / self.median, 1 / self.high, 1 / self.low, self.rounds)
 
     def at_most(self, bound: float) -> Target:
@@ -88,7 +88,12 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a benchmark promises, and whether this run kept it."""
+    """What a benchmark promises, and whether this run kept the promise.
+
+    Attributes:
+        claim: The promise and the figure, in words.
+        met: Whether the figure keeps it.
+    """
 
     claim: str
     met: bool
@@ -98,19 +103,19 @@ class Target:
 
 
 def exit_code(targets: Iterable[Target]) -> int:
-    """What a benchmark should exit with: 0 when every target is met, 3 (a finding) otherwise."""
+    """The exit code of a benchmark: 0 if every target is met, 3 (a finding) otherwise."""
     return 0 if all(target.met for target in targets) else 3
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The ratios of all contenders, and what the same measurement says of the reference against itself.
+    """The ratios of all contenders, and that of the reference against itself.
 
     Attributes:
-        reference: The name of the contender that all others are divided by.
-        reference_seconds: Its median cost of one call.
-        ratios: By name, without the reference.
-        noise: The A/A ratio. A difference of that size is none.
+        reference: The name of the contender that all others are compared with.
+        reference_seconds: The median time of one call of it.
+        ratios: The ratio of each other contender, by name.
+        noise: The A/A ratio: a difference of this size means nothing.
     """
 
     reference: str
@@ -119,7 +124,7 @@ class Comparison:
     noise: Ratio
 
     def table(self) -> str:
-        """Plain text, a line per contender, the A/A ratio last."""
+        """Plain text: one line for each contender, the A/A ratio last."""
         rows = [*self.ratios.values(), self.noise]
         width = max(len(row.name) for row in rows)
         head = (
@@ -141,19 +146,19 @@ def paired_ratios(
 ) -> Comparison:
     """Measure what each contender's call costs relative to the reference's.
 
-    A block repeats a callable, at the price of an empty call (some 30 ns) in every contender. For less than a
-    microsecond give a `timeit.Timer` instead, which has no such price; it switches garbage collection off
-    meanwhile unless its set-up says otherwise, and keeps its own time.
+    A block repeats a callable, which adds the cost of an empty call (some 30 ns) to every contender. For anything below a
+    microsecond use a `timeit.Timer` instead, which adds nothing; it turns off garbage collection unless its setup says
+    otherwise, and uses its own clock.
 
     Args:
         contenders: What to compare, by name.
-        reference: Which of them the others are divided by.
+        reference: The one that the others are compared with.
         rng: Shuffles the order within each round.
-        rounds: How many paired measurements. Long blocks leave noise of some per cent whatever their number; more
-            and shorter ones are what narrows the interval.
-        block_seconds: About how long a block lasts; above 0. The calls per block are found by trying, once.
-        confidence: Of the intervals, in (0, 1).
-        stopwatch: What blocks are timed with.
+        rounds: How many paired measurements to make. With long blocks some noise stays however many there are; more
+            and shorter ones narrow the interval.
+        block_seconds: About how long a block lasts; above 0. The number of calls in a block is found by trying first.
+        confidence: The confidence of the intervals, in (0, 1).
+        stopwatch: The clock that times the blocks, in seconds.
 
     Returns:
         The ratios and the A/A ratio.
@@ -187,10 +192,12 @@ async def paired_ratios_async(
     rng: Random,
     rounds: int = 150,
     block_seconds: float = 0.002,
-    confidence: float = 0.95,
     stopwatch: Callable[[], float] = time.perf_counter,
 ) -> Comparison:
-    """`paired_ratios` for async callables: each block awaits its calls one after the other in this task."""
+    """`paired_ratios` for async callables: each block awaits its calls one after another in this task.
+
+    The confidence of its intervals is 0.95.
+    """
 
     async def block(name: str, calls: int) -> float:
         contender = contenders[name]
@@ -199,7 +206,7 @@ async def paired_ratios_async(
             await contender()
         return stopwatch() - started
 
-    plan = _Rounds(contenders, reference, rounds, confidence, rng)
+    plan = _Rounds(contenders, reference, rounds, 0.95, rng)
     for name in contenders:
         while plan.needs_more_calls(name, await block(name, plan.calls[name]), block_seconds):
             pass
@@ -211,7 +218,7 @@ async def paired_ratios_async(
 
 
 class _Rounds:
-    """What the sync and the async form share: how many calls a block has, the order, and the bookkeeping."""
+    """What the sync and the async form share: the number of calls in a block, the order, and the bookkeeping."""
 
     def __init__(
         self, names: Iterable[str], reference: str, rounds: int, confidence: float, rng: Random
@@ -219,7 +226,7 @@ class _Rounds:
         self.calls = dict.fromkeys(names, 1)
         if reference not in self.calls:
             raise ConfigError(f"the reference {reference!r} is not among {sorted(self.calls)}")
-        # Better to fail before an hour of measuring than after it.
+        # Fails before an hour of measuring, not after it.
         Ratio.of(reference, [1.0] * rounds, confidence=confidence)
         self._reference = reference
         self._confidence = confidence
@@ -234,23 +241,23 @@ class _Rounds:
         return self._reference if name == _AGAIN else name
 
     def needs_more_calls(self, name: str, took_seconds: float, block_seconds: float) -> bool:
-        """Learn from a trial block; whether another one is needed."""
+        """Whether another trial block is needed, given how long one took; adjusts the number of calls."""
         calls = self.calls[name]
         if took_seconds * 2 >= block_seconds or calls >= _MOST_CALLS:
             return False
-        # No more than tenfold a step: the first calls are cold and say little.
+        # At most tenfold at a time: the first calls are cold and say little.
         growth = min(10.0, block_seconds / took_seconds) if took_seconds > 0 else 10.0
         self.calls[name] = min(_MOST_CALLS, math.ceil(calls * growth))
         return True
 
     def order(self) -> list[str]:
-        """The next round's blocks."""
+        """The order of the next round's blocks."""
         names = [*self.calls, _AGAIN]
         self._rng.shuffle(names)
         return names
 
     def record(self, took_seconds: dict[str, float]) -> None:
-        """Pair one round's blocks."""
+        """Note the ratios of one round."""
         per_call = {name: took / self.calls[self.actual(name)] for name, took in took_seconds.items()}
         base = per_call[self._reference]
         self._reference_seconds.append(base)
@@ -258,7 +265,7 @@ class _Rounds:
             ratios.append(per_call[name] / base)
 
     def comparison(self) -> Comparison:
-        """All rounds' result."""
+        """The result of all rounds."""
         ratios = {
             name: Ratio.of(name, values, confidence=self._confidence) for name, values in self._ratios.items()
         }

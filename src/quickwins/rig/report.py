@@ -1,4 +1,4 @@
-"""What a load showed: outcomes, percentiles, goodput, and whether the generator itself kept up. No I/O, no clock."""
+"""The results of a load: outcomes, percentiles, goodput, and whether the generator itself kept up. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LATENESS_BOUND_SECONDS = 0.05
-"""A generator whose p99 lateness exceeds this did not offer the load that it claims."""
+"""A generator whose p99 lateness is above this did not offer the load that it claims."""
 
 
 class Outcome(StrEnum):
@@ -30,10 +30,10 @@ class Outcome(StrEnum):
 
 
 def classify(answer: object) -> Outcome:
-    """What an answer, or the exception in its place, counts as when nobody says otherwise.
+    """What an answer, or the exception raised instead, counts as by default.
 
-    A `TimeoutError` has timed out, a `quickwins.core.errors.Rejected` was rejected, any other exception is a
-    failure, and whatever was returned is OK.
+    A `TimeoutError` counts as timed out, a `quickwins.core.errors.Rejected` as rejected, any other exception as failed,
+    and whatever is returned as OK.
     """
     if not isinstance(answer, BaseException):
         return Outcome.OK
@@ -46,10 +46,10 @@ def classify(answer: object) -> Outcome:
 class Observations:
     """What happened to each arrival, by its index: filled in by the load, read once by the report.
 
-    Flat arrays, because a generator shares its machine with what it measures: recording is a few stores.
+    Flat arrays, because a generator shares its machine with what it measures: recording takes a few stores.
 
     Attributes:
-        outcomes: `None` until the request ends; and for ever if the generator never sent it.
+        outcomes: `None` until the request ends, and for ever if the generator never sent it.
         sent_at_seconds: When it was sent, from the start of the load; NaN if it never was.
         ended_at_seconds: When its answer came or its client gave up, from the start of the load.
     """
@@ -60,22 +60,22 @@ class Observations:
 
     @classmethod
     def of(cls, count: int) -> Observations:
-        """Room for `count` arrivals, nothing observed yet."""
+        """Room for `count` arrivals of which nothing is known yet."""
         unknown = array("d", [math.nan])
         return cls([None] * count, unknown * count, unknown * count)
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A slice of the load, for plots: arrivals by when they were due, outcomes by when they became known.
+    """A time slice of the load, for plots: arrivals by when they were due, outcomes by when they became known.
 
     Attributes:
-        start_seconds: Where it begins, from the start of the load.
-        offered: Arrivals due in it.
-        ok: Requests answered in it.
-        rejected: Requests refused in it.
-        timed_out: Requests given up in it.
-        failed: Requests failed in it.
+        start_seconds: When it begins, from the start of the load.
+        offered: How many arrivals were due in it.
+        ok: How many requests were answered in it.
+        rejected: How many were rejected in it.
+        timed_out: How many clients gave up in it.
+        failed: How many requests failed in it.
     """
 
     start_seconds: float
@@ -93,23 +93,23 @@ class LoadReport:
     Latencies count from the *intended* arrival, not from when the generator got round to sending, so that a
     stall of either side shows in every request that was due during it (G. Tene, "How NOT to Measure Latency").
 
-    Rates are over the load's duration, from its start to its last arrival (or the duration given). What ends
-    later is in `outcomes`, the percentiles and the timeline, but is no goodput: a queue that drains after the
-    load would else be credited with more than the service can do.
+    Rates are over the load's duration, from its start to its last arrival (or the duration given). Requests that end
+    later are in `outcomes`, the percentiles and the timeline, but not in the goodput: otherwise a queue that drains after
+    the load would count as more than the service can do.
 
     Attributes:
-        duration_seconds: How long arrivals came.
+        duration_seconds: How long requests arrived.
         timeout_seconds: When clients gave up, counted from sending.
         offered: How many arrivals there were, sent or not.
-        shed_by_generator: Arrivals not sent because `max_inflight` requests were out; in no outcome.
-        offered_per_second: Arrivals over the duration.
-        goodput_per_second: Requests that ended OK within the duration, over the duration.
-        outcomes: Count and latencies by outcome; every outcome is there. For a timed-out request the latency is
-            how long its client waited.
-        generator_lateness: Sending minus intended arrival: how well the generator kept up. Event loops on Linux
-            wake to the millisecond, so about one is normal.
+        shed_by_generator: Arrivals that were not sent because `max_inflight` requests were out; they have no outcome.
+        offered_per_second: Arrivals divided by the duration.
+        goodput_per_second: Requests that ended OK within the duration, divided by it.
+        outcomes: Count and latencies of every outcome. The latency of a request that timed out is how long its client
+            waited.
+        generator_lateness: How long after the intended arrival requests were sent: how well the generator kept up. Event
+            loops on Linux wake to the millisecond, so about one is normal.
         bucket_seconds: The width of a bucket of the timeline.
-        timeline: The load in slices, without gaps from 0 to the last event.
+        timeline: The load in slices, from 0 to the last event without gaps.
     """
 
     duration_seconds: float
@@ -127,7 +127,7 @@ class LoadReport:
     def generator_was_bottleneck(self) -> bool:
         """Whether the figures say more about the generator than about what it loaded.
 
-        True when it shed an arrival, or its p99 lateness is above `LATENESS_BOUND_SECONDS`.
+        True if it shed an arrival, or its p99 lateness is above `LATENESS_BOUND_SECONDS`.
         """
         return (
             self.shed_by_generator > 0
@@ -135,7 +135,7 @@ class LoadReport:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as plain dicts, lists, numbers and `None`, units in the names."""
+        """Everything as plain dicts, lists, numbers and `None`, with units in the names."""
         plain = dataclasses.asdict(self)
         plain["outcomes"] = {outcome.value: figures for outcome, figures in plain["outcomes"].items()}
         plain["timeline"] = list(plain["timeline"])
@@ -151,7 +151,7 @@ def report_on(
     timeout_seconds: float,
     bucket_seconds: float,
 ) -> LoadReport:
-    """Put what was observed of each arrival into a report; every sent request must have ended."""
+    """Make a report of what happened to each arrival; every request that was sent must have ended."""
     latencies: dict[Outcome, list[float]] = {outcome: [] for outcome in Outcome}
     late: list[float] = []
     good = 0

@@ -1,7 +1,7 @@
-"""Schedules of signals, drawn from a seed and replayed from JSON: a pure list of what to do, when, and to whom.
+"""Schedules of signals, drawn from a seed or read from JSON: a plain list of what to do, when, and to which process.
 
-The rule of a schedule, which drawing keeps and reading checks: steps are sorted by time and lie within the
-duration; a stopped target gets no signal but its continue, and every stop has one.
+What drawing keeps and reading checks: steps are sorted by time and lie within the duration; a stopped target gets no
+signal but its continue, and every stop has one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Action(StrEnum):
-    """What is done to a target: the signal of that name."""
+    """What is done to a target: a signal."""
 
     KILL = "SIGKILL"
     TERMINATE = "SIGTERM"
@@ -34,8 +34,8 @@ class Step:
 
     Attributes:
         at_seconds: When, from the start of the schedule.
-        target: To whom, by the name that the performer is given.
-        action: Which.
+        target: The name of the process, as `perform` is given it.
+        action: The signal.
     """
 
     at_seconds: float
@@ -48,12 +48,12 @@ class SignalSchedule:
     """What to do to which process and when; equal schedules do the same.
 
     Attributes:
-        seed: What it was drawn from, to name it in a report.
-        duration_seconds: No step is later.
-        steps: Sorted by time.
+        seed: The seed it was drawn from, to name it in a report.
+        duration_seconds: No step is later than this.
+        steps: The steps, sorted by time.
 
     Raises:
-        ConfigError: The steps break the rule at the top of this file.
+        ConfigError: The steps are not sorted, are outside the duration, signal a stopped target or leave one stopped.
     """
 
     seed: int
@@ -66,7 +66,7 @@ class SignalSchedule:
         stopped: set[str] = set()
         for step in self.steps:
             if not 0 <= step.at_seconds <= self.duration_seconds:
-                raise ConfigError(f"{step} lies outside of the schedule's {self.duration_seconds} s")
+                raise ConfigError(f"{step} is outside the schedule's {self.duration_seconds} s")
             if (step.target in stopped) != (step.action is Action.CONTINUE):
                 raise ConfigError(f"{step} signals a stopped target, or continues one that is not stopped")
             if step.action is Action.STOP:
@@ -87,15 +87,15 @@ class SignalSchedule:
         count: int = 10,
         pause_seconds: tuple[float, float] = (0.05, 1.0),
     ) -> SignalSchedule:
-        """Draw a schedule; the same arguments give the same schedule, on every interpreter.
+        """Draw a schedule; the same arguments give the same schedule on every interpreter.
 
         Args:
-            seed: Of the draw.
-            duration_seconds: When it ends; above 0.
-            targets: Names to choose among.
-            actions: What to choose among; a stop brings its continue with it, so `CONTINUE` isn't one of them.
-            count: How often to strike; a strike at a target that is stopped just then is left out.
-            pause_seconds: Shortest and longest stop; cut off at the end of the schedule.
+            seed: The seed of the draw.
+            duration_seconds: When the schedule ends; above 0.
+            targets: The names to choose from.
+            actions: The actions to choose from. A stop brings its continue with it, so `CONTINUE` isn't one of them.
+            count: How many times to act; a draw of a target that is stopped at that time is left out.
+            pause_seconds: The shortest and longest stop; cut off at the end of the schedule.
 
         Raises:
             ConfigError: An argument is out of range.
@@ -103,11 +103,11 @@ class SignalSchedule:
         shortest, longest = pause_seconds
         if not duration_seconds > 0 or count < 0 or not 0 < shortest <= longest:
             raise ConfigError(
-                "a schedule needs a duration above 0, a count of at least 0 and rising pauses above 0"
+                "a schedule needs a duration above 0, a count not below 0, and pauses above 0, the shortest first"
             )
         if not targets or not actions or Action.CONTINUE in actions:
             raise ConfigError("a schedule needs targets, and actions other than CONTINUE")
-        rng = Random(seed)  # noqa: S311 -- a replayable schedule, no secret; until=never
+        rng = Random(seed)  # noqa: S311 -- a repeatable schedule, not a secret; until=never
         steps: list[Step] = []
         stopped_until = dict.fromkeys(targets, -1.0)
         for at_seconds in sorted(rng.uniform(0, duration_seconds) for _ in range(count)):
@@ -118,11 +118,11 @@ class SignalSchedule:
             if action is Action.STOP:
                 stopped_until[target] = min(at_seconds + pause, duration_seconds)
                 steps.append(Step(stopped_until[target], target, Action.CONTINUE))
-        # Stable: a stop at the very end stays before its continue.
+        # The sort is stable: a stop at the very end stays before its continue.
         return cls(seed, duration_seconds, tuple(sorted(steps, key=lambda step: step.at_seconds)))
 
     def to_json(self) -> str:
-        """One line that `from_json` reads back to an equal schedule."""
+        """One line of JSON that `from_json` reads back as an equal schedule."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -130,7 +130,7 @@ class SignalSchedule:
         """The schedule that `to_json` wrote.
 
         Raises:
-            ConfigError: The text is not such a schedule.
+            ConfigError: The text is not a schedule that `to_json` wrote.
         """
         try:
             plain = json.loads(text)

@@ -1,4 +1,4 @@
-"""Performs a schedule of signals on real processes, and never leaves one stopped."""
+"""Sends the signals of a schedule to real processes, and never leaves one stopped."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
     from quickwins.rig.schedule import SignalSchedule, Step
 
 SignalTarget: TypeAlias = "int | Callable[[signal.Signals], object]"
-"""A process id, or what sends a signal to whichever process plays the part now (`Popen.send_signal`, say).
+"""A process id, or a function that sends a signal to whichever process plays the part now, such as `Popen.send_signal`.
 
-A supervised process has a new id after each restart, and an old id may by then be someone else's: give a callable
-for whatever may end during the schedule.
+A supervised process has a new id after each restart, and another process may then have the old one: use a function for
+anything that may end during the schedule.
 """
 
 
 async def perform(
     schedule: SignalSchedule, targets: Mapping[str, SignalTarget], *, clock: Clock | None = None
 ) -> list[Step]:
-    """Send each signal when it is due; in any ending, cancellation included, continue what was stopped.
+    """Send each signal when it is due; however it ends, even by cancellation, continue what was stopped.
 
     Args:
-        schedule: What to send.
-        targets: Every target that the schedule names.
-        clock: The system's by default.
+        schedule: The signals to send.
+        targets: Each target that the schedule names.
+        clock: `None` means the system's.
 
     Returns:
-        The steps that found no process: it had ended, and nobody had restarted it yet.
+        The steps that found no process: it had ended, and had not been restarted yet.
 
     Raises:
-        ConfigError: The schedule names a target that isn't given; nothing has been sent.
+        ConfigError: The schedule names a target that is not in `targets`; nothing has been sent.
     """
     unknown = {step.target for step in schedule.steps} - set(targets)
     if unknown:

@@ -381,7 +381,7 @@ async def test_the_first_failure_of_a_closed_loop_ends_it_and_is_raised() -> Non
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("workers", "duration"), [(0, 1.0), (1, 0.0)])
 async def test_a_closed_loop_needs_workers_and_time(workers: int, duration: float) -> None:
-    with pytest.raises(ConfigError, match="needs a call"):
+    with pytest.raises(ConfigError, match="needs calls"):
         await closed_loop([lambda: asyncio.sleep(0)] * workers, duration_seconds=duration)
 
 
