@@ -47,7 +47,7 @@ class BaselineDiff:
         return not self.new and not self.stale
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Baseline:
     """The suppressions that may stay.
 
@@ -56,6 +56,9 @@ class Baseline:
     """
 
     known: frozenset[Identity] = frozenset()
+
+    def __repr__(self) -> str:
+        return f"<Baseline of {len(self.known)} suppressions>"
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Baseline:

@@ -65,7 +65,7 @@ class Finding:
         return f"{self.check.summary}: {self.what}; {self.check.remedy}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
     """The result of an audit.
 
@@ -86,3 +86,6 @@ class Report:
     size_bytes: int = 0
     names: Mapping[str, frozenset[str]] = field(default_factory=dict)
     paths: frozenset[str] = frozenset()
+
+    def __repr__(self) -> str:
+        return f"<Report on {self.files} files: {len(self.findings)} findings, {len(self.allowed)} allowed>"

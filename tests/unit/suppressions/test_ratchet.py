@@ -54,6 +54,11 @@ def test_the_example_has_the_findings_that_the_tests_below_need() -> None:
     assert BASELINE.compare(BEFORE).ok
 
 
+def test_reports_and_baselines_are_shown_in_short() -> None:
+    assert repr(BASELINE) == "<Baseline of 5 suppressions>"
+    assert repr(scan_text("feed.py", MODULE, today=TODAY)) == "<Report on 1 files: 5 findings, 0 allowed>"
+
+
 QUIET = {
     "lines above": "# a comment\n\nX = 1\n" + MODULE,
     "a function above": "def first():\n    return 1\n\n\n" + MODULE,
