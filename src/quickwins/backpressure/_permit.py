@@ -10,7 +10,7 @@ from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED, Ending
 from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
     from types import CodeType, FrameType, TracebackType
 
     from quickwins.backpressure._core.line import Waiter
@@ -137,7 +137,21 @@ class Permit(Hold[Giver]):
                 permit.failed()
     """
 
-    __slots__ = ()
+    __slots__ = ("gone",)
+
+    gone: Callable[[], Awaitable[object]] | None
+    """Awaited while the permit is: ends when the one it is for has gone, and the wait with it. `None`: nobody watches."""
+
+    def __init__(
+        self,
+        giver: Giver,
+        timeout_seconds: float | None,
+        priority: Priority,
+        tenant: str | None,
+        frame: FrameType,
+    ) -> None:
+        super().__init__(giver, timeout_seconds, priority, tenant, frame)
+        self.gone = None
 
     # Not `async def`: that would put one more coroutine around the one that does the work.
     def __aenter__(self) -> Coroutine[Any, Any, Permit]:

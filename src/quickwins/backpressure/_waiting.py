@@ -17,6 +17,7 @@ from quickwins.backpressure._counts import ACQUIRED, READINGS, REJECTED, Counts,
 from quickwins.backpressure._holders import Holders
 from quickwins.backpressure._permit import HELD, NEW, WAITING
 from quickwins.backpressure._refusals import Refusals
+from quickwins.backpressure.errors import CallerGone
 from quickwins.backpressure.rule import CLOSED, Nested, RejectReason, Rule
 from quickwins.core.deadline import NEVER, earliest
 from quickwins.core.errors import ConfigError, DeadlineExceeded
@@ -24,7 +25,7 @@ from quickwins.core.events import Reporter
 from quickwins.core.metrics import Tallies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from prometheus_client import CollectorRegistry
 
@@ -132,10 +133,36 @@ class GateShell:
             return permit
         deadline = earliest(permit.timeout_seconds, now)
         waiter = self.ask(permit, now, deadline)
-        if waiter is not None:
+        if waiter is None:
+            pass
+        elif permit.gone is None:
             await self.wait(permit, waiter, deadline)
+        else:
+            await self._wait_for(permit.gone, permit, waiter, deadline)
         self.counts.acquired[ACQUIRED].observe(permit.since - now)
         return permit
+
+    async def _wait_for(
+        self, gone: Callable[[], Awaitable[object]], permit: Permit, waiter: Waiter, deadline: Deadline
+    ) -> None:
+        """Wait until somebody has `gone`, at most.
+
+        Raises:
+            CallerGone: They have.
+        """
+        future = self._futures[waiter]
+        leaving = asyncio.ensure_future(gone())
+        leaving.add_done_callback(lambda _: future.cancel())  # does nothing to one that is done
+        try:
+            await self.wait(permit, waiter, deadline)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if leaving.done() and not leaving.cancelled() and not (task and task.cancelling()):
+                raise CallerGone("whoever this was for has gone") from leaving.exception()
+            raise
+        finally:
+            leaving.cancel()
+            await asyncio.wait([leaving])
 
     def ask(self, hold: Hold[Any], now: float, deadline: Deadline) -> Waiter | None:
         """Take a permit at once, or a place in line.
@@ -276,7 +303,7 @@ class GateShell:
         if last is not None and last is not loop:
             if last.is_running() or (self._futures and not last.is_closed()):
                 raise ConfigError(
-                    f"gate {self.name!r} is in use on another event loop: make one gate for each loop"
+                    f"gate {self.name!r} is in use on another event loop: make one for each loop"
                 )
             self._forget_loop()
         self._loop, self._thread = loop, get_ident()
@@ -341,8 +368,7 @@ class GateShell:
             # Gone or done: its task was cancelled and has not run since. When it runs, it gives back what it got.
             if future is not None and not future.done() and not future.get_loop().is_closed():
                 future.set_result(None)
-        if self._shared:
-            self._tallies.touch()
+        self._changed()
         for reason, at in refused:
             self._refusals.note(reason, at)
 

@@ -15,13 +15,15 @@ GraphQL-over-HTTP draft, 6.3 and 6.4 (which media type may carry which status).
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+from collections import deque
 from contextlib import nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from quickwins.backpressure.errors import refusal_in
+from quickwins.backpressure.errors import CallerGone, refusal_in
 from quickwins.backpressure.rule import Priority
 from quickwins.core.asgi import EXEMPT, header
 from quickwins.core.deadline import within
@@ -36,6 +38,11 @@ if TYPE_CHECKING:
 
 LONGEST_DEADLINE_SECONDS = 3600.0
 """What a client may ask for at most; a header that says more says nothing."""
+
+KEPT_BYTES = 1 << 16
+MESSAGE_BYTES = 1 << 10
+"""How much of a request is read while it waits in line, to notice that its client has gone, and what each message counts
+beside its body: a server that always has another one must not be asked for ever."""
 
 _GRAPHQL = b"application/graphql-response+json"
 
@@ -87,8 +94,15 @@ class BackpressureMiddleware:
         try:
             with nullcontext() if seconds is None else within(seconds):
                 if self._gate is not None and scope["path"] not in self._exempt:
-                    response.permit = await self._permit(self._gate, scope).__aenter__()
+                    client = _Client(receive)
+                    permit = self._permit(self._gate, scope)
+                    permit.gone = client.gone
+                    response.permit = await permit.__aenter__()
+                    if client.said:
+                        receive = client.receive
                 await self._app(scope, receive, response.send)
+        except CallerGone:
+            return  # there is nobody to answer
         except BaseException as raised:
             response.end(raised)
             refusal = refusal_in(raised)
@@ -120,6 +134,31 @@ class BackpressureMiddleware:
         if _GRAPHQL in accepts:
             return _GRAPHQL
         return b"application/json" if scope["path"] in self._graphql else None
+
+
+class _Client:
+    """What a client says while its request is in line: kept for the service, unless it goes away."""
+
+    __slots__ = ("_receive", "said")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.said: deque[Message] = deque()
+
+    async def gone(self) -> None:
+        """Return when the client has gone. A client that sends more than is kept is not watched any longer."""
+        left = KEPT_BYTES
+        while left > 0:
+            message = await self._receive()
+            self.said.append(message)
+            if message["type"] == "http.disconnect":
+                return
+            left -= len(message.get("body", b"")) + MESSAGE_BYTES
+        await asyncio.get_running_loop().create_future()
+
+    async def receive(self) -> Message:
+        """See the ASGI specification."""
+        return self.said.popleft() if self.said else await self._receive()
 
 
 class _Response:

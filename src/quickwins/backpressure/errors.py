@@ -59,6 +59,10 @@ class NestedAcquire(PoolExhausted):
     """A task that holds a permit wants another one that is not free. Waiting for it could mean waiting for itself."""
 
 
+class CallerGone(Exception):
+    """Whoever a permit was for has gone while it was waited for. Never leaves the room."""
+
+
 def refusal_in(raised: BaseException) -> Rejected | None:
     """The refusal in `raised`, when it holds nothing else: handlers that fan out raise groups."""
     if isinstance(raised, BaseExceptionGroup):

@@ -30,9 +30,11 @@ class BackpressureExtension(SchemaExtension):
 
     def on_operation(self) -> Iterator[None]:
         """See `SchemaExtension`."""
+        context = (
+            self.execution_context
+        )  # now: a schema that was given an instance has it serve the next operation meanwhile
         yield
-        result = self.execution_context.result
-        errors = getattr(result, "errors", None) or self.execution_context.pre_execution_errors
+        errors = getattr(context.result, "errors", None) or context.pre_execution_errors
         for error in errors or ():
             _explain(error)
 

@@ -46,6 +46,12 @@ class Query:
         raise refusal()
 
     @strawberry.field
+    async def later(self) -> str | None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        raise refusal()
+
+    @strawberry.field
     def closed(self) -> str | None:
         raise refusal(None)
 
@@ -87,6 +93,21 @@ async def test_a_refused_field_says_when_to_come_back_and_the_others_are_answere
     assert error.extensions == EXPECTED
     assert error.path == [field]
     assert error.message == "The service has as much work as it can do. Nothing was done; try again later."
+
+
+async def test_an_extension_that_is_one_object_for_all_operations_keeps_them_apart() -> None:
+    async def results() -> list[Any]:
+        one: Any = BackpressureExtension()
+        schema = strawberry.Schema(Query, extensions=[one])
+        return await asyncio.gather(
+            *(schema.execute(f"{{ {field} }}") for field in ("later", "hello", "broken"))
+        )
+
+    with pytest.warns(DeprecationWarning, match="instance"):
+        refused, *others = await results()
+    assert refused.errors is not None
+    assert refused.errors[0].extensions == EXPECTED
+    assert [other.errors and other.errors[0].extensions for other in others] == [None, {}]
 
 
 async def test_executed_without_a_loop_it_is_the_same() -> None:

@@ -189,7 +189,7 @@ def test_a_gate_that_is_in_use_on_another_loop_says_so() -> None:
 
     try:
         with pytest.raises(
-            ConfigError, match="gate 'search' is in use on another event loop: make one gate for each loop"
+            ConfigError, match="gate 'search' is in use on another event loop: make one for each loop"
         ):
             asyncio.run(ask())
     finally:

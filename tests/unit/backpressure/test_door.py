@@ -1,0 +1,176 @@
+"""A client that goes away while its request is in the door's line is not served; all it has said reaches a service that is."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from quickwins.backpressure import Gate
+from quickwins.backpressure.asgi import KEPT_BYTES, BackpressureMiddleware
+
+if TYPE_CHECKING:
+    from quickwins.core.asgi import Message, Receive, Scope, Send
+
+pytestmark = pytest.mark.asyncio
+
+GONE: Message = {"type": "http.disconnect"}
+
+
+class Client:
+    """One request: what it says, in order, and what it was answered."""
+
+    def __init__(self, *says: Message) -> None:
+        self.says: asyncio.Queue[Message] = asyncio.Queue()
+        self.heard: list[Message] = []
+        self.reading = 0
+        for message in says:
+            self.say(message)
+
+    def say(self, message: Message) -> None:
+        self.says.put_nowait(message)
+
+    async def receive(self) -> Message:
+        self.reading += 1
+        try:
+            return await self.says.get()
+        finally:
+            self.reading -= 1
+
+    async def send(self, message: Message) -> None:
+        self.heard.append(message)
+
+
+class Service:
+    """Behind a door for one. It reads a request whole, and answers once it may."""
+
+    def __init__(self) -> None:
+        self.may_answer = asyncio.Event()
+        self.bodies: list[bytes] = []
+        self.gate = Gate.queue(
+            size=1, name="door", target_seconds=60, interval_seconds=60, registry=CollectorRegistry()
+        )
+        self.app = BackpressureMiddleware(self, gate=self.gate)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        self.bodies.append(body)
+        await self.may_answer.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    def serve(self, client: Client) -> asyncio.Task[None]:
+        scope: dict[str, Any] = {"type": "http", "method": "POST", "path": "/", "headers": []}
+        return asyncio.ensure_future(self.app(scope, client.receive, client.send))
+
+
+def body(content: bytes, *, more: bool = False) -> Message:
+    return {"type": "http.request", "body": content, "more_body": more}
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_a_client_that_hangs_up_in_line_is_not_served_and_leaves_its_place() -> None:
+    service = Service()
+    first, second = Client(body(b"first")), Client(body(b"second"))
+    serving = service.serve(first)
+    await settle()
+    waiting = service.serve(second)
+    await settle()
+    assert service.gate.stats().waiting == 1
+    second.say(GONE)
+    await asyncio.wait_for(waiting, 10)
+    assert (service.gate.stats().waiting, second.heard) == (0, [])
+    service.may_answer.set()
+    await serving
+    await settle()
+    assert service.bodies == [b"first"]
+    assert service.gate.stats().inflight == 0
+
+
+async def test_who_waits_and_is_served_loses_nothing_that_was_said_meanwhile() -> None:
+    service = Service()
+    serving = service.serve(Client(body(b"first")))
+    await settle()
+    second = Client(body(b"sec", more=True), body(b"o", more=True))
+    waiting = service.serve(second)
+    await settle()
+    service.may_answer.set()
+    await serving
+    await settle()
+    second.say(body(b"nd"))
+    await asyncio.wait_for(waiting, 10)
+    assert service.bodies == [b"first", b"second"]
+    assert second.heard[0]["status"] == 200
+    assert second.reading == 0, "nobody else reads beside the service"
+
+
+async def test_a_large_body_is_not_read_into_memory_in_line() -> None:
+    service = Service()
+    serving = service.serve(Client(body(b"")))
+    await settle()
+    pieces = [body(b"x" * KEPT_BYTES, more=True) for _ in range(8)]
+    large = Client(*pieces, body(b""))
+    waiting = service.serve(large)
+    await settle()
+    assert large.says.qsize() == 7, "one piece more than may be kept was taken at most"
+    service.may_answer.set()
+    await asyncio.gather(serving, waiting)
+    assert len(service.bodies[1]) == 8 * KEPT_BYTES
+
+
+async def test_a_server_that_always_has_another_message_is_not_asked_for_ever() -> None:
+    class Endless(Client):
+        async def receive(self) -> Message:
+            self.reading += 1
+            return body(b"")
+
+    service, endless = Service(), Endless()
+    serving = service.serve(Client(body(b"")))
+    await settle()
+    waiting = service.serve(endless)
+    await settle()
+    asked = endless.reading
+    assert 1 < asked <= KEPT_BYTES // 1_000
+    await settle()
+    assert endless.reading == asked
+    service.may_answer.set()
+    await asyncio.gather(serving, waiting)
+
+
+async def test_cancelled_in_line_it_is_cancelled_and_stops_reading() -> None:
+    service = Service()
+    serving = service.serve(Client(body(b"")))
+    await settle()
+    client = Client(body(b""))
+    waiting = service.serve(client)
+    await settle()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert (client.reading, service.gate.stats().waiting) == (0, 0)
+    service.may_answer.set()
+    await serving
+
+
+async def test_a_server_that_fails_to_read_ends_the_wait_and_is_heard() -> None:
+    class Broken(Client):
+        async def receive(self) -> Message:
+            raise ConnectionResetError("lost")
+
+    service = Service()
+    serving = service.serve(Client(body(b"")))
+    await settle()
+    await asyncio.wait_for(service.serve(Broken()), 10)
+    assert service.gate.stats().waiting == 0
+    service.may_answer.set()
+    await serving
