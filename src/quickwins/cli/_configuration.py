@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from quickwins.core.errors import ConfigError
-from quickwins.core.flags import FlagsSettings, Snapshot
+from quickwins.core.flags import FileSource, FlagsSettings, Snapshot, SourceError
 from quickwins.core.flags._state import FlagSettings
 from quickwins.core.flags.loading import audit_log, config_path, read_settings, sources_of
+from quickwins.core.flags.text import followed
 from quickwins.facade import SECTIONS
 
 if TYPE_CHECKING:
@@ -36,11 +39,7 @@ class Configuration:
 
     @classmethod
     def at(cls, path: Path | None, clock: Clock) -> Configuration:
-        """The configuration at `path`, else where `QUICKWINS_CONFIG` or the default says.
-
-        Raises:
-            ConfigError: The environment has a setting that does not exist.
-        """
+        """The configuration at `path`, else where `QUICKWINS_CONFIG` or the default says."""
         file = config_path(path, os.environ)
         return cls(file, sources_of(file, os.environ, SECTIONS), clock)
 
@@ -59,9 +58,50 @@ class Configuration:
         found = (one for one in (source.layer() for source in self.sources) if one.name == layer)
         return next((one.spell(dotted) for one in found), dotted)
 
-    def audit(self, snapshot: Snapshot) -> AuditLog | None:
+    def refused(self) -> str:
+        """Why a process that is running would not follow the file, valid or not; empty: it would."""
+        try:
+            followed(FileSource(self.path).read(), str(self.path), None)
+        except SourceError as error:
+            return str(error)
+        return ""
+
+    def about_flags(self) -> FlagsSettings:
+        """The section `[flags]`, as much of it as can be understood: a kill needs it whatever else is wrong."""
+        given: dict[str, Any] = {}
+        for source in reversed(self.sources):
+            try:
+                source.read()
+                section = source.layer().values.get("flags")
+            except SourceError:
+                continue
+            given |= section if isinstance(section, dict) else {}
+        return FlagsSettings.model_validate(
+            {key: value for key, value in given.items() if _is_valid(key, value)}
+        )
+
+    def audit(self) -> AuditLog | None:
         """The audit file; `None` when `[flags] audit` is false."""
-        return audit_log(snapshot.settings, self.path)
+        return audit_log(self.about_flags(), self.path)
+
+
+def _is_valid(key: str, value: object) -> bool:
+    try:
+        FlagsSettings.model_validate({key: value})
+    except ValidationError:
+        return False
+    return True
+
+
+def known_flag(feature: str) -> None:
+    """Nothing, if there is such a flag.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    known = [name for name, model in SECTIONS.items() if issubclass(model, FlagSettings)]
+    if feature not in known:
+        raise ConfigError(f"no flag {feature!r}; known: {', '.join(sorted(known))}")
 
 
 def flag_settings(snapshot: Snapshot, feature: str) -> FlagSettings:
@@ -70,11 +110,5 @@ def flag_settings(snapshot: Snapshot, feature: str) -> FlagSettings:
     Raises:
         ConfigError: There is no such flag.
     """
-    if feature not in snapshot.flags:
-        raise ConfigError(f"no flag {feature!r}; known: {', '.join(sorted(snapshot.flags))}")
+    known_flag(feature)
     return snapshot.settings.section(feature, FlagSettings)
-
-
-def write_command(snapshot: Snapshot) -> tuple[str, ...]:
-    """What runs instead of writing the file; empty: the file is written."""
-    return snapshot.settings.section("flags", FlagsSettings).write_command

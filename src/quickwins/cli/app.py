@@ -12,16 +12,19 @@ from quickwins.cli import demo, doctor, flags, init, logs, suppressions
 from quickwins.cli.exit_codes import ExitCode
 from quickwins.cli.output import note
 from quickwins.core.errors import ConfigError, QuickWinsError
-from quickwins.core.flags.sources import SourceReason
+from quickwins.core.flags.errors import SourceReason
 from quickwins.core.flags.writer import WriteReason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-HINTS = {
-    SourceReason.MISSING: "name it with --config PATH or QUICKWINS_CONFIG; `quickwins init` writes one to start from",
-    WriteReason.MISSING: "name it with --config PATH or QUICKWINS_CONFIG",
-}
+HINTS = (  # no table: two enums of texts have equal members
+    (
+        SourceReason.MISSING,
+        "name it with --config PATH or QUICKWINS_CONFIG; `quickwins init` writes one to start from",
+    ),
+    (WriteReason.MISSING, "name it with --config PATH or QUICKWINS_CONFIG"),
+)
 
 
 def build_app(*, pretty: bool) -> typer.Typer:
@@ -74,7 +77,7 @@ def _invoke(arguments: Sequence[str]) -> int:
         return end.code if isinstance(end.code, int) else ExitCode.OK
     except QuickWinsError as error:
         note(str(error))
-        hint = next((text for reason, text in HINTS.items() if error.reason is reason), None)
+        hint = next((text for reason, text in HINTS if error.reason is reason), None)
         if hint is not None:
             note(hint)
         usage = isinstance(error, ConfigError) and error.reason is not WriteReason.COMMAND_FAILED

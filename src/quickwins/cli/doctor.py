@@ -66,7 +66,7 @@ def doctor(
     snapshot, on_config = _configuration(config)
     findings = [python_finding(tuple(sys.version_info[:3])), on_config]
     if snapshot is not None:
-        findings.append(_audit(Configuration.at(config, SystemClock()), snapshot))
+        findings.append(_audit(Configuration.at(config, SystemClock())))
     findings += extra_findings(requires("quickwins") or [], installed_version, _enabled(snapshot))
     findings += (
         _servers() if start else [server_finding(one, installed_version(SERVERS[one])) for one in SERVERS]
@@ -89,15 +89,19 @@ def _configuration(config: Path | None) -> tuple[Snapshot | None, Finding]:
     path = config_path(config, os.environ)
     named = config is not None or CONFIG_PATH_VARIABLE in os.environ
     snapshot, error = None, ""
+    configuration = Configuration.at(config, SystemClock())
     try:
-        snapshot = Configuration.at(config, SystemClock()).read()
+        snapshot = configuration.read()
     except ConfigError as failure:
         error = str(failure)
+    else:
+        error = configuration.refused()
+        error = error and f"{error}; a process that is running refuses this file"
     return snapshot, config_finding(str(path), exists=path.exists(), named=named, error=error)
 
 
-def _audit(configuration: Configuration, snapshot: Snapshot) -> Finding:
-    audit = configuration.audit(snapshot)
+def _audit(configuration: Configuration) -> Finding:
+    audit = configuration.audit()
     if audit is None:
         return audit_finding(None, writable=False)
     # The folder too: a full file is renamed, and a new one started.

@@ -29,6 +29,11 @@ threshold = 0.7
 """
 
 
+def with_flags(setting: str) -> str:
+    """The configuration with a section `[flags]`."""
+    return CONFIG.replace("\n# quickwins", f"\n[flags]\n{setting}\n\n# quickwins")
+
+
 @dataclass(frozen=True)
 class Answer:
     code: int

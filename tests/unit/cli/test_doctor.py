@@ -11,7 +11,7 @@ import pytest
 
 from quickwins.core.errors import MissingExtraError
 from quickwins.engines import EngineError
-from tests.unit.cli.conftest import CONFIG, Answer
+from tests.unit.cli.conftest import CONFIG, Answer, with_flags
 
 Call = Callable[..., Answer]
 
@@ -73,7 +73,7 @@ def test_a_wrong_configuration_ends_with_2_and_the_rest_is_looked_at_all_the_sam
 
 
 def test_an_audit_file_that_cannot_be_written_ends_with_3(quickwins: Call, config: Path) -> None:
-    config.write_text(f"{CONFIG}\n[flags]\naudit_path = 'nowhere/audit.jsonl'\n")
+    config.write_text(with_flags("audit_path = 'nowhere/audit.jsonl'"))
 
     answer = quickwins("doctor", "--json")
 
@@ -82,7 +82,7 @@ def test_an_audit_file_that_cannot_be_written_ends_with_3(quickwins: Call, confi
 
 
 def test_an_audit_that_is_off_is_fine(quickwins: Call, config: Path) -> None:
-    config.write_text(f"{CONFIG}\n[flags]\naudit = false\n")
+    config.write_text(with_flags("audit = false"))
 
     assert quickwins("doctor").code == 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.unit.cli.conftest import CONFIG, Answer
+from tests.unit.cli.conftest import Answer, with_flags
 
 Call = Callable[..., Answer]
 
@@ -50,7 +50,7 @@ def test_without_a_file_there_is_nothing_to_show(quickwins: Call, config: Path) 
 def test_an_audit_that_is_off_or_unreadable_ends_with_2(quickwins: Call, config: Path) -> None:
     config.with_name("quickwins.toml.audit.jsonl").mkdir()
     unreadable = quickwins("flags", "history")
-    config.write_text(f"{CONFIG}\n[flags]\naudit = false\n")
+    config.write_text(with_flags("audit = false"))
     off = quickwins("flags", "history")
 
     assert (unreadable.code, off.code) == (2, 2)

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from quickwins.core.flags import FileSource, Flags
 from quickwins.facade import SECTIONS
-from tests.unit.cli.conftest import CONFIG, Answer
+from tests.unit.cli.conftest import CONFIG, Answer, with_flags
 
 Call = Callable[..., Answer]
 
@@ -39,6 +39,37 @@ def test_set_prints_old_and_new_and_keeps_the_files_comments(quickwins: Call, co
 def test_set_removes_a_key_so_that_its_default_holds(quickwins: Call, config: Path) -> None:
     assert "100% (on)" in quickwins("flags", "set", "backpressure", "percent=").out
     assert "percent" not in config.read_text()
+
+
+@pytest.mark.parametrize("spelt", ["False", "FALSE", "no", "off", "0", "'false'"])
+def test_set_writes_true_or_false_however_they_are_spelt(quickwins: Call, config: Path, spelt: str) -> None:
+    assert quickwins("flags", "set", "backpressure", f"enabled={spelt}").rows[1][2] == "0% (disabled)"
+    assert "enabled = false  # since the last incident\n" in config.read_text()
+
+
+def test_set_writes_a_number_that_was_given_as_text_as_a_number(quickwins: Call, config: Path) -> None:
+    assert quickwins("flags", "set", "backpressure", "percent='50'").code == 0
+    assert "percent = 50" in config.read_text()
+
+
+def test_set_reaches_the_table_of_one_pool_and_show_says_where_each_value_is_from(
+    quickwins: Call, config: Path
+) -> None:
+    answer = quickwins("flags", "set", "backpressure", "names.feed.threshold=0.6", "names.reports.gate=queue")
+
+    assert answer.code == 0
+    assert ["backpressure.names.feed.threshold", "0.7", "0.6"] in answer.rows
+    assert "[backpressure.names.feed]\nthreshold = 0.6\n" in config.read_text()
+    assert config.read_text().endswith("\n# quickwins: complete\n")
+    quickwins("flags", "set", "backpressure", "target_seconds=0.1")
+    rows = quickwins("flags", "show", "backpressure").rows
+    assert ["names.reports.gate", "queue", "quickwins.toml"] in rows
+    assert ["names.reports.target_seconds", "0.1", "quickwins.toml"] in rows, "inherited from the section"
+    assert ["names.reports.threshold", "0.85", "default"] in rows
+    assert quickwins("flags", "set", "backpressure", "names.reports.gate=").code == 0
+    assert ["names.feed.threshold", "0.6", "quickwins.toml"] in quickwins(
+        "flags", "show", "backpressure"
+    ).rows
 
 
 def test_set_takes_dates_and_plain_words(quickwins: Call, config: Path) -> None:
@@ -70,7 +101,7 @@ def test_set_leaves_a_line_with_the_digest_that_running_processes_see(quickwins:
 
 
 def test_set_leaves_no_line_when_the_audit_is_off(quickwins: Call, config: Path) -> None:
-    config.write_text(f"{CONFIG}\n[flags]\naudit = false\n")
+    config.write_text(with_flags("audit = false"))
 
     assert quickwins("flags", "set", "backpressure", "percent=50").code == 0
     assert not config.with_name("quickwins.toml.audit.jsonl").exists()
@@ -121,7 +152,31 @@ def test_set_warns_when_the_history_cannot_be_written_for_the_flag_is_written(
             ["backpressure", "names={}"], "edit tables and lists in the file", id="a table would be replaced"
         ),
         pytest.param(
-            ["backpressure", "names.feed.threshold=1"], "edit tables and lists in the file", id="dotted key"
+            ["backpressure", "names.feed.threshold=7"],
+            "backpressure.names.feed.threshold: 7 is not allowed",
+            id="bound of one pool",
+        ),
+        pytest.param(
+            ["backpressure", "names.feed.tresh=1"],
+            "names.feed.tresh: unknown key (did you mean 'threshold'?)",
+            id="key of one pool",
+        ),
+        pytest.param(
+            ["backpressure", "names.feed=1"],
+            "backpressure.names.feed is a table: give one of its keys",
+            id="a table",
+        ),
+        pytest.param(
+            ["backpressure", "enabled.x=1"], "backpressure.enabled is not a table", id="below a value"
+        ),
+        pytest.param(["backpressure", "a b=1"], "'a b' is not a key", id="no key"),
+        pytest.param(
+            ["backpressure", "enabled=perhaps"],
+            "'perhaps' is not allowed: input should be a valid boolean: true or false",
+            id="neither true nor false",
+        ),
+        pytest.param(
+            ["backpressure", "percent=1", '"percent"=2'], "are the same key", id="twice, spelt differently"
         ),
         pytest.param(["backpressure", "feature=1"], "feature: unknown key", id="a parameter's name"),
         pytest.param(["backpressure", "self=1"], "self: unknown key", id="another parameter's name"),
@@ -260,7 +315,7 @@ def test_a_write_that_the_system_refuses_ends_with_2(
 def test_a_write_command_takes_the_change_elsewhere(quickwins: Call, config: Path, folder: Path) -> None:
     program = "import sys; open('store.json', 'w').write(sys.argv[1])"
     command = json.dumps([sys.executable, "-c", program, "{changes}"])
-    config.write_text(f"{CONFIG}\n[flags]\nwrite_command = {command}\n")
+    config.write_text(with_flags(f"write_command = {command}"))
 
     answer = quickwins("flags", "set", "backpressure", "percent=50")
 
@@ -272,7 +327,7 @@ def test_a_write_command_takes_the_change_elsewhere(quickwins: Call, config: Pat
 
 def test_a_write_command_that_fails_ends_with_5(quickwins: Call, config: Path) -> None:
     command = json.dumps([sys.executable, "-c", "raise SystemExit('the store says no')"])
-    config.write_text(f"{CONFIG}\n[flags]\nwrite_command = {command}\n")
+    config.write_text(with_flags(f"write_command = {command}"))
 
     answer = quickwins("flags", "kill", "backpressure")
 

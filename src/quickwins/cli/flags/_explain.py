@@ -41,7 +41,7 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, object]:
     """The fields in `KEY=VALUE` texts. A value is read as TOML if it is valid, else as a string; `KEY=` is `None`.
 
     Raises:
-        ConfigError: A text is not an assignment, repeats a key, or names a table.
+        ConfigError: A text is not an assignment, repeats a key, or gives a table or list.
     """
     fields: dict[str, object] = {}
     for text in texts:
@@ -52,7 +52,7 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, object]:
         if key in fields:
             raise ConfigError(f"{key} is given twice")
         fields[key] = _parse_value(value.strip())
-        if "." in key or isinstance(fields[key], (dict, list)):
+        if isinstance(fields[key], (dict, list)):
             raise ConfigError(f"{key}: only single values can be set here; edit tables and lists in the file")
     return fields
 
@@ -83,7 +83,7 @@ def _flat(values: Mapping[str, Any], path: str) -> Iterator[tuple[str, object]]:
 
 def origin(snapshot: Snapshot, section: str, key: str) -> str:
     """The source that decided a key, or `default`."""
-    return snapshot.settings.origins.get(f"{section}.{key}", "default")
+    return snapshot.settings.origin(section, key)
 
 
 def differences(old: Snapshot, new: Snapshot) -> list[Difference]:

@@ -25,8 +25,7 @@ def history(
     One row for each change, however many processes saw it, the newest last; from the audit file next to the configuration. processes: how many saw the change; spread_seconds: the time between the first
     and the last that saw it; written: what `quickwins flags set` wrote, if that made the change.
     """
-    configuration = Configuration.at(config, SystemClock())
-    audit = configuration.audit(configuration.read())
+    audit = Configuration.at(config, SystemClock()).audit()
     if audit is None:
         raise ConfigError("there is no history: audit is false under [flags]")
     try:

@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from quickwins.cli._configuration import Configuration, flag_settings
+from quickwins.cli.exit_codes import ExitCode
 from quickwins.cli.flags._explain import origin, values
 from quickwins.cli.options import ConfigOption, JsonOption
-from quickwins.cli.output import print_json, print_table
+from quickwins.cli.output import note, print_json, print_table
 from quickwins.core.clock import SystemClock
 from quickwins.core.flags import FlagSettings, Snapshot
 
@@ -26,9 +27,10 @@ def show(
 ) -> None:
     """Show the flags, and which source decided.
 
-    For each flag: the percentage it is on for and why, the source that decided, and its fields. With FEATURE: all its settings, and the source of each.
+    For each flag: the percentage it is on for and why, the source that decided, and its fields. With FEATURE: all its settings, and the source of each. Ends with 3 when running processes would refuse the file.
     """
-    snapshot = Configuration.at(config, SystemClock()).read()
+    configuration = Configuration.at(config, SystemClock())
+    snapshot = configuration.read()
     if feature is not None:
         flag_settings(snapshot, feature)
     chosen = sorted(snapshot.flags) if feature is None else [feature]
@@ -43,6 +45,9 @@ def show(
             (key, value, origin(snapshot, feature, key)) for key, value in values(snapshot, feature).items()
         ]
         print_table(("setting", "value", "source"), [state, *settings])
+    if refused := configuration.refused():
+        note(f"{refused}\nprocesses that are running refuse this file, and go on with what they have")
+        raise typer.Exit(ExitCode.FINDING)
 
 
 def _row(snapshot: Snapshot, feature: str) -> list[object]:

@@ -1,22 +1,25 @@
 """`quickwins flags set`, `kill` and `revive`: write a flag, and say whether that takes effect."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
 from typing import Annotated
 
 import typer
 
-from quickwins.cli._configuration import Configuration, flag_settings, write_command
+from quickwins.cli._configuration import Configuration, known_flag
 from quickwins.cli.flags._explain import obstacles, parse_assignments, values
 from quickwins.cli.options import ConfigOption, FeatureArgument, JsonOption
 from quickwins.cli.output import note, print_json, print_table
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
 from quickwins.core.events import FLAG_WRITTEN
-from quickwins.core.flags import Snapshot
+from quickwins.core.flags import FlagSettings, Snapshot, decide
 from quickwins.core.flags.history import audit_record, change_fields
-from quickwins.core.flags.writer import FlagWriter
+from quickwins.core.flags.writer import FlagWriter, Written
 from quickwins.facade import SECTIONS
+
+UNKNOWN = "unknown"
+"""The state before, where the configuration was not valid: each running process has the last one that was."""
 
 
 def write(
@@ -44,9 +47,15 @@ def write(
 def kill(feature: FeatureArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Turn a feature off at once.
 
-    For everybody, whatever its other settings and other sources say. Sets killed=true.
+    For everybody, whatever its other settings and other sources say. Sets killed=true. Mistakes in the file or in the environment don't stop it; they are named afterwards.
     """
-    _write(Configuration.at(config, SystemClock()), feature, {"killed": True}, as_json=as_json)
+    known_flag(feature)
+    configuration = Configuration.at(config, SystemClock())
+    old, _ = _as_it_is(configuration, version=1)
+    writer = FlagWriter(configuration.path, SECTIONS, command=configuration.about_flags().write_command)
+    written = _written(configuration, lambda: writer.kill(feature))
+    new, wrong = _as_it_is(configuration, version=2)
+    _report(configuration, feature, {"killed": True}, (old, new), written, wrong, as_json=as_json)
 
 
 def revive(feature: FeatureArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -61,17 +70,58 @@ def _write(
     configuration: Configuration, feature: str, fields: Mapping[str, object], *, as_json: bool
 ) -> None:
     old = configuration.read(version=1)
-    flag_settings(old, feature)
-    writer = FlagWriter(configuration.path, SECTIONS, command=write_command(old))
+    known_flag(feature)
+    writer = FlagWriter(configuration.path, SECTIONS, command=configuration.about_flags().write_command)
+    written = _written(configuration, lambda: writer.set(feature, **fields))
+    new, wrong = _as_it_is(configuration, version=2)
+    _report(configuration, feature, fields, (old, new), written, wrong, as_json=as_json)
+
+
+def _as_it_is(configuration: Configuration, *, version: int) -> tuple[Snapshot | None, list[str]]:
+    """What holds now, `None` where nobody can say, and why running processes would not follow it."""
+    refused = configuration.refused()
     try:
-        written = writer.set(feature, **fields)
+        return configuration.read(version=version), [refused] if refused else []
+    except ConfigError as error:
+        return None, str(error).splitlines()
+
+
+def _written(configuration: Configuration, write: Callable[[], Written]) -> Written:
+    try:
+        return write()
     except OSError as error:
         raise ConfigError(f"{configuration.path}: {error.strerror}; nothing was written") from error
-    new = configuration.read(version=2)
-    warnings = obstacles(new, feature, fields, file=str(configuration.path), spell=configuration.spell)
-    warnings += _record(configuration, feature, old, new, fields, written.where)
-    before, after = values(old, feature), values(new, feature)
-    states = (str(old.flags[feature]), str(new.flags[feature]))
+
+
+def _report(
+    configuration: Configuration,
+    feature: str,
+    fields: Mapping[str, object],
+    snapshots: tuple[Snapshot | None, Snapshot | None],
+    written: Written,
+    wrong: Sequence[str],
+    *,
+    as_json: bool,
+) -> None:
+    """Say what was written and what that did.
+
+    Args:
+        configuration: That was written.
+        feature: Whose section.
+        fields: What was written into it.
+        snapshots: What held before and what holds after; `None` where nobody can say.
+        written: How it was written.
+        wrong: What else is wrong.
+        as_json: For programs.
+    """
+    old, new = snapshots
+    warnings = [f"only kills are followed until this is right: {line}" for line in wrong]
+    if new is not None:
+        warnings += obstacles(new, feature, fields, file=str(configuration.path), spell=configuration.spell)
+    warnings += _record(configuration, feature, snapshots, fields, written.where)
+    before = {} if old is None else values(old, feature)
+    after = dict(fields) if new is None else values(new, feature)
+    states = (UNKNOWN if old is None else str(old.flags[feature]), _state_after(new, feature))
     if as_json:
         document = {
             "feature": feature,
@@ -79,7 +129,7 @@ def _write(
             "new": states[1],
             "settings": {key: {"old": before.get(key), "new": after.get(key)} for key in fields},
             "written_to": written.where,
-            "digest": new.digest,
+            "digest": None if new is None else new.digest,
             "warnings": warnings,
         }
         print_json(document)
@@ -87,30 +137,42 @@ def _write(
         settings = [(f"{feature}.{key}", before.get(key), after.get(key)) for key in fields]
         print_table(("what", "old", "new"), [(feature, *states), *settings])
     note(f"written to {written.where}")
-    if written.settings is None and old.digest == new.digest:
+    if written.settings is None and old is not None and new is not None and old.digest == new.digest:
         note("it takes effect when that store hands it out; `quickwins flags watch` shows when")
     for warning in warnings:
         note(f"warning: {warning}")
 
 
+def _state_after(new: Snapshot | None, feature: str) -> str:
+    """Nothing but a kill is written into what is wrong otherwise."""
+    return str(decide(feature, FlagSettings(killed=True), 0.0) if new is None else new.flags[feature])
+
+
 def _record(
     configuration: Configuration,
     feature: str,
-    old: Snapshot,
-    new: Snapshot,
+    snapshots: tuple[Snapshot | None, Snapshot | None],
     fields: Mapping[str, object],
     where: str,
 ) -> list[str]:
     """Add the line that says who wrote; if that fails, return a warning, since the flag is written already."""
-    audit = configuration.audit(new)
+    audit = configuration.audit()
     if audit is None:
         return []
-    said = {
-        **change_fields(feature, old, new),
-        "changes": {key: _json(value) for key, value in fields.items()},
-        "where": where,
-    }
-    service = new.settings.service
+    old, new = snapshots
+    if old is None or new is None:
+        state = {
+            "old": UNKNOWN,
+            "new": _state_after(new, feature),
+            "source": where,
+            "version": 0,
+            "digest": "",
+        }
+        change: Mapping[str, object] = {"feature": feature, **state}
+    else:
+        change = change_fields(feature, old, new)
+    said = {**change, "changes": {key: _json(value) for key, value in fields.items()}, "where": where}
+    service = "" if new is None else new.settings.service
     try:
         audit.append(audit_record(FLAG_WRITTEN, said, service=service, wall_now=configuration.clock.wall()))
     except OSError as error:

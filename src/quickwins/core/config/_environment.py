@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, create_model
@@ -18,7 +20,6 @@ from quickwins.core.config._layer import (
 )
 from quickwins.core.config._mistakes import guess
 from quickwins.core.config._resolve import root_model
-from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,35 +27,67 @@ if TYPE_CHECKING:
     from quickwins.core.config._section import Section
 
 _NOT_SETTINGS = {CONFIG_PATH_VARIABLE}
+_LINK = re.compile(
+    r"(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)_(?:PROTO|PORT|ADDR))"
+)
+_ADDRESS_LINK = re.compile(r"(?:\w+_)?PORT(?:_\d+_(?:TCP|UDP|SCTP))?")
+_ADDRESS = re.compile(r"(?:tcp|udp|sctp)://")
 
 
 def load_environment(env: Mapping[str, str], sections: Mapping[str, type[Section]]) -> Layer:
     """The layer of the environment: `QUICKWINS_<SECTION>__<KEY>=value`, upper or lower case.
 
-    Raises:
-        ConfigError: A variable with the prefix names no known section.
+    A variable with the prefix that names no known section is among the layer's mistakes, unless it is one that Kubernetes
+    sets for a service called `quickwins` or `quickwins-…`.
     """
     root = root_model(sections)
     names = {*root.model_fields}
-    for variable in env:
-        if variable.upper().startswith(ENV_PREFIX) and variable.upper() not in _NOT_SETTINGS:
-            head = variable[len(ENV_PREFIX) :].lower().split(DELIMITER)[0]
-            if head not in names:
-                allowed = ", ".join(sorted(ENV_PREFIX + name.upper() + DELIMITER + "…" for name in sections))
-                raise ConfigError(
-                    f"environment: {variable}: unknown setting{guess(head, names)}; allowed: {allowed}"
-                )
+    known: dict[str, str] = {}
+    wrong: list[str] = []
+    for variable, text in env.items():
+        if not variable.upper().startswith(ENV_PREFIX):
+            continue
+        head, *keys = variable[len(ENV_PREFIX) :].lower().split(DELIMITER)
+        if head in names:
+            if not keys and head in sections and not _is_object(text):
+                wrong.append(f"environment: {variable}: a whole section must be given as a JSON object")
+            else:
+                known[variable] = text
+        elif variable.upper() not in _NOT_SETTINGS and not _is_link(variable, text):
+            allowed = ", ".join(sorted(ENV_PREFIX + name.upper() + DELIMITER + "…" for name in sections))
+            wrong.append(f"environment: {variable}: unknown setting{guess(head, names)}; allowed: {allowed}")
     try:
-        values = _GivenEnvironment(root, env)()
+        values = _GivenEnvironment(root, known)()
     except SettingsError as error:
-        raise ConfigError(f"environment: a whole section must be given as a JSON object: {error}") from None
+        wrong.append(f"environment: tables and lists must be given as JSON: {error}")
+        values = {}
     aliases = _put_aliases(env, sections, values)
     return Layer(
         "environment",
         values,
         spell=lambda dotted: aliases.get(dotted) or variable_of(dotted),
         may_hold_secrets=True,
+        mistakes=tuple(wrong),
     )
+
+
+def _is_object(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _is_link(variable: str, text: str) -> bool:
+    """Whether Kubernetes has set it for a service, as for each in the namespace: `<NAME>_SERVICE_HOST` and so on.
+
+    Source: Kubernetes, "Service", environment variables. A port without an address is nothing that it sets.
+    """
+    name = variable.removeprefix(ENV_PREFIX)
+    if _LINK.fullmatch(name):
+        return True
+    return _ADDRESS_LINK.fullmatch(name) is not None and _ADDRESS.match(text) is not None
 
 
 def _put_aliases(

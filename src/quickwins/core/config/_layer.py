@@ -28,22 +28,24 @@ class Layer:
             secrets among them.
         spell: How this source writes a dotted key, for error messages.
         may_hold_secrets: Whether a secret may be given here.
+        mistakes: What is wrong with it that its values don't show, a line for each.
     """
 
     name: str
     values: Mapping[str, Any] = field(repr=False)
     spell: Callable[[str], str] = field(default=str)
     may_hold_secrets: bool = False
+    mistakes: tuple[str, ...] = ()
 
 
 def load_file(text: str, name: str) -> Layer:
-    """The layer of a TOML file's text.
+    """The layer of a TOML file's text, with or without a byte order mark.
 
     Raises:
         ConfigError: The text is not TOML; the message has line and column.
     """
     try:
-        return Layer(name, tomllib.loads(text))
+        return Layer(name, tomllib.loads(text.removeprefix("\ufeff")))
     except (ValueError, RecursionError) as error:  # an integer of thousands of digits is a bare ValueError
         raise ConfigError(f"{name}: not valid TOML: {error}") from error
 

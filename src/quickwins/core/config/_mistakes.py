@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, get_args
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from quickwins.core.config._layer import value_at, variable_of
+from quickwins.core.config._section import INSTANCES
+
+_BOOLEAN = "input should be a valid boolean: true or false"
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,27 +24,24 @@ if TYPE_CHECKING:
 
 def mistakes(layer: Layer, root: type[BaseModel], sections: Mapping[str, type[Section]]) -> list[str]:
     """A line for each thing that is wrong with `layer` by itself."""
-    if not layer.may_hold_secrets:
-        for path in _secret_keys(root):
-            if value_at(layer.values, path) is not None:
-                dotted = ".".join(path)
-                return [
-                    f"{layer.name}: {dotted}: a secret does not belong in a file; set {variable_of(dotted)}"
-                ]
+    lines = []
+    for path in () if layer.may_hold_secrets else _secret_keys(root):
+        if value_at(layer.values, path) is not None:
+            dotted = ".".join(path)
+            lines.append(
+                f"{layer.name}: {dotted}: a secret does not belong in a file; set {variable_of(dotted)}"
+            )
     try:
         root.model_validate(layer.values)
-    except (ValidationError, RecursionError) as error:
-        if isinstance(error, RecursionError):
-            return [f"{layer.name}: tables are nested too deeply"]
+    except RecursionError:
+        return [*lines, f"{layer.name}: tables are nested too deeply"]
+    except ValidationError as error:
         items = error.errors(include_url=False)
         # What an instance inherited is wrong where it was given; it needs no line of its own.
         given = [item for item in items if value_at(layer.values, _path(item)) is not None] or items
-        return [_line(item, root, layer) for item in given]
-    return [
-        f"{layer.name}: {layer.spell(name)} is not a table"
-        for name in sections
-        if not isinstance(layer.values.get(name, {}), Mapping)
-    ]
+        return [*lines, *(_line(item, root, layer) for item in given)]
+    not_tables = (name for name in sections if not isinstance(layer.values.get(name, {}), Mapping))
+    return [*lines, *(f"{layer.name}: {layer.spell(name)} is not a table" for name in not_tables)]
 
 
 def _secret_keys(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -59,12 +59,23 @@ def _line(item: ErrorDetails, root: type[BaseModel], layer: Layer) -> str:
     if item["type"] == "extra_forbidden":
         model = _model_at(root, path[:-1])
         allowed = sorted(model.model_fields) if model else []
-        return f"{where}: unknown key{guess(path[-1], allowed)}; allowed: {', '.join(allowed)}"
+        meant = _instance(path, allowed, layer) if isinstance(item["input"], Mapping) else ""
+        return f"{where}: unknown key{meant or guess(path[-1], allowed)}; allowed: {', '.join(allowed)}"
     # A wrong type at or above a secret may be the secret itself.
     secret = any(key[: len(path)] == tuple(path) for key in _secret_keys(root))
     value = item["input"]
     shown = "the given value" if secret else repr(value) if isinstance(value, str) else str(value)
-    return f"{where}: {shown} is not allowed: {item['msg'][:1].lower()}{item['msg'][1:]}"
+    why = _BOOLEAN if item["type"].startswith("bool_") else item["msg"].removeprefix("Value error, ")
+    return f"{where}: {shown} is not allowed: {why[:1].lower()}{why[1:]}"
+
+
+def _instance(path: Sequence[str], allowed: Sequence[str], layer: Layer) -> str:
+    """What a message adds when a table looks like that of an instance, a level too high; empty when it doesn't."""
+    *above, name = path
+    if INSTANCES not in allowed or difflib.get_close_matches(name, [INSTANCES]):
+        return ""
+    dotted = ".".join((*above, INSTANCES, name))
+    return f" (did you mean {layer.spell(dotted) if layer.may_hold_secrets else f'[{dotted}]'}?)"
 
 
 def _path(item: ErrorDetails) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 
 from quickwins.core.config._mistakes import mistakes
-from quickwins.core.config._section import AnyLayerWins, Section
+from quickwins.core.config._section import INSTANCES, AnyLayerWins, Section
 from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ class Settings:
     sections: Mapping[str, Section]
     origins: Mapping[str, str]
 
+    def origin(self, section: str, key: str) -> str:
+        """The layer that decided the dotted `key` of `section`, or `default`; an instance's may be its section's."""
+        table, _, rest = key.partition(".")
+        inherited = f"{section}.{rest.rpartition('.')[2]}" if table == INSTANCES else ""
+        return self.origins.get(f"{section}.{key}") or self.origins.get(inherited, "default")
+
     def section(self, name: str, model: type[_S]) -> _S:
         """The section `name`, as the type its owner declared.
 
@@ -58,7 +64,7 @@ def resolve(layers: Sequence[Layer], sections: Mapping[str, type[Section]]) -> S
     origins: dict[str, str] = {}
     root = root_model(sections)
     # Each layer by itself: what a stronger one hides today must not be a surprise when that one is gone.
-    lines = [line for layer in layers for line in mistakes(layer, root, sections)]
+    lines = [line for layer in layers for line in (*layer.mistakes, *mistakes(layer, root, sections))]
     if lines:
         raise ConfigError("\n".join(dict.fromkeys(lines)))
     for layer in reversed(layers):

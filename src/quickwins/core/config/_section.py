@@ -9,6 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from quickwins.core.knobs import knobs
 
+INSTANCES = "names"
+"""The key of a section under which its instances have tables of their own; what one leaves out it takes from the section."""
+
 
 class Section(BaseModel):
     """Base of every settings model: frozen, and a key it does not know is an error."""

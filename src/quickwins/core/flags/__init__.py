@@ -16,6 +16,7 @@ from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
     from quickwins.core.flags._state import FlagSettings, FlagState, Why, decide
+    from quickwins.core.flags.errors import SourceError, SourceReason
     from quickwins.core.flags.flag import Flag
     from quickwins.core.flags.live import Flags
     from quickwins.core.flags.pin import pinned
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
         FileSource,
         MemorySource,
         Source,
-        SourceError,
-        SourceReason,
     )
 
 __all__ = [
@@ -61,8 +60,8 @@ __getattr__, __dir__ = lazily(
         "MemorySource": "sources",
         "Snapshot": "snapshot",
         "Source": "sources",
-        "SourceError": "sources",
-        "SourceReason": "sources",
+        "SourceError": "errors",
+        "SourceReason": "errors",
         "Why": "_state",
         "decide": "_state",
         "pinned": "pin",

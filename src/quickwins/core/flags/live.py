@@ -17,6 +17,8 @@ from quickwins.core.events import (
     FLAG_SUBSCRIBER_FAILED,
     Reporter,
 )
+from quickwins.core.flags._kills import killed_in
+from quickwins.core.flags.errors import SourceError, SourceReason
 from quickwins.core.flags.flag import Flag
 from quickwins.core.flags.history import audit_record, change_fields
 from quickwins.core.flags.metrics import (
@@ -30,7 +32,6 @@ from quickwins.core.flags.metrics import (
 )
 from quickwins.core.flags.settings import FlagsSettings
 from quickwins.core.flags.snapshot import Snapshot
-from quickwins.core.flags.sources import SourceError, SourceReason, killed_in
 from quickwins.core.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -181,8 +182,10 @@ class Flags:
 
     def _follow_kills(self) -> bool:
         """Kill what any source kills: a kill needs nothing but itself, whatever is wrong with the rest."""
-        kills = frozenset[str]().union(*map(_kills_of, self._sources))
-        return self._kill(kills) if kills else self._expire()
+        killers = {
+            feature: source.name for source in reversed(self._sources) for feature in _kills_of(source)
+        }
+        return self._kill(killers) if killers else self._expire()
 
     def _expire(self) -> bool:
         """Swap in what an expiry makes of the last good settings; it needs no source."""
@@ -191,15 +194,16 @@ class Flags:
             return False
         return self._swap(self._redecided(self.snapshot.settings))
 
-    def _kill(self, features: frozenset[str]) -> bool:
-        """Kill `features` on top of the last good settings, although their source is not to be believed otherwise."""
+    def _kill(self, killers: Mapping[str, str]) -> bool:
+        """Kill features on top of the last good settings, although the source of each is not to be believed otherwise."""
         self._tokens = []  # so that the last good text, when it is back, is read again
         old = self.snapshot.settings
         sections = {
-            name: one.model_copy(update={"killed": True}) if name in features and name in self._flags else one
+            name: one.model_copy(update={"killed": True}) if name in killers and name in self._flags else one
             for name, one in old.sections.items()
         }
-        return self._swap(self._redecided(Settings(old.service, sections, old.origins)))
+        origins = {**old.origins, **{f"{feature}.killed": source for feature, source in killers.items()}}
+        return self._swap(self._redecided(Settings(old.service, sections, origins)))
 
     def _redecided(self, settings: Settings) -> Snapshot:
         return Snapshot.build(settings, version=self.snapshot.version + 1, wall_now=self._clock.wall())

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from quickwins.core.audit import AuditLog
 from quickwins.core.config import CONFIG_PATH_VARIABLE, resolve
+from quickwins.core.errors import ConfigError
+from quickwins.core.flags.errors import SourceError
 from quickwins.core.flags.live import Flags
 from quickwins.core.flags.settings import FlagsSettings
 from quickwins.core.flags.sources import EnvironmentSource, FileSource
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from quickwins.core.clock import Clock
-    from quickwins.core.config import Section, Settings
+    from quickwins.core.config import Layer, Section, Settings
     from quickwins.core.flags.sources import Source
 
 DEFAULT_PATH = "quickwins.toml"
@@ -30,11 +32,7 @@ def config_path(path: str | os.PathLike[str] | None, env: Mapping[str, str]) -> 
 
 
 def sources_of(file: Path, env: Mapping[str, str], sections: Mapping[str, type[Section]]) -> list[Source]:
-    """The environment over the file, strongest first; nothing is read yet from the file.
-
-    Raises:
-        ConfigError: The environment has a setting that does not exist.
-    """
+    """The environment over the file, strongest first; nothing is read yet from the file."""
     return [EnvironmentSource(env, sections), FileSource(file)]
 
 
@@ -42,20 +40,33 @@ def read_settings(sources: Sequence[Source], sections: Mapping[str, type[Section
     """What `sources` say together, once, without following them.
 
     Raises:
-        ConfigError: A source cannot be read, or the whole is not valid.
+        ConfigError: A source cannot be read, or the whole is not valid; the message names every mistake of all of them.
     """
+    layers: list[Layer] = []
+    failures: list[SourceError] = []
     for source in sources:
-        source.read()
-    return resolve([source.layer() for source in sources], sections)
+        try:
+            source.read()
+            layers.append(source.layer())
+        except SourceError as error:
+            failures.append(error)
+    if not failures:
+        return resolve(layers, sections)
+    lines = [str(error) for error in failures]
+    try:
+        resolve(layers, sections)
+    except ConfigError as error:
+        lines.append(str(error))
+    first = failures[0]
+    raise SourceError("\n".join(lines), source=first.source, reason=first.reason, kills=first.kills)
 
 
-def audit_log(settings: Settings, file: Path) -> AuditLog | None:
+def audit_log(settings: FlagsSettings, file: Path) -> AuditLog | None:
     """The audit file of the configuration in `file`; `None` when it is turned off."""
-    flags = settings.section("flags", FlagsSettings)
-    if not flags.audit:
+    if not settings.audit:
         return None
-    path = flags.audit_path or file.with_name(file.name + ".audit.jsonl")
-    return AuditLog(path, max_bytes=flags.audit_max_bytes)
+    path = settings.audit_path or file.with_name(file.name + ".audit.jsonl")
+    return AuditLog(path, max_bytes=settings.audit_max_bytes)
 
 
 def load_flags(
@@ -80,5 +91,5 @@ def load_flags(
     """
     file = config_path(path, env)
     sources = sources_of(file, env, sections)
-    audit = audit_log(read_settings(sources, sections), file)
+    audit = audit_log(read_settings(sources, sections).section("flags", FlagsSettings), file)
     return Flags(sections, sources, audit=audit, registry=registry, clock=clock)

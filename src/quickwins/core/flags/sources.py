@@ -7,55 +7,20 @@ from __future__ import annotations
 
 import os
 import stat
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from quickwins.core.config import Layer, load_file
-from quickwins.core.errors import ConfigError
-from quickwins.core.flags._truncation import suspicion
+from quickwins.core.config import Layer
+from quickwins.core.flags import text
+from quickwins.core.flags.errors import SourceError, SourceReason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from quickwins.core.config import Section
+    from quickwins.core.flags._truncation import Good
 
 MAX_FILE_BYTES = 1 << 20
-
-
-class SourceReason(StrEnum):
-    """Why a source could not be used."""
-
-    MISSING = "missing"
-    UNREADABLE = "unreadable"
-    EMPTY = "empty"
-    TRUNCATED = "truncated"
-    INVALID = "invalid"
-
-
-class SourceError(ConfigError):
-    """A source has nothing usable to say now: a good snapshot that is there stays.
-
-    Attributes:
-        source: Its name.
-        kills: The features that it kills all the same: a text that was cut short may be wrong about anything else.
-    """
-
-    reason: SourceReason
-
-    def __init__(
-        self, message: str, *, source: str, reason: SourceReason, kills: frozenset[str] = frozenset()
-    ) -> None:
-        super().__init__(message, reason=reason)
-        self.source = source
-        self.kills = kills
-
-
-def killed_in(values: Mapping[str, Any]) -> frozenset[str]:
-    """The features that a layer's `values` kill, valid or not."""
-    return frozenset(
-        name for name, keys in values.items() if isinstance(keys, dict) and keys.get("killed") is True
-    )
 
 
 class Source(Protocol):
@@ -95,13 +60,13 @@ class FileSource:
     replacement or the swap of Kubernetes's `..data` link.
     """
 
-    name = "file"
+    name = text.SOURCE
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._data = b""
-        self._good: tuple[str, Mapping[str, Any]] | None = None
-        self._latest: tuple[str, Mapping[str, Any]] = ("", {})
+        self._good: Good | None = None
+        self._latest: Good | None = None
 
     def __repr__(self) -> str:
         return f"FileSource({str(self.path)!r})"
@@ -113,18 +78,10 @@ class FileSource:
 
     def layer(self) -> Layer:
         """See `Source`."""
-        try:
-            text = self._data.decode()
-        except UnicodeDecodeError as error:
-            raise self._error(SourceReason.INVALID, f"not UTF-8 at byte {error.start}") from None
-        if not text.strip():
-            raise self._error(SourceReason.EMPTY, "it is empty")
-        layer = load_file(text, str(self.path))
-        if self._good is not None:
-            why = suspicion(*self._good, text, layer.values)
-            if why is not None:
-                raise self._error(SourceReason.TRUNCATED, why, killed_in(layer.values))
-        self._latest = (text, layer.values)
+        if self._good is None:
+            self._latest, layer = text.parsed(self._data, str(self.path))
+        else:
+            self._latest, layer = text.followed(self._data, str(self.path), self._good)
         return layer
 
     def accept(self) -> None:
@@ -151,8 +108,8 @@ class FileSource:
             raise self._error(SourceReason.INVALID, f"it is larger than {MAX_FILE_BYTES} bytes")
         return data
 
-    def _error(self, reason: SourceReason, why: str, kills: frozenset[str] = frozenset()) -> SourceError:
-        return SourceError(f"{self.path}: {why}", source=self.name, reason=reason, kills=kills)
+    def _error(self, reason: SourceReason, why: str) -> SourceError:
+        return SourceError(f"{self.path}: {why}", source=self.name, reason=reason)
 
 
 class EnvironmentSource:

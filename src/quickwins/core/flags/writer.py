@@ -1,6 +1,7 @@
 """Writes a flag where it is kept: the configuration file, or another store through a command.
 
-Nothing is written that would not load: the result is validated whole first.
+Nothing is written that running processes would not follow: the result is judged as they do, and validated whole first. A
+kill is the exception, because it needs nothing but itself: they take it out of a text that is wrong about anything else.
 """
 
 from __future__ import annotations
@@ -11,21 +12,20 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import MutableMapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from quickwins.core.config import load_file, resolve
-from quickwins.core.errors import ConfigError, needs_extra
-from quickwins.core.flags._truncation import COMPLETE, is_marked
-
-with needs_extra("cli"):
-    import tomlkit
-    import tomlkit.exceptions
+from quickwins.core.config import Layer, resolve
+from quickwins.core.errors import ConfigError
+from quickwins.core.flags._edit import edited, key_path, killed, nested
+from quickwins.core.flags.errors import SourceError
+from quickwins.core.flags.text import followed, kills_of, parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from quickwins.core.config import Section, Settings
@@ -47,10 +47,10 @@ class WriteError(ConfigError):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a successful `set` did.
+    """What a successful write did.
 
     Attributes:
-        settings: What the file alone says now; `None` when a command wrote elsewhere.
+        settings: What the file alone says now; `None` when a command wrote elsewhere, or the file is not valid otherwise.
         where: The file, or the program that was run.
     """
 
@@ -82,27 +82,88 @@ class FlagWriter:
     def set(self, feature: str, /, **fields: object) -> Written:
         """Give the section `feature` these fields; `None` removes one, so that its default holds.
 
+        A key may be dotted, as in `**{"names.feed.threshold": 0.7}`. A text that stands for a number, a moment or a yes or
+        no is written as that. A line that says the file is whole becomes the last one.
+
         Raises:
             ConfigError: A field or value is not allowed; the message says what is.
             WriteError: The store cannot be written; the message says why.
         """
-        if feature not in self._sections:
-            raise ConfigError(f"no section {feature!r}; known: {', '.join(sorted(self._sections))}")
+        self._known(feature)
+        given = self._typed(feature, {key_path(key): value for key, value in fields.items()})
+        if len(given) < len(fields):
+            raise ConfigError(f"{feature}: two of {', '.join(fields)} are the same key")
         if self._command:
-            return self._run(feature, fields)
+            resolve([Layer("the change", nested(feature, given))], self._sections)
+            return self._run(feature, fields, given)
         target = self._path.resolve()
         self._refuse_managed(target)
+        name = str(self._path)
         with self._locked(target):
-            text = self._read(target)
-            new = self._edited(text, feature, fields)
-            settings = resolve([load_file(new, str(self._path))], self._sections)
+            old, _ = parsed(self._read(target), name)
+            try:
+                new = edited(old.text, feature, given).encode()
+            except ConfigError as error:
+                raise ConfigError(f"{name}: {error}") from None
+            try:
+                _, layer = followed(new, name, old)
+            except SourceError as error:
+                raise ConfigError(
+                    f"{error}; running processes would refuse it, so nothing was written"
+                ) from None
+            settings = resolve([layer], self._sections)
             _replace(target, new)
-        return Written(settings, str(self._path))
+        return Written(settings, name)
 
-    def _run(self, feature: str, fields: Mapping[str, object]) -> Written:
-        changes = {feature: {key: value for key, value in fields.items() if value is not None}}
-        resolve([load_file(tomlkit.dumps(changes), "the change")], self._sections)
-        filled = {"{feature}": feature, "{changes}": json.dumps(fields, default=str)}
+    def kill(self, feature: str) -> Written:
+        """Set `killed = true` in the section `feature`, whatever else is wrong with the file, even if it is no TOML.
+
+        Raises:
+            ConfigError: There is no such section, or the file cannot be edited so that running processes see the kill.
+            WriteError: The store cannot be written; the message says why.
+        """
+        self._known(feature)
+        if self._command:
+            return self._run(feature, {"killed": True}, {("killed",): True})
+        target = self._path.resolve()
+        self._refuse_managed(target)
+        name = str(self._path)
+        with self._locked(target):
+            data = self._read(target)
+            text = data.decode("utf-8-sig", "surrogateescape")
+            new = killed(text, feature).encode("utf-8", "surrogateescape")
+            if not kills_of(new, name) >= kills_of(data, name) | {feature}:
+                raise ConfigError(
+                    f"{name} cannot be edited, nothing was written: put `[{feature}]` and `killed = true` below it into "
+                    "the file by hand"
+                )
+            _replace(target, new)
+        try:
+            settings = resolve([parsed(new, name)[1]], self._sections)
+        except ConfigError:
+            settings = None
+        return Written(settings, name)
+
+    def _known(self, feature: str) -> None:
+        if feature not in self._sections:
+            raise ConfigError(f"no section {feature!r}; known: {', '.join(sorted(self._sections))}")
+
+    def _typed(self, feature: str, fields: Mapping[tuple[str, ...], object]) -> dict[tuple[str, ...], object]:
+        """`fields` with texts as what they stand for: `enabled = "True"` is nothing that a file should say."""
+        try:
+            settings = resolve([Layer("the change", nested(feature, fields))], self._sections)
+        except ConfigError:  # the whole is judged later, with a better place to name
+            return dict(fields)
+        section = settings.sections[feature]
+        return {
+            path: value if value is None else _as(value, _at(section, path)) for path, value in fields.items()
+        }
+
+    def _run(
+        self, feature: str, fields: Mapping[str, object], typed: Mapping[tuple[str, ...], object]
+    ) -> Written:
+        changes = dict(zip(fields, typed.values(), strict=True))
+        filled = {"{feature}": feature, "{changes}": json.dumps(changes, default=str)}
         argv = []
         for part in self._command:
             for placeholder, value in filled.items():
@@ -136,40 +197,14 @@ class FlagWriter:
                 reason=WriteReason.READ_ONLY,
             )
 
-    def _read(self, target: Path) -> str:
+    def _read(self, target: Path) -> bytes:
         try:
-            return target.read_bytes().decode()
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{self._path}: not UTF-8 at byte {error.start}") from None
+            return target.read_bytes()
         except FileNotFoundError:
             raise WriteError(
                 f"{self._path}: there is no such file; `quickwins init` writes one to start from",
                 reason=WriteReason.MISSING,
             ) from None
-
-    def _edited(self, text: str, feature: str, fields: Mapping[str, object]) -> str:
-        try:
-            document = tomlkit.parse(text)
-        except tomlkit.exceptions.ParseError as error:
-            raise ConfigError(f"{self._path}: not valid TOML: {error}") from None
-        section: Any = document.setdefault(feature, tomlkit.table())
-        if not isinstance(section, MutableMapping):
-            raise ConfigError(f"{self._path}: {feature} is not a table")
-        for key, value in fields.items():
-            if value is None and key in section and not is_marked(text):
-                raise ConfigError(
-                    f"{self._path}: {feature}.{key} cannot be removed: running services would take the file for one that "
-                    f"was cut short. Write the default, or, if the file is whole, end it with the line {COMPLETE!r}"
-                )
-            if value is None:
-                section.pop(key, None)
-            else:
-                section[key] = value
-        new = tomlkit.dumps(document)
-        if is_marked(text) and not is_marked(new):  # a new section came after the mark
-            lines = [line for line in new.split("\n") if line.strip() != COMPLETE]
-            new = "\n".join(lines).rstrip() + f"\n\n{COMPLETE}\n"
-        return new
 
     @contextlib.contextmanager
     def _locked(self, target: Path) -> Iterator[None]:
@@ -180,6 +215,18 @@ class FlagWriter:
             yield
         finally:
             os.close(folder)
+
+
+def _at(model: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        model = model[key] if isinstance(model, Mapping) else getattr(model, key)
+    return model
+
+
+def _as(value: object, validated: object) -> object:
+    if isinstance(value, str) and isinstance(validated, (bool, int, float, datetime)):
+        return validated
+    return validated if isinstance(validated, bool) else value
 
 
 def _give_to(file: int, old: os.stat_result, target: Path) -> None:
@@ -196,7 +243,7 @@ def _give_to(file: int, old: os.stat_result, target: Path) -> None:
                 ) from None
 
 
-def _replace(target: Path, text: str) -> None:
+def _replace(target: Path, data: bytes) -> None:
     """Replace `target` in one step; readers see the old text or the new one, also across a crash."""
     old = target.stat()
     try:
@@ -207,7 +254,7 @@ def _replace(target: Path, text: str) -> None:
         with os.fdopen(handle, "wb") as file:
             os.fchmod(file.fileno(), old.st_mode & 0o7777)
             _give_to(file.fileno(), old, target)
-            file.write(text.encode())
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, target)  # noqa: PTH105 -- the name is a string already; until=never

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from pydantic import Field, SecretStr, ValidationError
 
 from quickwins.core.config import Layer, Section, Settings, load_environment, load_file, resolve
 from quickwins.core.errors import ConfigError
-from quickwins.core.flags import FlagSettings
+from quickwins.core.flags import FlagSettings, SourceError, SourceReason
+from quickwins.core.flags.loading import read_settings, sources_of
 
 
 class Inner(Section):
@@ -133,7 +135,7 @@ def test_without_a_kill_nothing_is_killed() -> None:
         pytest.param(
             "",
             {"QUICKWINS_GATE": "{"},
-            r"environment: a whole section must be given as a JSON object",
+            r"environment: QUICKWINS_GATE: a whole section must be given as a JSON object",
             id="bad JSON",
         ),
         pytest.param("gate = 1\n", {}, r"quickwins\.toml: gate: 1 is not allowed", id="not a table"),
@@ -195,6 +197,95 @@ def test_all_mistakes_are_named_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         settle("[gate]\nthreshold = 9\npercent = -1\nx = 1\n")
     assert len(str(caught.value).splitlines()) == 3
+
+
+def test_no_mistake_hides_another_wherever_it_is() -> None:
+    with pytest.raises(ConfigError) as caught:
+        settle(
+            "[gate]\nthreshold = 9\n[scrape]\ntoken = 'hunter2'\nx = 1\n",
+            {
+                "QUICKWINS_GTE__PERCENT": "1",
+                "QUICKWINS_SCRAPE": "{",
+                "QUICKWINS_GATE__PERCENT": "400",
+                "QUICKWINS_GATE__NAMES__A__DEPTH": "x",
+            },
+        )
+    lines = str(caught.value).splitlines()
+    assert [line.split(": ")[1] for line in lines] == [
+        "QUICKWINS_GTE__PERCENT",
+        "QUICKWINS_SCRAPE",
+        "QUICKWINS_GATE__PERCENT",
+        "QUICKWINS_GATE__NAMES__A__DEPTH",
+        "scrape.token",
+        "gate.threshold",
+        "scrape.x",
+    ]
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_hides_no_mistake_of_the_environment(tmp_path: Path) -> None:
+    sources = sources_of(tmp_path / "quickwins.toml", {"QUICKWINS_GTE__X": "1"}, SECTIONS)
+    with pytest.raises(SourceError) as caught:
+        read_settings(sources, SECTIONS)
+    assert caught.value.reason is SourceReason.MISSING
+    missing, unknown = str(caught.value).splitlines()
+    assert "no such file" in missing
+    assert "QUICKWINS_GTE__X: unknown setting" in unknown
+
+
+@pytest.mark.parametrize("service", ["QUICKWINS", "QUICKWINS_SCRAPE", "QUICKWINS_GATE", "QUICKWINS_FEED_API"])
+def test_what_kubernetes_sets_for_a_service_is_no_setting_of_ours(service: str) -> None:
+    port = "PORT_9100_TCP"
+    links = {
+        "SERVICE_HOST": "10.0.0.1",
+        "SERVICE_PORT": "9100",
+        "SERVICE_PORT_HTTP_METRICS": "9100",
+        "PORT": "tcp://10.0.0.1:9100",
+        port: "tcp://10.0.0.1:9100",
+        f"{port}_PROTO": "tcp",
+        f"{port}_PORT": "9100",
+        f"{port}_ADDR": "10.0.0.1",
+        "PORT_53_UDP": "udp://10.0.0.1:53",
+    }
+    assert settle(env={f"{service}_{name}": value for name, value in links.items()}).origins == {}
+
+
+@pytest.mark.parametrize("variable", ["QUICKWINS_SCRAPE_PORT", "QUICKWINS_PORT", "QUICKWINS_GATE_PERCENT"])
+def test_a_variable_that_only_looks_like_one_of_kubernetes_is_a_mistake(variable: str) -> None:
+    with pytest.raises(ConfigError, match=f"environment: {variable}: unknown setting"):
+        settle(env={variable: "9100"})
+
+
+@pytest.mark.parametrize(
+    ("file", "env", "expected"),
+    [
+        pytest.param(
+            "[gate.feed]\ndepth = 2\n", {}, r"did you mean \[gate\.names\.feed\]\?", id="a pool's name"
+        ),
+        pytest.param("[gate.nmes.feed]\n", {}, r"did you mean 'names'\?", id="a typo"),
+        pytest.param("[gate]\nthresh = 2\n", {}, r"did you mean 'threshold'\?", id="no table"),
+        pytest.param(
+            "",
+            {"QUICKWINS_GATE__FEED__DEPTH": "2"},
+            r"did you mean QUICKWINS_GATE__NAMES__FEED\?",
+            id="in a variable",
+        ),
+    ],
+)
+def test_the_table_of_an_instance_a_level_too_high_is_told_its_place(
+    file: str, env: dict[str, str], expected: str
+) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        settle(file, env)
+
+
+def test_what_an_instance_inherits_comes_from_where_its_section_has_it() -> None:
+    settings = settle("[gate]\nthreshold = 0.5\n[gate.names.'a.b']\ndepth = 2\n")
+    assert settings.origin("gate", "names.a.b.depth") == "quickwins.toml"
+    assert settings.origin("gate", "names.a.b.threshold") == "quickwins.toml"
+    assert settings.origin("gate", "names.a.b.salt") == "default"
+    assert settings.origin("gate", "threshold") == "quickwins.toml"
+    assert settings.origin("gate", "salt") == "default"
 
 
 def test_a_secret_comes_from_the_environment_and_is_shown_nowhere() -> None:

@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from quickwins.core.flags._truncation import COMPLETE, is_marked, suspicion
+from quickwins.core.flags._truncation import COMPLETE, Good, is_marked, suspicion
 
 PLAIN = """service = "feed"
 [backpressure]
@@ -19,8 +19,12 @@ threshold = 0.95
 MARKED = f"{PLAIN}\n{COMPLETE}\n"
 
 
+def whole(text: str) -> Good:
+    return Good(text, tomllib.loads(text))
+
+
 def judge(good: str, text: str) -> str | None:
-    return suspicion(good, tomllib.loads(good), text, tomllib.loads(text))
+    return suspicion(whole(good), text, tomllib.loads(text))
 
 
 @pytest.mark.parametrize("good", [pytest.param(PLAIN, id="plain"), pytest.param(MARKED, id="marked")])
@@ -35,7 +39,7 @@ def test_no_cut_of_a_good_file_that_is_still_toml_and_says_less_goes_unnoticed(g
         if is_marked(text):
             assert values == tomllib.loads(good)
             continue
-        assert suspicion(good, tomllib.loads(good), text, values) is not None, text
+        assert suspicion(whole(good), text, values) is not None, text
         noticed += 1
     assert noticed > 15
 
@@ -49,7 +53,7 @@ def test_no_half_written_successor_that_lacks_a_key_or_cuts_a_value_is_taken(new
             values = tomllib.loads(text)
         except tomllib.TOMLDecodeError:
             continue
-        if suspicion(PLAIN, tomllib.loads(PLAIN), text, values) is None:
+        if suspicion(whole(PLAIN), text, values) is None:
             assert values == tomllib.loads(new), text
 
 

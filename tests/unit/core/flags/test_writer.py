@@ -68,7 +68,10 @@ def test_a_file_without_the_mark_is_not_given_one_for_it_may_have_been_cut_short
 def test_removing_a_key_from_a_file_without_the_mark_is_refused_since_services_would_not_follow(
     path: Path,
 ) -> None:
-    with pytest.raises(ConfigError, match=r"one\.percent cannot be removed: .*# quickwins: complete"):
+    with pytest.raises(
+        ConfigError,
+        match=r"one\.percent vanished; .*'# quickwins: complete'; running processes would refuse it",
+    ):
         FlagWriter(path, SECTIONS).set("one", percent=None)
     assert path.read_text() == TEXT
 

@@ -1,0 +1,75 @@
+"""What a configuration kills, whatever else is wrong with it: a kill needs nothing but itself.
+
+The rule: `killed = true` below `[feature]`. In a text that is not TOML it is looked for line by line, because the typo that
+keeps it from being read is most likely in the line beside it. The trap: such a line inside a string of several lines, of a
+text that is not TOML, kills too. Turning off is safe, so that is the side to err on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+_BOOL: TypeAdapter[bool] = TypeAdapter(bool)
+_HEADER = re.compile(r"\s*\[+\s*(?P<name>[^\]#]*)")
+_ANY_KILLED = re.compile(r"\s*killed\s*=")
+_KILLED = re.compile(r"""\s*killed\s*=\s*["']?true["']?\s*(?:#.*)?$""", re.IGNORECASE)
+_DOTTED = re.compile(r"""\s*(?P<name>[\w-]+)\s*\.\s*killed\s*=\s*["']?true["']?\s*(?:#.*)?$""", re.IGNORECASE)
+
+
+def killed_in(values: Mapping[str, Any]) -> frozenset[str]:
+    """The features that a layer's `values` kill, valid or not."""
+    return frozenset(name for name, section in values.items() if _kills(section))
+
+
+def _kills(section: object) -> bool:
+    if isinstance(section, list):  # of tables: `[[feature]]`
+        return any(map(_kills, section))
+    return isinstance(section, Mapping) and _is_true(section.get("killed"))
+
+
+def _is_true(value: object) -> bool:
+    try:
+        return _BOOL.validate_python(value)
+    except ValidationError:
+        return False
+
+
+def killed_by_line(text: str) -> frozenset[str]:
+    """The features that a text kills which is not TOML."""
+    found = set()
+    section = ""
+    for line in text.split("\n"):
+        if header := _HEADER.match(line):
+            section = _name(header)
+        elif section and _KILLED.match(line):
+            found.add(section)
+        elif not section and (dotted := _DOTTED.match(line)):
+            found.add(dotted["name"])
+    return frozenset(found)
+
+
+def kill_by_line(text: str, feature: str) -> str:
+    """A text that is not TOML, with the line that kills `feature`."""
+    lines = text.split("\n")
+    section = ""
+    header_at: int | None = None
+    for at, line in enumerate(lines):
+        if header := _HEADER.match(line):
+            section = _name(header)
+            header_at = at if section == feature and header_at is None else header_at
+        elif section == feature and _ANY_KILLED.match(line):
+            _, mark, comment = line.partition("#")
+            lines[at] = f"killed = true  {mark}{comment}".rstrip(" ")
+            return "\n".join(lines)
+    if header_at is None:
+        return f"{text.rstrip()}\n\n[{feature}]\nkilled = true\n"
+    lines.insert(header_at + 1, "killed = true")
+    return "\n".join(lines)
+
+
+def _name(header: re.Match[str]) -> str:
+    return header["name"].strip().strip("\"'")

@@ -1,0 +1,77 @@
+"""What a process does with the text of a configuration file: the one place where that is decided.
+
+A process that starts takes any text that can be read (`parsed`). One that is running follows a text unless it looks cut
+short (`followed`). Whatever either refuses, it takes the kills out of it. Commands ask here too, so that what they say of a
+file, or write into one, is what happens.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quickwins.core.config import load_file
+from quickwins.core.errors import ConfigError
+from quickwins.core.flags._kills import killed_by_line, killed_in
+from quickwins.core.flags._truncation import Good, suspicion
+from quickwins.core.flags.errors import SourceError, SourceReason
+
+if TYPE_CHECKING:
+    from quickwins.core.config import Layer
+
+SOURCE = "file"
+
+
+def parsed(data: bytes, name: str) -> tuple[Good, Layer]:
+    """What a file says, for a process that starts. A byte order mark at its beginning is no part of it.
+
+    Args:
+        data: Its content.
+        name: Its path.
+
+    Raises:
+        SourceError: It is empty, or is not TOML.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        kills = killed_by_line(data.decode("utf-8-sig", "replace"))
+        raise _refused(name, SourceReason.INVALID, f"not UTF-8 at byte {error.start}", kills) from None
+    if not text.strip():
+        raise _refused(name, SourceReason.EMPTY, "it is empty")
+    try:
+        layer = load_file(text, name)
+    except ConfigError as error:
+        raise SourceError(
+            str(error), source=SOURCE, reason=SourceReason.INVALID, kills=killed_by_line(text)
+        ) from error.__cause__
+    return Good(text, layer.values), layer
+
+
+def followed(data: bytes, name: str, good: Good | None) -> tuple[Good, Layer]:
+    """What a file says, for a process that runs.
+
+    Args:
+        data: Its content.
+        name: Its path.
+        good: The last text that the process followed; `None`: any, as a command has to judge.
+
+    Raises:
+        SourceError: It is empty, is not TOML, or looks cut short.
+    """
+    new, layer = parsed(data, name)
+    why = suspicion(good, new.text, new.values)
+    if why is not None:
+        raise _refused(name, SourceReason.TRUNCATED, why, killed_in(new.values))
+    return new, layer
+
+
+def kills_of(data: bytes, name: str) -> frozenset[str]:
+    """The features that a file kills, whatever else it says."""
+    try:
+        return killed_in(parsed(data, name)[0].values)
+    except SourceError as error:
+        return error.kills
+
+
+def _refused(name: str, reason: SourceReason, why: str, kills: frozenset[str] = frozenset()) -> SourceError:
+    return SourceError(f"{name}: {why}", source=SOURCE, reason=reason, kills=kills)
