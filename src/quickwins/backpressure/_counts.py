@@ -28,8 +28,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-ACQUIRED: Final = Outcome.ACQUIRED  # as in `_core.verdict`
-REJECTED: Final = Outcome.REJECTED
+REJECTED: Final = Outcome.REJECTED  # as in `_core.verdict`
 
 
 def outcome_of(error: BaseException) -> Outcome:
@@ -50,11 +49,12 @@ class Counts:
         nested: Acquisitions by tasks that held a permit.
         delays: Waits in line.
         acquired: Acquisitions by outcome.
+        given: Those that ended well.
         held: Hold times.
     """
 
     __slots__ = (
-        "__weakref__", "acquired", "core", "delays", "held", "holders", "nested",
+        "__weakref__", "acquired", "core", "delays", "given", "held", "holders", "nested",
         "rejected", "shadow_rejected",
     )  # fmt: skip
 
@@ -66,6 +66,7 @@ class Counts:
         self.nested = 0
         self.delays = Tally(metrics.QUEUE_DELAY)
         self.acquired = {outcome: Tally(metrics.ACQUIRE_DURATION) for outcome in Outcome}
+        self.given = self.acquired[Outcome.ACQUIRED]
         self.held = Tally(metrics.HELD)
 
     @property

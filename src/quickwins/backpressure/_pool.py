@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from quickwins.backpressure._asyncpg import in_use_of, is_lost, twice
 from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED, Ending
-from quickwins.backpressure._counts import ACQUIRED, outcome_of
+from quickwins.backpressure._counts import outcome_of
 from quickwins.backpressure._gate import Gate
 from quickwins.backpressure._permit import HELD, NEW, Hold, ending_of
 from quickwins.backpressure._shortcuts import Shortcuts
@@ -222,7 +222,7 @@ class GatedPool(Shortcuts):
             raise
         shell.count(hold)
         self._given(hold, connection)
-        shell.counts.acquired[ACQUIRED].observe(hold.since - now)
+        shell.counts.given.observe(hold.since - now)
         return connection
 
     async def _gated(
@@ -246,7 +246,7 @@ class GatedPool(Shortcuts):
             shell.counts.acquired[outcome_of(error)].observe(shell.now() - now)
             raise
         self._given(hold, connection)
-        shell.counts.acquired[ACQUIRED].observe(hold.since - now)
+        shell.counts.given.observe(hold.since - now)
         return connection
 
     async def _connection_until(

@@ -13,7 +13,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from quickwins.backpressure._core.verdict import ADMITTED, IGNORED, Ending
-from quickwins.backpressure._counts import ACQUIRED, READINGS, REJECTED, Counts, Outcome, outcome_of
+from quickwins.backpressure._counts import READINGS, REJECTED, Counts, Outcome, outcome_of
 from quickwins.backpressure._holders import Holders
 from quickwins.backpressure._permit import HELD, NEW, WAITING
 from quickwins.backpressure._refusals import Refusals
@@ -129,7 +129,7 @@ class GateShell:
         now = self.now()
         if not self.active():
             self.count(permit)
-            self.counts.acquired[ACQUIRED].observe(0.0)
+            self.counts.given.observe(0.0)
             return permit
         deadline = earliest(permit.timeout_seconds, now)
         waiter = self.ask(permit, now, deadline)
@@ -139,7 +139,7 @@ class GateShell:
             await self.wait(permit, waiter, deadline)
         else:
             await self._wait_for(permit.gone, permit, waiter, deadline)
-        self.counts.acquired[ACQUIRED].observe(permit.since - now)
+        self.counts.given.observe(permit.since - now)
         return permit
 
     async def _wait_for(
@@ -178,7 +178,7 @@ class GateShell:
         Raises:
             PoolExhausted: The gate said no.
         """
-        core, counts, holders = self.core, self.counts, self.holders
+        core, holders = self.core, self.holders
         # Of a loop that is known: before 3.12, finding the one that runs is a system call. In its own thread no other runs.
         task = _current_task(self._loop) if self._thread == get_ident() else None
         if task is None:
@@ -195,7 +195,7 @@ class GateShell:
                 self._tallies.touch()
             return None
         if isinstance(answer, RejectReason) and (answer is CLOSED or not core.rule.shadow):
-            counts.acquired[REJECTED].observe(0.0)
+            self.counts.acquired[REJECTED].observe(0.0)
             self._refusals.note(answer, now)
             if self._shared:
                 self._tallies.touch()
