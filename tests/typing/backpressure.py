@@ -22,6 +22,7 @@ from quickwins.backpressure import (
     Priority,
     RejectReason,
     Rule,
+    ShellOptions,
     deadline,
 )
 
@@ -42,6 +43,12 @@ def with_a_line(raw: asyncpg.Pool) -> GatedPool:
 def with_what_every_gate_takes(raw: asyncpg.Pool, options: GateOptions) -> GatedPool:
     options["nested"] = Nested.ALLOW
     return GatedPool(raw, gate=Gate.adaptive(min_limit=2, **options), name="feed")
+
+
+def two_of_one_service(feed: asyncpg.Pool, search: Gate) -> GatedPool:
+    options: ShellOptions = {"service": "api"}
+    search.bind(20, **options)
+    return GatedPool(feed, **options)
 
 
 def by_rule(raw: asyncpg.Pool) -> GatedPool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
-    from quickwins.backpressure._gate import Gate, GateOptions
+    from quickwins.backpressure._gate import Gate, GateOptions, ShellOptions
     from quickwins.backpressure._permit import Permit
     from quickwins.backpressure._pool import Acquisition, GatedPool
     from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
@@ -43,6 +43,7 @@ __all__ = [
     "Priority",
     "RejectReason",
     "Rule",
+    "ShellOptions",
     "deadline",
 ]
 
@@ -66,6 +67,7 @@ __getattr__, __dir__ = lazily(
         "Priority": "rule",
         "RejectReason": "rule",
         "Rule": "rule",
+        "ShellOptions": "_gate",
         "deadline": "quickwins.core.deadline",
     },
 )

@@ -26,8 +26,29 @@ _NORMAL = Priority.NORMAL
 _RULE = Rule()
 
 
-class GateOptions(TypedDict, total=False):
-    """What every kind of gate takes, as keywords.
+class ShellOptions(TypedDict, total=False):
+    """Whose a gate is, as keywords; all are optional.
+
+    Attributes:
+        name: Of the resource, on metrics, events and errors.
+        service: Of the process, on metrics and events.
+        flag: Asked at each use. While it is off, permits are only counted: nothing is refused, and nothing waits. `None`:
+            always on.
+        registry: For the series; the default registry when `None`.
+        clock: For deadlines and hold times; must run as the event loop's does. The system's when `None`.
+        rng: For the jitter of what the refused are told to wait.
+    """
+
+    name: str
+    service: str
+    flag: Flag | None
+    registry: CollectorRegistry | None
+    clock: Clock | None
+    rng: Random | None
+
+
+class GateOptions(ShellOptions, total=False):
+    """What every kind of gate takes, as keywords; and with a `size` what `ShellOptions` says.
 
     Attributes:
         reserved_critical: The share of permits that only critical work may take; 0 (the default): none.
@@ -37,14 +58,7 @@ class GateOptions(TypedDict, total=False):
         nested: What a task that holds a permit is told when it wants another one that is not free; `refuse` by default.
         shadow: Count what would be refused, and refuse nothing; false by default.
         retry_after_seconds: What the refused are told to wait, on average; 1.0 by default.
-        size: How many permits there are. It binds the gate, and what follows is as for `Gate.bind`; leave all of it out
-            for a gate that a `GatedPool` will bind.
-        name: Of the resource, on metrics, events and errors.
-        flag: While it is off, permits are only counted: nothing is refused, and nothing waits. `None`: always on.
-        service: Of the process, on metrics and events.
-        registry: For the series; the default registry when `None`.
-        clock: For waits and hold times; must run as the event loop's does.
-        rng: For the jitter of what the refused are told to wait.
+        size: How many permits there are. It binds the gate; leave it out for a gate that a `GatedPool` will bind.
     """
 
     reserved_critical: float
@@ -55,15 +69,6 @@ class GateOptions(TypedDict, total=False):
     shadow: bool
     retry_after_seconds: float
     size: int | None
-    name: str
-    flag: Flag | None
-    service: str
-    registry: CollectorRegistry | None
-    clock: Clock | None
-    rng: Random | None
-
-
-_SHELL = ("name", "flag", "service", "registry", "clock", "rng")
 
 
 class Gate:
@@ -144,10 +149,10 @@ class Gate:
     def adaptive(
         cls,
         *,
-        min_limit: int = _RULE.min_limit,
         target_seconds: float = _RULE.target_seconds,
         interval_seconds: float = _RULE.interval_seconds,
         queue_size: int = _RULE.queue_size,
+        min_limit: int = _RULE.min_limit,
         **options: Unpack[GateOptions],
     ) -> Gate:
         """Use as many permits as get the most work done, and keep a line that is bounded in length and in time.
@@ -160,10 +165,10 @@ class Gate:
         until the line is empty the newest is served first, and callers that have waited for the target are refused.
 
         Args:
-            min_limit: The fewest permits that it comes down to, at least 1; the most is all of them.
             target_seconds: The wait that is fine, and the longest one under overload; above 0, at most an hour.
             interval_seconds: How long a burst may last before it is overload; above 0, at most an hour.
             queue_size: How many may wait; 0: twice the number of permits.
+            min_limit: The fewest permits that it comes down to, at least 1; the most is all of them.
             options: What every gate takes, such as `size` and `name`: see `GateOptions`.
 
         Raises:
@@ -178,43 +183,19 @@ class Gate:
             min_limit=min_limit,
         )
 
-    def bind(
-        self,
-        max_size: int,
-        *,
-        name: str = "",
-        service: str = "",
-        flag: Flag | None = None,
-        registry: CollectorRegistry | None = None,
-        clock: Clock | None = None,
-        rng: Random | None = None,
-    ) -> None:
+    def bind(self, max_size: int, **options: Unpack[ShellOptions]) -> None:
         """Tell the gate what it guards.
 
         Args:
             max_size: How many may use it at once; at least 1.
-            name: Of the resource, on metrics, events and errors.
-            service: Of the process, on metrics and events.
-            flag: Asked at each use. While it is off, permits are only counted: nothing is refused, and nothing waits.
-                `None`: always on.
-            registry: For the series; the default registry when `None`.
-            clock: For waits and hold times; must run as the event loop's does.
-            rng: For the jitter of what the refused are told to wait.
+            options: `name`, `service`, `flag`, `registry`, `clock` and `rng`: see `ShellOptions`.
 
         Raises:
             ConfigError: It is bound already: two pools would share one count.
         """
         if self._shell is not None:
             raise ConfigError("this gate is bound to a pool already; make one gate for each pool")
-        self._shell = GateShell(
-            GateCore(self._rule, max_size),
-            name=name,
-            service=service,
-            flag=flag,
-            registry=registry,
-            clock=clock,
-            rng=rng,
-        )
+        self._shell = GateShell(GateCore(self._rule, max_size), **options)
 
     @property
     def shell(self) -> GateShell:
@@ -289,7 +270,7 @@ class Gate:
     def _made(cls, kind: GateKind, options: GateOptions, **knobs: float) -> Gate:
         given: dict[str, Any] = {**options, **knobs}
         size = given.pop("size", None)
-        shell = {key: given.pop(key) for key in _SHELL if key in given}
+        shell = {key: given.pop(key) for key in ShellOptions.__annotations__ if key in given}
         gate = cls(Rule(kind, **given))
         if size is not None:
             gate.bind(size, **shell)

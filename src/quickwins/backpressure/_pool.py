@@ -21,16 +21,15 @@ from quickwins.core.deadline import NEVER, earliest
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator
-    from random import Random
     from types import TracebackType
+    from typing import Unpack
 
     import asyncpg
-    from prometheus_client import CollectorRegistry
 
+    from quickwins.backpressure._gate import ShellOptions
     from quickwins.backpressure.rule import Rule
     from quickwins.backpressure.stats import PoolStats
-    from quickwins.core.clock import Clock, Deadline
-    from quickwins.core.flags import Flag
+    from quickwins.core.clock import Deadline
 
 _NORMAL = Priority.NORMAL
 
@@ -53,42 +52,24 @@ class GatedPool(Shortcuts):
         pool: asyncpg.Pool,
         *,
         gate: Gate | None = None,
-        flag: Flag | None = None,
-        name: str = "",
-        service: str = "",
-        registry: CollectorRegistry | None = None,
-        clock: Clock | None = None,
-        rng: Random | None = None,
+        **options: Unpack[ShellOptions],
     ) -> None:
         """Put `pool` behind `gate`.
 
         Args:
             pool: The caller's pool. Use it through this object alone: what goes around it is not counted.
             gate: Unbound; `Gate.threshold()` when `None`.
-            flag: Asked at each acquisition; `None`: always on.
-            name: Of this pool, on metrics, events and errors.
-            service: Of the process, on metrics and events.
-            registry: For the series; the default registry when `None`.
-            clock: For deadlines and hold times; must run as the event loop's does.
-            rng: For the jitter of what the refused are told to wait.
+            options: `name`, `service`, `flag`, `registry`, `clock` and `rng`: see `ShellOptions`.
 
         Raises:
             ConfigError: The gate is bound to another pool.
         """
-        self.pool = pool
-        self.name = name
         gate = Gate.threshold() if gate is None else gate
-        gate.bind(
-            pool.get_max_size(),
-            name=name,
-            service=service,
-            flag=flag,
-            registry=registry,
-            clock=clock,
-            rng=rng,
-        )
+        gate.bind(pool.get_max_size(), **options)
+        self.pool = pool
         self._gate = gate
         self._shell = gate.shell
+        self.name = self._shell.name
         self._core = self._shell.core
         self._holding: dict[asyncpg.pool.PoolConnectionProxy, Acquisition] = {}
         self._resetting: set[asyncio.Future[None]] = set()  # whose caller was cancelled meanwhile

@@ -63,12 +63,12 @@ class GateShell:
         self,
         core: GateCore,
         *,
-        name: str,
-        service: str,
-        flag: Flag | None,
-        registry: CollectorRegistry | None,
-        clock: Clock | None,
-        rng: Random | None,
+        name: str = "",
+        service: str = "",
+        flag: Flag | None = None,
+        registry: CollectorRegistry | None = None,
+        clock: Clock | None = None,
+        rng: Random | None = None,
     ) -> None:
         self.name = name
         self.core = core
