@@ -99,7 +99,7 @@ class bound(within):  # noqa: N801 -- used as a context manager, like a function
 
     __slots__ = ("_fields",)
 
-    def __init__(self, **fields: object) -> None:
+    def __init__(self, /, **fields: object) -> None:
         super().__init__(EMPTY)
         self._fields = fields
 

@@ -33,9 +33,24 @@ CRITICAL = Level("critical", logging.CRITICAL, 21, "FATAL", 4)
 LEVELS = (DEBUG, INFO, WARNING, ERROR, CRITICAL)
 
 
-def level_of(number: int) -> Level:
-    """The level of a `logging` number: the highest one that is not above it, or `DEBUG`."""
-    for level in reversed(LEVELS):
-        if number >= level.number:
-            return level
-    return DEBUG
+_BY_NAME = {
+    **{level.name: level for level in LEVELS},
+    "notset": DEBUG,
+    "trace": DEBUG,
+    "warn": WARNING,
+    "fatal": CRITICAL,
+}
+
+
+def level_of(given: object) -> Level:
+    """The level that is meant: of a `logging` number the highest one that is not above it, or `DEBUG`.
+
+    Names are understood as well, in any case. What is no level is a `WARNING`: a call must not fail, or go unseen, for that.
+    """
+    kind = type(given)
+    if issubclass(kind, (int, float)):
+        for level in reversed(LEVELS):
+            if given >= level.number:  # type: ignore[operator]  # -- a number, as just seen; until=never
+                return level
+        return DEBUG
+    return _BY_NAME.get(str.__str__(given).lower(), WARNING) if issubclass(kind, str) else WARNING

@@ -1,15 +1,18 @@
 """What applications log with. It may be made long before logging is configured, and outlives every configuration.
 
-While structured logging is off, or nobody has configured it, its records go where the application logged before: through
-structlog where that is configured, else through the standard library.
+While structured logging is off, or nobody has configured it, its records go where the application logged before
+(`_elsewhere`).
+
+The rule: no call raises, whatever it is given, and whatever handlers and processors do. Python needs room for a few more
+calls, though: in the very last frame before the recursion limit nothing can be called, and so nothing logged.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from quickwins.core.errors import ConfigError
 from quickwins.logs._context import CONTEXT
 from quickwins.logs._levels import CRITICAL, DEBUG, ERROR, INFO, WARNING, level_of
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from quickwins.logs._context import Context
     from quickwins.logs._levels import Level
+    from quickwins.logs.redaction._rules import RedactionRule
 
 
 class Destination(Protocol):
@@ -30,11 +34,18 @@ class Destination(Protocol):
 
     threshold: int
 
-    def emit(self, level: Level, event: str, fields: dict[str, object], context: Context) -> None:
+    def emit(
+        self,
+        level: Level,
+        event: str,
+        fields: dict[str, object],
+        context: Context,
+        hits: list[RedactionRule] | None = None,
+    ) -> None:
         """Take a record. The level has been checked already; `fields` may be changed."""
 
-    def interpolated(self, event: object, args: tuple[object, ...]) -> str:
-        """`event` with `args` in it, as far as they may be shown."""
+    def interpolated(self, event: object, args: tuple[object, ...], hits: list[RedactionRule]) -> str:
+        """`event` with `args` in it, as far as they may be shown; `hits` gets a rule for each thing that is not."""
 
     def adopt(self) -> None:
         """Take over what other libraries have set up since, as servers do when they start."""
@@ -46,10 +57,10 @@ class Destination(Protocol):
         """Give way for good, and write what is queued."""
 
 
+_UNSAID = ""
+
 current: Destination | None = None
 """The one that is on: logging is as process-wide as the descriptor that it writes to."""
-
-_STANDARD_EXTRA = frozenset({"exc_info", "stack_info", "stacklevel"})
 
 
 class Logger:
@@ -57,7 +68,10 @@ class Logger:
 
     A call below the level costs no more than an empty method. Fields whose names aren't identifiers go in with `**`:
     `log.info("http.request", **{"http.route": "/feed"})`. `exc_info=` takes an exception, or true for the one being
-    handled.
+    handled. Further arguments are put into the event, for its `%`; a field tells more. `event=` does as well.
+
+    Raises:
+        ConfigError: In strict mode, a declared event has an undeclared field.
     """
 
     __slots__ = ("_fields", "_name")
@@ -72,55 +86,94 @@ class Logger:
         named = f"{type(self).__name__} {self._name!r}"
         return f"<{named} with {', '.join(self._fields)}>" if self._fields else f"<{named}>"
 
-    def debug(self, event: str, /, **fields: object) -> None:
+    def debug(self, event: str = _UNSAID, /, *args: object, **fields: object) -> None:
         """Log a detail for developers."""
-        destination = current
-        if destination is None:
-            self._elsewhere(DEBUG, event, fields)
-        elif destination.threshold <= 10:  # noqa: PLR2004 -- logging.DEBUG, a constant for speed; until=never
-            destination.emit(
-                DEBUG, event, {**self._fields, **fields} if self._fields else fields, CONTEXT.get()
-            )
+        try:
+            destination = current
+            if destination is None or args or event is _UNSAID:
+                self._log(DEBUG, event, fields, args)
+            elif destination.threshold <= 10:  # noqa: PLR2004 -- logging.DEBUG, a constant for speed; until=never
+                destination.emit(
+                    DEBUG, event, {**self._fields, **fields} if self._fields else fields, CONTEXT.get()
+                )
+        except RecursionError:
+            return  # nor is there room for saying so
+        except Exception as failure:  # noqa: BLE001 -- see the rule; until=never
+            _failed(failure)
 
-    def info(self, event: str, /, **fields: object) -> None:
+    def info(self, event: str = _UNSAID, /, *args: object, **fields: object) -> None:
         """Log a fact."""
-        destination = current
-        if destination is None:
-            self._elsewhere(INFO, event, fields)
-        elif destination.threshold <= 20:  # noqa: PLR2004 -- logging.INFO, a constant for speed; until=never
-            destination.emit(
-                INFO, event, {**self._fields, **fields} if self._fields else fields, CONTEXT.get()
-            )
+        try:
+            destination = current
+            if destination is None or args or event is _UNSAID:
+                self._log(INFO, event, fields, args)
+            elif destination.threshold <= 20:  # noqa: PLR2004 -- logging.INFO, a constant for speed; until=never
+                destination.emit(
+                    INFO, event, {**self._fields, **fields} if self._fields else fields, CONTEXT.get()
+                )
+        except RecursionError:
+            return  # nor is there room for saying so
+        except Exception as failure:  # noqa: BLE001 -- see the rule; until=never
+            _failed(failure)
 
-    def warning(self, event: str, /, **fields: object) -> None:
+    def warning(self, event: str = _UNSAID, /, *args: object, **fields: object) -> None:
         """Log something that needs a look, though not right now."""
-        self._log(WARNING, event, fields)
+        try:
+            self._log(WARNING, event, fields, args)
+        except RecursionError:
+            return  # nor is there room for saying so
+        except Exception as failure:  # noqa: BLE001 -- see the rule; until=never
+            _failed(failure)
 
-    def error(self, event: str, /, **fields: object) -> None:
+    def error(self, event: str = _UNSAID, /, *args: object, **fields: object) -> None:
         """Log a failure."""
-        self._log(ERROR, event, fields)
+        try:
+            self._log(ERROR, event, fields, args)
+        except RecursionError:
+            return  # nor is there room for saying so
+        except Exception as failure:  # noqa: BLE001 -- see the rule; until=never
+            _failed(failure)
 
-    def critical(self, event: str, /, **fields: object) -> None:
+    def critical(self, event: str = _UNSAID, /, *args: object, **fields: object) -> None:
         """Log a failure that ends the process."""
-        self._log(CRITICAL, event, fields)
+        try:
+            self._log(CRITICAL, event, fields, args)
+        except RecursionError:
+            return  # nor is there room for saying so
+        except Exception as failure:  # noqa: BLE001 -- see the rule; until=never
+            _failed(failure)
 
-    def exception(self, event: str, /, **fields: object) -> None:
+    def exception(self, event: str = _UNSAID, /, *args: object, **fields: object) -> None:
         """Log a failure with the exception being handled."""
-        fields.setdefault("exc_info", True)
-        self._log(ERROR, event, fields)
+        try:
+            fields.setdefault("exc_info", True)
+            self._log(ERROR, event, fields, args)
+        except RecursionError:
+            return  # nor is there room for saying so
+        except Exception as failure:  # noqa: BLE001 -- see the rule; until=never
+            _failed(failure)
 
-    def log(self, level: int, event: str, /, **fields: object) -> None:
-        """Log at a level given as a `logging` number, rounded down to one of the five."""
-        self._log(level_of(level), event, fields)
+    warn = warning
+    fatal = critical
 
-    def is_enabled_for(self, level: int) -> bool:
-        """Whether records of a level, given as a `logging` number, are written."""
+    def log(self, level: int | str, event: str = _UNSAID, /, *args: object, **fields: object) -> None:
+        """Log at a level given as a `logging` number, rounded down to one of the five, or by its name."""
+        try:
+            self._log(level_of(level), event, fields, args)
+        except RecursionError:
+            return  # nor is there room for saying so
+        except Exception as failure:  # noqa: BLE001 -- see the rule; until=never
+            _failed(failure)
+
+    def is_enabled_for(self, level: int | str) -> bool:
+        """Whether records of a level, given as a `logging` number or by its name, are written."""
+        number = level if type(level) is int else level_of(level).number
         destination = current
         if destination is None:
-            return logging.getLogger(self._name or None).isEnabledFor(level)
-        return destination.threshold <= level
+            return logging.getLogger(self._name or None).isEnabledFor(number)
+        return destination.threshold <= number
 
-    def bind(self, **fields: object) -> Self:
+    def bind(self, /, **fields: object) -> Self:
         """A logger like this one, with `fields` on every record."""
         return type(self)(self._name, {**self._fields, **fields})
 
@@ -141,31 +194,42 @@ class Logger:
             self._name, {name: value for name, value in self._fields.items() if name not in names}
         )
 
-    def new(self, **fields: object) -> Self:
+    def new(self, /, **fields: object) -> Self:
         """A logger with `fields`, and nothing that was bound before."""
         return type(self)(self._name, fields)
 
-    def _log(self, level: Level, event: str, fields: dict[str, object]) -> None:
+    def _log(
+        self, level: Level, event: str, fields: dict[str, object], args: tuple[object, ...] = ()
+    ) -> None:
         destination = current
+        if event is _UNSAID:  # structlog's keyword
+            event = fields.pop("event", event)  # type: ignore[assignment]  # -- whatever the caller gave; until=never
         if destination is None:
-            self._elsewhere(level, event, fields)
-        elif destination.threshold <= level.number:
-            destination.emit(
-                level, event, {**self._fields, **fields} if self._fields else fields, CONTEXT.get()
-            )
+            from quickwins.logs._elsewhere import say  # takes a while, and most processes need it never
 
-    def _elsewhere(self, level: Level, event: str, fields: dict[str, object]) -> None:
-        """Log as the application did before."""
-        said = {**self._fields, **fields}
-        structlog: Any = sys.modules.get("structlog")
-        if structlog is not None and structlog.is_configured():
-            structlog.get_logger(*([self._name] if self._name else [])).log(level.number, event, **said)
-            return
-        logger = logging.getLogger(self._name or None)
-        if logger.isEnabledFor(level.number):
-            own = {name: said.pop(name) for name in _STANDARD_EXTRA & said.keys()}
-            shown = "".join(f" {name}={value}" for name, value in said.items())
-            logger.log(level.number, "%s%s", event, shown, extra={"event": event, "fields": said}, **own)  # type: ignore[arg-type]  # -- the application's own words for logging; until=never
+            say(level, self._name, event, args, {**self._fields, **fields})
+        elif destination.threshold <= level.number:
+            hits: list[RedactionRule] | None = [] if args else None
+            if hits is not None:
+                event = destination.interpolated(event, args, hits)
+            said = {**self._fields, **fields} if self._fields else fields
+            destination.emit(level, event, said, CONTEXT.get(), hits)
+
+
+def _failed(failure: Exception) -> None:
+    """What a call does that could not log.
+
+    Raises:
+        ConfigError: Where strict mode raised it.
+    """
+    if isinstance(failure, ConfigError) and current is not None:
+        raise failure
+    try:
+        from quickwins.logs._elsewhere import failed
+
+        failed(failure)
+    except Exception:  # noqa: BLE001 -- there is no room for another call; until=never
+        return
 
 
 def get_logger(name: str = "") -> Logger:

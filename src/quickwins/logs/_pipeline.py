@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import AbstractContextManager
 from types import MappingProxyType
@@ -19,7 +18,7 @@ from quickwins.logs._render.line import Renderer
 from quickwins.logs._render.values import Walk
 from quickwins.logs._sampling import Sampler, Sampling
 from quickwins.logs._takeover import structlog
-from quickwins.logs._takeover.records import message, said
+from quickwins.logs._takeover.records import said
 from quickwins.logs._takeover.stdlib import Takeover
 from quickwins.logs.metrics import DROPPED, RECORDS, REDACTIONS, SECONDS, SINK_ERRORS
 from quickwins.logs.redaction._rules import Redaction
@@ -27,6 +26,7 @@ from quickwins.logs.redaction._scan import Scanner
 from quickwins.logs.sink._sink import Sink
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Mapping
 
     from prometheus_client import CollectorRegistry
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from quickwins.core.flags import Flag
     from quickwins.logs._context import Context
     from quickwins.logs._levels import Level
+    from quickwins.logs.redaction._rules import RedactionRule
     from quickwins.logs.sink._outlet import Outage
 
 _MEASURED = 64
@@ -135,14 +136,29 @@ class Pipeline(AbstractContextManager["Pipeline"]):
 
     # On the way.
 
-    def emit(self, level: Level, event: str, fields: dict[str, object], context: Context) -> None:
-        """Make a line and hand it on. The level has been checked already; `fields` may be changed."""
+    def emit(
+        self,
+        level: Level,
+        event: str,
+        fields: dict[str, object],
+        context: Context,
+        hits: list[RedactionRule] | None = None,
+    ) -> None:
+        """Make a line and hand it on. The level has been checked already; `fields` may be changed.
+
+        Args:
+            level: Of the record.
+            event: What happened.
+            fields: What is said of it.
+            context: Where.
+            hits: What was redacted on the way here.
+        """
         # Threads don't interfere: the interpreter doesn't switch between reading and storing a list's item.
         self._records[level.index] = count = self._records[level.index] + 1
         started = 0.0 if count % _MEASURED else time.perf_counter()
         extra = None if self._sampler is None else self._sampled_as(self._sampler, level, event, fields)
         if extra is not _LEFT_OUT:
-            self._sink_put(self._renderer.line(level, event, fields, context, extra), level.severity)
+            self._sink_put(self._renderer.line(level, event, fields, context, extra, hits), level.severity)
         if started:
             self._seconds += time.perf_counter() - started
 
@@ -160,23 +176,20 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         """A record of the standard library."""
         if record.levelno < self.threshold:
             return
+        walk = Walk(self._scanner)
         try:
-            event, fields = said(record, self._shown)
+            event, fields = said(record, walk)
         except Exception as broken:  # noqa: BLE001 -- a log call never raises, whatever a record holds; until=never
             event, fields = "log.failed", {"logger": record.name, "kind": type(broken).__name__}
         try:
-            self.emit(level_of(record.levelno), event, fields, CONTEXT.get())
+            self.emit(level_of(record.levelno), event, fields, CONTEXT.get(), walk.hits)
         except ConfigError:  # strict mode is for what is logged with our logger
             if self._strict:
                 raise
 
-    def _shown(self, value: object) -> object:
-        return Walk(self._scanner).value(value)
-
-    def interpolated(self, event: object, args: tuple[object, ...]) -> str:
-        """`event` with `args` in it, as far as they may be shown."""
-        record = logging.LogRecord("", 0, "", 0, event, args, None)
-        return message(record, self._shown)
+    def interpolated(self, event: object, args: tuple[object, ...], hits: list[RedactionRule]) -> str:
+        """`event` with `args` in it, as far as they may be shown; `hits` gets a rule for each thing that is not."""
+        return Walk(self._scanner, hits).filled(event, args)
 
     def _recovered(self, outage: Outage) -> bytes:
         fields: dict[str, object] = {

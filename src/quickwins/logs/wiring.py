@@ -44,6 +44,7 @@ class Logs:
         self._registry = registry
         self._clock = clock
         flags.guard(_check)
+        self._hide(flags.snapshot)
 
     def asgi(self, app: App, *, trusted: bool | Callable[[Scope], bool] = False) -> LogMiddleware:
         """`app` with a context for each request, and a line at its end."""
@@ -73,6 +74,7 @@ class Logs:
 
     def apply(self, snapshot: Snapshot) -> None:
         """Log, or let the application log as it did, by the flag; with the settings of `snapshot`."""
+        self._hide(snapshot)
         _LOGGING.follow(self, snapshot)
 
     async def close(self) -> None:
@@ -81,6 +83,12 @@ class Logs:
         if self.pipeline is not None:
             self.pipeline.close()
             self.pipeline = None
+
+    def _hide(self, snapshot: Snapshot) -> None:
+        """Have our loggers hide what the file calls private while structured logging is off, too."""
+        from quickwins.logs._elsewhere import redact
+
+        redact(_redaction(snapshot.settings.section(self.section, self.model)))
 
     def begin(self) -> None:
         """See `OnePerProcess`."""

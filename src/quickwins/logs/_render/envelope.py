@@ -29,6 +29,7 @@ ENVELOPE = frozenset(
         "exception.frames",
         "exception.stack_hash",
         "exception.causes",
+        "exception.members",
         "log.redactions",
         "log.sample_rate",
         "log.dropped",
@@ -42,7 +43,7 @@ ALWAYS_DECLARED = frozenset({"exc_info", "name", "service"})
 """What any event may say besides its declared fields: its exception, and what `Reporter` adds."""
 
 MAX_LINE_BYTES = 16_384
-"""The most that a line holds before `log.dropped` and `seq`; a longer one keeps its envelope and says so."""
+"""The most that a line holds before `log.dropped` and `seq`; a longer one loses its largest values, and says so."""
 
 
 def apart(

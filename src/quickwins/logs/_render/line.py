@@ -3,8 +3,9 @@
 Three ways, each the next one's fallback:
 
 1. All values are plain, or strings known to be harmless: the call's fields go to orjson as they are.
-2. Something is to be redacted, escaped, bounded or moved: a copy is made (`slow`), then the same.
-3. Even that failed, because an object of the caller's broke: a line that says so.
+2. Something is to be redacted, escaped, bounded or moved: a copy is made (`slow`), then the same. A value that breaks there
+   is named, and the others stay.
+3. Even that failed, as close to the recursion limit, or for an event that isn't a text: a line that says so.
 
 What is expensive to make is remembered (`memory`), and the scanner knows which strings are harmless.
 """
@@ -18,7 +19,7 @@ from quickwins.core.errors import ConfigError, needs_extra
 from quickwins.logs._render.envelope import MAX_LINE_BYTES
 from quickwins.logs._render.memory import Bound, Memory
 from quickwins.logs._render.slow import slowly
-from quickwins.logs._render.values import LARGEST_PLAIN_INTEGER, PLAIN
+from quickwins.logs._render.values import LARGEST_PLAIN_INTEGER, PLAIN, Walk, type_name
 
 with needs_extra("logs"):
     import orjson
@@ -74,6 +75,7 @@ class Renderer:
         fields: dict[str, object],
         context: Context,
         extra: Mapping[str, object] | None = None,
+        hits: list[RedactionRule] | None = None,
     ) -> bytes:
         """One line without its closing brace.
 
@@ -83,6 +85,7 @@ class Renderer:
             fields: What the call says; may be changed.
             context: What is bound.
             extra: Envelope fields that our own code adds; not looked at for secrets.
+            hits: What was redacted before.
 
         Raises:
             ConfigError: In strict mode, a declared event has an undeclared field. Nothing else is ever raised.
@@ -99,7 +102,8 @@ class Renderer:
             stamp = self._second
             if stamp[0] != second:
                 stamp = self._stamp(second)
-            hits: list[RedactionRule] = []
+            if hits is None:
+                hits = []
             if extra is None and head.plain and bound.plain and bound.names.isdisjoint(fields):
                 names, clean = head.names, self._clean
                 for name, value in fields.items():
@@ -137,12 +141,32 @@ class Renderer:
         except ConfigError:
             raise
         except Exception as broken:  # noqa: BLE001 -- a log call never raises, whatever the caller's objects do; until=never
-            return self._minimal(level, event, broken)
+            return self._carefully(level, event, fields, context, extra, broken)
 
     def _stamp(self, second: int) -> tuple[int, bytes]:
         text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
         self._second = stamp = (second, f'{{"timestamp":"{text}'.encode())
         return stamp
+
+    def _carefully(
+        self,
+        level: Level,
+        event: object,
+        fields: dict[str, object],
+        context: Context,
+        extra: Mapping[str, object] | None,
+        broken: Exception,
+    ) -> bytes:
+        """The line again, remembering nothing: an event or a name was no plain text, and did what it liked."""
+        memory = self._memory
+        try:
+            plain = event if type(event) is str else str(Walk(memory.scanner).value(event))
+            head, bound = memory.learn_head(level, plain), memory.learn_context(context)
+            second, below = divmod(self._wall_ns(), 1_000_000_000)
+            start = b"%b%06d%b" % (self._stamp(second)[1], below // 1_000, head.text)
+            return slowly(memory, start, head, plain, fields, bound, extra, [])
+        except Exception:  # noqa: BLE001 -- a log call never raises, whatever the caller's objects do; until=never
+            return self._minimal(level, event, broken)
 
     def _minimal(self, level: Level, event: object, broken: Exception) -> bytes:
         """What can always be said: when, how bad, and which error kept the rest from being said."""
@@ -152,7 +176,7 @@ class Renderer:
             "severity_text": level.text,
             "severity_number": level.severity,
             "event.name": name,
-            "log.error": type(broken).__name__,
+            "log.error": type_name(type(broken)),
         }
         return b'%b%06dZ",%b,%b' % (
             self._stamp(second)[1],

@@ -138,6 +138,7 @@ class Memory:
         """The head of `event`'s lines at `level`, made; remembered if it is harmless."""
         walk = Walk(self.scanner)
         name = walk.value(event[:MAX_EVENT_LENGTH] if type(event) is str else event)
+        name = name if type(name) is str else str(name)
         text = as_json({"severity_text": level.text, "severity_number": level.severity, "event.name": name})
         known = self._declared.get(event) if type(event) is str else None
         count = self.count(walk.hits)
@@ -185,7 +186,9 @@ class Memory:
         names, clean = self.names, self.scanner.clean
         for name, value in fields.items():
             if name == "correlation_id":
-                if value == trace.get("trace_id"):  # as of a request that came without one
+                if type(value) is str and value == trace.get(
+                    "trace_id"
+                ):  # as of a request that came without one
                     continue
             elif name not in names and not self.learn_name(self._free, "", name):
                 return False

@@ -9,6 +9,9 @@ from quickwins.logs._render.envelope import MAX_LINE_BYTES, apart, as_json
 from quickwins.logs._render.exceptions import described, exception_in
 from quickwins.logs._render.values import Walk
 
+_ROOM = 128
+"""For saying what was left out."""
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -59,5 +62,24 @@ def slowly(
     line = b"".join((start, text, b"," + as_json(own)[1:-1] if own else b""))
     if len(line) <= MAX_LINE_BYTES:
         return line
-    said = {"log.error": f"a line of {len(line)} bytes is too long", **(extra or {})}
-    return start + b"," + as_json(said)[1:-1]
+    return _shortened(start, {**bound.fields, **own}, len(line))
+
+
+def _shortened(start: bytes, fields: dict[str, object], length: int) -> bytes:
+    """A line that fits: without its largest values, and, should even their names be too much, without those."""
+    excess, left_out = length + _ROOM - MAX_LINE_BYTES, 0
+    sizes = sorted(((len(as_json({"": value})) - 5, name) for name, value in fields.items()), reverse=True)
+    for size, name in sizes:
+        mark = f"<{size} bytes>"
+        if excess <= 0 or size <= len(mark) + 2:
+            break
+        fields[name] = mark
+        left_out += 1
+        excess -= size - len(mark) - 2
+    for name in sorted(fields, key=len, reverse=True):
+        if excess <= 0:
+            break
+        excess -= len(as_json({name: fields.pop(name)}))
+    what = "a value is" if left_out == 1 else f"{left_out} values are"
+    fields["log.error"] = f"{what} left out: the line was {length} bytes long"
+    return start + b"," + as_json(fields)[1:-1]

@@ -2,6 +2,11 @@
 
 `Walk` makes a copy of one line's fields. What it does not know becomes `<TypeName>`; depth, breadth and the total
 number of values are limited, which also ends cycles; the line says what was left out.
+
+The trap: values are other people's objects. `isinstance` asks them for their `__class__`, so types are looked at instead, and
+of subclasses only the methods of the known class are called. A container is copied before anything else is done with it,
+in one step of the interpreter, since another thread may change it. A value that breaks all the same is `<TypeName>`, too, and
+the others stay.
 """
 
 from __future__ import annotations
@@ -9,13 +14,18 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import enum
+import fractions
+import numbers
 import pathlib
 import re
+import sys
 import uuid
+from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from quickwins.logs.redaction._rules import RedactionRule
     from quickwins.logs.redaction._scan import Scanner
@@ -59,14 +69,18 @@ class Walk:
         copy: dict[str, object] = {}
         scanner = self._scanner
         clean = scanner.clean
-        for place, (key, value) in enumerate(source.items()):
+        items: Any = _ITEMS(source) if issubclass(type(source), dict) else source.items()
+        for place, (key, value) in enumerate(list(islice(items, MAX_ITEMS + 1))):
             if place >= MAX_ITEMS or self._left <= 0:
-                copy[self._unused(copy, "...")] = f"{len(source) - place} more"
+                copy[self._unused(copy, "...")] = f"{len(items) - place} more"
                 break
             self._left -= 1
             if type(key) is str:
                 name = key if key in clean else scanner.text(key, self.hits)
                 sensitive = scanner.key(key)
+            elif issubclass(type(key), str):
+                key = str.__str__(key)  # noqa: PLW2901 -- the same key, without what its class does; until=never
+                name, sensitive = scanner.text(key, self.hits), scanner.key(key)
             else:
                 name, sensitive = self._key(key), False
             if name in copy:  # two keys look alike once they are redacted
@@ -92,23 +106,51 @@ class Walk:
             return value
         if kind is int:
             return self._integer(value)
-        if kind is dict or kind is list or kind is tuple:
-            if depth >= MAX_DEPTH:
-                return _named(value)
-            return self.mapping(value, depth + 1) if kind is dict else self._items(value, depth + 1)
-        return self._other(value, depth)
+        try:
+            return self._other(value, kind, depth)
+        except Exception:  # noqa: BLE001 -- whatever a value's own code raises; until=never
+            return _named(value)
+
+    def filled(self, template: Any, args: Any) -> str:
+        """`template` with `args` for its `%`, as far as they may be shown; never raises.
+
+        What is hidden, and what is no number where one is asked for, is put in as text. Of a template that asks for more
+        than there is, the rest stays as it is.
+
+        Args:
+            template: Usually a text.
+            args: A tuple, or a mapping.
+        """
+        if type(template) is not str:
+            template = str(self.value(template))
+        text: str = template
+        if not args:
+            return text
+        if type(args) is tuple and len(args) == 1 and issubclass(type(args[0]), dict) and args[0]:
+            args = args[0]  # as `logging` does it
+        named = issubclass(type(args), Mapping)
+        if not named and type(args) is not tuple:
+            args = (args,)
+        shown: Any = self.mapping(args) if named else tuple([self.value(one) for one in args])
+        try:
+            return f"{text % shown}"
+        except Exception:  # noqa: BLE001 -- templates that don't fit are common, and no reason to lose a line; until=never
+            pieces = iter(() if named else zip(args, shown, strict=True))
+            by_name = {name: (args.get(name), one) for name, one in shown.items()} if named else {}
+            return _CONVERSION.sub(lambda found: _piece(found, pieces, by_name), text)
 
     def _items(self, source: Iterable[Any], depth: int) -> list[object]:
         copy: list[object] = []
-        for value in source:
+        for value in list(islice(source, MAX_ITEMS + 1)):
             if len(copy) >= MAX_ITEMS or self._left <= 0:
                 copy.append("...")
                 break
             self._left -= 1
-            copy.append(self._pair(value) if _is_pair(value) else self.value(value, depth))
+            pair = _pair_in(value)
+            copy.append(self.value(value, depth) if pair is None else self._pair(pair))
         return copy
 
-    def _pair(self, pair: tuple[str, Any] | list[Any]) -> list[object]:
+    def _pair(self, pair: list[Any]) -> list[object]:
         """One of a list of names and values, such as headers: a mapping in another form."""
         return [part for item in self.mapping({pair[0]: pair[1]}, MAX_DEPTH - 1).items() for part in item]
 
@@ -121,18 +163,26 @@ class Walk:
             return self._scanner.text(str(value), self.hits) if value.bit_length() <= 512 else "<int>"  # noqa: PLR2004 -- any bound will do; until=never
         return self._scanner.number(value, self.hits)
 
-    def _other(self, value: Any, depth: int) -> object:
+    def _other(self, value: Any, kind: type, depth: int) -> object:
+        for container in _CONTAINERS:
+            if issubclass(kind, container):
+                if depth >= MAX_DEPTH:
+                    return _named(value)
+                if container is dict:
+                    return self.mapping(value, depth + 1)
+                return self._items(container.__iter__(value), depth + 1)
         for known, make in _KNOWN:
-            if isinstance(value, known):
-                made = make(value)
-                return (
-                    self._scanner.text(made, self.hits) if type(made) is str else self.value(made, depth + 1)
-                )
-        if isinstance(value, (dict, list, tuple, set, frozenset)) and depth < MAX_DEPTH:
-            return (
-                self.mapping(value, depth + 1) if isinstance(value, dict) else self._items(value, depth + 1)
-            )
+            if issubclass(kind, known):
+                return self._made(make(value), kind, depth)
+        numpy: Any = sys.modules.get("numpy")
+        if numpy is not None and issubclass(kind, numpy.generic):
+            return self._made(value.item(), kind, depth)
         return _named(value)
+
+    def _made(self, made: object, kind: type, depth: int) -> object:
+        if type(made) is str:
+            return self._scanner.text(made, self.hits)
+        return f"<{type_name(kind)}>" if type(made) is kind else self.value(made, depth + 1)
 
     def _key(self, key: object) -> str:
         made = self.value(key, MAX_DEPTH)
@@ -152,16 +202,62 @@ class Walk:
         return made
 
 
-def _is_pair(value: object) -> bool:
-    if not isinstance(value, (tuple, list)) or len(value) != 2:  # noqa: PLR2004 -- a pair; until=never
-        return False
-    return type(value[0]) is str
+def _pair_in(value: object) -> list[Any] | None:
+    """A name and its value, if `value` is that."""
+    kind: Any
+    for kind in (tuple, list):
+        if issubclass(type(value), kind):
+            parts: list[Any] = list(islice(kind.__iter__(value), 3))
+            return parts if len(parts) == 2 and type(parts[0]) is str else None  # noqa: PLR2004 -- a pair; until=never
+    return None
+
+
+def type_name(kind: type) -> str:
+    """The name of a class, which its metaclass isn't asked for."""
+    return _name_of(kind)
 
 
 def _named(value: object) -> str:
-    return f"<{type(value).__name__}>"
+    return f"<{_name_of(type(value))}>"
 
 
+_name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
+
+_CONVERSION = re.compile(
+    r"%(?:\((?P<key>[^()]*)\))?(?P<form>[#0 +-]*(?P<width>\*)?[0-9]*(?:\.(?P<precision>\*)?[0-9]*)?)[hlL]?"
+    r"(?P<kind>[diouxXeEfFgGcrsa%])"
+)
+"""After "printf-style String Formatting" in the standard library's reference."""
+
+
+def _piece(found: re.Match[str], pieces: Any, named: Mapping[str, Any]) -> str:
+    """What stands for one conversion of a template."""
+    kind, form = found["kind"], found["form"]
+    if kind == "%":
+        return "%"
+    if found["key"] is not None:
+        value, shown = named.get(found["key"], (None, found[0]))
+    else:
+        stars = [next(pieces, (0, 0))[1] for star in (found["width"], found["precision"]) if star]
+        for star in stars:
+            form = form.replace("*", str(star) if type(star) is int else "", 1)
+        value, shown = next(pieces, (found[0], found[0]))
+    try:
+        return str(f"%{form}{kind}" % (shown if kind in "sra" else _number(value, shown),))
+    except Exception:  # noqa: BLE001 -- it is no number, or the number's class raises; until=never
+        return str(shown)
+
+
+def _number(value: Any, shown: object) -> object:
+    """The number that `shown` is the text of."""
+    for kind in (decimal.Decimal, fractions.Fraction):
+        if issubclass(type(value), kind) and str(kind(value)) == shown:
+            return kind(value)
+    return shown
+
+
+_ITEMS: Any = dict.items
+_CONTAINERS: tuple[Any, ...] = (dict, list, tuple, set, frozenset)
 _KNOWN: tuple[tuple[type | tuple[type, ...], Callable[[Any], object]], ...] = (
     (enum.Enum, lambda one: one.value if type(one.value) in {str, int, bool} else one.name),
     (str, str.__str__),
@@ -174,6 +270,11 @@ _KNOWN: tuple[tuple[type | tuple[type, ...], Callable[[Any], object]], ...] = (
     (uuid.UUID, uuid.UUID.__str__),
     (decimal.Decimal, decimal.Decimal.__str__),
     (pathlib.PurePath, pathlib.PurePath.__str__),
-    ((bytes, bytearray, memoryview), lambda one: f"<{type(one).__name__} {len(one)}>"),
+    ((bytes, bytearray, memoryview), lambda one: f"<{type_name(type(one))} {len(one)}>"),
+    (complex, complex.__str__),
+    (fractions.Fraction, fractions.Fraction.__str__),
+    (numbers.Integral, int),
+    (numbers.Real, float),
 )
-"""Types that are shown, and how: by methods of the standard library's classes alone, so that no `repr` of others runs."""
+"""Types that are shown, and how: by methods of the standard library's classes alone, so that no `repr` of others runs. Other
+numbers, such as numpy's, are asked for theirs."""

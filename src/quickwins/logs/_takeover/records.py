@@ -8,33 +8,39 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from quickwins.core.events import LOGGER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from quickwins.logs._render.values import Walk
 
 FREE_TEXT = "log.record"
 """The event of a record that is a sentence and not a fact."""
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "event", "fields"}
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_OURS = frozenset({"body", "logger", "exc_info"})
+"""What a line says of a record itself: a field of that name that came with `extra=` is `extra.body`, and so on."""
 _ACCESS = ("uvicorn.access", 5)
 _REPR_FREE = re.compile(r"[^\n(<]*")
 """asyncio's messages end in the `repr` of tasks, callbacks and their arguments."""
 
 
-def said(record: logging.LogRecord, shown: Callable[[object], object]) -> tuple[str, dict[str, object]]:
+def said(record: logging.LogRecord, walk: Walk) -> tuple[str, dict[str, object]]:
     """The event and the fields of `record`.
 
     Args:
         record: As a handler gets it.
-        shown: What may be shown of an argument.
+        walk: What makes the message, of what may be shown.
     """
     attributes = record.__dict__
     event, given = attributes.get("event"), attributes.get("fields")
     fields: dict[str, object]
-    if type(event) is str and isinstance(given, Mapping):  # what `core.events` reports
+    extra = attributes.keys() - _STANDARD
+    if record.name == LOGGER and type(event) is str and isinstance(given, Mapping):  # of `core.events`
         fields = dict(given)
         fields.pop("service", None)
+        extra -= {"event", "fields"}
     elif record.name == _ACCESS[0] and isinstance(record.args, tuple) and len(record.args) == _ACCESS[1]:
         _, method, _, _, status = (
             record.args
@@ -46,32 +52,13 @@ def said(record: logging.LogRecord, shown: Callable[[object], object]) -> tuple[
             "logger": record.name,
         }
     else:
-        body = message(record, shown)
+        body = walk.filled(record.msg, record.args)
         if record.name == "asyncio":
             body = (_REPR_FREE.match(body) or [""])[0].rstrip()
         event = FREE_TEXT
         fields = {"body": body, "logger": record.name}
-    if len(attributes) > len(_STANDARD) - 5:  # something may have come with `extra=`
-        for name, value in attributes.items():
-            if name not in _STANDARD:
-                fields[name] = value
+    for name in extra:
+        fields[f"extra.{name}" if name in _OURS else name] = attributes[name]
     if record.exc_info:
         fields["exc_info"] = record.exc_info
     return event, fields
-
-
-def message(record: logging.LogRecord, shown: Callable[[object], object]) -> str:
-    """The message of `record` with its arguments in it; the bare template where they don't fit."""
-    template: Any = record.msg
-    if type(template) is not str:
-        made = shown(template)
-        return made if type(made) is str else str(made)
-    arguments: Any = record.args
-    if not arguments:
-        return template
-    try:
-        if isinstance(arguments, Mapping):
-            return template % {key: shown(value) for key, value in arguments.items()}
-        return template % tuple(shown(value) for value in arguments)
-    except Exception:  # noqa: BLE001 -- templates that don't fit their arguments are common, and no reason to lose a line; until=never
-        return template

@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from quickwins.logs import _logger
-from quickwins.logs._levels import CRITICAL, DEBUG, ERROR, INFO, WARNING, level_of
 from quickwins.logs._logger import Logger
 
 if TYPE_CHECKING:
@@ -18,38 +16,7 @@ class StructlogLogger(Logger):
 
     __slots__ = ()
 
-    def debug(self, event: str, /, *args: object, **fields: object) -> None:
-        """`Logger.debug`, with `args` for the `%` in `event`."""
-        self._log(DEBUG, _with(event, args), fields)
-
-    def info(self, event: str, /, *args: object, **fields: object) -> None:
-        """`Logger.info`, with `args` for the `%` in `event`."""
-        self._log(INFO, _with(event, args), fields)
-
-    def warning(self, event: str, /, *args: object, **fields: object) -> None:
-        """`Logger.warning`, with `args` for the `%` in `event`."""
-        self._log(WARNING, _with(event, args), fields)
-
-    def error(self, event: str, /, *args: object, **fields: object) -> None:
-        """`Logger.error`, with `args` for the `%` in `event`."""
-        self._log(ERROR, _with(event, args), fields)
-
-    def critical(self, event: str, /, *args: object, **fields: object) -> None:
-        """`Logger.critical`, with `args` for the `%` in `event`."""
-        self._log(CRITICAL, _with(event, args), fields)
-
-    def exception(self, event: str, /, *args: object, **fields: object) -> None:
-        """`Logger.exception`, with `args` for the `%` in `event`."""
-        fields.setdefault("exc_info", True)
-        self._log(ERROR, _with(event, args), fields)
-
-    def log(self, level: int, event: str, /, *args: object, **fields: object) -> None:
-        """`Logger.log`, with `args` for the `%` in `event`."""
-        self._log(level_of(level), _with(event, args), fields)
-
-    msg = info
-    warn = warning
-    fatal = critical
+    msg = Logger.info
 
     async def adebug(self, event: str, /, *args: object, **fields: object) -> None:
         """As `debug`, which waits for nothing; structlog's asynchronous name for it."""
@@ -78,13 +45,6 @@ class StructlogLogger(Logger):
     async def alog(self, level: int, event: str, /, *args: object, **fields: object) -> None:
         """As `log`; structlog's asynchronous name for it."""
         self.log(level, event, *args, **fields)
-
-
-def _with(event: str, args: tuple[object, ...]) -> str:
-    if not args:
-        return event
-    destination = _logger.current
-    return event if destination is None else destination.interpolated(event, args)
 
 
 def configure() -> dict[str, Any]:

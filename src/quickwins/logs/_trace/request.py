@@ -110,7 +110,9 @@ def departing(context: Context) -> list[tuple[str, str]]:
         headers.append((TRACESTATE, trace.tracestate))
     # Anybody may have bound anything under the name; most often it is the trace's own, which needs no check.
     correlation = context.fields.get("correlation_id")
-    if correlation != trace.trace_id:
+    if type(correlation) is not str:
+        correlation = None
+    elif correlation != trace.trace_id:
         correlation = parse_correlation(correlation, trusted=True)
     if correlation is not None:
         headers.append((CORRELATION, correlation))

@@ -90,7 +90,8 @@ class Scanner:
 
     def hidden(self, name: str, value: object, hits: list[RedactionRule]) -> str:
         """What stands in the place of `value` under a private name: a pseudonym where there may be one."""
-        if self._secret is not None and isinstance(value, str):
+        if self._secret is not None and issubclass(type(value), str):  # `isinstance` asks the value
+            value = str.__str__(value)
             kind = names.kind(name)
             if kind == "email" and "@" in value:
                 hits.append(_EMAIL)

@@ -9,6 +9,7 @@ import json
 import pathlib
 import sys
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -255,23 +256,208 @@ def test_depth_breadth_and_cycles_are_bounded() -> None:
     assert len(json.dumps(made({"x": wide}))) < MAX_LINE_BYTES
 
 
-def test_a_line_that_is_too_long_says_so() -> None:
-    line = made({f"x{number}": f"{number} " * 1_000 for number in range(20)})
-    assert line["log.error"].startswith("a line of ")
-    assert line["event.name"] == "a"
+def test_a_line_that_is_too_long_loses_its_largest_values() -> None:
+    line = made({"small": 1, **{f"x{number}": f"{number} " * 1_000 for number in range(20)}})
+    assert len(json.dumps(line)) <= MAX_LINE_BYTES + 100
+    kept = [name for name in line if name.startswith("x") and not line[name].startswith("<")]
+    assert line["log.error"].startswith(f"{20 - len(kept)} values are left out: the line was ")
+    assert line["small"] == 1
+    assert len(kept) >= 4, "no more than is needed"
     plain = made({f"x{number}": "word " * 48 for number in range(90)})
-    assert plain["log.error"].startswith("a line of "), "the fast way has the same bound"
+    assert "left out" in plain["log.error"], "the fast way has the same bound"
 
 
-def test_what_breaks_in_a_line_leaves_a_line_that_says_so(configure: Configure, written: Written) -> None:
+def test_one_large_value_costs_neither_context_nor_exception_nor_the_other_fields() -> None:
+    items = ["word " * 60 for _ in range(99)]
+    line = made({"items": items, "a": "b", "exc_info": raised()}, Context({"tenant": "t1"}))
+    assert (line["a"], line["tenant"], line["exception.type"]) == ("b", "t1", "KeyError")
+    assert line["items"].endswith(" bytes>")
+    assert line["log.error"].startswith("a value is left out: ")
+
+
+def test_a_large_value_that_is_bound_is_left_out_as_well() -> None:
+    line = made({"a": "b"}, Context({"tenant": "t1", "items": ["word " * 60 for _ in range(99)]}))
+    assert (line["a"], line["tenant"], line["items"][0]) == ("b", "t1", "<")
+
+
+def test_names_that_are_too_much_themselves_leave_a_line_that_fits() -> None:
+    line = made({f"{number}" * 2_000: number for number in range(90)} | {"a": "b"})
+    assert len(json.dumps(line)) <= MAX_LINE_BYTES
+    assert line["a"] == "b"
+    assert "left out" in line["log.error"]
+
+
+class Hostile:
+    """Does in every way it can what a log call must not ask for."""
+
+    def _raise(self, *args: object) -> Any:
+        raise RuntimeError(SECRET)
+
+    __class__ = property(_raise)
+    __str__ = __repr__ = __bool__ = __len__ = __iter__ = __eq__ = __format__ = _raise
+    __hash__ = None  # type: ignore[assignment]  # -- as any class that has `__eq__`; until=never
+
+
+class BrokenText(str):
+    __slots__ = ()
+
+    def _raise(self, *args: object) -> Any:
+        raise RuntimeError(SECRET)
+
+    __str__ = __repr__ = __format__ = __len__ = __contains__ = __eq__ = _raise
+    __hash__ = str.__hash__
+
+
+class BrokenList(list[object]):
+    def __iter__(self) -> Any:
+        raise RuntimeError(SECRET)
+
+    __len__ = __iter__
+
+
+class BrokenName(type):
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]  # -- what the test is about; until=never
+        raise RuntimeError(SECRET)
+
+
+class Nameless(metaclass=BrokenName):
+    pass
+
+
+class BrokenZone(dt.tzinfo):
+    def utcoffset(self, when: dt.datetime | None) -> Any:
+        raise RuntimeError(SECRET)
+
+    dst = tzname = utcoffset
+
+
+class BrokenError(Exception):
+    __module__ = Hostile()  # type: ignore[assignment]  # -- what the test is about; until=never
+
+    @property
+    def __cause__(self) -> Any:  # type: ignore[override]  # -- what the test is about; until=never
+        raise RuntimeError(SECRET)
+
+
+@pytest.mark.parametrize(
+    ("make", "shown"),
+    [
+        pytest.param(Hostile, "<Hostile>", id="an object"),
+        pytest.param(
+            lambda: [1, Hostile(), {"b": Hostile(), "c": 2}],
+            [1, "<Hostile>", {"b": "<Hostile>", "c": 2}],
+            id="within",
+        ),
+        pytest.param(lambda: {Hostile: 1}, {"<type>": 1}, id="a key"),
+        pytest.param(lambda: BrokenText("text"), "text", id="a text"),
+        pytest.param(
+            lambda: {BrokenText("password"): "hunter2"}, {"password": "[redacted:key]"}, id="a text as a key"
+        ),
+        pytest.param(lambda: BrokenMapping(a=1), {"a": 1}, id="a dictionary"),
+        pytest.param(lambda: BrokenList([1, Hostile()]), [1, "<Hostile>"], id="a list"),
+        pytest.param(
+            lambda: [1, BrokenList(["password", "hunter2"])], [1, ["password", "[redacted:key]"]], id="a pair"
+        ),
+        pytest.param(Nameless, "<Nameless>", id="a class without a name"),
+        pytest.param(lambda: dt.datetime(2026, 1, 1, tzinfo=BrokenZone()), "<datetime>", id="a time"),
+    ],
+)
+def test_a_value_that_breaks_takes_nothing_else_along(
+    configure: Configure, written: Written, make: Callable[[], object], shown: object
+) -> None:
     configure()
-    log.error("cache.access", hit=BrokenMapping(a=1))
-    log.error("x", hit=BrokenMapping(a=1))
-    assert [(line["event.name"], line["log.error"]) for line in written.lines] == [
-        ("cache.access", "RuntimeError"),
-        ("x", "RuntimeError"),
-    ]
+    value = make()
+    with bound(tenant="t1", worse=value):
+        log.error("x", before=1, value=value, after=2, exc_info=raised())
+    line = written.last
+    assert (line["before"], line["value"], line["after"]) == (1, shown, 2)
+    assert (line["tenant"], line["worse"], line["exception.type"]) == ("t1", shown, "KeyError")
+    assert "log.error" not in line
     assert SECRET.encode() not in written.raw
+
+
+@pytest.mark.parametrize("make", [Hostile, lambda: BrokenText("text"), list, lambda: None, int])
+def test_an_event_that_is_no_text_leaves_a_line_with_its_fields(
+    configure: Configure, written: Written, make: Callable[[], Any]
+) -> None:
+    configure()
+    log.error(make(), a=1)
+    assert (type(written.last["event.name"]), written.last["a"]) == (str, 1)
+    assert SECRET.encode() not in written.raw
+
+
+def test_an_exception_whose_class_breaks_is_described(configure: Configure, written: Written) -> None:
+    configure()
+    log.error("x", a=1, exc_info=BrokenError(SECRET))
+    log.error("y", a=1, exc_info=Hostile())
+    log.error("z", a=1, exc_info=(Hostile(),))
+    assert [line["a"] for line in written.lines] == [1, 1, 1]
+    assert written.lines[0]["exception.type"] == "?.BrokenError"
+
+
+def test_what_another_thread_changes_meanwhile_is_shown_as_it_was_at_some_time() -> None:
+    changing: dict[str, object] = {str(number): number for number in range(50)}
+
+    class Changes(enum.Enum):
+        ONE = 1
+
+        @property
+        def name(self) -> str:
+            changing["more"] = 1
+            return "ONE"
+
+        value = name  # type: ignore[assignment]  # -- as above; until=never
+
+    changing["0"] = Changes.ONE
+    line = made({"state": changing, "all": {*range(3)}})
+    assert (line["state"]["49"], line["all"]) == (49, [0, 1, 2])
+
+
+def grouped() -> BaseException:
+    def first() -> None:
+        raise KeyError(SECRET)
+
+    def second() -> None:
+        raise OSError(SECRET)
+
+    errors: list[Exception] = []
+    for call in (first, second):
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 -- as task groups do; until=never
+            errors.append(error)
+    return ExceptionGroup(SECRET, [errors[0], ExceptionGroup(SECRET, [errors[1]])])
+
+
+def test_a_group_shows_what_is_in_it(configure: Configure, written: Written) -> None:
+    configure()
+    log.error("x", exc_info=grouped())
+    members = written.last["exception.members"]
+    assert [one["type"] for one in members] == ["KeyError", "OSError"]
+    assert [one["frames"][-1].split(":")[1] for one in members] == [
+        "grouped.<locals>.first",
+        "grouped.<locals>.second",
+    ]
+    cause = RuntimeError()
+    cause.__cause__ = grouped()
+    log.error("x", exc_info=cause)
+    assert [one["type"] for one in written.last["exception.members"]] == ["KeyError", "OSError"]
+    assert SECRET.encode() not in written.raw
+
+
+def test_groups_of_different_things_have_different_hashes_and_are_bounded() -> None:
+    def line_of(*members: Exception) -> dict[str, Any]:
+        return made({"exc_info": ExceptionGroup("g", members)})
+
+    assert line_of(KeyError())["exception.stack_hash"] == line_of(KeyError("a"))["exception.stack_hash"]
+    assert line_of(KeyError())["exception.stack_hash"] != line_of(OSError())["exception.stack_hash"]
+    deep: Exception = KeyError()
+    for _ in range(500):
+        deep = ExceptionGroup("g", [deep])
+    assert len(made({"exc_info": deep})["exception.members"]) == 1
+    many = line_of(*[KeyError() for _ in range(500)])["exception.members"]
+    assert (len(many), many[-1]) == (11, "490 more")
 
 
 def raised() -> BaseException:

@@ -4,15 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import numbers
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from quickwins.core.events import POOL_REJECTED, Reporter
-from quickwins.logs import bound
-from quickwins.logs._takeover.records import message, said
+from quickwins.logs import Redaction, bound
+from quickwins.logs._render.values import Walk
+from quickwins.logs._takeover.records import said
+from quickwins.logs.redaction._scan import Scanner
 from tests.unit.logs.conftest import Configure, Written
 from tests.unit.logs.takeover.conftest import SECRET, Loud
+
+
+class Whole(int):
+    def __str__(self) -> str:
+        return SECRET
+
+
+class Float(float):
+    def __format__(self, spec: str) -> str:
+        return SECRET
+
+
+class Counted:
+    """A number as numpy has them: no subclass of one, but registered as one."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __int__(self) -> int:
+        return self.value
+
+
+numbers.Integral.register(Counted)
 
 
 def test_records_of_the_standard_library_become_lines(configure: Configure, written: Written) -> None:
@@ -61,8 +89,22 @@ def test_an_exception_comes_with_its_record(configure: Configure, written: Writt
         pytest.param("%s %r", (Loud(), Loud()), "<Loud> '<Loud>'", id="objects are named"),
         pytest.param("%(a)s", ({"a": Loud()},), "<Loud>", id="by name"),
         pytest.param("%s", ([Loud(), "x"],), "['<Loud>', 'x']", id="objects in containers"),
-        pytest.param("%d", (Loud(),), "%d", id="an object where a number belongs"),
-        pytest.param("%s %s", ("x",), "%s %s", id="too few"),
+        pytest.param("%d", (Loud(),), "<Loud>", id="an object where a number belongs"),
+        pytest.param("%s %s", ("x",), "x %s", id="too few"),
+        pytest.param("%s %d", ("x", "y"), "x y", id="a text where a number belongs"),
+        pytest.param("%.2f s for %s", (Decimal("1.5"), "bob"), "1.50 s for bob", id="a decimal"),
+        pytest.param("%.3f for %s", (Fraction(1, 3), "bob"), "0.333 for bob", id="a fraction"),
+        pytest.param("%d of %5.1f", (Whole(7), Float(1.25)), "7 of   1.2", id="subclasses of numbers"),
+        pytest.param("%x, %.1f", (Counted(255), Counted(2)), "ff, 2.0", id="others' numbers"),
+        pytest.param(
+            "%(n).1f for %(who)s", ({"n": Decimal(2), "who": "bob"},), "2.0 for bob", id="a decimal by name"
+        ),
+        pytest.param("%*d|%-4s|%%", (5, 7, "x"), "    7|x   |%", id="widths"),
+        pytest.param("%*.*f", (7, 2, Decimal("1.5")), "   1.50", id="a width and a precision for a decimal"),
+        pytest.param(
+            "%d for %s", (4111111111111111, "bob"), "[redacted:card] for bob", id="a card as a number"
+        ),
+        pytest.param("%(password)s", ({"password": "hunter2"},), "[redacted:key]", id="a private name"),
         pytest.param("%", ("x",), "%", id="no template"),
         pytest.param("100%", (), "100%", id="no arguments"),
         pytest.param(Loud(), (), "<Loud>", id="an object instead of text"),
@@ -77,6 +119,41 @@ def test_arguments_are_put_in_without_asking_them(
     logging.getLogger("x").warning(msg, *args)
     assert written.last["body"] == shown
     assert SECRET.encode() not in written.raw
+
+
+@pytest.mark.parametrize(
+    ("extra", "fields"),
+    [
+        pytest.param({"body": {"id": 7}}, {"extra.body": {"id": 7}}, id="body"),
+        pytest.param({"logger": "mine"}, {"extra.logger": "mine"}, id="logger"),
+        pytest.param({"event": "push"}, {"event": "push"}, id="event"),
+        pytest.param({"fields": [1]}, {"fields": [1]}, id="fields"),
+        pytest.param(
+            {"event": "paid", "fields": {"amount": 3}},
+            {"event": "paid", "fields": {"amount": 3}},
+            id="both, as our own reports have them",
+        ),
+        pytest.param({"seq": 9, "name_": "x"}, {"attributes": {"seq": 9}, "name_": "x"}, id="the envelope"),
+    ],
+)
+def test_what_comes_with_extra_takes_nothing_away(
+    configure: Configure, written: Written, extra: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    configure()
+    logging.getLogger("x").warning("received %d", 1, extra=extra)
+    line = written.last
+    assert (line["event.name"], line["body"], line["logger"]) == ("log.record", "received 1", "x")
+    assert {name: line[name] for name in fields} == fields
+
+
+def test_what_is_hidden_in_a_message_is_counted(
+    configure: Configure, written: Written, registry: Any
+) -> None:
+    with configure():
+        logging.getLogger("x").warning("login of %s, %s", "bob@example.com", 4111111111111111)
+    assert written.last["log.redactions"] == 2
+    labels = {"service": "feed", "name": "", "rule": "email"}
+    assert registry.get_sample_value("log_redactions_total", labels) == 1
 
 
 def test_the_access_log_of_uvicorn_tells_neither_path_nor_address(
@@ -126,7 +203,7 @@ def test_asyncio_says_what_happened_and_not_to_whom(configure: Configure, writte
 
 def test_a_record_that_breaks_is_still_a_line(configure: Configure, written: Written) -> None:
     configure()
-    record = logging.makeLogRecord({"name": "x", "levelno": 40, "msg": "a"})
+    record = logging.makeLogRecord({"name": "quickwins", "levelno": 40, "msg": "a"})
     record.__dict__["event"], record.__dict__["fields"] = "e", {"x": Loud()}
     logging.getLogger().handle(record)
     broken = logging.makeLogRecord({"name": "x", "levelno": 40, "msg": "a", "args": Loud()})
@@ -137,10 +214,9 @@ def test_a_record_that_breaks_is_still_a_line(configure: Configure, written: Wri
 
 def test_said_leaves_the_record_as_it_was() -> None:
     record = logging.makeLogRecord(
-        {"name": "x", "msg": "a %s", "args": ("b",), "event": "e", "fields": {"service": 1}}
+        {"name": "quickwins", "msg": "a %s", "args": ("b",), "event": "e", "fields": {"service": 1}}
     )
     before = dict(record.__dict__)
-    said(record, lambda value: value)
-    message(record, lambda value: value)
+    said(record, Walk(Scanner(Redaction.strict())))
     assert record.__dict__ == before
     assert record.__dict__["fields"] == {"service": 1}
