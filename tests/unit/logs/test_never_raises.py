@@ -85,7 +85,7 @@ def mode(request: pytest.FixtureRequest, configure: Configure, text: io.StringIO
                 processors=[structlog.processors.JSONRenderer(default=lambda one: "?")],
                 logger_factory=structlog.PrintLoggerFactory(text),
             )
-    return request.param
+    return str(request.param)
 
 
 CALLS: list[Any] = [
