@@ -327,7 +327,7 @@ async def test_a_deadline_that_passes_in_line_is_the_same_refusal_wherever_the_l
         app, gate=gate if where == "at the door" else None, deadline_header="request-timeout"
     )
     async with gate.permit():
-        task = asyncio.ensure_future(call(middleware, {"headers": [(b"request-timeout", b"0.05")]}))
+        task = asyncio.ensure_future(call(middleware, {"headers": [(b"request-timeout", b"0.2")]}))
         start, body = await asyncio.wait_for(task, DEADLINE_SECONDS)
     problem = json.loads(body["body"])
     assert start["status"] == problem["status"] == 503

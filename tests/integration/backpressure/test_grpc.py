@@ -365,7 +365,7 @@ async def test_a_deadline_that_passes_in_a_line_inside_is_a_refusal_too() -> Non
     gate = Gate.queue(target_seconds=60, interval_seconds=600, size=1, name="x", registry=CollectorRegistry())
 
     async def answer(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
-        async with deadline(0.05), gate.permit():
+        async with deadline(0.2), gate.permit():
             raise AssertionError
 
     async with serving(one=grpc.unary_unary_rpc_method_handler(answer)) as channel, gate.permit():

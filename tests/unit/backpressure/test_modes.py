@@ -224,20 +224,22 @@ async def test_a_request_that_has_no_time_left_is_not_put_in_line() -> None:
 async def test_of_the_requests_deadline_and_the_arguments_the_earlier_counts_and_is_named_as_asked_for(
     outer: float, inner: float, error: type[Exception]
 ) -> None:
-    gate, leave = bound(Gate.queue(**LONG)), asyncio.Event()
-    task = await held(gate, leave)
-    with within(outer):
-        await asyncio.sleep(0.001)  # something was done before
+    clock = FakeClock()
+    gate = Gate.queue(size=1, name="search", clock=clock, registry=CollectorRegistry(), **LONG)
+    async with gate.permit():
+        with within(outer, clock=clock):
+            clock.now += 0.001  # something was done before
+            waiting = asyncio.ensure_future(gate.permit(timeout=inner).__aenter__())
+        await eventually(lambda: gate.stats().waiting == 1)
+        clock.now += 0.05
         with pytest.raises(
             TimeoutError, match=r"^no permit of pool 'search' within the 0\.05 s asked for$"
         ) as late:
-            await gate.permit(timeout=inner).__aenter__()
+            await waiting
     assert type(late.value) is error
     assert getattr(late.value, "reason", None) == (
         RejectReason.DEADLINE if error is DeadlineExceeded else None
     )
-    leave.set()
-    await task
 
 
 async def test_who_cannot_be_served_before_the_deadline_of_a_block_is_refused_at_once() -> None:
