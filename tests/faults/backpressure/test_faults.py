@@ -143,16 +143,16 @@ async def test_the_server_restarts(own_postgres: Server, kind: str) -> None:
 
 @pytest.mark.engines("postgres")
 @pytest.mark.capability(Capability.PROCESS_CONTROL)
-async def test_the_server_is_frozen_for_five_seconds(own_postgres: Server, kind: str) -> None:
+async def test_the_server_is_frozen_until_its_users_give_up(own_postgres: Server, kind: str) -> None:
     async with await connect_quickly(own_postgres.url) as pool:
         gated = gated_over(pool, kind)
-        async with load(gated, timeout_seconds=20.0) as seen:
+        async with load(gated, timeout_seconds=1.0) as seen:
             await served_more(seen)
             own_postgres.pause()
             try:
                 if kind != "off":  # nobody is kept waiting for what does not come
                     await eventually(lambda: seen["PoolExhausted"] >= WORKERS)
-                await asyncio.sleep(5.0)
+                await eventually(lambda: seen["TimeoutError"] >= SIZE)
             finally:
                 own_postgres.resume()
             await served_more(seen)
