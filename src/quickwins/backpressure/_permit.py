@@ -31,7 +31,7 @@ class Named(Protocol):
 class Giver(Named, Protocol):
     """What a permit is asked of and given back to."""
 
-    async def enter(self, permit: Permit) -> Permit:
+    async def enter(self, permit: Permit, gone: Callable[[], Awaitable[object]] | None) -> Permit:
         """Return `permit` when it is in use."""
 
     def leave(self, hold: Hold[Any], ending: Ending) -> None:
@@ -137,27 +137,20 @@ class Permit(Hold[Giver]):
                 permit.failed()
     """
 
-    __slots__ = ("gone",)
-
-    gone: Callable[[], Awaitable[object]] | None
-    """Awaited while the permit is: ends when the one it is for has gone, and the wait with it. `None`: nobody watches."""
-
-    def __init__(
-        self,
-        giver: Giver,
-        timeout_seconds: float | None,
-        priority: Priority,
-        tenant: str | None,
-        frame: FrameType,
-    ) -> None:
-        super().__init__(giver, timeout_seconds, priority, tenant, frame)
-        self.gone = None
+    __slots__ = ()
 
     # Not `async def`: that would put one more coroutine around the one that does the work.
-    def __aenter__(self) -> Coroutine[Any, Any, Permit]:
+    def entered(self, gone: Callable[[], Awaitable[object]] | None = None) -> Coroutine[Any, Any, Permit]:
+        """Wait for it as entering the block does, but no longer than for what `gone` returns; `None`: nobody watches.
+
+        Raises (when awaited):
+            CallerGone: The one that it is for has gone.
+        """
         if self.state is not NEW:
             raise ConfigError("a permit is entered once; ask the gate for another one")
-        return self.giver.enter(self)
+        return self.giver.enter(self, gone)
+
+    __aenter__ = entered
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -118,7 +118,7 @@ class GateShell:
         """Whether the gate is on for the current request."""
         return self.flag is None or self.flag.active()
 
-    async def enter(self, permit: Permit) -> Permit:
+    async def enter(self, permit: Permit, gone: Callable[[], Awaitable[object]] | None) -> Permit:
         """Return `permit` when it is in use; at once while the gate is off, since it is only counted then.
 
         Raises:
@@ -133,28 +133,24 @@ class GateShell:
             return permit
         deadline = earliest(permit.timeout_seconds, now)
         waiter = self.ask(permit, now, deadline)
-        if waiter is None:
-            pass
-        elif permit.gone is None:
-            await self.wait(permit, waiter, deadline)
-        else:
-            await self._wait_for(permit.gone, permit, waiter, deadline)
+        if waiter is not None:
+            waiting = self.wait(permit, waiter, deadline)
+            await (waiting if gone is None else self._unless(gone, waiting, self._futures[waiter]))
         self.counts.given.observe(permit.since - now)
         return permit
 
-    async def _wait_for(
-        self, gone: Callable[[], Awaitable[object]], permit: Permit, waiter: Waiter, deadline: Deadline
+    async def _unless(
+        self, gone: Callable[[], Awaitable[object]], waiting: Awaitable[None], future: asyncio.Future[None]
     ) -> None:
-        """Wait until somebody has `gone`, at most.
+        """Wait, for `future`, until somebody has `gone`, at most.
 
         Raises:
             CallerGone: They have.
         """
-        future = self._futures[waiter]
         leaving = asyncio.ensure_future(gone())
         leaving.add_done_callback(lambda _: future.cancel())  # does nothing to one that is done
         try:
-            await self.wait(permit, waiter, deadline)
+            await waiting
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if leaving.done() and not leaving.cancelled() and not (task and task.cancelling()):

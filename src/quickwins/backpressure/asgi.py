@@ -95,9 +95,7 @@ class BackpressureMiddleware:
             with nullcontext() if seconds is None else within(seconds):
                 if self._gate is not None and scope["path"] not in self._exempt:
                     client = _Client(receive)
-                    permit = self._permit(self._gate, scope)
-                    permit.gone = client.gone
-                    response.permit = await permit.__aenter__()
+                    response.permit = await self._permit(self._gate, scope).entered(client.gone)
                     if client.said:
                         receive = client.receive
                 await self._app(scope, receive, response.send)
