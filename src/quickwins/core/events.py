@@ -106,6 +106,8 @@ class Reporter:
         """
         if fields.keys() != set(event.fields):
             raise ConfigError(f"{event.name} takes the fields {list(event.fields)}, not {sorted(fields)}")
+        # `dictConfig` and `fileConfig` disable each logger that they don't name, unless told not to.
+        self._logger.disabled = False
         try:
             if self._logger.isEnabledFor(event.level):
                 shown = " ".join(f"{key}={value}" for key, value in fields.items())

@@ -224,10 +224,15 @@ def _failed(failure: Exception) -> None:
     """
     if isinstance(failure, ConfigError) and current is not None:
         raise failure
-    try:
-        from quickwins.logs._elsewhere import failed
+    failed(failure)
 
-        failed(failure)
+
+def failed(failure: Exception) -> None:
+    """Count what a handler or processor of the application raised, and say it once; never raises."""
+    try:
+        from quickwins.logs import _elsewhere
+
+        _elsewhere.failed(failure)
     except Exception:  # noqa: BLE001 -- there is no room for another call; until=never
         return
 

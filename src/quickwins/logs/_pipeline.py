@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 import time
 from contextlib import AbstractContextManager
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from quickwins.core import events
 from quickwins.core.clock import SystemClock
@@ -17,8 +19,7 @@ from quickwins.logs._levels import LEVELS, WARNING, level_of
 from quickwins.logs._render.line import Renderer
 from quickwins.logs._render.values import Walk
 from quickwins.logs._sampling import Sampler, Sampling
-from quickwins.logs._takeover import structlog
-from quickwins.logs._takeover.records import said
+from quickwins.logs._takeover.records import said, saying
 from quickwins.logs._takeover.stdlib import Takeover
 from quickwins.logs.metrics import DROPPED, RECORDS, REDACTIONS, SECONDS, SINK_ERRORS
 from quickwins.logs.redaction._rules import Redaction
@@ -26,8 +27,7 @@ from quickwins.logs.redaction._scan import Scanner
 from quickwins.logs.sink._sink import Sink
 
 if TYPE_CHECKING:
-    import logging
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from prometheus_client import CollectorRegistry
 
@@ -35,11 +35,14 @@ if TYPE_CHECKING:
     from quickwins.core.flags import Flag
     from quickwins.logs._context import Context
     from quickwins.logs._levels import Level
+    from quickwins.logs._takeover.structlog import Bridge
     from quickwins.logs.redaction._rules import RedactionRule
     from quickwins.logs.sink._outlet import Outage
 
 _MEASURED = 64
 """One call in this many is timed."""
+
+_ROOT = logging.getLogger()
 
 _LEFT_OUT: Mapping[str, object] = MappingProxyType({})
 
@@ -69,6 +72,7 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         registry: CollectorRegistry | None,
         clock: Clock,
         strict: bool,
+        keep: Collection[logging.Handler | str] = (),
     ) -> None:
         """Use `configure_logging` instead."""
         self.sink = sink
@@ -83,8 +87,8 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         self._seconds = 0.0
         self._redaction: Redaction | None = None
         self._redacted: dict[str, int] = {}
-        self._takeover = Takeover(self._receive)
-        self._structlog_was: dict[str, Any] | None = None
+        self._takeover = Takeover(self._receive, keep)
+        self._bridge: Bridge | None = None
         self.reconfigure(level=level, redaction=redaction, sampling=sampling)
         self._tallies = Tallies(
             self,
@@ -153,6 +157,18 @@ class Pipeline(AbstractContextManager["Pipeline"]):
             context: Where.
             hits: What was redacted on the way here.
         """
+        if _ROOT.handlers != self._takeover.silent:
+            self._tell(level, event, fields)
+        self._write(level, event, fields, context, hits)
+
+    def _write(
+        self,
+        level: Level,
+        event: str,
+        fields: dict[str, object],
+        context: Context,
+        hits: list[RedactionRule] | None,
+    ) -> None:
         # Threads don't interfere: the interpreter doesn't switch between reading and storing a list's item.
         self._records[level.index] = count = self._records[level.index] + 1
         started = 0.0 if count % _MEASURED else time.perf_counter()
@@ -161,6 +177,20 @@ class Pipeline(AbstractContextManager["Pipeline"]):
             self._sink_put(self._renderer.line(level, event, fields, context, extra, hits), level.severity)
         if started:
             self._seconds += time.perf_counter() - started
+
+    def _tell(self, level: Level, event: str, fields: Mapping[str, object]) -> None:
+        """Let the application's other handlers see it, redacted as the line is."""
+        try:
+            shown = Walk(self._scanner).mapping({one: fields[one] for one in fields if one != "exc_info"})
+            raised = fields.get("exc_info")
+            self._takeover.tell(
+                level.number,
+                self._scanner.text(event, []),
+                shown,
+                sys.exc_info() if raised is True else raised,
+            )
+        except Exception as failure:  # noqa: BLE001 -- a log call never raises, whatever a handler does; until=never
+            _logger.failed(failure)
 
     def _sampled_as(
         self, sampler: Sampler, level: Level, event: str, fields: Mapping[str, object]
@@ -172,17 +202,34 @@ class Pipeline(AbstractContextManager["Pipeline"]):
             return _LEFT_OUT
         return {"log.sample_rate": rate} if rate > 1 else None
 
+    def say(self, level: Level, event: str, args: tuple[object, ...], fields: dict[str, object]) -> None:
+        """`emit` for structlog: with arguments for `%`."""
+        hits: list[RedactionRule] | None = [] if args else None
+        text = event if hits is None else self.interpolated(event, args, hits)
+        try:
+            self.emit(level, text, fields, CONTEXT.get(), hits)
+        except ConfigError:  # strict mode is for what is logged with our logger
+            if self._strict:
+                raise
+
     def _receive(self, record: logging.LogRecord) -> None:
         """A record of the standard library."""
         if record.levelno < self.threshold:
             return
+        through = saying.get()
+        event: str
+        fields: dict[str, object]
         walk = Walk(self._scanner)
         try:
-            event, fields = said(record, walk)
+            if through is not None and through.message is record.msg:
+                saying.set(None)
+                event, fields = walk.filled(through.event, through.args), dict(through.fields)
+            else:
+                event, fields = said(record, walk)
         except Exception as broken:  # noqa: BLE001 -- a log call never raises, whatever a record holds; until=never
             event, fields = "log.failed", {"logger": record.name, "kind": type(broken).__name__}
         try:
-            self.emit(level_of(record.levelno), event, fields, CONTEXT.get(), walk.hits)
+            self._write(level_of(record.levelno), event, fields, CONTEXT.get(), walk.hits)
         except ConfigError:  # strict mode is for what is logged with our logger
             if self._strict:
                 raise
@@ -268,7 +315,11 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         if _logger.current is not None:
             _logger.current.give_way()
         self.sink.start(self._recovered)
-        self._structlog_was = structlog.configure()
+        if self._bridge is None:
+            from quickwins.logs._takeover.structlog import Bridge
+
+            self._bridge = Bridge(self)
+        self._bridge.install()
         self._takeover.install(self.threshold)
         _logger.current = self
 
@@ -278,7 +329,8 @@ class Pipeline(AbstractContextManager["Pipeline"]):
             return
         _logger.current = None
         self._takeover.uninstall()
-        structlog.restore(self._structlog_was)
+        if self._bridge is not None:
+            self._bridge.uninstall()
         self.sink.flush(CLOSE_SECONDS)
 
 
@@ -293,6 +345,7 @@ def configure_logging(
     registry: CollectorRegistry | None = None,
     clock: Clock | None = None,
     strict: bool = False,
+    keep: Collection[logging.Handler | str] = (),
 ) -> Pipeline:
     """Have the whole process log structured lines: our loggers, structlog's, and the standard library's.
 
@@ -307,6 +360,8 @@ def configure_logging(
         registry: For the series; the default registry when `None`.
         clock: For timestamps and sampling.
         strict: Whether an undeclared field of a declared event raises `ConfigError`: for tests.
+        keep: Handlers of the standard library that go on writing to standard output or error: themselves, or the names that
+            `dictConfig` gave them. All that write elsewhere do anyway.
 
     Returns:
         Close it at the end; the end of the process does so too. Configuring again closes the previous one.
@@ -325,6 +380,7 @@ def configure_logging(
         registry=registry,
         clock=SystemClock() if clock is None else clock,
         strict=strict,
+        keep=keep,
     )
     if before is not None:
         before.close()

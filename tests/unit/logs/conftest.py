@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,10 @@ def configure(written: Written, registry: CollectorRegistry) -> Iterator[Configu
     made: list[Pipeline] = []
 
     def configured(**options: Any) -> Pipeline:
+        root = (
+            logging.getLogger()
+        )  # pytest's handlers would have each line too, and fail where a record is broken
+        root.handlers[:] = [one for one in root.handlers if type(one).__module__ != "_pytest.logging"]
         options = {
             "service": "feed",
             "sink": Sink.file(written.path, inline=True),

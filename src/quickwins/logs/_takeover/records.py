@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from quickwins.core.events import LOGGER
 
@@ -24,6 +25,25 @@ _OURS = frozenset({"body", "logger", "exc_info"})
 _ACCESS = ("uvicorn.access", 5)
 _REPR_FREE = re.compile(r"[^\n(<]*")
 """asyncio's messages end in the `repr` of tasks, callbacks and their arguments."""
+
+
+class Saying(NamedTuple):
+    """An event on its way through the standard library, which makes a record of it.
+
+    Attributes:
+        message: What the record's `msg` will be.
+        event: What was logged.
+        args: For the `%` in it.
+        fields: Of the event.
+    """
+
+    message: object
+    event: str
+    args: tuple[object, ...]
+    fields: dict[str, object]
+
+
+saying: ContextVar[Saying | None] = ContextVar("quickwins_structlog_saying", default=None)
 
 
 def said(record: logging.LogRecord, walk: Walk) -> tuple[str, dict[str, object]]:

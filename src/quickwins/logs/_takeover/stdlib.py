@@ -1,85 +1,185 @@
-"""The standard library's logging, taken over while ours is on and given back as it was.
+"""The standard library's logging, taken over while ours is on.
 
-One handler of ours on the root logger stands for all others; loggers that had handlers of their own pass their records on
-to it. What was there is remembered for each logger, once.
+No logger or handler is changed, so that there is nothing to give back but the root's level, and whatever others configure
+meanwhile, before or after, is theirs. Two methods of `logging` ask us first:
+
+- `Logger.callHandlers`: a record that gets as far as the root logger is ours, too;
+- `Handler.handle`: a handler that would write to standard output or error is silent, and its record is ours if it hasn't
+  been yet, as on a logger that doesn't propagate. All other handlers work as ever.
+
+Others patch the same methods, as sentry does: we call what was there, and if someone has patched ours since, it stays and
+only passes on.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import threading
+from logging.handlers import QueueHandler
+from typing import TYPE_CHECKING, Any
+
+from quickwins.logs._takeover.patch import Patch
+from quickwins.logs._takeover.places import shows_there
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+
+_COPIED = "_quickwins_taken"
+"""On a record while it is copied into a queue: what is written at its other end has been written already."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Was:
-    """How a logger was."""
-
-    logger: logging.Logger
-    handlers: tuple[logging.Handler, ...]
-    propagate: bool
-    level: int
+class _Level(int):
+    """A level that we have set: the same number may have been set by someone else since."""
 
 
-class TakenHandler(logging.Handler):
-    """Hands each record on. It takes no lock: what it calls needs none, and a fork could leave one locked."""
+class _Here(threading.local):
+    """What is being handled in a thread: the record that we have, or had already."""
 
-    def __init__(self, receive: Callable[[logging.LogRecord], None]) -> None:
-        super().__init__()
-        self._receive = receive
-
-    def handle(self, record: logging.LogRecord) -> bool:
-        """See `logging.Handler`; there are no filters."""
-        self._receive(record)
-        return True
+    taken: logging.LogRecord | None = None
+    telling = False
 
 
 class Takeover:
-    """The state of one takeover."""
+    """One takeover. Any thread."""
 
-    def __init__(self, receive: Callable[[logging.LogRecord], None]) -> None:
-        self._handler = TakenHandler(receive)
-        self._were: dict[str, _Was] = {}
+    def __init__(
+        self,
+        receive: Callable[[logging.LogRecord], None],
+        keep: Collection[logging.Handler | str] = (),
+    ) -> None:
+        """Nothing is taken yet.
+
+        Args:
+            receive: Gets each record, once.
+            keep: Handlers that are not replaced although they write to standard output or error: themselves, or their names.
+        """
+        self._receive = receive
+        self._keep = tuple(keep)
         self._root = logging.getLogger()
+        self._level = _Level(0)
+        self._level_was = 0
+        self._here = _Here()
+        self.silent: list[logging.Handler] = []
+        """The root's handlers when there last was nobody among them to tell."""
 
     def install(self, level: int) -> None:
-        """Take over from `level` on. Called again, it takes the new level, and loggers that have got handlers since."""
-        self._remember(self._root)
-        self._root.handlers[:] = [self._handler]
-        self._root.setLevel(level)
-        for logger in list(logging.root.manager.loggerDict.values()):
-            # A null handler shows nothing: a logger with no other stays as silent, or as loud, as it was.
-            if isinstance(logger, logging.Logger) and any(
-                not isinstance(one, logging.NullHandler) for one in logger.handlers
-            ):
-                self._remember(logger)
-                logger.handlers[:] = []
-                logger.propagate = True
+        """Take over from `level` on. Called again, it takes the new level, over one that the root was given since."""
+        global _taking  # noqa: PLW0603 -- logging is process-wide; until=never
+        if self._root.level is not self._level:
+            self._level_was = self._root.level
+        self._level = _Level(level)
+        self._root.setLevel(self._level)
+        _taking = self
+        _CALL_HANDLERS.put()
+        _HANDLE.put()
 
     def uninstall(self) -> None:
-        """Restore everything. Handlers that others have added meanwhile stay."""
-        for was in self._were.values():
-            added = [
-                one for one in was.logger.handlers if one is not self._handler and one not in was.handlers
-            ]
-            was.logger.handlers[:] = [*was.handlers, *added]
-            was.logger.propagate = was.propagate
-            if was.logger is self._root:
-                was.logger.setLevel(was.level)
-        self._were.clear()
+        """Stop. A level that the root was given since stays."""
+        global _taking  # noqa: PLW0603 -- logging is process-wide; until=never
+        _taking = None
+        _HANDLE.take_out()
+        _CALL_HANDLERS.take_out()
+        if self._root.level is self._level:
+            self._root.setLevel(self._level_was)
 
-    def _remember(self, logger: logging.Logger) -> None:
-        was = self._were.get(logger.name)
-        found = [one for one in logger.handlers if one is not self._handler]
-        if was is None:
-            self._were[logger.name] = _Was(logger, tuple(found), logger.propagate, logger.level)
-        elif found:  # set up anew since, as uvicorn does at its start
-            self._were[logger.name] = _Was(
-                logger,
-                (*was.handlers, *(one for one in found if one not in was.handlers)),
-                was.propagate,
-                was.level,
-            )
+    def replaces(self, handler: logging.Handler) -> bool:
+        """Whether `handler` is silent while ours is on."""
+        return shows_there(handler) and not (
+            self._keep and any(one is handler or (one and one == handler.name) for one in self._keep)
+        )
+
+    def route(self, logger: logging.Logger, record: logging.LogRecord) -> None:
+        """`Logger.callHandlers`."""
+        here = self._here
+        before, here.taken = here.taken, record if _reaches_root(logger) else None
+        try:
+            if here.taken is not None:
+                self._receive(record)
+            _CALL_HANDLERS.before(logger, record)
+        finally:
+            here.taken = before
+
+    def handle(self, handler: logging.Handler, record: logging.LogRecord) -> Any:
+        """`Handler.handle`."""
+        here = self._here
+        if not self.replaces(handler):
+            if here.taken is not record or not isinstance(handler, QueueHandler):
+                return _HANDLE.before(handler, record)
+            record.__dict__[_COPIED] = True
+            try:
+                return _HANDLE.before(handler, record)
+            finally:
+                del record.__dict__[_COPIED]
+        if here.taken is not record and _COPIED not in record.__dict__:
+            if not handler.filter(record):
+                return False
+            here.taken = record
+            self._receive(record)
+        return True
+
+    def tell(self, level: int, event: str, fields: dict[str, object], raised: object) -> None:
+        """Let the root's other handlers have a record of ours, which did not come through the standard library.
+
+        Args:
+            level: Its `logging` number.
+            event: Its name.
+            fields: What may be shown of its fields.
+            raised: The exception that belongs to it, in any form that `exc_info` takes.
+
+        Raises:
+            Exception: Whatever a handler raises.
+        """
+        handlers = self._root.handlers[:]
+        others = [one for one in handlers if not self.replaces(one)]
+        if not others:
+            self.silent = handlers
+            return
+        if self._here.telling:  # one of them logs with our logger
+            return
+        self._here.telling = True
+        try:
+            record = _record(self._root, level, event, fields, raised)
+            for handler in others:
+                if level >= handler.level:
+                    handler.handle(record)
+        finally:
+            self._here.telling = False
+
+
+def _record(
+    root: logging.Logger, level: int, event: str, fields: dict[str, object], raised: Any
+) -> logging.LogRecord:
+    if isinstance(raised, BaseException):
+        raised = (type(raised), raised, raised.__traceback__)
+    shown = "".join(f" {name}={value}" for name, value in fields.items())
+    extra = {"event": event, "fields": fields}
+    return root.makeRecord(root.name, level, "", 0, "%s%s", (event, shown), raised or None, extra=extra)
+
+
+def _reaches_root(logger: logging.Logger) -> bool:
+    while logger.parent is not None:
+        if not logger.propagate:
+            return False
+        logger = logger.parent
+    return True
+
+
+def _ours_call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
+    taking = _taking
+    if taking is None:
+        _CALL_HANDLERS.before(self, record)
+    else:
+        taking.route(self, record)
+
+
+def _ours_handle(self: logging.Handler, record: logging.LogRecord) -> Any:
+    taking = _taking
+    return _HANDLE.before(self, record) if taking is None else taking.handle(self, record)
+
+
+_taking: Takeover | None = None
+_CALL_HANDLERS = Patch(logging.Logger, "callHandlers", _ours_call_handlers)
+_HANDLE = Patch(logging.Handler, "handle", _ours_handle)
+
+# structlog's formatters look for the caller behind all modules of `logging`, and should not find ours.
+__name__ = "logging.quickwins"
