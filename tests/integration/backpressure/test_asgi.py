@@ -297,7 +297,7 @@ async def test_a_deadline_is_believed_when_it_is_a_number_up_to_an_hour(value: b
     assert current() is None
 
 
-async def test_who_has_no_time_left_is_not_put_in_line() -> None:
+async def test_a_request_with_no_time_left_is_not_put_in_line() -> None:
     gate = Gate.queue()
     gate.bind(1, registry=CollectorRegistry())
     ran = []

@@ -88,7 +88,7 @@ async def test_a_reset_hook_that_hangs_does_not_hold_up_the_close(pools: Pools) 
     await eventually(lambda: gated.stats().inflight == 0)
 
 
-async def test_those_who_wait_inside_the_pool_end_and_give_their_permit_back(pools: Pools) -> None:
+async def test_those_that_wait_inside_the_pool_end_and_give_their_permit_back(pools: Pools) -> None:
     pool = await pools(1)
     gated = gated_over(pool)
     busy = await pool.acquire()

@@ -50,7 +50,7 @@ async def test_turned_on_it_finds_the_users_that_came_while_it_was_off(
     await all_is_back(gated)
 
 
-async def test_turned_off_it_keeps_the_permits_of_those_who_were_admitted(
+async def test_turned_off_it_keeps_the_permits_that_it_gave(
     pools: Pools, registry: CollectorRegistry
 ) -> None:
     switch = Switch(registry, enabled=True)

@@ -123,7 +123,7 @@ async def test_no_more_than_the_line_has_room_for_wait(pools: Pools, kind: str) 
 
 
 @pytest.mark.parametrize("shortcut", [False, True])
-async def test_who_waits_too_long_is_told_and_the_others_are_served(
+async def test_a_caller_that_waits_too_long_is_told_and_the_others_are_served(
     pools: Pools, kind: str, shortcut: bool
 ) -> None:
     pool = gated(await pools(1), kind, queue_size=100)
@@ -189,7 +189,7 @@ async def test_a_connection_given_to_one_that_was_cancelled_meanwhile_is_reclaim
         await all_is_back(pool)
 
 
-async def test_closing_tells_those_in_line_and_those_who_come_and_waits_for_holders(
+async def test_closing_tells_those_in_line_and_newcomers_and_waits_for_holders(
     pools: Pools, kind: str
 ) -> None:
     pool = gated(await pools(1), kind, queue_size=100)
@@ -245,7 +245,7 @@ async def test_a_smaller_and_a_larger_limit_strand_nobody(pools: Pools, kind: st
     await all_is_back(pool)
 
 
-async def test_its_figures_say_who_is_in_use_who_waits_and_for_how_long(pools: Pools, kind: str) -> None:
+async def test_its_figures_say_what_is_in_use_how_many_wait_and_for_how_long(pools: Pools, kind: str) -> None:
     pool = gated(await pools(2), kind, queue_size=100)
     assert (pool.stats().inflight, pool.stats().admitted, pool.stats().mean_hold_seconds) == (0, 0, None)
     holders = [await held(pool) for _ in range(2)]

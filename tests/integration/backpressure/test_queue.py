@@ -77,7 +77,7 @@ async def test_nobody_overtakes_in_line(pools: Pools) -> None:
     await all_is_back(gated)
 
 
-async def test_the_bare_pool_lets_newcomers_overtake_whom_it_has_woken(pools: Pools) -> None:
+async def test_the_bare_pool_lets_newcomers_overtake_a_waiter_that_it_has_woken(pools: Pools) -> None:
     """The negative control: the reason why the line is ours and not the pool's."""
     pool = await pools(1)
     for _ in range(20):
@@ -132,7 +132,7 @@ async def test_what_the_line_took_is_not_there_for_the_connection(
     await all_is_back(gated)
 
 
-async def test_who_cannot_be_served_in_time_is_refused_before_waiting(pools: Pools) -> None:
+async def test_a_caller_that_cannot_be_served_in_time_is_refused_before_waiting(pools: Pools) -> None:
     gated = gated_over(await pools(1), gate=patient())
     await gated.execute("SELECT pg_sleep(0.2)")  # what a hold takes is known now
     async with gated.acquire():
@@ -243,7 +243,7 @@ async def test_a_rule_makes_and_another_changes_the_gate_while_permits_are_out_a
     await all_is_back(gated)
 
 
-async def test_turned_off_who_is_in_line_is_still_served_and_newcomers_go_to_the_pool(pools: Pools) -> None:
+async def test_turned_off_those_in_line_are_still_served_and_newcomers_go_to_the_pool(pools: Pools) -> None:
     registry = CollectorRegistry()
     source = MemorySource({"backpressure": {"enabled": True}})
     flags = Flags({"backpressure": BackpressureSettings}, [source], registry=registry)

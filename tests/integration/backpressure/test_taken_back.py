@@ -63,7 +63,7 @@ async def test_a_block_whose_connection_has_left_gives_its_permit_back_once(
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_who_waits_is_served_when_a_holder_closes_its_connection(pools: Pools, way: Way) -> None:
+async def test_a_waiter_is_served_when_a_holder_closes_its_connection(pools: Pools, way: Way) -> None:
     gated = gated_over(
         await pools(1), gate=Gate.queue(target_seconds=60.0, interval_seconds=60.0, queue_size=10)
     )

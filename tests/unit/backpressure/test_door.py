@@ -97,7 +97,7 @@ async def test_a_client_that_hangs_up_in_line_is_not_served_and_leaves_its_place
     assert service.gate.stats().inflight == 0
 
 
-async def test_who_waits_and_is_served_loses_nothing_that_was_said_meanwhile() -> None:
+async def test_a_request_that_waits_and_is_served_loses_nothing_that_was_said_meanwhile() -> None:
     service = Service()
     serving = service.serve(Client(body(b"first")))
     await settle()

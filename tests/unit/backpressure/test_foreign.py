@@ -140,7 +140,7 @@ def test_a_gate_goes_on_in_the_next_loop_when_the_last_one_has_ended() -> None:
         asyncio.run(asyncio.wait_for(wait_for_a_permit(), 10))
 
 
-def test_who_waited_in_a_loop_that_was_closed_is_in_line_no_longer() -> None:
+def test_a_waiter_of_a_loop_that_was_closed_is_no_longer_in_line() -> None:
     gate = Gate.queue(size=1, name="g", registry=CollectorRegistry())
     loop = asyncio.new_event_loop()
     holder = gate.permit()

@@ -70,7 +70,7 @@ async def test_in_shadow_mode_everybody_passes_and_what_would_have_been_refused_
     assert gate.stats().inflight == 0
 
 
-async def test_a_shadowed_line_counts_who_would_have_waited_too_long_without_keeping_anybody() -> None:
+async def test_a_shadowed_line_counts_callers_that_would_have_waited_too_long_and_keeps_none() -> None:
     gate = bound(Gate.queue(target_seconds=0.001, interval_seconds=0.002, queue_size=1, shadow=True))
     leave = asyncio.Event()
     tasks = [await held(gate, leave) for _ in range(3)]
@@ -81,7 +81,7 @@ async def test_a_shadowed_line_counts_who_would_have_waited_too_long_without_kee
     assert (gate.stats().inflight, gate.stats().waiting) == (0, 0)
 
 
-async def test_who_leaves_in_shadow_mode_leaves_its_place_in_line_too() -> None:
+async def test_a_permit_that_ends_in_shadow_mode_leaves_its_place_in_line_too() -> None:
     gate = bound(Gate.queue(queue_size=1, shadow=True, **LONG))
     leave, stay = asyncio.Event(), asyncio.Event()
     first, passed = await held(gate, stay), await held(gate, leave)
@@ -154,7 +154,7 @@ async def test_a_child_task_that_inherits_the_context_is_not_mistaken_for_its_pa
     assert gate.stats().nested == 0
 
 
-async def test_who_has_counted_may_wait_for_a_second_one() -> None:
+async def test_where_nesting_is_allowed_a_task_may_wait_for_a_second_one() -> None:
     gate, leave = bound(Gate.queue(**LONG, nested="allow"), 2), asyncio.Event()
     other = await held(gate, leave)
     async with gate.permit():
@@ -177,7 +177,7 @@ async def test_permits_may_be_given_back_in_any_order() -> None:
     assert (gate.stats().inflight, gate.stats().holders) == (0, ())
 
 
-async def test_those_who_hold_permits_the_longest_are_named_by_their_place_in_the_code() -> None:
+async def test_the_longest_holders_are_named_by_their_place_in_the_code() -> None:
     gate, leave = bound(Gate.queue(**LONG), 10), asyncio.Event()
     tasks = [await held(gate, leave, priority=Priority.CRITICAL) for _ in range(7)]
     holders = gate.stats().holders
@@ -242,7 +242,7 @@ async def test_of_the_requests_deadline_and_the_arguments_the_earlier_counts_and
     )
 
 
-async def test_who_cannot_be_served_before_the_deadline_of_a_block_is_refused_at_once() -> None:
+async def test_a_caller_that_cannot_be_served_before_the_deadline_of_its_block_is_refused_at_once() -> None:
     clock = FakeClock()
     gate = Gate.queue(size=1, clock=clock, registry=CollectorRegistry(), **LONG)
     async with gate.permit():

@@ -183,7 +183,7 @@ async def test_a_timeout_in_line_is_a_timeout_error_that_names_what_was_asked_fo
     assert gate.stats().inflight == 0
 
 
-async def test_who_has_nothing_left_is_refused_without_waiting() -> None:
+async def test_a_caller_with_no_time_left_is_refused_without_waiting() -> None:
     gate = queue(1)
     async with gate.permit(timeout=0):
         with pytest.raises(PoolExhausted, match="too many for the 0 s asked for") as caught:
@@ -277,7 +277,7 @@ async def test_a_line_that_is_full_says_so() -> None:
     assert await waiter == "served"
 
 
-async def test_another_rule_serves_who_waits_and_wakes_who_may_go() -> None:
+async def test_another_rule_serves_the_line_and_wakes_those_that_may_go() -> None:
     gate = queue(2)
     async with gate.permit(), gate.permit():
         (first, second) = await in_line(gate, user(gate), 2)

@@ -90,7 +90,7 @@ def test_where_no_more_may_wait_the_newest_of_the_cheapest_gives_way_to_the_more
     assert core.waiting == 3
 
 
-def test_nobody_gives_way_to_his_like_or_to_the_less_important() -> None:
+def test_nobody_gives_way_to_equally_or_less_important_work() -> None:
     core = queue(queue_size=2, floor=0.0)
     core.ask(0.0)
     waiting(core, CRITICAL, NORMAL)
@@ -101,7 +101,7 @@ def test_nobody_gives_way_to_his_like_or_to_the_less_important() -> None:
 
 
 @pytest.mark.parametrize(("floor", "one_of"), [(0.5, 2), (0.25, 4), (0.05, 20)])
-def test_who_waits_gets_one_of_so_many_permits_whatever_is_more_important(floor: float, one_of: int) -> None:
+def test_waiting_work_gets_its_share_of_permits_whatever_is_more_important(floor: float, one_of: int) -> None:
     core = queue(floor=floor, reserved_normal=0.0)
     core.ask(0.0)
     waiting(core, SHEDDABLE)

@@ -196,7 +196,9 @@ def test_before_anything_was_measured_nobody_is_refused_by_estimate() -> None:
         pytest.param(3, 0.199, False, id="the fourth place, too late"),
     ],
 )
-def test_who_cannot_be_served_in_time_is_refused_at_once(ahead: int, left: float, admitted: bool) -> None:
+def test_a_caller_that_cannot_be_served_in_time_is_refused_at_once(
+    ahead: int, left: float, admitted: bool
+) -> None:
     core = full(2)
     core.release(0.0, Ending.DONE, 0.1)
     core.ask(0.0)
@@ -239,7 +241,7 @@ def test_a_permit_is_not_handed_to_whose_time_is_up_when_the_timer_is_late() -> 
     assert (hasty.verdict, patient.verdict) == (Verdict.TIMED_OUT, ADMITTED)
 
 
-def test_a_permit_on_its_way_to_who_has_gone_goes_to_the_next() -> None:
+def test_a_permit_on_its_way_to_a_waiter_that_has_gone_goes_to_the_next() -> None:
     core = full(1)
     first, second = waiting(core, 0.0), waiting(core, 0.0)
     core.release(0.01)
@@ -247,7 +249,7 @@ def test_a_permit_on_its_way_to_who_has_gone_goes_to_the_next() -> None:
     assert (second.verdict, core.inflight) == (ADMITTED, 1)
 
 
-def test_who_was_refused_and_goes_leaves_nothing_behind() -> None:
+def test_a_waiter_that_was_refused_and_goes_leaves_nothing_behind() -> None:
     core = full(1)
     gone = waiting(core, 0.0)
     core.close(0.0)
@@ -264,7 +266,7 @@ def test_closing_refuses_the_line_and_every_newcomer() -> None:
     assert core.ask(1.0) is RejectReason.CLOSED
 
 
-def test_turned_into_a_threshold_gate_it_still_serves_who_waits_and_lets_nobody_else_wait() -> None:
+def test_turned_into_a_threshold_gate_it_still_serves_its_line_and_lets_nobody_else_wait() -> None:
     core = full(4)
     line = [waiting(core, 0.0) for _ in range(2)]
     assert core.reconfigure(Rule(GateKind.THRESHOLD, 0.5), 0.01) == []
@@ -283,7 +285,7 @@ def test_a_limit_that_grows_admits_from_the_line_at_once() -> None:
     assert {waiter.verdict for waiter in line} == {ADMITTED}
 
 
-def test_a_new_target_holds_for_those_who_wait() -> None:
+def test_a_new_target_holds_for_those_in_line() -> None:
     core = full(1)
     waiting(core, 0.0)
     slow = Rule(GateKind.QUEUE, target_seconds=1.0, interval_seconds=2.0)

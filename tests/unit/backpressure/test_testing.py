@@ -52,7 +52,7 @@ async def test_code_under_test_meets_a_refusal_while_the_permits_are_taken() -> 
     await pool.fetch("select 1")
 
 
-async def test_who_finds_no_connection_waits_for_one_up_to_the_time_out() -> None:
+async def test_a_caller_that_finds_no_connection_waits_for_one_up_to_the_time_out() -> None:
     pool = FakePool(1)
     first = await pool.acquire()
     with pytest.raises(TimeoutError):
