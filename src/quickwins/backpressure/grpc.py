@@ -38,7 +38,7 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     """Answers refusals that leave a handler of an aio server, such as `PoolExhausted`, and passes everything else on.
 
     A call's deadline is known to all gates below it. With a gate of its own, the interceptor refuses at the door; a permit
-    comes back with the first response message, so that slow readers of a stream hold none.
+    comes back with the first response message, yielded or written, so that slow readers of a stream hold none.
     """
 
     def __init__(
@@ -85,8 +85,8 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             try:
                 if gate is None:
                     return await behavior(request, context)
-                async with gate.permit():
-                    return await behavior(request, context)
+                async with gate.permit() as permit:
+                    return await behavior(request, _Writing(context, permit))
             except BaseException as raised:
                 await self._abort(raised, context)
                 raise
@@ -134,6 +134,24 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             status.details.add().Pack(info)
             trailing = (*trailing, (DETAILS, status.SerializeToString()))
         await context.abort(self._status, said.sentence, trailing)
+
+
+class _Writing:
+    """A call's context, which gives the permit back with the first message that is written to it."""
+
+    __slots__ = ("_context", "_permit")
+
+    def __init__(self, context: grpc.aio.ServicerContext, permit: Permit) -> None:
+        self._context = context
+        self._permit = permit
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    async def write(self, message: Any) -> None:
+        """See `grpc.aio.ServicerContext`."""
+        self._permit.done()
+        await self._context.write(message)
 
 
 def _begin_deadline(context: grpc.aio.ServicerContext) -> None:

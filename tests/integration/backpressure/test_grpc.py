@@ -294,7 +294,8 @@ async def test_a_full_edge_refuses_every_kind_of_call_and_gives_each_permit_back
         await eventually(lambda: gate.stats().inflight == 0)
 
 
-async def test_a_stream_that_goes_on_holds_no_permit_and_health_checks_need_none() -> None:
+@pytest.mark.parametrize("style", ["yields", "writes"])
+async def test_a_stream_that_goes_on_holds_no_permit_and_health_checks_need_none(style: str) -> None:
     gate, leave = edge(), asyncio.Event()
 
     async def stream(request: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
@@ -302,9 +303,14 @@ async def test_a_stream_that_goes_on_holds_no_permit_and_health_checks_need_none
         await leave.wait()
         yield b"two"
 
+    async def write(request: bytes, context: grpc.aio.ServicerContext) -> None:
+        async for message in stream(request, context):
+            await context.write(message)
+
+    streaming = stream if style == "yields" else write
     interceptor = BackpressureInterceptor(gate=gate, exempt=["/test/health"])
     handlers = {
-        "one": grpc.unary_stream_rpc_method_handler(stream),
+        "one": grpc.unary_stream_rpc_method_handler(streaming),
         "health": grpc.unary_unary_rpc_method_handler(unary_unary),
     }
     async with serving(interceptor, **handlers) as channel:
