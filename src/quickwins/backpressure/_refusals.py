@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING
 
 from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
 from quickwins.backpressure.rule import CLOSED, RejectReason
-from quickwins.core.events import POOL_REJECTED, Reporter, Seldom
+from quickwins.core.events import POOL_REJECTED, QUIET_SECONDS, Reporter, Seldom
 
 if TYPE_CHECKING:
-    import asyncio
+    from collections.abc import Callable
     from random import Random
 
     from quickwins.backpressure._core.gate import GateCore
@@ -19,26 +22,39 @@ if TYPE_CHECKING:
 
 
 class Refusals:
-    """The refusals of one gate.
+    """Of one gate.
 
     Attributes:
         note: Counts a refusal, by its reason and the time, and writes one record a second for each reason.
     """
 
-    __slots__ = (
-        "_core",
-        "_counts",
-        "_name",
-        "_random",
-        "note",
-    )
+    __slots__ = ("_core", "_counts", "_name", "_now", "_random", "_seldom", "_timer", "note")
 
-    def __init__(self, counts: Counts, reporter: Reporter, *, name: str, rng: Random) -> None:
+    def __init__(
+        self, counts: Counts, reporter: Reporter, *, name: str, now: Callable[[], float], rng: Random
+    ) -> None:
         self._counts = counts
         self._core = counts.core
         self._name = name
+        self._now = now
         self._random = rng.random
-        self.note = Seldom(counts.rejected, partial(_report, reporter, counts.core)).note
+        self._timer: asyncio.TimerHandle | None = None
+        self._seldom = Seldom(counts.rejected, partial(_report, reporter, counts.core), self._report_later)
+        self.note = self._seldom.note
+
+    def _report_later(self) -> None:
+        """Have the last refusals of a burst reported too, and in nobody's trace."""
+        with suppress(RuntimeError):  # no loop runs: `report_rest` is called at the end
+            self._timer = asyncio.get_running_loop().call_later(
+                QUIET_SECONDS, self.report_rest, context=Context()
+            )
+
+    def report_rest(self) -> None:
+        """Report what has not been reported yet."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        self._seldom.rest(self._now())
 
     def error(self, reason: RejectReason, deadline: Deadline) -> PoolExhausted:
         """The error of a refused caller that had until `deadline`."""

@@ -81,6 +81,7 @@ class GateShell:
             self.counts,
             Reporter(service=service, name=name, registry=registry),
             name=name,
+            now=self.now,
             rng=Random() if rng is None else rng,  # noqa: S311 -- jitter, not secrecy; until=never
         )
         self._tallies = Tallies(self.counts, READINGS, registry=registry, service=service, name=name)
@@ -105,6 +106,7 @@ class GateShell:
             self._timer.cancel()
             self._timer = None
         self._tell(ended)
+        self._refusals.report_rest()
         self._tallies.flush()
 
     def reconfigure(self, rule: Rule) -> None:
@@ -309,6 +311,7 @@ class GateShell:
         """Its loop has ended: nobody who waited there can come back, and its timer never rings."""
         gone, self._futures = self._futures, {}
         self._timer = None
+        self._refusals.report_rest()
         now = self.now()
         for waiter in gone:
             self.core.cancel(waiter, now)  # all that it may pass a permit on to have gone, too

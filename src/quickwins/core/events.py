@@ -55,7 +55,7 @@ AUDIT_FAILED = Event("audit.failed", logging.WARNING, ("reason",))
 PYTHON_WARNING = Event(
     "python.warning", logging.WARNING, ("kind", "category", "file", "line", "count", "hidden_by")
 )
-POOL_REJECTED = Event("pool.rejected", logging.WARNING, ("reason", "limit", "inflight", "count"))
+POOL_REJECTED = Event("pool.rejected", logging.INFO, ("reason", "limit", "inflight", "count"))
 
 # Facts that services report themselves, and features to come (`quickwins.logs.events` has a function for each).
 AUTH_FAILURE = Event("auth.failure", logging.WARNING, ("mechanism", "reason"))
@@ -142,21 +142,27 @@ class Seldom(Generic[_R]):
         self._seldom = Seldom(rejected, self._report)   # which puts the fields together, and calls a `Reporter`
         self._seldom.note(reason, now)                  # a tenth of a microsecond when it is not time
 
-    The first of a reason is reported at once, the others with the first that comes after a second. For one event of one
-    instance, on one thread.
+    The first of a reason is reported at once, the others with the first that comes after a second, or when their owner
+    calls `rest`. For one event of one instance, on one thread.
     """
 
-    __slots__ = ("_counts", "_quiet_until", "_report", "_reported")
+    __slots__ = ("_counts", "_later", "_left", "_quiet_until", "_report", "_reported")
 
-    def __init__(self, counts: dict[_R, int], report: Callable[[_R, int], None]) -> None:
+    def __init__(
+        self, counts: dict[_R, int], report: Callable[[_R, int], None], later: Callable[[], None]
+    ) -> None:
         """Nothing is reported yet.
 
         Args:
             counts: How many there were of each reason, all of which are in it. This counts there; its owner reads it.
             report: Gets a reason, and how many there were since it was last reported.
+            later: Called when something was counted and not reported: `rest` is to be called in `QUIET_SECONDS`. Not
+                called again before that.
         """
         self._counts = counts
         self._report = report
+        self._later = later
+        self._left = False
         self._reported = counts.copy()
         self._quiet_until = dict.fromkeys(counts, -math.inf)
 
@@ -169,3 +175,16 @@ class Seldom(Generic[_R]):
             since = count - self._reported[reason]
             self._reported[reason] = count
             self._report(reason, since)
+        elif not self._left:
+            self._left = True
+            self._later()
+
+    def rest(self, now: float) -> None:
+        """Report what was counted at `now` and is not reported yet."""
+        self._left = False
+        for reason, count in self._counts.items():
+            since = count - self._reported[reason]
+            if since:
+                self._quiet_until[reason] = now + QUIET_SECONDS
+                self._reported[reason] = count
+                self._report(reason, since)

@@ -72,7 +72,7 @@ def pool_rejected(*, reason: str, limit: int, inflight: int, count: int = 1) -> 
         inflight: Permits in use.
         count: How often since the last report.
     """
-    _log.warning(events.POOL_REJECTED.name, reason=reason, limit=limit, inflight=inflight, count=count)
+    _log.info(events.POOL_REJECTED.name, reason=reason, limit=limit, inflight=inflight, count=count)
 
 
 def duplicate_skipped(*, destination: str, count: int = 1) -> None:

@@ -249,7 +249,8 @@ class Interrupting(logging.Handler):
         raise Interrupted
 
 
-async def test_all_in_line_are_told_before_anything_is_reported() -> None:
+async def test_all_in_line_are_told_before_anything_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "quickwins")
     gate = queue(1, queue_size=3)
     handler = Interrupting()
     async with gate.permit():

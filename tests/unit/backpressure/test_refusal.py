@@ -7,6 +7,7 @@ import copy
 import logging
 import pickle
 from collections.abc import Callable
+from contextvars import ContextVar
 from random import Random
 from typing import Any
 
@@ -20,6 +21,7 @@ from quickwins.backpressure.testing import FakePool
 from quickwins.core.clock import FakeClock
 from quickwins.core.errors import QuickWinsError, Rejected
 from quickwins.core.events import POOL_REJECTED
+from tests.eventually import eventually
 
 WAITS = st.floats(min_value=0.001, max_value=3600, allow_nan=False)
 
@@ -167,6 +169,45 @@ async def test_refusals_make_at_most_one_record_a_second_and_reason_with_their_c
         "inflight": 9,
         "count": 1,
     }
+
+
+TRACE: ContextVar[str] = ContextVar("trace", default="")
+
+
+@pytest.mark.asyncio
+async def test_when_refusals_end_the_rest_is_reported_in_nobodys_trace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    traces: list[str] = []
+
+    def note(_: logging.LogRecord) -> bool:
+        traces.append(TRACE.get())
+        return True
+
+    caplog.handler.addFilter(note)
+    pool = made(name="feed")
+    await filled(pool)
+    with caplog.at_level(logging.INFO):
+        TRACE.set("mine")
+        for _ in range(1_000):
+            await refused(pool)
+        await eventually(lambda: len(records(caplog)) == 2)
+    assert [record["count"] for record in records(caplog)] == [1, 999]
+    assert traces == ["mine", ""]
+
+
+@pytest.mark.asyncio
+async def test_what_is_left_at_close_is_reported_then(caplog: pytest.LogCaptureFixture) -> None:
+    pool = made(name="feed")
+    await filled(pool)
+    with caplog.at_level(logging.INFO):
+        for _ in range(10):
+            await refused(pool)
+        await pool.close(grace=0)
+    assert [(record["reason"], record["count"]) for record in records(caplog)] == [
+        ("threshold", 1),
+        ("threshold", 9),
+    ]
 
 
 @pytest.mark.asyncio

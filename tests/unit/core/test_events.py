@@ -39,7 +39,8 @@ def test_a_level_that_nobody_listens_to_costs_no_record(caplog: pytest.LogCaptur
 
 def test_what_happens_often_is_reported_once_a_second_for_each_reason_with_its_count() -> None:
     counts, reports = {"threshold": 0, "closed": 0}, list[tuple[str, int]]()
-    seldom = Seldom(counts, lambda reason, count: reports.append((reason, count)))
+    later: list[bool] = []
+    seldom = Seldom(counts, lambda reason, count: reports.append((reason, count)), lambda: later.append(True))
     for step in range(100):
         seldom.note("threshold", 5.0 + step / 100)
     seldom.note("closed", 5.5)
@@ -49,6 +50,17 @@ def test_what_happens_often_is_reported_once_a_second_for_each_reason_with_its_c
     seldom.note("threshold", 60.0)
     assert reports[2:] == [("threshold", 100), ("threshold", 2)]
     assert counts == {"threshold": 103, "closed": 1}
+    assert later == [True], "it is said once that something is left"
+    seldom.rest(61.0)
+    assert reports[4:] == [], "all had been reported"
+    seldom.note("threshold", 62.0)
+    seldom.note("threshold", 62.1)
+    seldom.note("closed", 62.2)
+    assert later == [True, True]
+    seldom.rest(63.0)
+    assert reports[4:] == [("threshold", 1), ("closed", 1), ("threshold", 1)]
+    seldom.note("threshold", 63.5)
+    assert later == [True, True, True], "what comes soon after the rest waits again"
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(min_value=0, max_value=10)), max_size=50))
@@ -65,7 +77,7 @@ def test_nothing_is_reported_twice_and_at_most_the_last_second_is_missing(
         assert all(now >= at + 1 for at in times[reason])
         times[reason].append(now)
 
-    seldom = Seldom(counts, report)
+    seldom = Seldom(counts, report, lambda: None)
     for reason, seconds in steps:
         now += seconds
         seldom.note(reason, now)
