@@ -69,8 +69,7 @@ def metrics(settings: MetricsSettings) -> App:
     def asked(mine: Mine) -> dict[tuple[str, ...], float | Tally]:
         return {(OTHER,): mine.asked}
 
-    tallies = Tallies(mine, [Reading(ASKED, asked)], registry=registry, service="feed")
-    tallies.touch()
+    assert_type(Tallies(mine, [Reading(ASKED, asked)], registry=registry, service="feed").flush(), None)
     made = Metrics(registry=registry, service="feed", name=BASE_LABELS[1])
     assert_type(made.counter(ASKED, kind="one"), Counter)
     with MetricsServer(registry=registry, token=settings.token) as server:

@@ -55,7 +55,7 @@ class GateShell:
     """
 
     __slots__ = (
-        "_due", "_futures", "_loop", "_refusals", "_shared", "_tallies", "_thread", "_timer", "core", "counts", "flag", "holders",
+        "_due", "_futures", "_loop", "_refusals", "_tallies", "_thread", "_timer", "core", "counts", "flag", "holders",
         "name", "now",
     )  # fmt: skip
 
@@ -85,7 +85,6 @@ class GateShell:
             rng=Random() if rng is None else rng,  # noqa: S311 -- jitter, not secrecy; until=never
         )
         self._tallies = Tallies(self.counts, READINGS, registry=registry, service=service, name=name)
-        self._shared = self._tallies.multiprocess
         self._futures: dict[Waiter, asyncio.Future[None]] = {}  # those in line, bounded as the line is
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -114,7 +113,6 @@ class GateShell:
         ended = self.core.reconfigure(rule, self.now())
         self._arm()
         self._tell(ended)
-        self._changed()
 
     def active(self) -> bool:
         """Whether the gate is on for the current request."""
@@ -189,14 +187,10 @@ class GateShell:
             hold.counted = True
             hold.since = now
             holders.begin(hold, task)
-            if self._shared:
-                self._tallies.touch()
             return None
         if isinstance(answer, RejectReason) and (answer is CLOSED or not core.rule.shadow):
             self.counts.acquired[REJECTED].observe(0.0)
             self._refusals.note(answer, now)
-            if self._shared:
-                self._tallies.touch()
             raise self._refusals.error(answer, deadline)
         hold.counted = False
         hold.waiter = None
@@ -266,8 +260,6 @@ class GateShell:
             ended = () if hold.waiter is None else core.cancel(hold.waiter, now)
         if ended:
             self._tell(ended)
-        if self._shared:
-            self._tallies.touch()
 
     def failed(self) -> None:
         """Note that a use has failed whose permit is back already."""
@@ -288,7 +280,6 @@ class GateShell:
     def closed_error(self) -> PoolExhausted:
         """The refusal of a caller that came after `close`, counted and reported."""
         self._refusals.note(CLOSED, self.now())
-        self._changed()
         return self._refusals.error(CLOSED, NEVER)
 
     def _find_task(self) -> asyncio.Task[object] | None:
@@ -321,7 +312,6 @@ class GateShell:
         hold.tenant = hold.waiter = None
         hold.since = self.now()
         self.holders.begin(hold, asyncio.current_task())
-        self._changed()
 
     def _nested(self, hold: Hold[Any], task: asyncio.Task[object] | None) -> None:
         """`task` holds a permit and wants another one: that must not wait, since it may be waiting for itself."""
@@ -335,7 +325,6 @@ class GateShell:
             self.counts.shadow_rejected[RejectReason.NESTED] += 1
             return
         self._refusals.note(RejectReason.NESTED, self.now())
-        self._changed()
         raise self._refusals.nested(task)
 
     def _let_pass(
@@ -351,7 +340,6 @@ class GateShell:
         self.holders.begin(hold, task)
         if not isinstance(answer, RejectReason) and answer.displaced is not None:
             self._tell((answer.displaced,))
-        self._changed()
 
     def _tell(self, ended: Sequence[Waiter]) -> None:
         """Tell whose wait is over; first all of them, then the logs, which are other people's code."""
@@ -367,7 +355,6 @@ class GateShell:
             # Gone or done: its task was cancelled and has not run since. When it runs, it gives back what it got.
             if future is not None and not future.done() and not future.get_loop().is_closed():
                 future.set_result(None)
-        self._changed()
         for reason, at in refused:
             self._refusals.note(reason, at)
 
@@ -390,7 +377,3 @@ class GateShell:
         ended = self.core.tick(self.now())
         self._arm()
         self._tell(ended)
-
-    def _changed(self) -> None:
-        if self._shared:
-            self._tallies.touch()

@@ -4,13 +4,11 @@ Setting a gauge of prometheus_client costs several times what a gate's whole dec
 integers instead, and says here how to read them. It is held weakly: its series end with it. Owners with the same
 `service` and `name` are one series: counters and histograms add up, gauges as their `multiprocess_mode` says.
 
-In multiprocess mode nobody scrapes this process: there `Tallies.touch` writes the numbers to the process's file, at
-most once a second and once more after the last change.
+In multiprocess mode nobody scrapes this process: there the numbers are written to its files once a second.
 """
 
 from __future__ import annotations
 
-import asyncio
 import math
 import os
 import threading
@@ -26,6 +24,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from quickwins.core.errors import ConfigError
+from quickwins.core.metrics import _files
 from quickwins.core.metrics._declared import BASE_LABELS, Kind, Metric
 
 if TYPE_CHECKING:
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric as Family
-
-FLUSH_SECONDS = 1.0
-"""How old the numbers of another process may be."""
 
 
 class Tally:
@@ -82,9 +78,9 @@ class Reading:
 
 
 class Tallies:
-    """The series of one owner on one registry. Touch them on the owner's event loop; any thread may scrape them."""
+    """The series of one owner on one registry. Any thread may scrape them, whatever the owner does meanwhile."""
 
-    __slots__ = ("_collectors", "_file_values", "_timer", "multiprocess")
+    __slots__ = ("_collectors", "_in_files")
 
     def __init__(
         self,
@@ -100,34 +96,25 @@ class Tallies:
         Raises:
             ConfigError: A metric's name is on the registry already, as something else.
         """
-        self.multiprocess = "PROMETHEUS_MULTIPROC_DIR" in os.environ
-        self._timer: asyncio.TimerHandle | None = None
-        self._file_values: dict[tuple[str, tuple[str, ...]], Any] = {}
+        self._in_files = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         self._collectors: list[_PlainCollector] = []
         for reading in readings:
             collector = _collector(reading.metric, REGISTRY if registry is None else registry)
             collector.add(owner, (service, name), reading.read)
             self._collectors.append(collector)
-        if self.multiprocess:
-            self.flush()
+            if self._in_files:
+                _files.keep(collector)
+        self.flush()
 
     def __repr__(self) -> str:
         names = ", ".join(one.metric.name for one in self._collectors)
         return f"<Tallies of {names or 'nothing'}>"
 
-    def touch(self) -> None:
-        """Say that something changed, on a running event loop. Only needed in multiprocess mode."""
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
-
     def flush(self) -> None:
-        """Write the numbers to this process's file now; does nothing outside multiprocess mode."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self.multiprocess:
+        """Write the numbers to this process's files now; does nothing outside multiprocess mode."""
+        if self._in_files:
             for collector in self._collectors:
-                collector.write(self._file_values)
+                _files.write(collector)
 
 
 class _PlainCollector(Collector):
@@ -141,6 +128,7 @@ class _PlainCollector(Collector):
         ] = weakref.WeakKeyDictionary()
         self._bounds = [*(_bound(bound) for bound in metric.buckets or ()), "+Inf"]
         self._lock = threading.Lock()
+        self._file_values: dict[tuple[str, tuple[str, ...]], Any] = {}
 
     def add(
         self,
@@ -164,24 +152,22 @@ class _PlainCollector(Collector):
                 family.add_metric(labels, value)
         return (family,)
 
-    def write(self, known: dict[tuple[str, tuple[str, ...]], Any]) -> None:
+    def write(self) -> None:
         """Set the values of this process's file, bucket by bucket: its readers add the buckets up themselves."""
         name = self.metric.name
         for labels, value in self._values().items():
             if not isinstance(value, Tally):
-                self._file_value(known, name, labels).set(float(value))
+                self._file_value(name, labels).set(float(value))
                 continue
-            self._file_value(known, f"{name}_sum", labels).set(value.total)
+            self._file_value(f"{name}_sum", labels).set(value.total)
             for bound, count in zip(self._bounds, value.counts, strict=True):
-                self._file_value(known, f"{name}_bucket", (*labels, bound)).set(float(count))
+                self._file_value(f"{name}_bucket", (*labels, bound)).set(float(count))
 
-    def _file_value(
-        self, known: dict[tuple[str, tuple[str, ...]], Any], sample: str, labels: tuple[str, ...]
-    ) -> Any:
-        found = known.get((sample, labels))
+    def _file_value(self, sample: str, labels: tuple[str, ...]) -> Any:
+        found = self._file_values.get((sample, labels))
         if found is None:
             names = self._names if len(labels) == len(self._names) else (*self._names, "le")
-            found = known[sample, labels] = values.ValueClass(
+            found = self._file_values[sample, labels] = values.ValueClass(
                 self.metric.kind.value,
                 self.metric.name.removesuffix("_total"),
                 sample,

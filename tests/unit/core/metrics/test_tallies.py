@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,26 +96,20 @@ def test_a_name_that_is_taken_by_something_else_is_an_error_that_names_it() -> N
         shown(Owner(), registry)
 
 
-def test_outside_multiprocess_mode_nothing_is_written() -> None:
-    tallies = shown(Owner(), CollectorRegistry())
-    assert not tallies.multiprocess
-    tallies.flush()
-    assert tallies._file_values == {}
+def test_outside_multiprocess_mode_there_is_no_thread_that_writes() -> None:
+    shown(Owner(), CollectorRegistry()).flush()
+    assert not [one for one in threading.enumerate() if one.name == "quickwins-metrics-files"]
 
 
 PROCESS = """
-import asyncio
 from prometheus_client import CollectorRegistry
 from tests.unit.core.metrics.test_tallies import Owner, shown
-async def main():
-    owner = Owner()
-    tallies = shown(owner, CollectorRegistry())
-    for owner.seen in (1, 2):
-        owner.level = 0.25
-        owner.took.observe(0.5)
-        tallies.touch()
-    tallies.flush()
-asyncio.run(main())
+owner = Owner()
+tallies = shown(owner, CollectorRegistry())
+for owner.seen in (1, 2):
+    owner.level = 0.25
+    owner.took.observe(0.5)
+tallies.flush()
 """
 
 
@@ -139,3 +134,60 @@ def test_the_numbers_of_many_processes_add_up_in_multiprocess_mode(tmp_path: Pat
     assert f"took_seconds_count{{{base}}} 4.0" in lines
     assert f"took_seconds_sum{{{base}}} 2.0" in lines
     assert sum(line.startswith("share_ratio{") for line in lines) == 2, "one for each process"
+
+
+SEEN_IN_FILES = """
+from prometheus_client import CollectorRegistry, multiprocess
+from tests.eventually import wait_until
+from tests.unit.core.metrics.test_tallies import Owner, shown
+
+def in_files():
+    together = CollectorRegistry()
+    multiprocess.MultiProcessCollector(together)
+    return together.get_sample_value("seen_total", {"service": "api", "name": "one", "kind": "cat"})
+
+registry = CollectorRegistry()
+owner = Owner()
+tallies = shown(owner, registry)
+"""
+NO_LOOP = f"""{SEEN_IN_FILES}
+for owner.seen in (3, 4):
+    wait_until(lambda: in_files() == owner.seen)
+"""
+TWO_LOOPS = f"""{SEEN_IN_FILES}
+import asyncio
+async def use(count):
+    owner.seen += count
+for count in (3, 4):
+    asyncio.run(use(count))
+wait_until(lambda: in_files() == 7)
+"""
+FORKED = f"""{SEEN_IN_FILES}
+import os, sys
+owner.seen = 3
+wait_until(lambda: in_files() == 3)
+child = os.fork()
+owner.seen = 5 if child == 0 else 4
+wait_until(lambda: in_files() == 9)
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+os._exit(0)
+"""
+AT_THE_END = f"""{SEEN_IN_FILES}
+owner.seen = 3
+"""
+
+
+@pytest.mark.parametrize("program", [NO_LOOP, TWO_LOOPS, FORKED], ids=["no loop", "two loops", "forked"])
+def test_what_is_counted_is_in_the_files_soon_without_anybody_saying_so(tmp_path: Path, program: str) -> None:
+    env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    root = str(Path(__file__).parents[4])
+    subprocess.run([sys.executable, "-c", program], env=env, cwd=root, check=True)
+
+
+def test_what_was_counted_last_is_in_the_files_of_a_process_that_has_ended(tmp_path: Path) -> None:
+    env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    root = str(Path(__file__).parents[4])
+    subprocess.run([sys.executable, "-c", AT_THE_END], env=env, cwd=root, check=True)
+    check = "from tests.unit.core.metrics.test_tallies import SEEN_IN_FILES as first; exec(first.split('registry =')[0])"
+    subprocess.run([sys.executable, "-c", f"{check}\nassert in_files() == 3"], env=env, cwd=root, check=True)

@@ -1,0 +1,129 @@
+"""A process that makes every declared series say something, and waits until its files of multiprocess mode say so too.
+
+It prints, while everything is still open, the names of the series that the files do not have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import logging
+import pkgutil
+import sys
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import quickwins
+from quickwins import QuickWins
+from quickwins.backpressure import Gate, PoolExhausted
+from quickwins.core.flags import Snapshot
+from quickwins.core.metrics import Metric, exposed_registry
+from quickwins.logs import get_logger
+from tests.eventually import eventually
+
+CONFIG = """\
+service = "api"
+[flags]
+audit_path = "/nowhere/audit.jsonl"
+[logs]
+enabled = true
+output = "/dev/full"
+sample_first = 1
+sample_every = 1000
+[suppressions]
+enabled = true
+[backpressure]
+enabled = true
+gate = "queue"
+target_seconds = 30
+interval_seconds = 300
+queue_size = 2
+[backpressure.names.shadow]
+shadow = true
+queue_size = 1
+# quickwins: complete
+"""
+
+
+class Shipper(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        raise OSError(record.name)
+
+
+def declared() -> set[str]:
+    found = pkgutil.walk_packages(quickwins.__path__, "quickwins.", onerror=lambda _: None)
+    names = [module.name for module in found if module.name.split(".")[-1] in {"metrics", "reports"}]
+    metrics: list[Metric] = []
+    for name in names:
+        metrics += getattr(importlib.import_module(name), "METRICS", ())
+    return {metric.name for metric in metrics}
+
+
+def silent() -> list[str]:
+    """The declared series that the files have nothing above zero of."""
+    said: dict[str, float] = {}
+    for family in exposed_registry().collect():
+        for sample in family.samples:
+            name = sample.name.removesuffix("_count")
+            said[name] = max(said.get(name, 0.0), sample.value)
+    return sorted(name for name in declared() if not said.get(name))
+
+
+def change(qw: QuickWins, path: Path, text: str) -> None:
+    path.write_text(text)
+    qw.flags.poll()
+
+
+def broken(_: Snapshot) -> None:
+    raise RuntimeError
+
+
+async def overload(qw: QuickWins, name: str) -> Gate:
+    """A gate with permits in use, callers in line, some that were refused, and a use that is over."""
+    gate = qw.gate(name=name, size=1)
+    async with gate.permit():
+        with suppress(PoolExhausted):
+            async with gate.permit():  # nested
+                pass
+    waited = asyncio.create_task(hold(gate))
+    await asyncio.sleep(0)
+    keep.extend([asyncio.create_task(hold(gate)) for _ in range(6)])
+    await asyncio.sleep(0)
+    waited.cancel()
+    return gate
+
+
+async def hold(gate: Gate) -> None:
+    with suppress(PoolExhausted):
+        async with gate.permit():
+            await asyncio.Event().wait()
+
+
+keep: list[asyncio.Task[None]] = []
+
+
+async def main(path: Path) -> None:
+    async with QuickWins.load(path, env={}) as qw:
+        logging.getLogger("quickwins").addHandler(Shipper())
+        qw.flags.subscribe(broken)
+        log = get_logger()
+        for number in range(200):
+            log.info("thing.done", number=number, password="hunter2")
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+        keep_gates = [await overload(qw, name) for name in ("feed", "shadow")]
+        change(qw, path, CONFIG.replace('gate = "queue"', 'gate = "queue"\npercent = 50'))
+        qw.flag("backpressure").active()
+        change(qw, path, "")
+        with suppress(AssertionError):
+            await eventually(lambda: not silent(), seconds=20)
+        print(json.dumps(silent()), len(keep_gates))
+        for task in keep:
+            task.cancel()
+
+
+if __name__ == "__main__":
+    file = Path(sys.argv[1])
+    file.write_text(CONFIG)
+    asyncio.run(main(file))
