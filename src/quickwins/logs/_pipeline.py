@@ -19,7 +19,7 @@ from quickwins.logs._levels import LEVELS, WARNING, level_of
 from quickwins.logs._render.line import Renderer
 from quickwins.logs._render.values import Walk
 from quickwins.logs._sampling import Sampler, Sampling
-from quickwins.logs._takeover.records import said, saying
+from quickwins.logs._takeover.records import ACCESS, said, saying
 from quickwins.logs._takeover.stdlib import Takeover
 from quickwins.logs.metrics import DROPPED, RECORDS, REDACTIONS, SECONDS, SINK_ERRORS
 from quickwins.logs.redaction._rules import Redaction
@@ -228,8 +228,11 @@ class Pipeline(AbstractContextManager["Pipeline"]):
                 event, fields = said(record, walk)
         except Exception as broken:  # noqa: BLE001 -- a log call never raises, whatever a record holds; until=never
             event, fields = "log.failed", {"logger": record.name, "kind": type(broken).__name__}
+        context = CONTEXT.get()
+        if event == ACCESS and context.canonical is not None:  # the request has a line of its own
+            return
         try:
-            self._write(level_of(record.levelno), event, fields, CONTEXT.get(), walk.hits)
+            self._write(level_of(record.levelno), event, fields, context, walk.hits)
         except ConfigError:  # strict mode is for what is logged with our logger
             if self._strict:
                 raise

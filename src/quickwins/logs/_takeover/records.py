@@ -12,17 +12,19 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
 from quickwins.core.events import LOGGER
+from quickwins.logs._takeover.access import access
 
 if TYPE_CHECKING:
     from quickwins.logs._render.values import Walk
 
 FREE_TEXT = "log.record"
 """The event of a record that is a sentence and not a fact."""
+ACCESS = "http.access"
+"""The event of a record in a server's own access log."""
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _OURS = frozenset({"body", "logger", "exc_info"})
 """What a line says of a record itself: a field of that name that came with `extra=` is `extra.body`, and so on."""
-_ACCESS = ("uvicorn.access", 5)
 _REPR_FREE = re.compile(r"[^\n(<]*")
 """asyncio's messages end in the `repr` of tasks, callbacks and their arguments."""
 
@@ -60,17 +62,11 @@ def said(record: logging.LogRecord, walk: Walk) -> tuple[str, dict[str, object]]
     if record.name == LOGGER and type(event) is str and isinstance(given, Mapping):  # of `core.events`
         fields = dict(given)
         fields.pop("service", None)
+        if not fields.get("name"):
+            fields.pop("name", None)
         extra -= {"event", "fields"}
-    elif record.name == _ACCESS[0] and isinstance(record.args, tuple) and len(record.args) == _ACCESS[1]:
-        _, method, _, _, status = (
-            record.args
-        )  # nobody's business: whose address it was, and what is in the path
-        event = "http.access"
-        fields = {
-            "http.request.method": method,
-            "http.response.status_code": status,
-            "logger": record.name,
-        }
+    elif (of_access := access(record)) is not None:
+        event, fields, extra = ACCESS, of_access, set()
     else:
         body = walk.filled(record.msg, record.args)
         if record.name == "asyncio":

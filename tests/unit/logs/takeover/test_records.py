@@ -75,6 +75,19 @@ def test_what_features_report_keeps_its_name_and_fields(configure: Configure, wr
     assert "body" not in line
 
 
+def test_an_instance_without_a_name_leaves_none_on_the_line(configure: Configure, written: Written) -> None:
+    configure()
+    Reporter(service="feed").report(POOL_REJECTED, reason="limit", limit=3, inflight=3, count=1)
+    assert "name" not in written.last
+
+
+def test_what_a_server_adds_for_terminals_is_not_on_the_line(configure: Configure, written: Written) -> None:
+    configure()
+    logging.getLogger("x").warning("Started %d", 1, extra={"color_message": "Started \x1b[36m%d\x1b[0m"})
+    assert {"body", "logger"} <= written.last.keys()
+    assert "color_message" not in written.last
+
+
 def test_an_exception_comes_with_its_record(configure: Configure, written: Written) -> None:
     configure()
     error = ValueError(SECRET)
@@ -154,19 +167,6 @@ def test_what_is_hidden_in_a_message_is_counted(
     assert written.last["log.redactions"] == 2
     labels = {"service": "feed", "name": "", "rule": "email"}
     assert registry.get_sample_value("log_redactions_total", labels) == 1
-
-
-def test_the_access_log_of_uvicorn_tells_neither_path_nor_address(
-    configure: Configure, written: Written, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    configure()
-    monkeypatch.setattr(logging.getLogger("uvicorn.access"), "level", logging.INFO)  # servers change it
-    arguments = ("203.0.113.9:4711", "GET", f"/users/{SECRET}?token={SECRET}", "1.1", 200)
-    logging.getLogger("uvicorn.access").info('%s - "%s %s HTTP/%s" %d', *arguments)
-    line = written.last
-    assert (line["event.name"], line["http.request.method"]) == ("http.access", "GET")
-    assert line["http.response.status_code"] == 200
-    assert not [one for one in (b"203.0.113.9", SECRET.encode()) if one in written.raw]
 
 
 def test_asyncio_says_what_happened_and_not_to_whom(configure: Configure, written: Written) -> None:
