@@ -8,6 +8,7 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING
 
+from quickwins.backpressure._edge import known
 from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
 from quickwins.backpressure.rule import CLOSED, RejectReason
 from quickwins.core.events import POOL_REJECTED, QUIET_SECONDS, Reporter, Seldom
@@ -69,16 +70,17 @@ class Refusals:
             deadline,
         )
         retry_after_seconds = None if reason is CLOSED else self._retry_after_seconds()
-        return PoolExhausted(facts, reason=reason, retry_after_seconds=retry_after_seconds)
+        return known(PoolExhausted(facts, reason=reason, retry_after_seconds=retry_after_seconds))
 
-    def nested(self, task: asyncio.Task[object] | None) -> NestedAcquire:
+    def nested(self, task: asyncio.Task[object] | None) -> PoolExhausted:
         """The error of a `task` that holds a permit already."""
-        return NestedAcquire(
+        error = NestedAcquire(
             f"this task holds a permit of pool {self._name!r} already, taken at {self._counts.holders.first_of(task)}, and no "
             "other may be had now: use that connection for both, or take both before either is needed",
             reason=RejectReason.NESTED,
             retry_after_seconds=self._retry_after_seconds(),
         )
+        return known(error)
 
     def _retry_after_seconds(self) -> float:
         return self._core.rule.retry_after_seconds * (0.5 + self._random())

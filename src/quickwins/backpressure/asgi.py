@@ -3,8 +3,9 @@
     app.add_middleware(BackpressureMiddleware)                                        # Starlette, FastAPI
     app = BackpressureMiddleware(app, gate=Gate.queue(size=50, name="http"))          # with a gate at the edge
 
-A refusal, such as a `PoolExhausted`, that leaves the service before its response has begun becomes the answer. Frameworks
-turn errors into a 500 of their own at their outermost layer: put it below that, as `add_middleware` does.
+A refusal, such as a `PoolExhausted`, that leaves the service before its response has begun becomes the answer; so does the
+refusal of a gRPC backend that says when to come back. Where a framework answers errors itself, its 500 after a refusal
+becomes the answer too: the middleware may stand inside or outside.
 
 With a gate, each HTTP request takes a permit before the service sees it. The permit comes back when the response begins,
 so that slow readers and streams of events hold none; websockets never take one.
@@ -23,9 +24,11 @@ from contextlib import nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from quickwins.backpressure.errors import CallerGone, refusal_in
+from quickwins.backpressure._edge import REQUEST, Refused
+from quickwins.backpressure.errors import CallerGone, PoolExhausted, refusal_in
 from quickwins.backpressure.rule import Priority
 from quickwins.core.asgi import EXEMPT, header
+from quickwins.core.contexts import leave
 from quickwins.core.deadline import within
 from quickwins.core.errors import Answer, answer
 
@@ -67,7 +70,7 @@ class BackpressureMiddleware:
             app: The service.
             gate: Bound (`size=`), for this edge alone; `None`: refusals of the service's own pools are answered, and
                 nothing else.
-            exempt: Paths that never need a permit. Those that tell whether the service is alive must be among them, or
+            exempt: Paths that never need a permit, with a slash at the end or without. Those that tell whether the service is alive must be among them, or
                 a busy process is restarted.
             graphql: Paths whose clients read GraphQL errors instead of problem details.
             deadline_header: A request header with the seconds that its client waits, for the edge gate and every gate
@@ -78,7 +81,7 @@ class BackpressureMiddleware:
         """
         self._app = app
         self._gate = gate
-        self._exempt = frozenset(exempt)
+        self._exempt = frozenset(path.rstrip("/") or "/" for path in exempt)
         self._graphql = frozenset(graphql)
         self._deadline_header = None if deadline_header is None else deadline_header.lower().encode("latin-1")
         self._priority = priority
@@ -91,9 +94,10 @@ class BackpressureMiddleware:
             return
         response = _Response(send)
         seconds = self._seconds_left(scope)
+        token = REQUEST.set(response.refused)
         try:
             with nullcontext() if seconds is None else within(seconds):
-                if self._gate is not None and scope["path"] not in self._exempt:
+                if self._gate is not None and (scope["path"].rstrip("/") or "/") not in self._exempt:
                     client = _Client(receive)
                     response.permit = await self._permit(self._gate, scope).entered(client.gone)
                     if client.said:
@@ -109,6 +113,10 @@ class BackpressureMiddleware:
             await _send(send, answer(refusal), graphql_type=self._graphql_type(scope))
         else:
             response.end(None)
+            if response.replaced is not None:
+                await _send(send, answer(response.replaced), graphql_type=self._graphql_type(scope))
+        finally:
+            leave(REQUEST, token)
 
     def _permit(self, gate: Gate, scope: Scope) -> Permit:
         return gate.permit(
@@ -160,13 +168,18 @@ class _Client:
 
 
 class _Response:
-    """The response to one request: whether it has begun, and the permit that it gives back then."""
+    """The response to one request: whether it has begun, and the permit that it gives back then.
 
-    __slots__ = ("_send", "begun", "permit")
+    A 500 of a framework, after a refusal that nobody else answered, is not sent: `replaced` is to be answered instead.
+    """
+
+    __slots__ = ("_send", "begun", "permit", "refused", "replaced")
 
     def __init__(self, send: Send) -> None:
         self.begun = False
         self.permit: Permit | None = None
+        self.refused = Refused()
+        self.replaced: PoolExhausted | None = None
         self._send = send
 
     def end(self, error: BaseException | None) -> None:
@@ -175,9 +188,12 @@ class _Response:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.begun = True
             self.end(None)
-        await self._send(message)
+            if message["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
+                self.replaced = self.refused.error
+            self.begun = self.replaced is None
+        if self.replaced is None:
+            await self._send(message)
 
 
 async def _send(send: Send, answer: Answer, *, graphql_type: bytes | None) -> None:
