@@ -3,9 +3,9 @@
 No logger or handler is changed, so that there is nothing to give back but the root's level, and whatever others configure
 meanwhile, before or after, is theirs. Two methods of `logging` ask us first:
 
-- `Logger.callHandlers`: a record that gets as far as the root logger is ours, too;
-- `Handler.handle`: a handler that would write to standard output or error is silent, and its record is ours if it hasn't
-  been yet, as on a logger that doesn't propagate. All other handlers work as ever.
+- `Logger.callHandlers`: a record that gets as far as the root logger is ours, unless the filters of all such handlers refused it;
+- `Handler.handle`: a handler that would write to standard output or error is silent, and its record is ours, once, if its
+  filters let it pass. All other handlers work as ever.
 
 Others patch the same methods, as sentry does: we call what was there, and if someone has patched ours since, it stays and
 only passes on.
@@ -32,10 +32,22 @@ class _Level(int):
     """A level that we have set: the same number may have been set by someone else since."""
 
 
-class _Here(threading.local):
-    """What is being handled in a thread: the record that we have, or had already."""
+class _Way:
+    """A record on its way through the handlers of a logger and its ancestors."""
 
-    taken: logging.LogRecord | None = None
+    __slots__ = ("reaches_root", "record", "refused", "taken")
+
+    def __init__(self, record: logging.LogRecord, *, reaches_root: bool) -> None:
+        self.record = record
+        self.reaches_root = reaches_root
+        self.taken = False
+        self.refused = False
+
+
+class _Here(threading.local):
+    """What is going on in a thread."""
+
+    way: _Way | None = None
     telling = False
 
 
@@ -91,31 +103,38 @@ class Takeover:
     def route(self, logger: logging.Logger, record: logging.LogRecord) -> None:
         """`Logger.callHandlers`."""
         here = self._here
-        before, here.taken = here.taken, record if _reaches_root(logger) else None
+        before, here.way = here.way, _Way(record, reaches_root=_reaches_root(logger))
+        way = here.way
         try:
-            if here.taken is not None:
-                self._receive(record)
             _CALL_HANDLERS.before(logger, record)
         finally:
-            here.taken = before
+            here.way = before
+            if way.reaches_root and not way.taken and not way.refused:
+                self._receive(record)
 
     def handle(self, handler: logging.Handler, record: logging.LogRecord) -> Any:
         """`Handler.handle`."""
-        here = self._here
+        way = self._here.way
+        if way is not None and way.record is not record:
+            way = None
         if not self.replaces(handler):
-            if here.taken is not record or not isinstance(handler, QueueHandler):
+            if way is None or not (way.reaches_root or way.taken) or not isinstance(handler, QueueHandler):
                 return _HANDLE.before(handler, record)
             record.__dict__[_COPIED] = True
             try:
                 return _HANDLE.before(handler, record)
             finally:
                 del record.__dict__[_COPIED]
-        if here.taken is not record and _COPIED not in record.__dict__:
-            if not handler.filter(record):
-                return False
-            here.taken = record
-            self._receive(record)
-        return True
+        if way is None:
+            if _COPIED in record.__dict__:
+                return True
+            way = _Way(record, reaches_root=False)
+        if not way.taken:
+            kept: Any = handler.filter(record)  # from Python 3.12 on it may be another record
+            way.taken, way.refused = bool(kept), not kept
+            if kept:
+                self._receive(kept if isinstance(kept, logging.LogRecord) else record)
+        return way.taken
 
     def tell(self, level: int, event: str, fields: dict[str, object], raised: object) -> None:
         """Let the root's other handlers have a record of ours, which did not come through the standard library.

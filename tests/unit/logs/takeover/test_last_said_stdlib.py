@@ -191,6 +191,50 @@ def test_a_handler_that_is_to_be_kept_is(
     assert bodies(written) == ["a"]
 
 
+@pytest.mark.parametrize("propagates", [True, False])
+def test_what_the_filters_of_consoles_refuse_is_no_line_and_what_they_remove_stays_removed(
+    configure: Configure, written: Written, plain: io.StringIO, propagates: bool
+) -> None:
+    def censor(record: logging.LogRecord) -> bool:
+        record.msg = str(record.msg).replace("Maria", "X")
+        return "/health" not in record.msg
+
+    console, errors = logging.StreamHandler(plain), logging.StreamHandler(plain)
+    console.addFilter(censor)
+    errors.addFilter(lambda record: record.levelno >= logging.ERROR)
+    logger = logging.getLogger(f"filtered.{propagates}")
+    logger.propagate = propagates
+    (logging.getLogger() if propagates else logger).handlers[:] = [console, errors]
+    configure()
+    logger.warning("GET /health")
+    logger.warning("Maria")
+    logger.error("/health failed")
+    assert bodies(written) == ["X", "/health failed"]
+    assert plain.getvalue() == ""
+
+
+def test_a_level_of_a_console_gives_way_to_ours(
+    configure: Configure, written: Written, plain: io.StringIO
+) -> None:
+    logging.getLogger().handlers[0].setLevel(logging.ERROR)
+    configure()
+    logging.getLogger("x").info("a")
+    assert bodies(written) == ["a"]
+    assert plain.getvalue() == ""
+
+
+def test_a_handler_that_raises_takes_no_line_away(configure: Configure, written: Written) -> None:
+    class Raises(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError(record.name)
+
+    logging.getLogger().handlers[:] = [Raises()]
+    configure()
+    with pytest.raises(OSError, match="x"):
+        logging.getLogger("x").warning("a")
+    assert bodies(written) == ["a"]
+
+
 def test_what_goes_through_a_queue_to_the_console_is_a_line_once(
     configure: Configure, written: Written, plain: io.StringIO
 ) -> None:
