@@ -25,6 +25,11 @@ class LogsSettings(FlagSettings):
         description="Where lines go: stdout, stderr, or the path of a file, which may be rotated by others. Read at the "
         "start.",
     )
+    keep: tuple[str, ...] = Field(
+        default=(),
+        description="Handlers that go on writing to standard output or error beside our lines, by the names that dictConfig "
+        "gave them. Read at the start.",
+    )
     queue_max_bytes: int = setting(Buffering, "max_bytes")
     redact_keys: tuple[str, ...] = Field(
         default=(),

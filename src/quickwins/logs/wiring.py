@@ -110,6 +110,7 @@ class Logs:
             sampling=_sampling(settings),
             registry=self._registry,
             clock=self._clock,
+            keep=settings.keep,
         )
 
     def end(self) -> None:

@@ -114,3 +114,21 @@ async def test_sampling_is_live(tmp_path: Path) -> None:
     names = [line["event.name"] for line in lines(tmp_path)]
     assert names.count("a") < 5
     assert names.count("b") == 50
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("keep", "shown"), [("keep = ['console']", "a\n"), ("", "")])
+async def test_a_console_that_is_to_be_kept_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], keep: str, shown: str
+) -> None:
+    console = logging.StreamHandler()
+    console.name = "console"
+    logger = logging.getLogger("kept")
+    logger.addHandler(console)
+    try:
+        async with loaded(tmp_path, f"enabled = true\n{keep}\n"):
+            logger.warning("a")
+    finally:
+        logger.removeHandler(console)
+    assert capsys.readouterr().err == shown
+    assert [line["body"] for line in lines(tmp_path) if line.get("logger") == "kept"] == ["a"]
