@@ -92,10 +92,10 @@ def test_basic_config_after_us_holds_when_ours_is_off(
     logging.getLogger().handlers[:] = []
     pipeline = configure()
     logging.basicConfig(stream=plain, format="basic: %(message)s")
-    logging.warning("one")  # noqa: LOG015 -- what basicConfig is for
+    logging.warning("one")  # noqa: LOG015 -- what basicConfig is for; until=never
     assert plain.getvalue() == ""
     pipeline.close()
-    logging.warning("two")  # noqa: LOG015 -- what basicConfig is for
+    logging.warning("two")  # noqa: LOG015 -- what basicConfig is for; until=never
     assert plain.getvalue() == "basic: two\n"
     assert bodies(written) == ["one"]
 
