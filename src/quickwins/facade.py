@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from quickwins.backpressure.wiring import Backpressure
 from quickwins.core.feature import Features
+from quickwins.core.flags.asgi import PinMiddleware
 from quickwins.core.flags.loading import load_flags
 from quickwins.core.flags.settings import FlagsSettings
 from quickwins.core.metrics import MetricsServer, MetricsSettings, metrics_app
@@ -113,22 +114,37 @@ class QuickWins(Features):
         *,
         gate: Gate | None = None,
         trusted: bool | Callable[[Scope], bool] = False,
+        key: Callable[[Scope], str | None] | None = None,
         **door: Unpack[DoorOptions],
     ) -> App:
         """`app` with a log line for each request, answers for refusals, and `gate` at the door, each obeying its flag.
 
-        `trusted` are those whose traces are continued; `door` is what `BackpressureMiddleware` takes besides.
+        Args:
+            app: The service.
+            gate: At its door.
+            trusted: Whose traces are continued.
+            key: What a percentage is one of, by a request's scope, as `PinMiddleware` takes it: users, tenants. By default
+                each request draws a key, and 5 % are 5 % of the requests.
+            door: What `BackpressureMiddleware` takes besides.
         """
-        return self._logs.asgi(self._backpressure.asgi(app, gate=gate, **door), trusted=trusted)
+        inner = self._backpressure.asgi(app, gate=gate, **door)
+        return PinMiddleware(self._logs.asgi(inner, trusted=trusted), self.flags, key=key)
 
     def grpc_interceptors(
         self,
         *,
         gate: Gate | None = None,
         trusted: bool | Callable[[grpc.HandlerCallDetails], bool] = False,
+        key: Callable[[grpc.HandlerCallDetails], str | None] | None = None,
     ) -> list[grpc.aio.ServerInterceptor]:
         """The same for `grpc.aio.server(interceptors=qw.grpc_interceptors())`."""
-        return [self._logs.grpc_interceptor(trusted), self._backpressure.grpc_interceptor(gate)]
+        from quickwins.core.flags.grpc import PinInterceptor
+
+        return [
+            PinInterceptor(self.flags, key=key),
+            self._logs.grpc_interceptor(trusted),
+            self._backpressure.grpc_interceptor(gate),
+        ]
 
     def grpc_client_interceptors(self) -> list[grpc.aio.ClientInterceptor]:
         """For channels of `grpc.aio`: traces go on to the servers."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 from typing import assert_type
 
 from pydantic import Field
 
+from quickwins.core.asgi import App
 from quickwins.core.config import (
     CONFIG_PATH_VARIABLE,
     ENV_PREFIX,
@@ -33,10 +35,13 @@ from quickwins.core.flags import (
     Source,
     SourceError,
     SourceReason,
+    SwitchSettings,
     Why,
     decide,
     pinned,
 )
+from quickwins.core.flags.asgi import PinMiddleware
+from quickwins.core.flags.grpc import PinInterceptor
 from quickwins.logs import Sampling
 
 
@@ -47,6 +52,10 @@ class Mine(FlagSettings):
     first: int = setting(Sampling, "first")
 
 
+class Whole(SwitchSettings):
+    """The section `[whole]`, of something that a process has one of."""
+
+
 class Other(Section):
     """The section `[other]`."""
 
@@ -54,7 +63,12 @@ class Other(Section):
 
 
 def flags_of_ones_own(env: dict[str, str]) -> bool:
-    sections: dict[str, type[Section]] = {"mine": Mine, "other": Other, "flags": FlagsSettings}
+    sections: dict[str, type[Section]] = {
+        "mine": Mine,
+        "whole": Whole,
+        "other": Other,
+        "flags": FlagsSettings,
+    }
     sources: list[Source] = [
         EnvironmentSource(env, sections),
         FileSource(Path(env[CONFIG_PATH_VARIABLE])),
@@ -69,9 +83,14 @@ def flags_of_ones_own(env: dict[str, str]) -> bool:
     assert_type(flag, Flag)
     assert_type(flag.state, FlagState)
     assert_type(flags.snapshot, Snapshot)
-    with pinned("user-7") as pin:
+    with pinned("user-7", live=True) as pin:
         assert_type(pin.key, str | None)
         return flag.active()
+
+
+def served(app: App, flags: Flags) -> tuple[App, PinInterceptor]:
+    by_user = PinMiddleware(app, flags, key=lambda scope: scope.get("user"), rng=Random(1))
+    return by_user, PinInterceptor(flags, key=lambda call: dict(call.invocation_metadata).get("user"))
 
 
 def without_following_anything(env: dict[str, str]) -> float:

@@ -159,6 +159,33 @@ async def test_the_door_obeys_the_kill_without_being_given_a_flag(service: Servi
         assert await get(app) == 200
 
 
+async def test_a_percentage_at_the_door_is_one_of_requests_or_of_what_key_says(service: Service) -> None:
+    http = service.qw.gate(name="http", size=4)
+    drawn = service.qw.asgi(hello, gate=http)
+    named = service.qw.asgi(hello, gate=http, key=lambda scope: scope["path"])
+    await full(http, 2)
+    service.change("enabled = true", "enabled = true\npercent = 50")
+    statuses = [await get(drawn) for _ in range(100)]
+    assert 20 < statuses.count(503) < 80
+    assert len({await get(named, "/a") for _ in range(20)}) == 1
+    assert {await get(named, f"/{page}") for page in range(50)} == {200, 503}
+    assert service.sample("quickwins_flag_missing_key_total", name="", feature="backpressure") == 0
+
+
+@pytest.mark.parametrize("section", ["logs", "suppressions"])
+@pytest.mark.parametrize("key", ["percent", "fallback_percent"])
+async def test_what_is_on_or_off_for_a_process_refuses_a_percentage_and_stays_on(
+    tmp_path: Path, section: str, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service(tmp_path, f'service = "api"\n[flags]\naudit = false\n[{section}]\nenabled = true\n')
+    service.file.write_text(service.file.read_text().replace("enabled = true", f"enabled = true\n{key} = 50"))
+    assert not service.qw.flags.poll()
+    assert service.qw.flag(section).state.on
+    assert f"{section}.{key}: 50 is not allowed: input should be 0 or 100" in caplog.text
+    service.change(f"{key} = 50", "percent = 0")
+    assert not service.qw.flag(section).state.on
+
+
 async def test_logging_stands_outside_so_that_a_refusal_has_its_line(tmp_path: Path) -> None:
     log = tmp_path / "log"
     service = Service(tmp_path, CONFIG + f'[logs]\nenabled = true\noutput = "{log}"\n')

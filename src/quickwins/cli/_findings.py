@@ -84,6 +84,30 @@ def config_finding(path: str, *, exists: bool, named: bool, error: str) -> Findi
     )
 
 
+def keys_finding(feature: str, percent: float, missing: str) -> Finding:
+    """Whether a flag that is on for a part of the keys finds keys.
+
+    Args:
+        feature: The flag.
+        percent: What it is at.
+        missing: Which process found none, and when; empty: nothing is known of any.
+    """
+    check = f"keys of {feature}"
+    if missing:
+        return Finding(
+            check,
+            False,
+            f"{feature} is at {percent:g} %, and {missing} asked it without a key, for which it is off",
+            "serve through `QuickWins.asgi` or `grpc_interceptors`, or put `with pinned(key):` around what asks it",
+        )
+    return Finding(
+        check,
+        True,
+        f"{feature} is at {percent:g} %; no process has said that it found no key",
+        "quickwins_flag_missing_key_total counts what asks without one, for which it is off",
+    )
+
+
 def audit_finding(path: str | None, *, writable: bool) -> Finding:
     """Whether changes of flags can be recorded; `path` is `None` if that is turned off."""
     if path is None:

@@ -21,6 +21,7 @@ from quickwins.cli._findings import (
     connections_finding,
     extra_findings,
     failed_finding,
+    keys_finding,
     python_finding,
     server_finding,
     started_finding,
@@ -32,9 +33,12 @@ from quickwins.core.clock import SystemClock
 from quickwins.core.config import CONFIG_PATH_VARIABLE
 from quickwins.core.errors import ConfigError, MissingExtraError, needs_extra
 from quickwins.core.flags import FlagSettings, Snapshot
+from quickwins.core.flags.history import keyless
 from quickwins.core.flags.loading import config_path
 
 EXAMPLE = "Example: quickwins doctor --start"
+RECENT_SECONDS = 86_400.0
+"""How long ago a process may have found no key to be worth mentioning."""
 
 
 def doctor(
@@ -66,7 +70,9 @@ def doctor(
     snapshot, on_config = _configuration(config)
     findings = [python_finding(tuple(sys.version_info[:3])), on_config]
     if snapshot is not None:
-        findings.append(_audit(Configuration.at(config, SystemClock())))
+        configuration = Configuration.at(config, SystemClock())
+        findings.append(_audit(configuration))
+        findings += _keys(configuration, snapshot)
     findings += extra_findings(requires("quickwins") or [], installed_version, _enabled(snapshot))
     findings += (
         _servers() if start else [server_finding(one, installed_version(SERVERS[one])) for one in SERVERS]
@@ -110,6 +116,19 @@ def _audit(configuration: Configuration) -> Finding:
         not audit.path.exists() or (audit.path.is_file() and os.access(audit.path, os.W_OK))
     )
     return audit_finding(str(audit.path), writable=writable)
+
+
+def _keys(configuration: Configuration, snapshot: Snapshot) -> Iterator[Finding]:
+    audit = configuration.audit()
+    records = [] if audit is None else audit.records()
+    said = keyless(records, configuration.clock.wall() - RECENT_SECONDS)
+    for feature, state in snapshot.flags.items():
+        if state.is_partial:
+            record = said.get((feature, state.percent))
+            where = (
+                f"a process of {record['service'] or 'this service'} (pid {record['pid']})" if record else ""
+            )
+            yield keys_finding(feature, state.percent, where)
 
 
 def _connections(snapshot: Snapshot | None, pool_size: int, dsn: str | None) -> Finding:

@@ -47,6 +47,7 @@ FLAG_CHANGED = Event("flag.changed", logging.INFO, ("feature", "old", "new", "so
 FLAG_WRITTEN = Event(
     "flag.written", logging.INFO, ("feature", "old", "new", "source", "version", "digest", "changes", "where")
 )
+FLAG_KEY_MISSING = Event("flag.key_missing", logging.WARNING, ("feature", "percent"))
 FLAG_SOURCE_FAILED = Event("flag.source_failed", logging.WARNING, ("source", "reason", "detail"))
 FLAG_SOURCE_RECOVERED = Event("flag.source_recovered", logging.INFO, ("source",))
 FLAG_SUBSCRIBER_FAILED = Event("flag.subscriber_failed", logging.ERROR, ("subscriber", "error"))

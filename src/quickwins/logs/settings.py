@@ -7,13 +7,13 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from quickwins.core.config import Number, setting
-from quickwins.core.flags import FlagSettings
+from quickwins.core.flags import SwitchSettings
 from quickwins.logs._sampling import Sampling
 from quickwins.logs.redaction import MIN_KEY_BYTES
 from quickwins.logs.sink._buffering import Buffering
 
 
-class LogsSettings(FlagSettings):
+class LogsSettings(SwitchSettings):
     """The section `[logs]`: one JSON line for each fact. The flag is for the whole process: on at 100 %, else off."""
 
     level: Literal["debug", "info", "warning", "error", "critical"] = Field(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from quickwins.core.errors import ConfigError, needs_extra
-from quickwins.core.flags import FlagSettings
+from quickwins.core.flags import SwitchSettings
 from quickwins.suppressions.scan.checks import Check
 from quickwins.suppressions.scan.directives import NEVER
 
@@ -31,7 +31,7 @@ MAX_FILE_BYTES = 16 << 20
 _TABLE = "tool.quickwins.suppressions"
 
 
-class SuppressionsSettings(FlagSettings):
+class SuppressionsSettings(SwitchSettings):
     """The section `[suppressions]`: the bridge from Python's warnings to events and a metric."""
 
     first_party: tuple[str, ...] = Field(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Self
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from quickwins import QuickWins
 from quickwins.core.errors import MissingExtraError
 from quickwins.engines import EngineError
 from tests.unit.cli.conftest import CONFIG, Answer, with_flags
@@ -79,6 +82,30 @@ def test_an_audit_file_that_cannot_be_written_ends_with_3(quickwins: Call, confi
 
     assert answer.code == 3
     assert found(answer, "audit")["ok"] is False
+
+
+def test_a_percentage_that_a_process_found_no_key_for_ends_with_3(quickwins: Call, config: Path) -> None:
+    assert found(quickwins("doctor", "--json"), "keys of backpressure")["ok"] is True
+    qw = QuickWins.load(config, env={}, registry=CollectorRegistry())
+    assert not qw.flag("backpressure").active()
+
+    answer = quickwins("doctor", "--json")
+
+    assert answer.code == 3
+    finding = found(answer, "keys of backpressure")
+    assert f"at 10 %, and a process of feed (pid {os.getpid()}) asked it without a key" in str(
+        finding["detail"]
+    )
+    assert "pinned(key)" in str(finding["remedy"])
+    assert quickwins("flags", "history").rows[1:] == [], "no switch"
+    quickwins("flags", "set", "backpressure", "percent=20")
+    assert quickwins("doctor").code == 0
+
+
+def test_a_flag_that_needs_no_key_is_no_finding(quickwins: Call, config: Path) -> None:
+    config.write_text(CONFIG.replace("percent = 10", "percent = 100"))
+
+    assert "keys of" not in quickwins("doctor").out
 
 
 def test_an_audit_that_is_off_is_fine(quickwins: Call, config: Path) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
-    from quickwins.core.flags._state import FlagSettings, FlagState, Why, decide
+    from quickwins.core.flags._state import FlagSettings, FlagState, SwitchSettings, Why, decide
     from quickwins.core.flags.errors import SourceError, SourceReason
     from quickwins.core.flags.flag import Flag
     from quickwins.core.flags.live import Flags
@@ -42,6 +42,7 @@ __all__ = [
     "Source",
     "SourceError",
     "SourceReason",
+    "SwitchSettings",
     "Why",
     "decide",
     "pinned",
@@ -62,6 +63,7 @@ __getattr__, __dir__ = lazily(
         "Source": "sources",
         "SourceError": "errors",
         "SourceReason": "errors",
+        "SwitchSettings": "_state",
         "Why": "_state",
         "decide": "_state",
         "pinned": "pin",

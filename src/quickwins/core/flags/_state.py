@@ -39,6 +39,15 @@ _ROUNDING = 1e-6
 _Percent = Annotated[Number, Field(ge=0, le=100, allow_inf_nan=False), AfterValidator(_whole_steps)]
 
 
+def _all_or_nothing(percent: float) -> float:
+    if percent not in {0, 100}:
+        raise ValueError("Input should be 0 or 100: this is on or off for a whole process")
+    return percent
+
+
+_AllOrNothing = Annotated[Number, AfterValidator(_all_or_nothing)]
+
+
 class FlagSettings(Section):
     """The fields every feature's section begins with."""
 
@@ -58,6 +67,18 @@ class FlagSettings(Section):
     fallback_percent: _Percent = Field(default=0.0, description="The percentage after `expires_at`.")
     salt: str = Field(
         default="", max_length=200, description="What buckets are drawn with; empty: the feature's name."
+    )
+
+
+class SwitchSettings(FlagSettings):
+    """The same for a feature that is on or off for a whole process, which has no keys to draw on."""
+
+    percent: _AllOrNothing = Field(
+        default=100.0,
+        description="100 or 0: on or off for the whole process, whatever the key. Off value: 0.",
+    )
+    fallback_percent: _AllOrNothing = Field(
+        default=0.0, description="The percentage after `expires_at`: 100 or 0."
     )
 
 
@@ -98,6 +119,11 @@ class FlagState:
     def admits(self, key: str) -> bool:
         """Whether the feature is on for `key`. Stable across processes, machines and versions."""
         return self.on or (self.limit > 0 and self._dice.draw(key) < self._below)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it is on for some keys and off for others, so that a request needs one."""
+        return 0 < self.limit < BUCKETS
 
     @property
     def percent(self) -> float:

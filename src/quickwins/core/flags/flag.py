@@ -32,9 +32,28 @@ class Flag:
             what concerns the whole process; inside a request ask `active()`.
     """
 
-    __slots__ = ("_flags", "_missing", "feature", "state")
+    __slots__ = ("_flags", "_missing", "_say", "_told", "feature", "state")
 
-    def __init__(self, feature: str, flags: Following, state: FlagState, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        feature: str,
+        flags: Following,
+        state: FlagState,
+        metrics: Metrics,
+        *,
+        say: Callable[[FlagState], None],
+    ) -> None:
+        """Use `Flags.flag` instead.
+
+        Args:
+            feature: Its name.
+            flags: What it is one of.
+            state: Its state now.
+            metrics: For evaluations without a key.
+            say: Told of the first one of each state.
+        """
+        self._say = say
+        self._told: FlagState | None = None
         self.feature = feature
         self.state = state
         self._flags = flags
@@ -46,7 +65,7 @@ class Flag:
     def active(self) -> bool:
         """Whether the feature is on for the current request: by its pinned snapshot and key, if it has a pin.
 
-        Below 100 %, without a key, it is off, and counted.
+        Below 100 %, without a key, it is off. That is counted, and reported once for each state that the flag has.
         """
         pin = PIN.get()
         if pin is None:
@@ -61,6 +80,9 @@ class Flag:
             return False
         if key is None:
             self._missing.inc()
+            if state is not self._told and state != self._told:
+                self._told = state
+                self._say(state)
             return False
         return state.admits(key)
 

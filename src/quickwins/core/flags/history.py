@@ -18,7 +18,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from quickwins.core.events import FLAG_CHANGED, FLAG_WRITTEN
+from quickwins.core.events import FLAG_CHANGED, FLAG_KEY_MISSING, FLAG_WRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -113,6 +113,28 @@ def fold(records: Iterable[Mapping[str, object]]) -> list[Change]:
         rows[at].add(line)
         last_of_process[process] = at
     return [row.change() for row in rows]
+
+
+def keyless(
+    records: Iterable[Mapping[str, object]], since: float
+) -> dict[tuple[str, float], Mapping[str, object]]:
+    """By flag and percentage, the last record of a question without a key.
+
+    Args:
+        records: The lines of an audit file, oldest first. A later change of a flag makes those before it void.
+        since: What happened before, in seconds since the epoch, is not told.
+    """
+    found: dict[tuple[str, float], Mapping[str, object]] = {}
+    for record in records:
+        feature, percent, at = record.get("feature"), record.get("percent"), record.get("at")
+        if not isinstance(feature, str) or not isinstance(at, (int, float)):
+            continue
+        if record.get("event") == FLAG_KEY_MISSING.name:
+            if isinstance(percent, (int, float)) and at >= since:
+                found[feature, percent] = record
+        else:
+            found = {key: one for key, one in found.items() if key[0] != feature}
+    return found
 
 
 def _is_ours(record: Mapping[str, object]) -> bool:

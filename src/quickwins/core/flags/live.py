@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from quickwins.core.errors import ConfigError
 from quickwins.core.events import (
     AUDIT_FAILED,
     FLAG_CHANGED,
+    FLAG_KEY_MISSING,
     FLAG_SOURCE_FAILED,
     FLAG_SOURCE_RECOVERED,
     FLAG_SUBSCRIBER_FAILED,
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from quickwins.core.audit import AuditLog
     from quickwins.core.clock import Clock
     from quickwins.core.config import Section
+    from quickwins.core.events import Event
+    from quickwins.core.flags._state import FlagState
     from quickwins.core.flags.sources import Source
 
 _DEFAULTS = FlagsSettings()
@@ -100,7 +104,7 @@ class Flags:
         self._metrics = Metrics(registry=registry, service=service)
         self._reporter = Reporter(service=service, registry=registry)
         self._flags = {
-            feature: Flag(feature, self, state, self._metrics)
+            feature: Flag(feature, self, state, self._metrics, say=self._key_missing)
             for feature, state in self.snapshot.flags.items()
         }
         self._show()
@@ -263,7 +267,7 @@ class Flags:
     def _swap(self, new: Snapshot) -> bool:
         old = self.snapshot
         if new.digest == old.digest:  # a comment was edited
-            self.snapshot = Snapshot(old.version, old.digest, new.settings, old.flags, new.expires_at)
+            self.snapshot = replace(new, version=old.version, flags=old.flags)
             return False
         self.snapshot = new
         for feature, flag in self._flags.items():
@@ -296,13 +300,20 @@ class Flags:
         fields = change_fields(feature, old, snapshot)
         self._metrics.counter(FLAG_CHANGES, feature=feature).inc()
         self._reporter.report(FLAG_CHANGED, **fields)
+        self._record(FLAG_CHANGED, fields)
+
+    def _key_missing(self, state: FlagState) -> None:
+        """Say that a question at a percentage had no key; `quickwins doctor` looks for it in the audit file."""
+        fields = {"feature": state.feature, "percent": state.percent}
+        self._reporter.report(FLAG_KEY_MISSING, **fields)
+        self._record(FLAG_KEY_MISSING, fields)
+
+    def _record(self, event: Event, fields: Mapping[str, object]) -> None:
         if self._audit is None:
             return
         try:
-            service = snapshot.settings.service
-            self._audit.append(
-                audit_record(FLAG_CHANGED, fields, service=service, wall_now=self._clock.wall())
-            )
+            service = self.snapshot.settings.service
+            self._audit.append(audit_record(event, fields, service=service, wall_now=self._clock.wall()))
         except Exception as error:  # noqa: BLE001 -- the audit may be a user's own, and the switch has happened; until=never
             self._metrics.counter(AUDIT_FAILURES).inc()
             why = error.strerror if isinstance(error, OSError) else None

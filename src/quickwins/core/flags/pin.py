@@ -36,19 +36,21 @@ class pinned:  # noqa: N801 -- used as a context manager, like a function; until
 
     Args:
         key: What percentages are drawn on: a user, a tenant, a request. `None`: only flags at 100 % are on.
+        live: Pin the key alone: flags answer as they are at each question, for what lasts, such as a WebSocket.
 
     Raises:
         ConfigError: The key is not text, or one object is entered while it is entered.
     """
 
-    __slots__ = ("_snapshots", "_token", "key")
+    __slots__ = ("_live", "_snapshots", "_token", "key")
 
-    def __init__(self, key: str | None = None) -> None:
+    def __init__(self, key: str | None = None, *, live: bool = False) -> None:
         if key is not None and not isinstance(key, str):
             raise ConfigError(
                 f"a request is pinned to text, not to {type(key).__name__}"
             )  # or the first 50 % raises
         self.key = key
+        self._live = live
         self._snapshots: dict[Live, Snapshot] | None = None
         self._token: Token[pinned | None] | None = None
 
@@ -69,7 +71,7 @@ class pinned:  # noqa: N801 -- used as a context manager, like a function; until
     def __enter__(self) -> Self:
         if self._token is not None:
             raise ConfigError("this pin is entered already: make one for each request")
-        self._snapshots = {}
+        self._snapshots = None if self._live else {}
         self._token = PIN.set(self)
         return self
 

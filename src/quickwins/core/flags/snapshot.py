@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ class Snapshot:
         settings: The whole configuration.
         flags: Feature to its decided state.
         expires_at: When, in wall seconds, some flag's state changes by itself; `None`: never.
+        partial: Whether some flag is on for a part of the keys, so that requests need one.
     """
 
     version: int
@@ -42,6 +43,10 @@ class Snapshot:
     settings: Settings
     flags: Mapping[str, FlagState]
     expires_at: float | None
+    partial: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "partial", any(state.is_partial for state in self.flags.values()))
 
     @classmethod
     def build(cls, settings: Settings, *, version: int, wall_now: float) -> Snapshot:
