@@ -294,7 +294,7 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         if self._closed:
             return
         self._closed = True
-        self.give_way()
+        self._let_go()
         self.sink.close(timeout_seconds)
         self._tallies.flush()
 
@@ -328,13 +328,17 @@ class Pipeline(AbstractContextManager["Pipeline"]):
 
     def give_way(self) -> None:
         """Restore the application's previous logging; does nothing if that is done already."""
+        if self._let_go():
+            self.sink.flush(CLOSE_SECONDS)
+
+    def _let_go(self) -> bool:
         if _logger.current is not self:
-            return
+            return False
         _logger.current = None
         self._takeover.uninstall()
         if self._bridge is not None:
             self._bridge.uninstall()
-        self.sink.flush(CLOSE_SECONDS)
+        return True
 
 
 def configure_logging(

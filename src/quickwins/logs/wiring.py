@@ -79,10 +79,10 @@ class Logs:
 
     async def close(self) -> None:
         """Write what waits, and give the application's logging back."""
+        pipeline, self.pipeline = self.pipeline, None
+        if pipeline is not None:
+            pipeline.close()
         _LOGGING.leave(self)
-        if self.pipeline is not None:
-            self.pipeline.close()
-            self.pipeline = None
 
     def _hide(self, snapshot: Snapshot) -> None:
         """Have our loggers hide what the file calls private while structured logging is off, too."""

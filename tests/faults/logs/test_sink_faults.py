@@ -17,7 +17,9 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from quickwins.logs import configure_logging, get_logger
 from quickwins.logs.sink import DropReason, Outage, Sink, SinkState
 
 if TYPE_CHECKING:
@@ -435,3 +437,89 @@ assert stats.accepted_lines == number + handled, stats
     for who in ("main", "handler"):
         numbers = [one["n"] for one in found if one["who"] == who]
         assert sorted(numbers) == list(range(1, len(numbers) + 1))
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["afterwards", "before"])
+def test_what_gets_the_number_of_a_closed_standard_output_stays_as_it_is(
+    before: bool, tmp_path: Path
+) -> None:
+    """A daemon without standard output opens a file, which then is descriptor 1."""
+    data = tmp_path / "data"
+    program_of_it = f"""
+import os
+from quickwins.logs import configure_logging, get_logger
+
+def opens():
+    data = open({str(data)!r}, "wb")
+    assert data.fileno() == 1
+    return data
+
+data = opens() if {before} else None
+with configure_logging() as pipeline:
+    data = data or opens()
+    for _ in range(3):
+        get_logger().error("x")
+        assert not pipeline.sink.flush(0.1)
+    assert pipeline.sink.state == "failing"
+"""
+    subprocess.run(
+        ["sh", "-c", 'exec "$0" -c "$1" >&-', sys.executable, program_of_it],
+        check=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert data.read_bytes() == b""
+
+
+def test_a_file_that_gets_the_number_of_standard_output_once_that_is_closed_stays_as_it_is(
+    tmp_path: Path,
+) -> None:
+    data = tmp_path / "data"
+    program_of_it = f"""
+import os
+from quickwins.logs import configure_logging, get_logger
+with configure_logging() as pipeline:
+    os.close(1)
+    with open({str(data)!r}, "wb") as file:
+        assert file.fileno() == 1
+        get_logger().error("x")
+        assert pipeline.sink.flush(10)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program_of_it], stdout=subprocess.PIPE, check=True, timeout=PATIENCE_SECONDS
+    )
+    assert b'"event.name":"x"' in done.stdout
+    assert data.read_bytes() == b""
+
+
+def test_in_a_child_of_a_fork_an_interrupted_start_of_the_thread_is_tried_again() -> None:
+    found = output(
+        """
+import threading
+sink.put(line(1), 9)
+if os.fork() == 0:
+    start = threading.Thread.start
+    def interrupted(thread):
+        threading.Thread.start = start
+        raise MemoryError
+    threading.Thread.start = interrupted
+    sink.put(line(2), 9)
+    sink.put(line(3), 9)
+    assert sink.flush(10)
+    os._exit(0)
+assert os.wait()[1] == 0
+"""
+    )
+    assert sorted(one["n"] for one in found) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("limit_seconds", [0.1, 2.0])
+def test_closing_takes_no_longer_than_its_limit(limit_seconds: float, pipe: tuple[int, int]) -> None:
+    sink = Sink.descriptor(pipe[1])
+    pipeline = configure_logging(sink=sink, registry=CollectorRegistry())
+    log = get_logger()
+    while sink.state is not SinkState.STALLED:
+        log.error("x", text="word " * 400)
+    began = time.monotonic()
+    pipeline.close(limit_seconds)
+    assert time.monotonic() - began < limit_seconds + 1.0, "twice the limit, or 2 s more, as it was"
+    assert sink.stats().dropped[DropReason.UNWRITTEN] > 0

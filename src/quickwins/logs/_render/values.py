@@ -107,6 +107,8 @@ class Walk:
         if kind is int:
             return self._integer(value)
         try:
+            if depth < MAX_DEPTH and (kind is dict or kind is list or kind is tuple):
+                return self.mapping(value, depth + 1) if kind is dict else self._items(value, depth + 1)
             return self._other(value, kind, depth)
         except Exception:  # noqa: BLE001 -- whatever a value's own code raises; until=never
             return _named(value)
@@ -141,13 +143,18 @@ class Walk:
 
     def _items(self, source: Iterable[Any], depth: int) -> list[object]:
         copy: list[object] = []
+        clean = self._scanner.clean
         for value in list(islice(source, MAX_ITEMS + 1)):
             if len(copy) >= MAX_ITEMS or self._left <= 0:
                 copy.append("...")
                 break
             self._left -= 1
-            pair = _pair_in(value)
-            copy.append(self.value(value, depth) if pair is None else self._pair(pair))
+            kind = type(value)
+            if kind in PLAIN or (kind is str and value in clean):
+                copy.append(value)
+            else:
+                pair = _pair_in(value, kind)
+                copy.append(self.value(value, depth) if pair is None else self._pair(pair))
         return copy
 
     def _pair(self, pair: list[Any]) -> list[object]:
@@ -202,12 +209,11 @@ class Walk:
         return made
 
 
-def _pair_in(value: object) -> list[Any] | None:
-    """A name and its value, if `value` is that."""
-    kind: Any
-    for kind in (tuple, list):
-        if issubclass(type(value), kind):
-            parts: list[Any] = list(islice(kind.__iter__(value), 3))
+def _pair_in(value: Any, kind: type) -> list[Any] | None:
+    """A name and its value, if `value`, which is of that kind, is both."""
+    for known in _SEQUENCES:
+        if issubclass(kind, known):
+            parts: list[Any] = list(islice(known.__iter__(value), 3))
             return parts if len(parts) == 2 and type(parts[0]) is str else None  # noqa: PLR2004 -- a pair; until=never
     return None
 
@@ -257,6 +263,7 @@ def _number(value: Any, shown: object) -> object:
 
 
 _ITEMS: Any = dict.items
+_SEQUENCES: tuple[Any, ...] = (tuple, list)
 _CONTAINERS: tuple[Any, ...] = (dict, list, tuple, set, frozenset)
 _KNOWN: tuple[tuple[type | tuple[type, ...], Callable[[Any], object]], ...] = (
     (enum.Enum, lambda one: one.value if type(one.value) in {str, int, bool} else one.name),

@@ -1,5 +1,10 @@
 """Where lines go: a descriptor or a file, written in whole lines, whatever becomes of it. One thread at a time.
 
+A descriptor's number is its owner's, and anybody's once the owner has closed it: `open` gives the lowest free one, and log
+lines would end up in a database. So we write to a duplicate of our own. Only `dup2` makes a descriptor that children inherit,
+everything else in Python (PEP 446) and what opens with O_CLOEXEC doesn't: that is how a redirection, which is followed, is
+told from such a file.
+
 The rule: what was begun is continued, never repeated, so that no half line is followed by another one. Only in another
 file, after a rotation, the line that was cut is written again, whole.
 
@@ -16,6 +21,7 @@ import errno
 import os
 import select
 import stat
+import sys
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
@@ -79,10 +85,12 @@ class Outlet:
         "_failures",
         "_fd",
         "_first_failed",
+        "_given",
         "_identity",
         "_last_error",
         "_look_at",
         "_nowait",
+        "_opened",
         "_path",
         "_poll",
         "_regular",
@@ -104,9 +112,18 @@ class Outlet:
         """
         self._clock = clock
         self._path = target if isinstance(target, Path) else None
-        self._fd = target if isinstance(target, int) else -1
+        self._given = target if isinstance(target, int) else -1
+        self._fd = -1
+        self._opened = False
         self.batch_bytes = STREAM_BATCH_BYTES
         self.reset()
+
+    def open(self) -> None:
+        """Duplicate the descriptor, if that is what it was given; unless it is closed, or was when the process began."""
+        self._opened = True
+        if self._path is None and self._fd < 0 and _began_open(self._given):
+            with contextlib.suppress(OSError):
+                self._fd = os.dup(self._given)
 
     def reset(self) -> None:
         """Forget what is on its way and what went wrong, as after a fork."""
@@ -139,6 +156,11 @@ class Outlet:
         """Whether the last attempt met an error."""
         return self._failures > 0
 
+    @property
+    def hopeless(self) -> bool:
+        """Whether there is nothing to write to, and won't be."""
+        return self._opened and self._path is None and self._fd < 0
+
     def load(self, chunk: bytes) -> None:
         """What to write next: whole lines. The chunk before must be `DONE`."""
         self._data, self._at = chunk, 0
@@ -149,6 +171,8 @@ class Outlet:
             return Sent.FAILED
         try:
             self._look()
+            if self._path is None and self._redirected():
+                self._look()
             while self._at < len(self._data):
                 written = self._write(self._data[self._at :] if self._at else self._data, wait_seconds)
                 if written is None:
@@ -196,8 +220,8 @@ class Outlet:
         return written
 
     def close(self) -> None:
-        """Close the file, if it is ours."""
-        if self._path is not None and self._fd >= 0:
+        """Close what we write to; it is ours."""
+        if self._fd >= 0:
             fd, self._fd = self._fd, -1
             with contextlib.suppress(OSError):
                 os.close(fd)
@@ -207,6 +231,8 @@ class Outlet:
         now = self._clock.monotonic()
         if now < self._look_at:
             return
+        if not self._opened:
+            self.open()
         if self._path is not None and (self._stale or self._fd < 0 or self._moved(self._path)):
             self._reopen(self._path)
         found = os.fstat(self._fd)
@@ -214,6 +240,19 @@ class Outlet:
             self._begin_anew(found)
         self._stale = False
         self._look_at = now + LOOK_SECONDS
+
+    def _redirected(self) -> bool:
+        """Whether the descriptor points elsewhere now, and we have a new duplicate."""
+        try:
+            found = os.fstat(self._given)
+            if (found.st_dev, found.st_ino) == self._identity or not os.get_inheritable(self._given):
+                return False
+            fd = os.dup(self._given)
+        except OSError:  # closed: our duplicate is as good as before
+            return False
+        self.close()
+        self._fd, self._look_at = fd, 0.0
+        return True
 
     def _moved(self, path: Path) -> bool:
         try:
@@ -270,6 +309,12 @@ class Outlet:
             return True
         self.stalled = True
         return bool(self._poll.poll(wait_seconds * 1_000))
+
+
+def _began_open(descriptor: int) -> bool:
+    """Whether a descriptor is no standard stream that was closed when the process began; Python shows that as `None`."""
+    streams = {0: sys.__stdin__, 1: sys.__stdout__, 2: sys.__stderr__}
+    return streams.get(descriptor, sys) is not None
 
 
 def _ends_torn(path: Path) -> bool:

@@ -123,11 +123,20 @@ class LineQueue:
         """Admit `line`, a JSON object without its closing brace, or drop and count it; whether it was admitted."""
         cost = len(line) + CHARGE
         self.size = size = self.size + cost
-        if size > self._low and not self._admits(size, cost, severity):
+        try:
+            if size > self._low and not self._admits(size, cost, severity):
+                return False
+            self._append((line, self._tell()) if self.missed else line)
+        except (RecursionError, MemoryError):  # at the call, before any of them has begun
+            self.size = self.size - cost
+            self.missed = self.missed + 1
+            self.full = self.full + 1
             return False
-        self._append((line, self._tell()) if self.missed else line)
         if severity >= self.wake_severity or size >= self.wake_bytes:
-            self._wake(severity)
+            try:
+                self._wake(severity)
+            except RecursionError:
+                return True  # the next line wakes the writer
         return True
 
     def put_locked(self, line: bytes, severity: int) -> bool:

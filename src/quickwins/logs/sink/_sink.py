@@ -115,17 +115,23 @@ class Sink:
 
     @classmethod
     def stdout(cls, **options: Unpack[SinkOptions]) -> Self:
-        """Descriptor 1, by its number: whoever points it elsewhere later takes the log along."""
+        """Descriptor 1; see `descriptor`."""
         return cls(1, **options)
 
     @classmethod
     def stderr(cls, **options: Unpack[SinkOptions]) -> Self:
-        """Descriptor 2, by its number, as `stdout` has 1."""
+        """Descriptor 2; see `descriptor`."""
         return cls(2, **options)
 
     @classmethod
     def descriptor(cls, fd: int, **options: Unpack[SinkOptions]) -> Self:
-        """An open descriptor, which the sink never closes."""
+        """An open descriptor, which the sink never closes: from `start` on it has a duplicate.
+
+        Whoever points the descriptor elsewhere with `dup2`, as daemons do, takes the log along. A file that merely gets the
+        number, because the descriptor was closed, is left alone: the log goes on where it went. If there is nothing open
+        at `start`, or a standard stream was closed when the process began, lines go nowhere: the state is `failing`, and what
+        finds no room in the queue is dropped and counted.
+        """
         return cls(fd, **options)
 
     @classmethod
@@ -147,7 +153,7 @@ class Sink:
             self._writer.recovered = recovered
             if self._running:
                 return
-            self._running = True
+            self._outlet.open()
             self._writer.resume()
             if not self._hooked:
                 self._hooked = True
@@ -155,6 +161,7 @@ class Sink:
                 os.register_at_fork(after_in_child=lambda: _in_child(ref))
             atexit.register(self._at_exit)
             self._finalize_with_multiprocessing()
+            self._running = True  # the last step: whatever was interrupted before may be begun again
             self._writer.queue.open()
 
     def flush(self, timeout_seconds: float) -> bool:

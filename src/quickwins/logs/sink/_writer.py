@@ -4,7 +4,9 @@ A thread that finds the queue empty sleeps until a line wakes it, and then waits
 to pass CPython's lock to and fro, costs as much as some ten lines. Lines from WARN on, and 256 KiB, end that wait at once.
 
 The rule: whoever holds `_writing` writes, and looks for more lines before letting go. That is the thread, for as long as
-it lives, or else, inline, the thread that logs.
+it lives, or else, inline, the thread that logs. `_thread` is set by the thread itself, once it holds that: whether it really
+began cannot be told from outside, where memory may run out, or a signal handler raise, in the middle of beginning it. One
+that comes too late finds `_writing` held, and ends.
 
 The trap: `rouse` is called inside `put`, hence anywhere, and takes no lock. It sets when to be called again first, and
 releases the semaphore then; the writer, once awake, sets it anew. In the other order a slow caller would disarm a writer
@@ -34,6 +36,8 @@ LINGER_BYTES = 256 << 10
 """How much may wait, as far as it is no more than a quarter of the queue."""
 POLL_SECONDS = 0.1
 """The longest it takes a writer with a stalled reader to notice that it should end."""
+END_SECONDS = 0.05
+"""How much longer than that its end may take."""
 
 
 _ATOMIC = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -49,7 +53,6 @@ class Writer:
     """
 
     __slots__ = (
-        "_begun",
         "_clock",
         "_closing",
         "_giving_up",
@@ -59,6 +62,7 @@ class Writer:
         "_outlet",
         "_progress",
         "_thread",
+        "_threadless",
         "_until",
         "_urgent",
         "_waiters",
@@ -93,7 +97,7 @@ class Writer:
         self._wake = threading.Lock()
         self._wake.acquire()
         self._writing = threading.Lock()
-        self._begun = threading.Lock()
+        self._threadless = False
         self._thread: threading.Thread | None = None
         self.queue.reset()
         self._outlet.reset()
@@ -110,29 +114,37 @@ class Writer:
             self._write_here(-math.inf)
             return
         queue = self.queue
-        # First this, then the release: once woken, the writer sets them again.
-        if severity >= WARN or queue.size >= self._linger_bytes:
-            self._urgent = True
-            queue.wake_severity = queue.wake_bytes = NEVER
-        else:
-            queue.wake_severity, queue.wake_bytes = WARN, self._linger_bytes
-        if self._begun.acquire(blocking=False):
-            self._begin()
-        else:
-            self._release()
+        try:
+            # First this, then the release: once woken, the writer sets them again.
+            if severity >= WARN or queue.size >= self._linger_bytes:
+                self._urgent = True
+                queue.wake_severity = queue.wake_bytes = NEVER
+            else:
+                queue.wake_severity, queue.wake_bytes = WARN, self._linger_bytes
+            if self._thread is None:
+                self._begin()  # which another thread may have done just now
+            if self._urgent or self._thread is not None:
+                self._release()
+        except BaseException:  # of a signal handler, most likely
+            queue.wake_severity = 0  # the next line tries again
+            raise
 
     def _release(self) -> None:
         with contextlib.suppress(RuntimeError):  # it has been woken already
             self._wake.release()
 
     def _begin(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="quickwins-log-sink", daemon=True)
         try:
-            self._thread.start()
-        except RuntimeError:  # no more threads can be had, or the interpreter is about to end
-            self._thread = None
-            self._begun.release()
-            self.become_inline()
+            threading.Thread(target=self._run, name="quickwins-log-sink", daemon=True).start()
+            self._threadless = False
+        except (
+            RuntimeError,
+            MemoryError,
+            OSError,
+        ):  # none can be had now, or the interpreter is about to end
+            self._threadless = True
+            self._write_here(-math.inf)
+            self.queue.wake_severity = 0  # the next line tries again
 
     def become_inline(self) -> None:
         self._inline = True
@@ -141,32 +153,43 @@ class Writer:
 
     def _run(self) -> None:
         queue = self.queue
-        with self._writing:
-            before = -math.inf
-            while not self._closing.is_set():
-                self._wake.acquire(
-                    blocking=not self._urgent, timeout=-1 if self._urgent else self._linger_seconds
-                )
-                self._urgent = False
-                queue.wake_severity, queue.wake_bytes = WARN, self._linger_bytes
-                now = self._clock.monotonic()
-                if queue.waiting or self._outlet.busy:
-                    self._drain(None)
-                    # With lines in every other linger, sleeping on costs less than being woken.
-                    rest, before = now - before < 2 * self._linger_seconds, now
-                    if rest:
-                        continue
-                queue.wake_severity = 0
-                if not queue.waiting and not self._closing.is_set():
-                    self._wake.acquire()
-            self._drain(None)
-            if self._giving_up:
-                self._abandon()
-        self._thread = None
-        self._begun.release()
-        queue.wake_severity = 0
-        if queue.waiting and not self._closing.is_set():  # `resume` came in between
+        if not self._writing.acquire(blocking=False):
+            queue.wake_severity = 0
+            return
+        try:
+            self._thread = threading.current_thread()
+            self._threadless = False
+            self._work()
+        finally:
+            self._writing.release()
+            self._thread = None
+            queue.wake_severity = 0
+        if queue.waiting and not self._closing.is_set():  # `resume`, or a line, came in between
             self.rouse(WARN)
+
+    def _work(self) -> None:
+        """Write until `stop`."""
+        queue = self.queue
+        before = -math.inf
+        while not self._closing.is_set():
+            self._wake.acquire(
+                blocking=not self._urgent, timeout=-1 if self._urgent else self._linger_seconds
+            )
+            self._urgent = False
+            queue.wake_severity, queue.wake_bytes = WARN, self._linger_bytes
+            now = self._clock.monotonic()
+            if queue.waiting or self._outlet.busy:
+                self._drain(None)
+                # With lines in every other linger, sleeping on costs less than being woken.
+                rest, before = now - before < 2 * self._linger_seconds, now
+                if rest:
+                    continue
+            queue.wake_severity = 0
+            if not queue.waiting and not self._closing.is_set():
+                self._wake.acquire()
+        self._drain(None)
+        if self._giving_up:
+            self._abandon()
 
     def _write_here(self, until: float) -> bool:
         """Write what is queued in this thread, until the monotonic second `until`; whether nothing is left."""
@@ -202,7 +225,7 @@ class Writer:
                 self._account()
                 continue
             pause = outlet.due - clock.monotonic() if sent is Sent.FAILED else 0.0
-            if left <= pause:
+            if left <= pause or (outlet.hopeless and self._closing.is_set()):
                 return False
             if pause > 0:
                 self._pause(pause)
@@ -233,14 +256,22 @@ class Writer:
             return True
         if self._inline:
             return self._write_here(self._clock.monotonic() + timeout_seconds)
+        until = self._clock.monotonic() + timeout_seconds
         with self._progress:
             self._waiters += 1  # before the condition is looked at: the writer does these in the other order
-            try:
-                self.rouse(WARN)
-                self._progress.wait_for(lambda: queue.settled >= target, max(0.0, timeout_seconds))
-            finally:
+        try:
+            self.rouse(WARN)
+            while self._threadless and self._thread is None and queue.settled < target:
+                # In steps: the thread may have begun all the same, and hold `_writing`.
+                if self._clock.monotonic() >= until:
+                    return False
+                self._write_here(min(until, self._clock.monotonic() + POLL_SECONDS))
+            with self._progress:
+                left = until - self._clock.monotonic()
+                return self._progress.wait_for(lambda: queue.settled >= target, max(0.0, left))
+        finally:
+            with self._progress:
                 self._waiters -= 1
-        return queue.settled >= target
 
     def stop(self, timeout_seconds: float, *, give_up: bool) -> bool:
         """End the thread when all is written, or after the time-out; whether nothing is being written any more.
@@ -258,7 +289,7 @@ class Writer:
             self._write_here(self._until)
         elif thread is not threading.current_thread():
             self._release()
-            thread.join(timeout_seconds + 2 * POLL_SECONDS)
+            thread.join(max(timeout_seconds, POLL_SECONDS) + END_SECONDS)
         if not self._writing.acquire(blocking=False):
             return False  # it gives up by itself when its write returns
         try:

@@ -313,9 +313,46 @@ def test_a_descriptor_that_points_elsewhere_later_is_followed(
     outlet.push(0)
     with (tmp_path / "log").open("wb") as file:
         os.dup2(file.fileno(), write)
-    clock.now += LOOK_SECONDS
     outlet.load(b"two\n")
     assert outlet.push(0) is Sent.DONE
     assert outlet.batch_bytes == 65_536
     assert (tmp_path / "log").read_bytes() == b"two\n"
     assert drained(read) == b"one\n"
+    outlet.close()
+
+
+def test_a_file_that_gets_the_number_of_a_closed_descriptor_is_left_alone(
+    tmp_path: Path, clock: FakeClock, pipe: tuple[int, int]
+) -> None:
+    read, write = pipe
+    outlet = Outlet(write, clock)
+    outlet.open()
+    os.close(write)
+    with (tmp_path / "data").open("wb") as data:
+        if data.fileno() != write:  # another thread was faster
+            os.dup2(data.fileno(), write, inheritable=False)
+        for _ in range(3):
+            clock.now += LOOK_SECONDS
+            outlet.load(b"one\n")
+            assert outlet.push(0) is Sent.DONE
+    assert (tmp_path / "data").read_bytes() == b""
+    assert drained(read) == b"one\n" * 3
+    outlet.close()
+
+
+def test_a_descriptor_that_is_not_open_stays_so_whatever_gets_its_number(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    free = os.dup(0)
+    os.close(free)
+    outlet = Outlet(free, clock)
+    outlet.open()
+    outlet.load(b"one\n")
+    with (tmp_path / "data").open("wb") as data:
+        assert data.fileno() == free
+        for _ in range(3):
+            assert outlet.push(0) is Sent.FAILED
+            outlet.hurry()
+    assert outlet.hopeless
+    assert outlet.errors == 3
+    assert (tmp_path / "data").read_bytes() == b""

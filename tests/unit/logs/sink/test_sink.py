@@ -291,7 +291,7 @@ def test_a_line_longer_than_the_pipe_does_not_keep_the_writer_from_ending() -> N
     os.close(write)
 
 
-def test_a_machine_without_another_thread_writes_inline(
+def test_a_machine_without_another_thread_writes_inline_until_there_is_one(
     started: Callable[..., Sink], path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_thread(_: threading.Thread) -> None:
@@ -300,9 +300,105 @@ def test_a_machine_without_another_thread_writes_inline(
     sink = started()
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_thread)
-        assert sink.put(line(1), INFO)
+        for number in range(1, 4):
+            assert sink.put(line(number), INFO)
+            assert lines_of(path)[-1]["n"] == number
+            assert sink.flush(PATIENCE_SECONDS)
+        assert writers() == []
+    assert sink.put(line(4), INFO)
+    assert writers() != []
+    assert sink.flush(PATIENCE_SECONDS)
+    assert [one["n"] for one in lines_of(path)] == [1, 2, 3, 4]
+
+
+class Alarm(BaseException):
+    """What a signal handler raises."""
+
+
+@pytest.mark.parametrize("severity", [INFO, ERROR], ids=["info", "error"])
+@pytest.mark.parametrize("begun", [False, True], ids=["before it began", "when it had begun"])
+@pytest.mark.parametrize(
+    "failure", [MemoryError, OSError, RuntimeError, TimeoutError, Alarm, KeyboardInterrupt]
+)
+def test_a_start_of_the_thread_that_is_interrupted_costs_no_line_and_is_tried_again(
+    started: Callable[..., Sink],
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: type[BaseException],
+    begun: bool,
+    severity: int,
+) -> None:
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        if begun:
+            start(thread)
+        raise failure
+
+    sink = started()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        if issubclass(failure, Exception):
+            assert sink.put(line(1), severity)
+        else:
+            with pytest.raises(failure):
+                sink.put(line(1), severity)
     assert sink.put(line(2), INFO)
+    assert sink.flush(PATIENCE_SECONDS)
     assert lines_of(path) == [{"n": 1, "seq": 1}, {"n": 2, "seq": 2}]
+    assert len(writers()) == 1
+
+
+def test_a_writer_that_dies_is_replaced_at_the_next_line(
+    started: Callable[..., Sink], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Tired(FakeClock):
+        """Breaks once, in the writer's thread."""
+
+        broken = False
+
+        def monotonic(self) -> float:
+            if threading.current_thread() is not threading.main_thread() and not self.broken:
+                self.broken = True
+                raise MemoryError
+            return super().monotonic()
+
+    died: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda about: died.append(about.exc_type))
+    sink = started(clock=Tired(), linger_seconds=0)
+    assert sink.put(line(1), INFO)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while writers():
+        assert time.monotonic() < deadline
+    assert died == [MemoryError]
+    assert sink.put(line(2), INFO)
+    assert sink.flush(PATIENCE_SECONDS)
+    assert [one["n"] for one in lines_of(path)] == [1, 2]
+
+
+def test_close_to_the_recursion_limit_no_line_is_lost_uncounted(
+    started: Callable[..., Sink], path: Path
+) -> None:
+    sink = started(max_bytes=4_096, inline=True)
+    outcomes: list[bool] = []
+    depths: list[None] = []
+
+    def deeper() -> None:
+        try:
+            deeper()
+        except RecursionError:
+            depths.append(None)
+        if 0 < len(depths) < 20:
+            depths.append(None)
+            if len(depths) > 2:  # there is room for `put` itself
+                outcomes.append(sink.put(line(len(outcomes)), INFO))
+
+    deeper()
+    assert sink.flush(PATIENCE_SECONDS)
+    stats = sink.stats()
+    assert stats.queued_bytes == 0
+    assert len(lines_of(path)) == outcomes.count(True) == stats.written_lines
+    assert sum(stats.dropped.values()) == outcomes.count(False)
 
 
 def test_at_exit_the_thread_ends_and_later_lines_are_written_where_they_are_logged(
