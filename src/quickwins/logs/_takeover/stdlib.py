@@ -81,16 +81,17 @@ class Takeover:
             self._level_was = self._root.level
         self._level = _Level(level)
         self._root.setLevel(self._level)
-        _taking = self
-        _CALL_HANDLERS.put()
+        # In this order, and the other way round at the end: a record that is on its way is written once.
         _HANDLE.put()
+        _CALL_HANDLERS.put()
+        _taking = self
 
     def uninstall(self) -> None:
         """Stop. A level that the root was given since stays."""
         global _taking  # noqa: PLW0603 -- logging is process-wide; until=never
         _taking = None
-        _HANDLE.take_out()
         _CALL_HANDLERS.take_out()
+        _HANDLE.take_out()
         if self._root.level is self._level:
             self._root.setLevel(self._level_was)
 
@@ -109,7 +110,8 @@ class Takeover:
             _CALL_HANDLERS.before(logger, record)
         finally:
             here.way = before
-            if way.reaches_root and not way.taken and not way.refused:
+            # Where ours went off meanwhile, consoles have it already.
+            if _taking is self and way.reaches_root and not way.taken and not way.refused:
                 self._receive(record)
 
     def handle(self, handler: logging.Handler, record: logging.LogRecord) -> Any:
