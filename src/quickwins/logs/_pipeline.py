@@ -147,6 +147,8 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         fields: dict[str, object],
         context: Context,
         hits: list[RedactionRule] | None = None,
+        *,
+        told: bool = False,
     ) -> None:
         """Make a line and hand it on. The level has been checked already; `fields` may be changed.
 
@@ -156,19 +158,10 @@ class Pipeline(AbstractContextManager["Pipeline"]):
             fields: What is said of it.
             context: Where.
             hits: What was redacted on the way here.
+            told: Whether the application's other handlers have it already.
         """
-        if _ROOT.handlers != self._takeover.silent:
+        if not told and _ROOT.handlers != self._takeover.silent:
             self._tell(level, event, fields)
-        self._write(level, event, fields, context, hits)
-
-    def _write(
-        self,
-        level: Level,
-        event: str,
-        fields: dict[str, object],
-        context: Context,
-        hits: list[RedactionRule] | None,
-    ) -> None:
         # Threads don't interfere: the interpreter doesn't switch between reading and storing a list's item.
         self._records[level.index] = count = self._records[level.index] + 1
         started = 0.0 if count % _MEASURED else time.perf_counter()
@@ -232,7 +225,7 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         if event == ACCESS and context.canonical is not None:  # the request has a line of its own
             return
         try:
-            self._write(level_of(record.levelno), event, fields, context, walk.hits)
+            self.emit(level_of(record.levelno), event, fields, context, walk.hits, told=True)
         except ConfigError:  # strict mode is for what is logged with our logger
             if self._strict:
                 raise
