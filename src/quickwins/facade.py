@@ -44,10 +44,8 @@ class QuickWins(Features):
     """All features of one service, under one live configuration.
 
     Belongs to one event loop. Use it as `async with`: entering starts following the configuration, leaving closes the pools
-    that were given here and puts back what the application logged with. It may be entered again.
-
-    A process may have several. What it has only one of, its logging and the bridge for its warnings, follows the first that
-    turns it on, and the next one when that turns it off or is left.
+    that were given here and puts back what the application logged with. It may be entered again. A process may have several:
+    its logging and the bridge for its warnings follow the first that turns them on, and then the next one.
 
     Example:
         qw = QuickWins.load("quickwins.toml")
@@ -85,8 +83,7 @@ class QuickWins(Features):
             clock: For everything that waits or measures.
 
         Raises:
-            ConfigError: The file is missing or not valid, with a line for each mistake; or it turns on a feature whose
-                extra is not installed, and the message names that.
+            ConfigError: The file is missing or not valid, with a line for each mistake, or an extra is not installed.
         """
         env = os.environ if env is None else env
         flags = load_flags(SECTIONS, path, env, registry=registry, clock=clock)
@@ -98,10 +95,7 @@ class QuickWins(Features):
         return self._logs.pipeline
 
     def pool(self, pool: asyncpg.Pool, *, name: str) -> GatedPool:
-        """`pool` behind a gate that follows `[backpressure.names.<name>]`, else `[backpressure]`; leaving closes it.
-
-        A `ConfigError` says that this pool, or this name, was given before.
-        """
+        """`pool` behind a gate that follows `[backpressure.names.<name>]`, else `[backpressure]`; leaving closes it."""
         return self._backpressure.pool(pool, name=name)
 
     def gate(self, *, name: str, size: int) -> Gate:
@@ -119,13 +113,8 @@ class QuickWins(Features):
     ) -> App:
         """`app` with a log line for each request, answers for refusals, and `gate` at the door, each obeying its flag.
 
-        Args:
-            app: The service.
-            gate: At its door.
-            trusted: Whose traces are continued.
-            key: What a percentage is one of, by a request's scope, as `PinMiddleware` takes it: users, tenants. By default
-                each request draws a key, and 5 % are 5 % of the requests.
-            door: What `BackpressureMiddleware` takes besides.
+        `trusted` are those whose traces are continued; `key` gives what a percentage is one of, users or tenants, as
+        `PinMiddleware` takes it (by default 5 % are 5 % of the requests); `door` is for `BackpressureMiddleware`.
         """
         inner = self._backpressure.asgi(app, gate=gate, **door)
         return PinMiddleware(self._logs.asgi(inner, trusted=trusted), self.flags, key=key)
@@ -140,11 +129,8 @@ class QuickWins(Features):
         """The same for `grpc.aio.server(interceptors=qw.grpc_interceptors())`."""
         from quickwins.core.flags.grpc import PinInterceptor
 
-        return [
-            PinInterceptor(self.flags, key=key),
-            self._logs.grpc_interceptor(trusted),
-            self._backpressure.grpc_interceptor(gate),
-        ]
+        pin = PinInterceptor(self.flags, key=key)
+        return [pin, self._logs.grpc_interceptor(trusted), self._backpressure.grpc_interceptor(gate)]
 
     def grpc_client_interceptors(self) -> list[grpc.aio.ClientInterceptor]:
         """For channels of `grpc.aio`: traces go on to the servers."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from quickwins.backpressure._gate import Gate
     from quickwins.backpressure._permit import Permit
     from quickwins.core.asgi import App, Message, Receive, Scope, Send
+    from quickwins.core.clock import Clock
 
 LONGEST_DEADLINE_SECONDS = 3600.0
 """What a client may ask for at most; a header that says more says nothing."""
@@ -63,6 +64,7 @@ class BackpressureMiddleware:
         deadline_header: str | None = None,
         priority: Callable[[Scope], Priority] | None = None,
         tenant: Callable[[Scope], str | None] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """Put `app` behind the middleware.
 
@@ -78,6 +80,7 @@ class BackpressureMiddleware:
             priority: What a request is worth, by its scope; all are normal when `None`. Believe only what an
                 authenticated caller says.
             tenant: Whose it is, by its scope; never logged or exported.
+            clock: For deadlines; the one that the gates read. The system's when `None`.
         """
         self._app = app
         self._gate = gate
@@ -86,6 +89,7 @@ class BackpressureMiddleware:
         self._deadline_header = None if deadline_header is None else deadline_header.lower().encode("latin-1")
         self._priority = priority
         self._tenant = tenant
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""
@@ -96,7 +100,7 @@ class BackpressureMiddleware:
         seconds = self._seconds_left(scope)
         token = REQUEST.set(response.refused)
         try:
-            with nullcontext() if seconds is None else within(seconds):
+            with nullcontext() if seconds is None else within(seconds, clock=self._clock):
                 if self._gate is not None and (scope["path"].rstrip("/") or "/") not in self._exempt:
                     client = _Client(receive)
                     response.permit = await self._permit(self._gate, scope).entered(client.gone)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from quickwins.backpressure._gate import Gate
     from quickwins.backpressure._permit import Permit
+    from quickwins.core.clock import Clock
 
 DETAILS = "grpc-status-details-bin"
 """The trailer in which clients look for a serialized `google.rpc.Status`."""
@@ -47,6 +48,7 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         gate: Gate | None = None,
         status: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE,
         exempt: Collection[str] = EXEMPT,
+        clock: Clock | None = None,
     ) -> None:
         """Make one for a server.
 
@@ -56,10 +58,12 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             status: What refused callers get; their retry policies must name it.
             exempt: Full method names, `/package.Service/Method`, that never need a permit. Those that tell whether the
                 service is alive must be among them, or a busy process is restarted.
+            clock: For deadlines; the one that the gates read. The system's when `None`.
         """
         self._gate = gate
         self._status = status
         self._exempt = frozenset(exempt)
+        self._clock = clock
 
     async def intercept_service(
         self,
@@ -81,7 +85,7 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
     def _answering(self, behavior: Callable[..., Awaitable[Any]], gate: Gate | None) -> Callable[..., Any]:
         async def answering(request: Any, context: grpc.aio.ServicerContext) -> Any:
-            _begin_deadline(context)
+            _begin_deadline(context, self._clock)
             try:
                 if gate is None:
                     return await behavior(request, context)
@@ -97,7 +101,7 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         self, behavior: Callable[..., AsyncIterator[Any]], gate: Gate | None
     ) -> Callable[..., AsyncIterator[Any]]:
         async def generating(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
-            _begin_deadline(context)
+            _begin_deadline(context, self._clock)
             permit: Permit | None = None
             try:
                 if gate is not None:
@@ -154,8 +158,8 @@ class _Writing:
         await self._context.write(message)
 
 
-def _begin_deadline(context: grpc.aio.ServicerContext) -> None:
+def _begin_deadline(context: grpc.aio.ServicerContext, clock: Clock | None) -> None:
     """Tell everything that the call asks for how much time it has."""
     seconds = context.time_remaining()
     if seconds is not None and seconds < _LONGEST_DEADLINE_SECONDS:
-        begin(seconds)  # each call has a task, and with it a context, of its own
+        begin(seconds, clock=clock)  # each call has a task, and with it a context, of its own

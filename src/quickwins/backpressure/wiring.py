@@ -108,13 +108,13 @@ class Backpressure:
         """`app` with refusals as answers, behind `gate` if there is one."""
         from quickwins.backpressure.asgi import BackpressureMiddleware
 
-        return BackpressureMiddleware(app, gate=gate, **door)
+        return BackpressureMiddleware(app, gate=gate, clock=self._clock, **door)
 
     def grpc_interceptor(self, gate: Gate | None = None) -> BackpressureInterceptor:
         """The same for a gRPC server."""
         from quickwins.backpressure.grpc import BackpressureInterceptor
 
-        return BackpressureInterceptor(gate=gate)
+        return BackpressureInterceptor(gate=gate, clock=self._clock)
 
     def strawberry_extension(self) -> type[BackpressureExtension]:
         """The same for a GraphQL schema."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _REQUEST: ContextVar[Deadline | None] = ContextVar("quickwins.deadline", default=None)
 
 NEVER = Deadline.after(None, 0.0)
-"""The deadline of who may wait for ever."""
+"""That of a caller who may wait for ever."""
 
 current = _REQUEST.get
 """The deadline of the request at hand; `None` when nobody has set one."""

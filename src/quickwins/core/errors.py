@@ -76,7 +76,7 @@ class Rejected(QuickWinsError):
 class DeadlineExceeded(Rejected, TimeoutError):
     """The time that the request had is over: something waited on its behalf until then (`core.deadline`).
 
-    It is a `TimeoutError` for whoever waits, and a refusal at the edge; a caller's own time-out is none.
+    A caller that waits gets a `TimeoutError`, an edge has a refusal to answer. A caller's own time-out is no such error.
     """
 
     sentence = "The service did not get this done in the time that it had."

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from quickwins.backpressure import Gate
 from quickwins.backpressure.asgi import KEPT_BYTES, BackpressureMiddleware
+from quickwins.core.clock import FakeClock
 
 if TYPE_CHECKING:
     from quickwins.core.asgi import Message, Receive, Scope, Send
@@ -160,6 +161,21 @@ async def test_cancelled_in_line_it_is_cancelled_and_stops_reading() -> None:
     assert (client.reading, service.gate.stats().waiting) == (0, 0)
     service.may_answer.set()
     await serving
+
+
+async def test_a_client_s_deadline_is_read_on_the_clock_that_the_gate_reads() -> None:
+    clock, refused = FakeClock(), Client(body(b""))
+    service = Service()
+    gate = Gate.queue(
+        size=1, name="door", target_seconds=60, interval_seconds=60, clock=clock, registry=CollectorRegistry()
+    )
+    app = BackpressureMiddleware(service, gate=gate, deadline_header="timeout", clock=clock)
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/", "headers": [(b"timeout", b"0")]}
+    async with gate.permit():
+        asking = asyncio.ensure_future(app(scope, refused.receive, refused.send))
+        await settle()
+        assert asking.done()
+    assert refused.heard[0]["status"] == 503
 
 
 async def test_a_server_that_fails_to_read_ends_the_wait_and_is_heard() -> None:

@@ -1,4 +1,4 @@
-"""The series of reports that failed, whoever reports."""
+"""The series of reports that failed, whatever they were of."""
 
 from __future__ import annotations
 
