@@ -73,7 +73,8 @@ class LogMiddleware:
                 becomes a link, and only well-known forms of ids are taken over. Say yes where nobody but your own
                 gateway can connect.
             flag: While it is off, `app` is called as it is; `None`: always on.
-            slow_seconds: A request that takes longer leaves a warning, which is never sampled out; `None`: none does.
+            slow_seconds: A request that takes longer leaves a warning, which is never sampled out; of an answer in several
+                parts, as of a stream of events, the time until the first one counts. `None`: none does.
             exempt: Paths whose requests leave a line only when they fail or are slow.
             route: Names a request's route, by its scope after the application has seen it; `None`: what Starlette,
                 FastAPI and others leave there. It must never return what a client made up.
@@ -94,7 +95,7 @@ class LogMiddleware:
         state = "on" if self._flag is None or self._flag.state.on else "off"
         return f"<LogMiddleware {state} around {type(self._app).__name__}>"
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901 -- each function more would cost every request a call; until=never
         """See the ASGI specification."""
         flag = self._flag
         if (flag is not None and not flag.state.on) or scope["type"] not in _EVENTS:
@@ -108,30 +109,42 @@ class LogMiddleware:
         if trusted is not True and trusted is not False:
             trusted = _asked(trusted, scope) is True
         canonical: dict[str, object] = {}
-        found = pick(scope["headers"], NAMES_IN_BYTES)
+        found = pick(scope.get("headers") or (), NAMES_IN_BYTES)
         context = begin(CONTEXT.get(), found, trusted=trusted, rng=self._rng, canonical=canonical)
         header = (_CORRELATION, str(context.fields["correlation_id"]).encode())
         root = scope.get("root_path", "")
         status: int | None = None
+        answered = ended = 0.0
+        streams = False
 
         def sending(message: Message) -> Awaitable[None]:
             # No coroutine of its own: one less for each part of a body.
-            nonlocal status
-            if message["type"] in _STARTS:
+            nonlocal status, answered, ended, streams
+            kind = message["type"]
+            if kind == "http.response.body":
+                if not message.get("more_body"):
+                    ended = self._monotonic()
+                elif not streams:
+                    streams = True
+                    answered = self._monotonic()
+            elif kind in _STARTS:
                 status = message.get("status")
-                kept = [pair for pair in message.get("headers") or () if pair[0] != _CORRELATION]
-                message = {**message, "headers": [*kept, header]}
+                if _logger.current is not None:
+                    message = _with(header, message)
             return send(message)
 
         token = CONTEXT.set(context)
+        error: BaseException | None = None
         try:
             await self._app(scope, receive, sending)
         except BaseException as raised:
-            self._write(scope, root, status, raised, canonical, self._monotonic() - began)
+            error = raised
             raise
-        else:
-            self._write(scope, root, status, None, canonical, self._monotonic() - began)
         finally:
+            # Background tasks run on when the client has everything, and a stream lasts as long as somebody listens.
+            ended = ended or self._monotonic()
+            slow = (answered if streams else ended) - began >= self._slow_seconds
+            self._write(scope, root, status, error, canonical, ended - began, slow=slow)
             CONTEXT.reset(token)
 
     def _write(
@@ -142,12 +155,14 @@ class LogMiddleware:
         error: BaseException | None,
         annotated: dict[str, object],
         seconds: float,
+        *,
+        slow: bool,
     ) -> None:
         http = scope["type"] == "http"
         if error is None:
             failed = status is not None and status >= _FAILED
-            warn = http and seconds >= self._slow_seconds
-            if not failed and not warn and scope["path"] in self._exempt:
+            warn = http and slow
+            if not failed and not warn and scope.get("path") in self._exempt:
                 return
         else:
             failed = isinstance(error, Exception) and type(error).__name__ not in _GONE
@@ -156,7 +171,7 @@ class LogMiddleware:
                 status = _FAILED
         fields = annotated.copy()  # a context outlives its request in the tasks that this has begun
         if http:
-            method = scope["method"]
+            method = scope.get("method")
             fields["http.request.method"] = method if method in METHODS else "_OTHER"
         template = self._routes.template(scope, root) if self._route is None else _asked(self._route, scope)
         if template is not None:
@@ -170,6 +185,12 @@ class LogMiddleware:
                 fields["exc_info"] = error
         say = _log.error if failed else _log.warning if warn else _log.info
         say(_EVENTS[scope["type"]], **fields)
+
+
+def _with(header: tuple[bytes, bytes], message: Message) -> Message:
+    """`message` with `header`, instead of any of that name."""
+    kept = [pair for pair in message.get("headers") or () if pair[0] != header[0]]
+    return {**message, "headers": [*kept, header]}
 
 
 def _asked(question: Callable[[Scope], _T], scope: Scope) -> _T | None:

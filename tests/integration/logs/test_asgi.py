@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.routing import Mount, Route
 
-from quickwins.logs import asgi
+from quickwins.logs import _logger, asgi
 from quickwins.logs._context import annotate, bound, in_context
 from quickwins.logs.asgi import LogMiddleware
 from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.integration.logs.serving import serving
-from tests.unit.logs.recording import Lines, bound_here
+from tests.unit.logs.recording import Lines, Somewhere, bound_here
 
 pytestmark = pytest.mark.asyncio
 
@@ -30,6 +30,7 @@ TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
     made = Lines()
     monkeypatch.setattr(asgi, "_log", made)
+    monkeypatch.setattr(_logger, "current", Somewhere())
     return made
 
 

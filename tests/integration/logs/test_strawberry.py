@@ -16,13 +16,13 @@ from strawberry.asgi import GraphQL
 from strawberry.extensions import MaskErrors
 from strawberry.schema.exceptions import CannotGetOperationTypeError
 
-from quickwins.logs import asgi
+from quickwins.logs import _logger, asgi
 from quickwins.logs import strawberry as adapter
 from quickwins.logs._context import CONTEXT, Context
 from quickwins.logs.asgi import LogMiddleware
 from quickwins.logs.strawberry import MAX_ERRORS, LogExtension
 from tests.integration.logs.serving import serving
-from tests.unit.logs.recording import Lines
+from tests.unit.logs.recording import Lines, Somewhere
 
 pytestmark = pytest.mark.asyncio
 
@@ -92,6 +92,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
     made = Lines()
     monkeypatch.setattr(adapter, "_log", made)
     monkeypatch.setattr(asgi, "_log", made)
+    monkeypatch.setattr(_logger, "current", Somewhere())
     return made
 
 

@@ -58,3 +58,15 @@ class Lines:
     def only(self) -> Line:
         (line,) = self.lines
         return line
+
+
+class Somewhere:
+    """Where lines go while logging is on; here they are forgotten."""
+
+    threshold = logging.DEBUG
+
+    def emit(self, *record: object) -> None:
+        """See `Destination`."""
+
+    def adopt(self) -> None:
+        """See `Destination`."""

@@ -16,7 +16,7 @@ from quickwins.logs import _logger, asgi
 from quickwins.logs._context import CONTEXT, EMPTY, Context, annotate, bound
 from quickwins.logs._trace.w3c import parse_traceparent
 from quickwins.logs.asgi import EXEMPT, LogMiddleware
-from tests.unit.logs.recording import Line, Lines
+from tests.unit.logs.recording import Line, Lines, Somewhere
 
 pytestmark = pytest.mark.asyncio
 
@@ -31,6 +31,11 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
     made = Lines()
     monkeypatch.setattr(asgi, "_log", made)
     return made
+
+
+@pytest.fixture(autouse=True)
+def configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_logger, "current", Somewhere())
 
 
 def answering(status: int = 200, headers: Any = ()) -> App:
@@ -198,6 +203,56 @@ async def test_a_slow_request_is_a_warning(lines: Lines, slow_seconds: float | N
 
     await call(LogMiddleware(app, clock=clock, slow_seconds=slow_seconds))
     assert lines.only().level == level
+
+
+async def test_what_runs_after_the_answer_is_not_the_requests_time(lines: Lines) -> None:
+    clock = FakeClock()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        clock.now += 0.25
+        await answering()(scope, receive, send)
+        clock.now += 60  # a background task
+
+    await call(LogMiddleware(app, clock=clock))
+    assert (lines.only().level, lines.only().fields["duration_ms"]) == ("info", 250.0)
+
+
+@pytest.mark.parametrize(("until_first", "level"), [(0.5, "info"), (2, "warning")])
+async def test_a_stream_is_slow_when_it_begins_late_and_not_when_it_lasts(
+    lines: Lines, until_first: float, level: str
+) -> None:
+    clock = FakeClock()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        clock.now += until_first
+        for _ in range(3):
+            await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
+            clock.now += 20
+        await send({"type": "http.response.body", "body": b""})
+
+    await call(LogMiddleware(app, clock=clock))
+    assert (lines.only().level, lines.only().fields["duration_ms"]) == (level, 60_000 + until_first * 1_000)
+
+
+async def test_where_logging_was_never_configured_answers_are_as_they_were(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_logger, "current", None)
+    start, _ = await call(LogMiddleware(answering(headers=[(b"x-correlation-id", b"mine")])))
+    assert start["headers"] == [(b"x-correlation-id", b"mine")]
+    assert lines.only().event == "http.request"
+
+
+async def test_a_scope_without_headers_method_or_path_is_a_request_like_any_other(lines: Lines) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await LogMiddleware(answering())({"type": "http"}, None, send)  # type: ignore[arg-type]  # -- nobody receives; until=never
+    assert lines.only().fields["http.request.method"] == "_OTHER"
+    assert len(sent) == 2
 
 
 @pytest.mark.parametrize("path", EXEMPT)
