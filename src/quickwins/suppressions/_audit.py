@@ -198,6 +198,9 @@ def _in_comment(comment: str, today: date) -> Iterator[tuple[Check, str]]:
         if not directive.may_have_reason:
             yield directive.check, directive.what
             continue
+        if directive.is_misread:
+            yield Check.MISREAD, directive.what
+            continue
         check, addition = _judged(directive.check, comment, today)
         if check is not None:
             yield check, directive.what + addition
@@ -220,9 +223,8 @@ def _configured(name: str, text: str, today: date) -> list[_Raw]:
     found = []
     for entry in config_files.entries(name, text):
         number = config_files.locate(lines, entry)
-        line = lines[number - 1]
-        _, mark, comment = line.partition("# --")
-        check, addition = _judged(Check.CONFIGURED, mark + comment, today)
+        comment, is_misread = config_files.comment_on(entry, name, lines, number)
+        check, addition = (Check.MISREAD, "") if is_misread else _judged(Check.CONFIGURED, comment, today)
         if check is not None:
             what = f"{entry.where} = {entry.value}"[:100]
             found.append(_Raw(check, entry.where, fingerprint(entry.value), number, 1, what + addition))

@@ -62,7 +62,10 @@ class Finding:
     @property
     def message(self) -> str:
         """What is wrong and what to do about it, in one sentence."""
-        return f"{self.check.summary}: {self.what}; {self.check.remedy}"
+        remedy = self.check.remedy
+        if self.path.endswith(".json"):
+            remedy = remedy.replace("`# --", "`// --")
+        return f"{self.check.summary}: {self.what}; {remedy}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -265,7 +265,7 @@ def test_an_allowance_past_its_date_is_a_finding(quickwins: Call, app: Path, fol
     ("change", "said"),
     [
         ({2: "SUP000"}, "cannot be allowed"),
-        ({2: "SUP999"}, "there is no check 'SUP999': they are SUP000 to SUP016"),
+        ({2: "SUP999"}, "there is no check 'SUP999': they are SUP000 to SUP017"),
         ({3: "src/gone.py"}, "no such file"),
         ({5: ""}, "reason"),
         ({7: "soon"}, "--expires"),

@@ -60,7 +60,13 @@ _COMMENTS = {
     "SUP014": [
         "# noqa: F401 -- because; until=2026-05-31", "# type: ignore[x]  # -- stubs; until=2020-01-01",
         "# pylint: disable=x  # -- old; until=1999-12-31", "# pragma: no cover -- soon; until=2025-01-01",
-        "# nosec B101 -- asserts; until=2025-01-01",
+        "# nosec B101  # -- asserts; until=2025-01-01", "# pylint: disable=x; -- old; until=1999-12-31",
+    ],
+    "SUP017": [
+        "# pylint: disable=unused-import -- all of them register; until=2030-01-01", "# pylint: disable=x -- because",
+        "# nosec B607 -- see B602; until=2030-01-01", "# nosec: B607 -- reviewed; until=2025-01-01",
+        "# type: ignore[x] -- no stubs; until=2030-01-01", "# type: ignore[x]; -- no stubs; until=2030-01-01",
+        "# pylint: disable=x -- a  # -- b; until=2030-01-01",
     ],
     "SUP015": [
         "# nosec", "#nosec", "# nosec B101", "# nosec: B101,B102", "# NOSONAR", "# nosonar", "# NOSONAR(python:S123)",
@@ -78,7 +84,15 @@ _FINE_COMMENTS = [
     "# ruff: disable[E501] -- a table; until=2030-01-01",
     "# ruff: ignore[E501] -- a table; until=2030-01-01",
     "# pragma: no cover -- only on Windows; until=2030-01-01",
-    "# nosec B101 -- reviewed; until=2030-01-01",
+    "# nosec B101  # -- reviewed, see B602; until=2030-01-01",
+    "# pylint: disable=x  # -- all of its names; until=2030-01-01",
+    "# pylint: disable=x; -- all of its names; until=2030-01-01",
+    "# noqa: F401  # -- see E402; until=2030-01-01",
+    "# pragma: no cover  # -- only on Windows; until=2030-01-01",
+    "# pyright: ignore[reportFoo]  # -- no stubs; until=2030-01-01",
+    "# ty: ignore[unresolved]  # -- no stubs; until=2030-01-01",
+    "# ruff: disable[E501]  # -- a table; until=2030-01-01",
+    "# type: ignore[x]  # noqa: F401 -- for both; until=2030-01-01",
     "# NOSONAR -- reviewed; until=2030-01-01",
     "# noqa: S101 -- narrows; until=2030-01-01  ",
     "# noqa: S101 -- narrows; until=never",
@@ -177,6 +191,19 @@ _NOT_ALIASED = [
     ("x = 'contextlib.suppress as quiet'\n", "quiet(Exception)"),
     ("from contextlib import suppress\nfrom own import quiet\n", "quiet(Exception)"),
     ("with suppress(ValueError) as quiet:\n    g()\n", "quiet(Exception)"),
+]
+ABOVE = "# -- why; until=2030-01-01\n"
+_INI = [
+    (".flake8", "flake8", "ignore", "E501"),
+    ("setup.cfg", "flake8", "per-file-ignores", "a.py: E501"),
+    ("mypy.ini", "mypy", "disable_error_code", "misc"),
+    ("mypy.ini", "mypy-foo.*", "ignore_missing_imports", "True"),
+    ("pytest.ini", "pytest", "filterwarnings", "ignore::UserWarning"),
+    ("tox.ini", "pytest", "addopts", "-p no:warnings"),
+    (".coveragerc", "report", "exclude_also", "def __repr__"),
+    (".coveragerc", "run", "omit", "x.py"),
+    (".bandit", "bandit", "skips", "B101"),
+    ("tox.ini", "testenv", "setenv", "PYTHONWARNINGS = ignore"),
 ]
 _CODE = [
     # swallowed exceptions
@@ -377,6 +404,28 @@ _CODE = [
     Case("[tool.ruff.lint]\nselect = ['ALL']\n", (), "pyproject.toml"),
     Case("[tool.black]\nignore = ['x']\n", (), "pyproject.toml"),
     Case("[tool.ruff\n", ("SUP000",), "pyproject.toml"),
+    # a reason in an INI file, where a comment at the end of a line is part of the value
+    *(Case(f"[{section}]\n{ABOVE}{key} = {value}\n", (), path) for path, section, key, value in _INI),
+    *(
+        Case(f"[{section}]\n{key} =\n    {ABOVE}    {value}\n", (), path)
+        for path, section, key, value in _INI
+        if value != "True"
+    ),
+    *(
+        Case(f"[{section}]\n{key} = {value}  # -- why; until=2030-01-01\n", ("SUP017",), path)
+        for path, section, key, value in _INI
+    ),
+    Case("[flake8]\nignore =\n    # -- E501 is a table; until=2030-01-01\n    E501\n", (), ".flake8"),
+    Case("[flake8]\n# -- why; until=2020-01-01\nignore = E501\n", ("SUP014",), ".flake8"),
+    Case("[flake8]\n# -- why; until=2030-01-01\n\nignore = E501\n", ("SUP011",), ".flake8"),
+    Case("[flake8]\n; -- why; until=2030-01-01\nignore = E501\n", (), ".flake8"),
+    Case(
+        "[flake8]\nextend-ignore =\n    # -- why; until=2030-01-01\n    E501\n    W503\n",
+        ("SUP011",),
+        ".flake8",
+    ),
+    Case("[tool.mypy]\n# -- why; until=2030-01-01\nignore_errors = true\n", (), "pyproject.toml"),
+    Case('{\n  // -- why; until=2030-01-01\n  "reportMissingImports": "none"\n}', (), "pyrightconfig.json"),
     Case("[flake8]\nignore = E501,W503\n", ("SUP011", "SUP011"), ".flake8"),
     Case("[flake8]\nper-file-ignores =\n    a.py: E501\n", ("SUP011",), "setup.cfg"),
     Case("[mypy]\nstrict = true\n[mypy-foo.*]\nignore_missing_imports = True\n", ("SUP011",), "mypy.ini"),

@@ -28,6 +28,7 @@ class Check(StrEnum):
     EXPIRED = "SUP014"
     SCANNER = "SUP015"
     CAPTURED = "SUP016"
+    MISREAD = "SUP017"
 
     @property
     def summary(self) -> str:
@@ -40,7 +41,7 @@ class Check(StrEnum):
         return _WORDS[self][1]
 
 
-_REASONED = "add `-- reason; until=YYYY-MM-DD`"
+_REASONED = "add a comment behind it: `# -- reason; until=YYYY-MM-DD`"
 _WORDS = {
     Check.UNPARSEABLE: (
         "file that cannot be read",
@@ -76,7 +77,7 @@ _WORDS = {
     Check.SWALLOWED: ("exception swallowed", "catch only what you can handle, or log it"),
     Check.CONFIGURED: (
         "ignored in the configuration",
-        "remove it, or end its line with `# -- reason; until=YYYY-MM-DD`",
+        "remove it, or write on the line above: `# -- reason; until=YYYY-MM-DD`",
     ),
     Check.COMMAND_LINE: ("warnings ignored by a command line or the environment", "remove it there"),
     Check.UNREASONED: ("no reason or no date", _REASONED),
@@ -85,5 +86,9 @@ _WORDS = {
     Check.CAPTURED: (
         "warnings captured into logs that nobody reads",
         "give the logger `py.warnings` a handler, or install quickwins.suppressions.bridge",
+    ),
+    Check.MISREAD: (
+        "reason that its tool reads as something else",
+        "give it a comment of its own: `# pylint: disable=x  # -- reason; until=YYYY-MM-DD`, or in an INI file the line above",
     ),
 }

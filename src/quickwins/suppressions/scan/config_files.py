@@ -28,6 +28,9 @@ _RUFF = {"ignore", "extend-ignore"}
 _RUFF_PER_FILE = {"per-file-ignores", "extend-per-file-ignores"}
 _MYPY_SWITCHES = {"ignore_errors", "ignore_missing_imports"}
 _ON = {"true", "1", "yes", "on"}
+_COMMENTS = ("#", ";", "//")
+_INLINE = re.compile(r"(?<=\S)[ \t]+[#;][ \t]*--[ \t].*")
+"""A reason at the end of a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +74,25 @@ def locate(lines: list[str], entry: Entry) -> int:
     key_at = next((number for number, line in enumerate(lines, start=1) if begins.search(line)), 1)
     for shown in (f'"{value}"', f"'{value}'", value):
         for number, line in enumerate(lines[key_at - 1 :], start=key_at):
-            if shown in line.replace('\\"', '"').replace("\\\\", "\\"):
+            if not line.lstrip().startswith(_COMMENTS) and shown in line.replace('\\"', '"').replace(
+                "\\\\", "\\"
+            ):
                 return number
     return key_at
+
+
+def comment_on(entry: Entry, name: str, lines: list[str], number: int) -> tuple[str, bool]:
+    """The comment on the line above line `number`, or at its end, and whether a tool reads the latter as part of the value.
+
+    Only TOML has comments at the end of a line; tools that read INI files have not, but for pylint.
+    """
+    line, above = lines[number - 1], lines[number - 2].strip() if number > 1 else ""
+    _, mark, comment = line.partition("# --")
+    if mark and (name in TOML_NAMES or entry.where.endswith(".disable")):
+        return mark + comment, False
+    if name in INI_NAMES and _INLINE.search(line):
+        return "", True
+    return (f"# {above.lstrip('#;/')}" if above.startswith(_COMMENTS) else ""), False
 
 
 def _toml(name: str, document: dict[str, Any]) -> Iterator[Entry]:
@@ -98,7 +117,7 @@ def _ini(name: str, text: str) -> Iterator[Entry]:
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True, inline_comment_prefixes=None)
     parser.read_string(text)
     for section in parser.sections():
-        table = {key: value or "" for key, value in parser.items(section)}
+        table = {key: _INLINE.sub("", value or "") for key, value in parser.items(section)}
         yield from _ini_section(name, section, table)
         for key in ("commands", "setenv", "set_env"):
             for line in _list(table.get(key), separators="\n"):

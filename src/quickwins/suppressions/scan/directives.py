@@ -57,6 +57,8 @@ _PYLINT = re.compile(
 )
 _NO_COVER = re.compile(r"\#\s*pragma\s*:?\s*no\s*(?:cover|branch)\b", re.IGNORECASE)
 _NOSEC = re.compile(r"\#\s*nosec\b(?![-_])(?P<rest>[^#]*)", re.IGNORECASE)
+_COMMENT_ENDS = re.compile(r"\#")
+_PYLINT_ENDS = re.compile(r"[;#]")
 _NOSONAR = re.compile(r"\#\s*nosonar\b", re.IGNORECASE)
 
 
@@ -68,11 +70,13 @@ class Directive:
         check: The check that finds it; `UNREASONED` if a reason and a date are all it may lack.
         what: The directive as it is written, shortened.
         may_have_reason: Whether a reason and a date would make it acceptable.
+        is_misread: Whether its tool takes the reason that follows for more of the directive.
     """
 
     check: Check
     what: str
     may_have_reason: bool = False
+    is_misread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +103,11 @@ def directives(comment: str) -> list[Directive]:
     if "ruff" in low:
         found += [_ruff(match) for match in _RUFF.finditer(comment)]
     if "ignore" in low or "pyre-" in low:
-        found += [_types(match) for match in _TYPES.finditer(comment)]
+        found += [_types(comment, match) for match in _TYPES.finditer(comment)]
     if "mypy" in low or "pyright" in low:
         found += _whole_file_types(comment)
     if "pylint" in low:
-        found += [_pylint(match) for match in _PYLINT.finditer(comment)]
+        found += [_pylint(comment, match) for match in _PYLINT.finditer(comment)]
     if "pragma" in low and _NO_COVER.search(comment):
         found.append(Directive(Check.NO_COVER, "pragma: no cover", may_have_reason=True))
     if "nos" in low:
@@ -142,16 +146,32 @@ def _whole_file_types(comment: str) -> list[Directive]:
     return []
 
 
-def _pylint(match: re.Match[str]) -> Directive:
+def _is_misread(comment: str, start: int, ends: re.Pattern[str]) -> bool:
+    """Whether a reason begins before the directive at `start` ends for its tool."""
+    end = ends.search(comment, start)
+    return _REASON.search(comment, start, len(comment) if end is None else end.start()) is not None
+
+
+def _pylint(comment: str, match: re.Match[str]) -> Directive:
     names = {name.strip().lower() for name in (match["names"] or "").split(",")}
     if match["file"] or "all" in names:
         return Directive(Check.PYLINT_ALL, "pylint off")
-    return Directive(Check.UNREASONED, f"pylint: disable={match['names']}", may_have_reason=True)
+    return Directive(
+        Check.UNREASONED,
+        f"pylint: disable={match['names']}",
+        may_have_reason=True,
+        is_misread=_is_misread(comment, match.end(), _PYLINT_ENDS),
+    )
 
 
 def _scanners(comment: str) -> list[Directive]:
     found = [
-        Directive(Check.SCANNER, "nosec", may_have_reason=re.match(r"[:\s]*B\d+", match["rest"]) is not None)
+        Directive(
+            Check.SCANNER,
+            "nosec",
+            may_have_reason=(names_a_check := re.match(r"[:\s]*B\d+", match["rest"]) is not None),
+            is_misread=names_a_check and _is_misread(comment, match.start("rest"), _COMMENT_ENDS),
+        )
         for match in _NOSEC.finditer(comment)
     ]
     if _NOSONAR.search(comment):
@@ -178,11 +198,16 @@ def _ruff(match: re.Match[str]) -> Directive:
     return Directive(Check.UNREASONED, f"ruff: {kind}[{match['codes']}]", may_have_reason=True)
 
 
-def _types(match: re.Match[str]) -> Directive:
+def _types(comment: str, match: re.Match[str]) -> Directive:
     if match["more"]:
         return Directive(Check.WHOLE_FILE_TYPES, "pyre-ignore-all-errors")
     name = f"{match['tool']}: ignore" if match["tool"] else "pyre-ignore"
     codes = (match["codes"] or "").strip()
     if not codes:
         return Directive(Check.BARE_TYPE_IGNORE, name)
-    return Directive(Check.UNREASONED, f"{name}[{codes}]", may_have_reason=True)
+    return Directive(
+        Check.UNREASONED,
+        f"{name}[{codes}]",
+        may_have_reason=True,
+        is_misread=match["tool"] == "type" and _is_misread(comment, match.end(), _COMMENT_ENDS),
+    )
