@@ -19,6 +19,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from quickwins.core.asgi import EXEMPT
+from quickwins.core.contexts import leave
 from quickwins.logs import _logger
 from quickwins.logs._context import CONTEXT
 from quickwins.logs._trace.request import CORRELATION, NAMES_IN_BYTES, begin, pick
@@ -145,7 +146,7 @@ class LogMiddleware:
             ended = ended or self._monotonic()
             slow = (answered if streams else ended) - began >= self._slow_seconds
             self._write(scope, root, status, error, canonical, ended - began, slow=slow)
-            CONTEXT.reset(token)
+            leave(CONTEXT, token)
 
     def _write(
         self,
