@@ -35,11 +35,11 @@ class Holders:
         self.worth_noting_seconds = 0.0
         self._longest: dict[tuple[int, int], tuple[float, Hold[Any]]] = {}
 
-    def begin(self, hold: Hold[Any], task: asyncio.Task[object] | None) -> None:
-        """`hold` is in use by `task` from now on."""
+    def begin(self, hold: Hold[Any], task: asyncio.Task[object] | None, outer: Hold[Any] | None) -> None:
+        """`hold` is in use by `task` from now on, which has taken `outer` last."""
         hold.state = HELD
         hold.task = task
-        hold.outer = self.held_by.get(task)
+        hold.outer = outer
         self.held_by[task] = hold
 
     def end(self, hold: Hold[Any]) -> None:

@@ -155,7 +155,7 @@ class Permit(Hold[Giver]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.giver.leave(self, ending_of(error))
+        self.giver.leave(self, DONE if error is None else ending_of(error))
 
     def done(self) -> None:
         """Give it back: it was used, and how long says how long uses take."""
@@ -171,13 +171,11 @@ class Permit(Hold[Giver]):
 
     def end(self, error: BaseException | None) -> None:
         """Give it back as leaving the block with `error` does."""
-        self.giver.leave(self, ending_of(error))
+        self.giver.leave(self, DONE if error is None else ending_of(error))
 
 
-def ending_of(error: BaseException | None) -> Ending:
-    """How a use ended that ended in `error`, or in none."""
-    if error is None:
-        return DONE
+def ending_of(error: BaseException) -> Ending:
+    """How a use ended that ended in `error`."""
     if isinstance(error, asyncio.CancelledError):
         return IGNORED
     return FAILED if isinstance(error, (TimeoutError, ConnectionError)) else DONE

@@ -186,7 +186,8 @@ class GatedPool(Shortcuts):
             await asyncio.wait(self._resetting, timeout=grace)
 
     def _is_gated(self) -> bool:
-        return self._core.limit is not None and self._shell.active()
+        flag = self._shell.flag
+        return self._core.limit is not None and (flag is None or flag.active())
 
     def _acquire(self, hold: Acquisition) -> Coroutine[Any, Any, asyncpg.pool.PoolConnectionProxy]:
         timeout = hold.timeout_seconds
@@ -315,7 +316,7 @@ class Acquisition(Hold[GatedPool]):
 
 def _ending(error: BaseException | None, connection: asyncpg.pool.PoolConnectionProxy) -> Ending:
     """How the use of `connection` ended that ended in `error`."""
+    if error is None:
+        return DONE
     ending = ending_of(error)
-    if ending is DONE and error is not None and is_lost(connection):
-        return FAILED
-    return ending
+    return FAILED if ending is DONE and is_lost(connection) else ending

@@ -114,10 +114,6 @@ class GateShell:
         self._arm()
         self._tell(ended)
 
-    def active(self) -> bool:
-        """Whether the gate is on for the current request."""
-        return self.flag is None or self.flag.active()
-
     async def enter(self, permit: Permit, gone: Callable[[], Awaitable[object]] | None) -> Permit:
         """Return `permit` when it is in use; at once while the gate is off, since it is only counted then.
 
@@ -127,7 +123,7 @@ class GateShell:
             TimeoutError: The permit's own time did.
         """
         now = self.now()
-        if not self.active():
+        if self.flag is not None and not self.flag.active():
             self.count(permit)
             self.counts.given.observe(0.0)
             return permit
@@ -180,13 +176,14 @@ class GateShell:
         if task is None:
             task = self._find_task()
         tenant = hold.tenant = core.tenant(hold.tenant_key, now) if core.tells_tenants else None
-        if task in holders.held_by:
+        outer = holders.held_by.get(task)
+        if outer is not None:
             self._nested(hold, task)
         answer = core.ask(now, deadline.at, hold.priority, tenant)
         if answer is ADMITTED:
             hold.counted = True
             hold.since = now
-            holders.begin(hold, task)
+            holders.begin(hold, task, outer)
             return None
         if isinstance(answer, RejectReason) and (answer is CLOSED or not core.rule.shadow):
             self.counts.acquired[REJECTED].observe(0.0)
@@ -195,7 +192,7 @@ class GateShell:
         hold.counted = False
         hold.waiter = None
         if core.rule.shadow:
-            self._let_pass(hold, answer, now, task)
+            self._let_pass(hold, answer, now)
             return None
         assert not isinstance(answer, RejectReason)
         hold.state = WAITING
@@ -224,7 +221,7 @@ class GateShell:
         if waiter.verdict is ADMITTED:
             hold.counted = True
             hold.since = waiter.ended_at
-            self.holders.begin(hold, asyncio.current_task())
+            self._hold(hold)
             return
         hold.state = NEW
         waited_seconds = waiter.ended_at - waiter.since
@@ -311,7 +308,12 @@ class GateShell:
         hold.counted = True
         hold.tenant = hold.waiter = None
         hold.since = self.now()
-        self.holders.begin(hold, asyncio.current_task())
+        self._hold(hold)
+
+    def _hold(self, hold: Hold[Any]) -> None:
+        """`hold` is in use by the task that runs."""
+        task = asyncio.current_task()
+        self.holders.begin(hold, task, self.holders.held_by.get(task))
 
     def _nested(self, hold: Hold[Any], task: asyncio.Task[object] | None) -> None:
         """`task` holds a permit and wants another one: that must not wait, since it may be waiting for itself."""
@@ -327,9 +329,7 @@ class GateShell:
         self._refusals.note(RejectReason.NESTED, self.now())
         raise self._refusals.nested(task)
 
-    def _let_pass(
-        self, hold: Hold[Any], answer: RejectReason | Waiter, now: float, task: asyncio.Task[object] | None
-    ) -> None:
+    def _let_pass(self, hold: Hold[Any], answer: RejectReason | Waiter, now: float) -> None:
         """Let a caller go on that would have been refused or had to wait; its place in line stays, for the others."""
         if isinstance(answer, RejectReason):
             self.counts.shadow_rejected[answer] += 1
@@ -337,7 +337,7 @@ class GateShell:
             hold.waiter = answer
             self._arm()
         hold.since = now
-        self.holders.begin(hold, task)
+        self._hold(hold)
         if not isinstance(answer, RejectReason) and answer.displaced is not None:
             self._tell((answer.displaced,))
 
