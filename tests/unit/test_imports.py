@@ -217,3 +217,33 @@ def test_no_circle_of_files_is_anywhere() -> None:
     arrows = {name: {one for one in imported(file) if one in MODULES} for name, file in MODULES.items()}
     assert sum(map(len, arrows.values())) > len(MODULES)
     graphlib.TopologicalSorter(arrows).prepare()
+
+
+def used(file: Path) -> Iterator[str]:
+    """The modules that `file` imports from, also within its functions."""
+    for one in ast.walk(ast.parse(file.read_text())):
+        if isinstance(one, ast.Import):
+            yield from (alias.name for alias in one.names)
+        elif isinstance(one, ast.ImportFrom) and one.module is not None:
+            yield from (name for alias in one.names if (name := f"{one.module}.{alias.name}") in MODULES)
+            yield one.module
+
+
+def room_of(module: str) -> str:
+    """The folder below the package that a module is in; empty for the files beside the folders."""
+    _, _, rest = module.partition(".")
+    room = rest.split(".")[0]
+    return room if (ROOT / "src" / "quickwins" / room).is_dir() else ""
+
+
+def test_a_leading_underscore_means_that_nobody_outside_of_the_room_imports_it() -> None:
+    private = {name for name in MODULES if any(part.startswith("_") for part in name.split(".")[1:])}
+    arrows = [(name, one) for name, file in MODULES.items() for one in used(file) if one in private]
+    assert len(arrows) > 100
+    assert [(name, one) for name, one in arrows if room_of(name) != room_of(one)] == []
+
+
+def test_no_file_is_two_ideas_and_the_facade_is_short() -> None:
+    lines = {name: file.read_text().count("\n") for name, file in MODULES.items()}
+    assert {name: count for name, count in lines.items() if count > 400} == {}
+    assert lines["quickwins.facade"] <= 150

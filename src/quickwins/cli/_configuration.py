@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from quickwins.core.errors import ConfigError
-from quickwins.core.flags import FileSource, FlagsSettings, Snapshot, SourceError
-from quickwins.core.flags._state import FlagSettings
+from quickwins.core.flags import FileSource, FlagSettings, FlagsSettings, Snapshot, SourceError
 from quickwins.core.flags.loading import audit_log, config_path, read_settings, sources_of
 from quickwins.core.flags.text import followed
 from quickwins.facade import SECTIONS

@@ -86,7 +86,7 @@ def _invoke(arguments: Sequence[str]) -> int:
 
 def _show_version(value: bool) -> None:
     if value:
-        from quickwins._version import __version__
+        from quickwins import __version__
 
         print(__version__)
         raise typer.Exit

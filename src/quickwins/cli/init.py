@@ -17,8 +17,8 @@ from quickwins.cli.output import note
 from quickwins.core.config import ENV_PREFIX, Section
 from quickwins.core.errors import ConfigError
 from quickwins.core.flags import FlagSettings
-from quickwins.core.flags._truncation import COMPLETE
 from quickwins.core.flags.loading import config_path
+from quickwins.core.flags.truncation import COMPLETE
 from quickwins.facade import SECTIONS
 
 EXAMPLE = "Example: quickwins init && quickwins doctor"

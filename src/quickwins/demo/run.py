@@ -8,7 +8,7 @@ import platform
 import time
 from typing import TYPE_CHECKING
 
-from quickwins._version import __version__
+from quickwins import __version__
 from quickwins.demo.burst import run_burst
 from quickwins.demo.calibration import (
     OVERLOAD_FACTOR,

@@ -12,7 +12,7 @@ import pytest
 from quickwins.cli.init import starter
 from quickwins.core.config import load_file, resolve
 from quickwins.core.flags import FlagSettings
-from quickwins.core.flags._truncation import is_marked
+from quickwins.core.flags.truncation import is_marked
 from quickwins.facade import SECTIONS
 from tests.unit.cli.conftest import Answer
 

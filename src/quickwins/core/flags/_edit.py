@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from quickwins.core.errors import ConfigError, needs_extra
 from quickwins.core.flags._kills import kill_by_line
-from quickwins.core.flags._truncation import marked_last
+from quickwins.core.flags.truncation import marked_last
 
 with needs_extra("cli"):
     import tomlkit

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from quickwins.core.config import Section
-    from quickwins.core.flags._truncation import Good
+    from quickwins.core.flags.truncation import Good
 
 MAX_FILE_BYTES = 1 << 20
 

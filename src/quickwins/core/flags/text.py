@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from quickwins.core.config import load_file
 from quickwins.core.errors import ConfigError
 from quickwins.core.flags._kills import killed_by_line, killed_in
-from quickwins.core.flags._truncation import Good, suspicion
 from quickwins.core.flags.errors import SourceError, SourceReason
+from quickwins.core.flags.truncation import Good, suspicion
 
 if TYPE_CHECKING:
     from quickwins.core.config import Layer

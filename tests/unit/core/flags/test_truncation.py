@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from quickwins.core.flags._truncation import COMPLETE, Good, is_marked, suspicion
+from quickwins.core.flags.truncation import COMPLETE, Good, is_marked, suspicion
 
 PLAIN = """service = "feed"
 [backpressure]

@@ -16,7 +16,7 @@ import pytest
 from quickwins.core.config import Section
 from quickwins.core.errors import ConfigError
 from quickwins.core.flags import FlagSettings, FlagsSettings
-from quickwins.core.flags._truncation import COMPLETE, is_marked
+from quickwins.core.flags.truncation import COMPLETE, is_marked
 from quickwins.core.flags.writer import FlagWriter, WriteError, WriteReason
 
 SECTIONS: dict[str, type[Section]] = {"flags": FlagsSettings, "one": FlagSettings, "two": FlagSettings}
