@@ -91,6 +91,10 @@ class BackpressureMiddleware:
         self._tenant = tenant
         self._clock = clock
 
+    def __repr__(self) -> str:
+        gate = "without a gate" if self._gate is None else f"with {self._gate}"
+        return f"<BackpressureMiddleware around {type(self._app).__name__}, {gate}>"
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""
         if scope["type"] != "http":

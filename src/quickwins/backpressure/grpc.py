@@ -65,6 +65,10 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         self._exempt = frozenset(exempt)
         self._clock = clock
 
+    def __repr__(self) -> str:
+        gate = "without a gate" if self._gate is None else f"with {self._gate}"
+        return f"<BackpressureInterceptor, {gate}>"
+
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]],

@@ -28,6 +28,9 @@ class BackpressureExtension(SchemaExtension):
     what others have put into `extensions`, stay as they are. Each result of a subscription is looked at by itself.
     """
 
+    def __repr__(self) -> str:
+        return "<BackpressureExtension>"
+
     def on_operation(self) -> Iterator[None]:
         """See `SchemaExtension`."""
         context = (

@@ -27,6 +27,9 @@ class FakeConnection:
         self._answer = answer
         self._closed = False
 
+    def __repr__(self) -> str:
+        return f"<FakeConnection, {'lost' if self._closed else 'open'}>"
+
     def is_closed(self) -> bool:
         """Whether `terminate` was called."""
         return self._closed
@@ -71,6 +74,10 @@ class FakePool:
         self._held: set[FakeConnection] = set()
         self._places = asyncio.Semaphore(max_size)
         self._closed = False
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"<FakePool, {state}, {len(self._held)} of {self._max_size} connections in use>"
 
     def get_max_size(self) -> int:
         """The number of connections."""

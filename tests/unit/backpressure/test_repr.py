@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from quickwins.backpressure import BackpressureSettings, Gate, GatedPool
-from quickwins.backpressure.testing import FakePool
+from quickwins.backpressure.asgi import BackpressureMiddleware
+from quickwins.backpressure.grpc import BackpressureInterceptor
+from quickwins.backpressure.strawberry import BackpressureExtension
+from quickwins.backpressure.testing import FakeConnection, FakePool
 from quickwins.core.flags import Flags, MemorySource
+from quickwins.core.metrics import metrics_app
 from tests.eventually import eventually
 
 pytestmark = pytest.mark.asyncio
@@ -64,3 +69,45 @@ async def test_a_pool_and_what_it_gives_show_the_same() -> None:
         assert repr(acquisition) == "<Acquisition of 'feed': in use>"
         assert repr(pool) == "<GatedPool 'feed': threshold, on, 1 of 3 permits in use, 0 waiting>"
     assert repr(acquisition) == "<Acquisition of 'feed': given back>"
+
+
+BOUND = "<Gate 'search': queue, on, 0 of 2 permits in use, 0 waiting>"
+
+
+@pytest.mark.parametrize(
+    ("made", "shown"),
+    [
+        pytest.param(
+            lambda: BackpressureMiddleware(metrics_app()),
+            "<BackpressureMiddleware around function, without a gate>",
+            id="HTTP",
+        ),
+        pytest.param(
+            lambda: BackpressureMiddleware(metrics_app(), gate=search()),
+            f"<BackpressureMiddleware around function, with {BOUND}>",
+            id="HTTP with a gate",
+        ),
+        pytest.param(BackpressureInterceptor, "<BackpressureInterceptor, without a gate>", id="gRPC"),
+        pytest.param(
+            lambda: BackpressureInterceptor(gate=search()),
+            f"<BackpressureInterceptor, with {BOUND}>",
+            id="gRPC with a gate",
+        ),
+        pytest.param(BackpressureExtension, "<BackpressureExtension>", id="GraphQL"),
+        pytest.param(lambda: FakePool(3), "<FakePool, open, 0 of 3 connections in use>", id="a fake pool"),
+        pytest.param(lambda: FakeConnection(print), "<FakeConnection, open>", id="a fake connection"),
+    ],
+)
+async def test_an_adapter_and_a_fake_are_shown_by_name_and_state(
+    made: Callable[[], object], shown: str
+) -> None:
+    assert repr(made()) == shown
+
+
+async def test_a_fake_pool_shows_who_holds_what_and_that_it_is_closed() -> None:
+    pool = FakePool(3)
+    connection = await pool.acquire()
+    assert repr(pool) == "<FakePool, open, 1 of 3 connections in use>"
+    pool.terminate()
+    assert repr(pool) == "<FakePool, closed, 1 of 3 connections in use>"
+    assert repr(connection) == "<FakeConnection, lost>"

@@ -13,8 +13,10 @@ from quickwins.core.clock import FakeClock, SystemClock
 from quickwins.core.config import Section
 from quickwins.core.events import Reporter
 from quickwins.core.flags import EnvironmentSource, FileSource, Flags, FlagSettings, MemorySource, pinned
+from quickwins.core.flags.asgi import PinMiddleware
+from quickwins.core.flags.grpc import PinInterceptor
 from quickwins.core.flags.writer import FlagWriter
-from quickwins.core.metrics import Kind, Metric, Metrics, Tallies, Tally
+from quickwins.core.metrics import Kind, Metric, Metrics, Tallies, Tally, metrics_app
 
 
 class SecretSettings(Section):
@@ -64,6 +66,11 @@ def tally() -> Tally:
         ),
         pytest.param(Reporter(service="feed", name="main"), "<Reporter service='feed' name='main'>", id="a reporter"),
         pytest.param(SystemClock(), "SystemClock()", id="a clock"),
+        pytest.param(PinInterceptor(flags()), "<PinInterceptor pinning>", id="keys for calls"),
+        pytest.param(PinInterceptor(Flags({}, [])), "<PinInterceptor idle>", id="no keys for calls"),
+        pytest.param(
+            PinMiddleware(metrics_app(), flags()), "<PinMiddleware pinning around function>", id="keys for requests"
+        ),
         pytest.param(FakeClock(), "FakeClock(now=1000.0, wall_now=1700000000.0)", id="a fake clock"),
     ],
 )  # fmt: skip

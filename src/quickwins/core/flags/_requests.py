@@ -42,6 +42,9 @@ class Requests(Generic[_R]):
         self._key = key
         self._rng: Bits = random if rng is None else rng
 
+    def __str__(self) -> str:
+        return "pinning" if self._flags.snapshot.partial else "idle"
+
     def pin(self, request: _R, *, live: bool = False) -> pinned | None:
         """What to enter around `request`; `None`, when no flag needs a key.
 

@@ -48,7 +48,7 @@ class PinMiddleware:
         self._requests = Requests(flags, key=key, rng=rng)
 
     def __repr__(self) -> str:
-        return f"<PinMiddleware around {type(self._app).__name__}>"
+        return f"<PinMiddleware {self._requests} around {type(self._app).__name__}>"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""

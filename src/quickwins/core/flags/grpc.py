@@ -48,6 +48,9 @@ class PinInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # -- gr
         """
         self._requests = Requests(flags, key=key, rng=rng)
 
+    def __repr__(self) -> str:
+        return f"<PinInterceptor {self._requests}>"
+
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]],
