@@ -162,9 +162,13 @@ LAZY = [
     for name, file in sorted(MODULES.items())
     if file.name == "__init__.py" and "= lazily(" in file.read_text()
 ]
+SHOWING = [
+    *LAZY,
+    *(name for name, file in sorted(MODULES.items()) if "\n__dir__ = shows(__name__)\n" in file.read_text()),
+]
 
 
-@pytest.mark.parametrize("package", LAZY)
+@pytest.mark.parametrize("package", SHOWING)
 def test_a_package_shows_its_api_and_nothing_else(package: str) -> None:
     module = import_module(package)
     modules = {*dir(module)} - {*module.__all__}
@@ -174,7 +178,16 @@ def test_a_package_shows_its_api_and_nothing_else(package: str) -> None:
         module.Nope  # noqa: B018 -- that it is not there is the test; until=never
 
 
-@pytest.mark.parametrize("package", LAZY)
+def test_each_module_of_the_api_pages_shows_its_api() -> None:
+    pages = [page.read_text() for page in (ROOT / "docs" / "api").glob("*.md")]
+    named = {
+        line.removeprefix("::: ") for page in pages for line in page.splitlines() if line.startswith(":::")
+    }
+    assert "quickwins.logs.events" in named
+    assert named - {*SHOWING} == set()
+
+
+@pytest.mark.parametrize("package", SHOWING)
 def test_what_a_package_shows_bears_a_name_that_people_can_import(package: str) -> None:
     module = import_module(package)
     for name in dir(module):

@@ -31,6 +31,7 @@ from quickwins.core.asgi import EXEMPT, header
 from quickwins.core.contexts import leave
 from quickwins.core.deadline import within
 from quickwins.core.errors import Answer, answer
+from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from quickwins.backpressure._permit import Permit
     from quickwins.core.asgi import App, Message, Receive, Scope, Send
     from quickwins.core.clock import Clock
+
+__all__ = ["EXEMPT", "KEPT_BYTES", "LONGEST_DEADLINE_SECONDS", "MESSAGE_BYTES", "BackpressureMiddleware"]
+__dir__ = shows(__name__)
 
 LONGEST_DEADLINE_SECONDS = 3600.0
 """What a client may ask for at most; a header that says more says nothing."""

@@ -15,6 +15,7 @@ from quickwins.backpressure.errors import refusal_in
 from quickwins.core.deadline import begin
 from quickwins.core.errors import answer, needs_extra
 from quickwins.core.grpc_handlers import EXEMPT, Style, wrapped
+from quickwins.core.lazy import shows
 
 with needs_extra("grpc"):
     import grpc
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from quickwins.backpressure._gate import Gate
     from quickwins.backpressure._permit import Permit
     from quickwins.core.clock import Clock
+
+__all__ = ["DETAILS", "EXEMPT", "BackpressureInterceptor"]
+__dir__ = shows(__name__)
 
 DETAILS = "grpc-status-details-bin"
 """The trailer in which clients look for a serialized `google.rpc.Status`."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from quickwins.backpressure.errors import refusal_in
 from quickwins.core.errors import answer, needs_extra
+from quickwins.core.lazy import shows
 
 with needs_extra("graphql"):
     from strawberry.extensions import SchemaExtension
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from graphql import GraphQLError
+
+__all__ = ["BackpressureExtension"]
+__dir__ = shows(__name__)
 
 
 class BackpressureExtension(SchemaExtension):

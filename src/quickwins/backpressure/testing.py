@@ -16,8 +16,13 @@ from collections import deque
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
+from quickwins.core.lazy import shows
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+__all__ = ["FakeConnection", "FakePool"]
+__dir__ = shows(__name__)
 
 
 class FakeConnection:

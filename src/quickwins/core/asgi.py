@@ -8,6 +8,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
+from quickwins.core.lazy import shows
+
+__all__ = ["EXEMPT", "App", "Message", "Receive", "Scope", "Send", "header"]
+__dir__ = shows(__name__)
+
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]

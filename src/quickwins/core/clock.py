@@ -9,8 +9,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from quickwins.core.lazy import shows
+
 if TYPE_CHECKING:
     from random import Random
+
+__all__ = ["Clock", "Deadline", "FakeClock", "SystemClock", "backoff_seconds"]
+__dir__ = shows(__name__)
 
 
 class Clock(Protocol):

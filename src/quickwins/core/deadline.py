@@ -21,11 +21,15 @@ from typing import TYPE_CHECKING
 from quickwins.core.clock import Deadline, SystemClock
 from quickwins.core.contexts import leave
 from quickwins.core.errors import DeadlineExceeded
+from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from quickwins.core.clock import Clock
+
+__all__ = ["NEVER", "begin", "current", "deadline", "earliest", "within"]
+__dir__ = shows(__name__)
 
 _REQUEST: ContextVar[Deadline | None] = ContextVar("quickwins.deadline", default=None)
 

@@ -11,9 +11,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from quickwins.core.lazy import shows
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from enum import StrEnum
+
+__all__ = [
+    "PUSHBACK",
+    "Answer",
+    "ConfigError",
+    "DeadlineExceeded",
+    "MissingExtraError",
+    "QuickWinsError",
+    "Rejected",
+    "answer",
+    "needs_extra",
+]
+__dir__ = shows(__name__)
 
 PUSHBACK = "grpc-retry-pushback-ms"
 """The trailer in which a gRPC client with a retry policy looks for how long to wait (gRFC A6)."""

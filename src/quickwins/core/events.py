@@ -16,11 +16,39 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from quickwins.core.errors import ConfigError
+from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prometheus_client import CollectorRegistry
+
+__all__ = [
+    "AUDIT_FAILED",
+    "AUTH_DENIED",
+    "AUTH_FAILURE",
+    "CACHE_ACCESS",
+    "CONFIG_UNUSED",
+    "CONNECTION_SWITCHED",
+    "DUPLICATE_SKIPPED",
+    "FLAG_CHANGED",
+    "FLAG_KEY_MISSING",
+    "FLAG_SOURCE_FAILED",
+    "FLAG_SOURCE_RECOVERED",
+    "FLAG_SUBSCRIBER_FAILED",
+    "FLAG_WRITTEN",
+    "LOGGER",
+    "POOL_REJECTED",
+    "PYTHON_WARNING",
+    "QUERY_SLOW",
+    "QUIET_SECONDS",
+    "RATE_LIMITED",
+    "Event",
+    "Reporter",
+    "Seldom",
+    "declared",
+]
+__dir__ = shows(__name__)
 
 _R = TypeVar("_R", bound=str)
 LOGGER = "quickwins"

@@ -56,6 +56,15 @@ def lazily(
     return get, names
 
 
+def shows(module: str) -> Callable[[], list[str]]:
+    """The `__dir__` of a module that people import from: its `__all__`, without what it imports itself.
+
+    Args:
+        module: Its `__name__`.
+    """
+    return lambda: list(sys.modules[module].__all__)
+
+
 def _name_all(package: str, homes: Mapping[str, str]) -> None:
     for name, home in homes.items():
         value = vars(sys.modules[home]).get(name) if home in sys.modules else None

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from quickwins.core.asgi import EXEMPT
 from quickwins.core.contexts import leave
+from quickwins.core.lazy import shows
 from quickwins.logs import _logger
 from quickwins.logs._context import CONTEXT
 from quickwins.logs._trace.request import CORRELATION, NAMES_IN_BYTES, begin, pick
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from quickwins.logs._trace.w3c import Bits
 
 __all__ = ["EXEMPT", "METHODS", "LogMiddleware"]
+__dir__ = shows(__name__)
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
 """What `http.request.method` may say; any other is `_OTHER`, because a client may send anything."""

@@ -6,7 +6,21 @@ None of them takes a name, an address or a token: the context's tenant or a pseu
 from __future__ import annotations
 
 from quickwins.core import events
+from quickwins.core.lazy import shows
 from quickwins.logs._logger import get_logger
+
+__all__ = [
+    "auth_denied",
+    "auth_failure",
+    "cache_access",
+    "connection_switched",
+    "duplicate_skipped",
+    "pool_rejected",
+    "python_warning",
+    "query_slow",
+    "rate_limited",
+]
+__dir__ = shows(__name__)
 
 _log = get_logger()
 

@@ -15,6 +15,7 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from quickwins.core.lazy import shows
 from quickwins.logs._context import CONTEXT, EMPTY, within
 from quickwins.logs._trace.request import NAMES, begin, departing, pick
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from quickwins.logs._trace.w3c import Bits
+
+__all__ = ["extract", "inject"]
+__dir__ = shows(__name__)
 
 
 def inject(headers: Iterable[tuple[str, bytes]] | None = ()) -> list[tuple[str, bytes]]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from quickwins.core.contexts import leave
 from quickwins.core.errors import needs_extra
+from quickwins.core.lazy import shows
 from quickwins.logs._context import annotate
 from quickwins.logs._logger import get_logger
 
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from strawberry.types.execution import StreamExecutionResult
 
     from quickwins.core.flags import Flag
+
+__all__ = ["MAX_ERRORS", "LogExtension"]
+__dir__ = shows(__name__)
 
 MAX_ERRORS = 20
 """How many errors of one result are reported: a list of a thousand items may fail a thousand times."""

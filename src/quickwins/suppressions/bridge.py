@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
+from quickwins.core.lazy import shows
 from quickwins.core.metrics import Reading, Tallies
 from quickwins.suppressions._counts import MAX_PLACES, Budget, Counts, Hidden, Seen
 from quickwins.suppressions._filters import caller, deciding_filter, forget_cached_decisions
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
     from quickwins.suppressions.report import Finding, Report
+
+__all__ = ["Bridge", "budget", "install", "installed", "uninstall"]
+__dir__ = shows(__name__)
 
 _PYTHON_ITSELF = "Python's defaults"
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quickwins.core.flags._requests import Requests
+from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from quickwins.core.asgi import App, Receive, Scope, Send
     from quickwins.core.flags._requests import Bits
     from quickwins.core.flags.pin import Live
+
+__all__ = ["PinMiddleware"]
+__dir__ = shows(__name__)
 
 
 class PinMiddleware:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from quickwins.core.errors import needs_extra
 from quickwins.core.flags._requests import Requests
 from quickwins.core.grpc_handlers import Style, wrapped
+from quickwins.core.lazy import shows
 
 with needs_extra("grpc"):
     import grpc
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from quickwins.core.flags._requests import Bits
     from quickwins.core.flags.pin import Live, pinned
+
+__all__ = ["PinInterceptor"]
+__dir__ = shows(__name__)
 
 
 class PinInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31

@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr
 
 from quickwins.core.asgi import header
 from quickwins.core.config import Section
+from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from quickwins.core.asgi import App, Receive, Scope, Send
+
+__all__ = [
+    "MAX_SCRAPES",
+    "SCRAPE_SECONDS",
+    "MetricsServer",
+    "MetricsSettings",
+    "exposed_registry",
+    "metrics_app",
+]
+__dir__ = shows(__name__)
 
 
 class MetricsSettings(Section):
