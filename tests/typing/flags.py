@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import assert_type
 
+import grpc
 from pydantic import Field
 
 from quickwins.core.asgi import App
@@ -90,7 +91,12 @@ def flags_of_ones_own(env: dict[str, str]) -> bool:
 
 def served(app: App, flags: Flags) -> tuple[App, PinInterceptor]:
     by_user = PinMiddleware(app, flags, key=lambda scope: scope.get("user"), rng=Random(1))
-    return by_user, PinInterceptor(flags, key=lambda call: dict(call.invocation_metadata).get("user"))
+    return by_user, PinInterceptor(flags, key=caller)
+
+
+def caller(call: grpc.HandlerCallDetails) -> str | None:
+    user = dict(call.invocation_metadata).get("user")
+    return user if isinstance(user, str) else None
 
 
 def without_following_anything(env: dict[str, str]) -> float:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from quickwins.backpressure._gate import ShellOptions
     from quickwins.backpressure.rule import Rule
     from quickwins.backpressure.stats import PoolStats
+    from quickwins.backpressure.testing import FakePool
     from quickwins.core.clock import Deadline
 
 _NORMAL = Priority.NORMAL
@@ -49,7 +50,7 @@ class GatedPool(Shortcuts):
 
     def __init__(
         self,
-        pool: asyncpg.Pool,
+        pool: asyncpg.Pool | FakePool,
         *,
         gate: Gate | None = None,
         **options: Unpack[ShellOptions],
@@ -57,7 +58,8 @@ class GatedPool(Shortcuts):
         """Put `pool` behind `gate`.
 
         Args:
-            pool: The caller's pool. Use it through this object alone: what goes around it is not counted.
+            pool: The caller's pool, or a test's fake one. Use it through this object alone: what goes around it is not
+                counted.
             gate: Unbound; `Gate.threshold()` when `None`.
             options: `name`, `service`, `flag`, `registry`, `clock` and `rng`: see `ShellOptions`.
 
@@ -66,7 +68,7 @@ class GatedPool(Shortcuts):
         """
         gate = Gate.threshold() if gate is None else gate
         gate.bind(pool.get_max_size(), **options)
-        self.pool = pool
+        self.pool: asyncpg.Pool = pool
         self._gate = gate
         self._shell = gate.shell
         self.name = self._shell.name
