@@ -23,9 +23,11 @@ from quickwins.suppressions import (
     rendered,
     scan_text,
 )
+from quickwins.suppressions.bridge import Bridge, budget, install, installed, uninstall
 
 if TYPE_CHECKING:
     from quickwins import QuickWins
+    from quickwins.core.flags import Flag
 
 
 def ratchet() -> str:
@@ -46,6 +48,16 @@ def ratchet() -> str:
 def one_file() -> bool:
     found = scan_text("app.py", "import os  # noqa\n", today=date(2026, 11, 25))
     return Baseline.of(found).compare(found).ok
+
+
+def bridge_of_ones_own(flag: Flag) -> list[tuple[Finding, int]]:
+    made = install(flag=flag, service="feed", first_party=["src"])
+    assert_type(made, Bridge)
+    deprecations = budget(DeprecationWarning, 3)
+    found = [(finding, hidden.count) for finding, hidden in made.join(audit(["src"]))]
+    made.flush()
+    uninstall()
+    return found if installed() is None and deprecations.exceeded else []
 
 
 def at_run_time(qw: QuickWins) -> tuple[str, ...]:
