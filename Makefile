@@ -2,10 +2,11 @@
 PYTHON  ?= python3
 VENV    ?= .venv
 ENGINES ?= embedded
-WORKERS ?= logical
+# Three at a time for two processors: while one waits for a server, two compute.
+WORKERS ?= 3
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
-PYTEST   = $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=4 --dist=worksteal --engines=$(ENGINES) \
+PYTEST   = $(BIN)/python -m pytest -n $(WORKERS) --dist=worksteal --engines=$(ENGINES) \
            --cov --cov-report=term --junitxml=.cache/tests-$(ENGINES).xml
 # A virtual environment that is active elsewhere must not leak in.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
@@ -60,7 +61,8 @@ format: $(STAMP) ## Format the code and apply the safe fixes
 
 bench: $(STAMP) ## Run the benchmarks; exit 3 when a target is missed
 	@missed=0; for one in imports flags.evaluation suppressions.audit suppressions.bridge logs.line logs.redaction logs.stalled logs.request backpressure.cost backpressure.overload backpressure.shapes backpressure.learning; do \
-	  echo "== benchmarks.$$one"; $(BIN)/python -m benchmarks.$$one || missed=3; done; exit $$missed
+	  echo "== benchmarks.$$one"; began=$$(date +%s); $(BIN)/python -m benchmarks.$$one || missed=3; \
+	  echo "== $$(($$(date +%s) - began)) s"; done; exit $$missed
 
 docs: $(STAMP) ## Build the documentation into site/, warnings are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

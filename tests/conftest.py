@@ -90,6 +90,14 @@ def pytest_configure(config: pytest.Config) -> None:
             before.stop()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what takes a server by a fixture as well, so that `-m engines` is all that servers make a difference to."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if (kind := fixture.removeprefix("own_")) in SERVERS:
+                item.add_marker(pytest.mark.engines(kind))
+
+
 def pytest_report_header(config: pytest.Config) -> list[str]:
     asked, choice = config.getoption("--engines"), config.stash[SERVERS_OF_RUN].choice
     first = f"engines: {choice}" if asked == choice else f"engines: {choice} (asked: {asked})"

@@ -30,6 +30,7 @@ from markdown_it import MarkdownIt
 from quickwins.core.config import load_file, resolve
 from quickwins.facade import SECTIONS
 from quickwins.suppressions.settings import AuditConfig
+from tests import untraced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,9 +161,8 @@ def _is_method_call(node: ast.AST) -> bool:
 def _start(
     command: list[str], folder: Path, environment: Mapping[str, str], given: str
 ) -> subprocess.CompletedProcess[str]:
-    # Neither settings of ours nor, since a page's processes are many and short, a trace of coverage.
     ours = {
-        name: value for name, value in os.environ.items() if not name.startswith(("QUICKWINS_", "COVERAGE_"))
+        name: value for name, value in untraced.environment().items() if not name.startswith("QUICKWINS_")
     }
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return subprocess.run(

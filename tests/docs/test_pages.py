@@ -19,7 +19,11 @@ def needed(page: Path) -> list[str]:
 
 def pages() -> list[object]:
     return [
-        pytest.param(page, id=str(page.relative_to(ROOT)), marks=pytest.mark.engines(*needed(page)))
+        pytest.param(
+            page,
+            id=str(page.relative_to(ROOT)),
+            marks=[pytest.mark.engines(*kinds)] if (kinds := needed(page)) else [],
+        )
         for page in PAGES
     ]
 

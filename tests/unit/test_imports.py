@@ -15,6 +15,8 @@ from types import FunctionType
 
 import pytest
 
+from tests import untraced
+
 ROOT = Path(__file__).parents[2]
 REQUIRED = {"prometheus_client", "pydantic", "pydantic_settings", "quickwins"}
 
@@ -69,7 +71,13 @@ sys.meta_path.insert(0, Blocker())
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=untraced.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("module", FEATURES)

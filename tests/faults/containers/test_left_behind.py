@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 from signal import SIGINT, SIGKILL, SIGTERM, Signals
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import untraced
 from tests.engines import SKIPPED, Choice
 from tests.eventually import wait_until
 from tests.small_suite import ROOT, command
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.engines import Servers
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.engines("valkey"), pytest.mark.timeout(300)]
 
 SUITE = """
 import os, pathlib, time
@@ -49,7 +49,7 @@ def start_run(folder: Path, *, wait: bool, holds: bool = True) -> subprocess.Pop
         return subprocess.Popen(
             command(folder, suite, "--engines=containers", "-p", "no:cacheprovider"),
             cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if not name.startswith("COV")},
+            env=untraced.environment(),
             stdout=said,
             stderr=subprocess.STDOUT,
             text=True,

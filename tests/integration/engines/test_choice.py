@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import untraced
 from tests.engines import EXTERNAL, Choice, leave_out
 from tests.small_suite import ROOT, command
 
@@ -39,11 +39,11 @@ def test_with_postgres(postgres): pass
 
 
 def run_suite(folder: Path, suite: str, *options: str, **env: str) -> str:
-    environment = {key: value for key, value in os.environ.items() if key not in EXTERNAL.values()}
+    inherited = {key: value for key, value in untraced.environment().items() if key not in EXTERNAL.values()}
     done = subprocess.run(
         command(folder, suite, "-q", *options),
         cwd=ROOT,
-        env={**environment, **env},
+        env={**inherited, **env},
         capture_output=True,
         text=True,
         check=False,
