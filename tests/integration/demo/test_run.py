@@ -87,7 +87,6 @@ def test_the_baseline_refuses_nobody_and_protection_refuses_the_surplus(
     for figures in (baseline.settling, baseline.settled):
         assert figures.latency[Outcome.REJECTED].count == 0
     assert protected.settled.latency[Outcome.REJECTED].count > 0
-    assert protected.settled.latency[Outcome.OK].count > 0
 
 
 def test_every_backend_sees_the_flip_and_nobody_fails(
