@@ -38,7 +38,16 @@ class Destination(Protocol):
 
 
 _OUTPUTS = (structlog.PrintLogger, structlog.WriteLogger, structlog.BytesLogger)
-_STANDARD_OUTPUT: object = getattr(structlog.PrintLogger(), "_file", None)
+
+
+def _standard_output() -> object:
+    try:
+        return getattr(structlog.PrintLogger(), "_file", None)
+    except TypeError:  # there was none: descriptor 1 was closed
+        return object()
+
+
+_STANDARD_OUTPUT = _standard_output()
 _RENDERERS = (
     dev.ConsoleRenderer,
     processors.JSONRenderer,

@@ -7,6 +7,7 @@ import io
 import logging
 import logging.config
 import logging.handlers
+import subprocess
 import sys
 from typing import Any
 
@@ -279,3 +280,20 @@ def test_structlog_looks_for_callers_behind_us(configure: Configure, written: Wr
     )
     structlog.get_logger().info("a")
     assert written.last["module"] == "test_last_said_structlog"
+
+
+def test_a_process_without_standard_output_is_taken_over_too() -> None:
+    program = (
+        "import os, structlog\n"
+        "from quickwins.logs import Sink, configure_logging\n"
+        "with configure_logging(sink=Sink.stderr(inline=True)):\n"
+        "    structlog.wrap_logger(structlog.WriteLogger(open(os.devnull, 'w'))).info('a')\n"
+    )
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" -c "$1" >&-', sys.executable, program],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, '"event.name":"a"' in done.stderr) == (0, True), done.stderr
