@@ -41,8 +41,8 @@ class Destination(Protocol):
         fields: dict[str, object],
         context: Context,
         hits: list[RedactionRule] | None = None,
-    ) -> None:
-        """Take a record. The level has been checked already; `fields` may be changed."""
+    ) -> bool:
+        """Take a record; `False`: it was too late. The level has been checked already; `fields` may be changed."""
 
     def interpolated(self, event: object, args: tuple[object, ...], hits: list[RedactionRule]) -> str:
         """`event` with `args` in it, as far as they may be shown; `hits` gets a rule for each thing that is not."""

@@ -149,8 +149,10 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         hits: list[RedactionRule] | None = None,
         *,
         told: bool = False,
-    ) -> None:
-        """Make a line and hand it on. The level has been checked already; `fields` may be changed.
+    ) -> bool:
+        """Make a line and hand it on; `False` when logging was closed before it came to that.
+
+        The level has been checked already; `fields` may be changed.
 
         Args:
             level: Of the record.
@@ -166,10 +168,12 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         self._records[level.index] = count = self._records[level.index] + 1
         started = 0.0 if count % _MEASURED else time.perf_counter()
         extra = None if self._sampler is None else self._sampled_as(self._sampler, level, event, fields)
-        if extra is not _LEFT_OUT:
-            self._sink_put(self._renderer.line(level, event, fields, context, extra, hits), level.severity)
+        taken = extra is _LEFT_OUT or self._sink_put(
+            self._renderer.line(level, event, fields, context, extra, hits), level.severity
+        )
         if started:
             self._seconds += time.perf_counter() - started
+        return taken or not self._closed
 
     def _tell(self, level: Level, event: str, fields: Mapping[str, object]) -> None:
         """Let the application's other handlers see it, redacted as the line is."""
@@ -205,10 +209,10 @@ class Pipeline(AbstractContextManager["Pipeline"]):
             if self._strict:
                 raise
 
-    def _receive(self, record: logging.LogRecord) -> None:
-        """A record of the standard library."""
+    def _receive(self, record: logging.LogRecord) -> bool:
+        """A record of the standard library; `False` when logging was closed before it could be written."""
         if record.levelno < self.threshold:
-            return
+            return True
         through = saying.get()
         event: str
         fields: dict[str, object]
@@ -223,12 +227,13 @@ class Pipeline(AbstractContextManager["Pipeline"]):
             event, fields = "log.failed", {"logger": record.name, "kind": type(broken).__name__}
         context = CONTEXT.get()
         if event == ACCESS and context.canonical is not None:  # the request has a line of its own
-            return
+            return True
         try:
-            self.emit(level_of(record.levelno), event, fields, context, walk.hits, told=True)
+            return self.emit(level_of(record.levelno), event, fields, context, walk.hits, told=True)
         except ConfigError:  # strict mode is for what is logged with our logger
             if self._strict:
                 raise
+            return True
 
     def interpolated(self, event: object, args: tuple[object, ...], hits: list[RedactionRule]) -> str:
         """`event` with `args` in it, as far as they may be shown; `hits` gets a rule for each thing that is not."""

@@ -56,13 +56,13 @@ class Takeover:
 
     def __init__(
         self,
-        receive: Callable[[logging.LogRecord], None],
+        receive: Callable[[logging.LogRecord], bool],
         keep: Collection[logging.Handler | str] = (),
     ) -> None:
         """Nothing is taken yet.
 
         Args:
-            receive: Gets each record, once.
+            receive: Gets each record, once. `False`: too late, its place is where it would have gone.
             keep: Handlers that are not replaced although they write to standard output or error: themselves, or their names.
         """
         self._receive = receive
@@ -134,8 +134,9 @@ class Takeover:
         if not way.taken:
             kept: Any = handler.filter(record)  # from Python 3.12 on it may be another record
             way.taken, way.refused = bool(kept), not kept
-            if kept:
-                self._receive(kept if isinstance(kept, logging.LogRecord) else record)
+            if kept and not self._receive(kept if isinstance(kept, logging.LogRecord) else record):
+                way.taken = False
+                return _HANDLE.before(handler, record)
         return way.taken
 
     def tell(self, level: int, event: str, fields: dict[str, object], raised: object) -> None:
