@@ -90,9 +90,11 @@ class Logger:
         """Log a detail for developers."""
         try:
             destination = current
+            if destination is not None and destination.threshold > 10:  # noqa: PLR2004 -- logging.DEBUG, a constant for speed; until=never
+                return
             if destination is None or args or event is _UNSAID:
                 self._log(DEBUG, event, fields, args)
-            elif destination.threshold <= 10:  # noqa: PLR2004 -- logging.DEBUG, a constant for speed; until=never
+            else:
                 destination.emit(
                     DEBUG, event, {**self._fields, **fields} if self._fields else fields, CONTEXT.get()
                 )
@@ -105,9 +107,11 @@ class Logger:
         """Log a fact."""
         try:
             destination = current
+            if destination is not None and destination.threshold > 20:  # noqa: PLR2004 -- logging.INFO, a constant for speed; until=never
+                return
             if destination is None or args or event is _UNSAID:
                 self._log(INFO, event, fields, args)
-            elif destination.threshold <= 20:  # noqa: PLR2004 -- logging.INFO, a constant for speed; until=never
+            else:
                 destination.emit(
                     INFO, event, {**self._fields, **fields} if self._fields else fields, CONTEXT.get()
                 )

@@ -22,13 +22,15 @@ import sys
 import uuid
 from collections.abc import Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from quickwins.logs.redaction._rules import RedactionRule
     from quickwins.logs.redaction._scan import Scanner
+
+_T = TypeVar("_T")
 
 MAX_DEPTH = 8
 MAX_ITEMS = 100
@@ -69,12 +71,13 @@ class Walk:
         copy: dict[str, object] = {}
         scanner = self._scanner
         clean = scanner.clean
-        items: Any = _ITEMS(source) if issubclass(type(source), dict) else source.items()
-        for place, (key, value) in enumerate(list(islice(items, MAX_ITEMS + 1))):
-            if place >= MAX_ITEMS or self._left <= 0:
-                copy[self._unused(copy, "...")] = f"{len(items) - place} more"
-                break
-            self._left -= 1
+        more = False
+        if type(source) is dict and len(source) <= MAX_ITEMS < self._left:
+            pairs = list(source.items())
+        else:
+            pairs, more = self._some(_ITEMS(source) if issubclass(type(source), dict) else source.items())
+        self._left -= len(pairs)
+        for key, value in pairs:
             if type(key) is str:
                 name = key if key in clean else scanner.text(key, self.hits)
                 sensitive = scanner.key(key)
@@ -95,6 +98,8 @@ class Walk:
                 copy[name] = value
             else:
                 copy[name] = self.value(value, depth)
+        if more:
+            copy[self._unused(copy, "...")] = f"{len(source) - len(pairs)} more"
         return copy
 
     def value(self, value: Any, depth: int = 0) -> object:
@@ -144,18 +149,29 @@ class Walk:
     def _items(self, source: Iterable[Any], depth: int) -> list[object]:
         copy: list[object] = []
         clean = self._scanner.clean
-        for value in list(islice(source, MAX_ITEMS + 1)):
-            if len(copy) >= MAX_ITEMS or self._left <= 0:
-                copy.append("...")
-                break
-            self._left -= 1
+        more = False
+        if type(source) is list and len(source) <= MAX_ITEMS < self._left:
+            values = source[:]
+        else:
+            values, more = self._some(source)
+        self._left -= len(values)
+        for value in values:
             kind = type(value)
             if kind in PLAIN or (kind is str and value in clean):
                 copy.append(value)
+            elif kind is dict or kind is str or (pair := _pair_in(value, kind)) is None:
+                copy.append(self.value(value, depth))
             else:
-                pair = _pair_in(value, kind)
-                copy.append(self.value(value, depth) if pair is None else self._pair(pair))
+                copy.append(self._pair(pair))
+        if more:
+            copy.append("...")
         return copy
+
+    def _some(self, items: Iterable[_T]) -> tuple[list[_T], bool]:
+        """As many as there is room for, and whether there are more; taken in one step of the interpreter."""
+        room = min(MAX_ITEMS, max(0, self._left))
+        taken = list(islice(items, room + 1))
+        return taken[:room], len(taken) > room
 
     def _pair(self, pair: list[Any]) -> list[object]:
         """One of a list of names and values, such as headers: a mapping in another form."""
