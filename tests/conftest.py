@@ -53,6 +53,8 @@ VERSIONS = pytest.StashKey[set[str]]()
 """What the servers say they are that this process or one of its workers used."""
 
 LIMIT = pytest.StashKey["pytest_timeout.Settings"]()
+VOLUME_SECONDS = 300
+"""What a test of many repetitions may take, on a busy machine too."""
 """What a test has of time."""
 
 INSIST_SECONDS = 20.0
@@ -91,8 +93,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what takes a server by a fixture as well, so that `-m engines` is all that servers make a difference to."""
+    """Mark what takes a server by a fixture as well, so that `-m engines` is all that servers make a difference to.
+
+    What is marked `volume` gets more time than the others, unless it says how much it needs.
+    """
     for item in items:
+        if item.get_closest_marker("volume") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(VOLUME_SECONDS))
         for fixture in getattr(item, "fixturenames", ()):
             if (kind := fixture.removeprefix("own_")) in SERVERS:
                 item.add_marker(pytest.mark.engines(kind))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from quickwins.backpressure._gate import Gate
     from quickwins.backpressure._permit import Permit
     from quickwins.core.clock import Clock
+    from quickwins.core.grpc_handlers import Continuation
 
 __all__ = ["DETAILS", "EXEMPT", "BackpressureInterceptor"]
 __dir__ = shows(__name__)
@@ -74,14 +75,10 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         return f"<BackpressureInterceptor, {gate}>"
 
     async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> grpc.RpcMethodHandler | None:
         """See `grpc.aio.ServerInterceptor`. Handlers that are not coroutines run in threads, and are not touched."""
         handler = await continuation(handler_call_details)
-        if handler is None:
-            return None
         gate = None if handler_call_details.method in self._exempt else self._gate
         return wrapped(
             handler,

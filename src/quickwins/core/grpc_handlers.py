@@ -17,11 +17,12 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     import grpc
 
     Behavior = Callable[[Any, Any], Any]
+    Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]]
 
 EXEMPT = ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch")
 """Methods that monitors ask every few seconds, to see whether the service is alive."""
@@ -43,14 +44,16 @@ class Style(Enum):
 
 
 def wrapped(
-    handler: grpc.RpcMethodHandler, wrappers: Mapping[Style, Callable[[Behavior], Behavior]]
-) -> grpc.RpcMethodHandler:
+    handler: grpc.RpcMethodHandler | None, wrappers: Mapping[Style, Callable[[Behavior], Behavior]]
+) -> grpc.RpcMethodHandler | None:
     """`handler` with its behavior in the wrapper of its style; the very same handler when that style has none.
 
     Args:
-        handler: Of any kind.
+        handler: Of any kind; `None`, for a method that nobody serves, stays `None`.
         wrappers: For a style, what makes a behavior of the same style out of the one that is there.
     """
+    if handler is None:
+        return None
     kind = _KINDS[2 * bool(handler.request_streaming) + bool(handler.response_streaming)]
     behavior = getattr(handler, kind)
     wrap = wrappers.get(_style(behavior, streams=handler.response_streaming))

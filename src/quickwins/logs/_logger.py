@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from quickwins.logs._levels import Level
     from quickwins.logs.redaction._rules import RedactionRule
 
+    Hits = list[RedactionRule] | None
+
 
 class Destination(Protocol):
     """Where records go while structured logging is on: a `Pipeline`.
@@ -35,12 +37,7 @@ class Destination(Protocol):
     threshold: int
 
     def emit(
-        self,
-        level: Level,
-        event: str,
-        fields: dict[str, object],
-        context: Context,
-        hits: list[RedactionRule] | None = None,
+        self, level: Level, event: str, fields: dict[str, object], context: Context, hits: Hits = None
     ) -> bool:
         """Take a record; `False`: it was too late. The level has been checked already; `fields` may be changed."""
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from quickwins.core.flags._requests import Bits
     from quickwins.core.flags.pin import Live, pinned
+    from quickwins.core.grpc_handlers import Continuation
 
 __all__ = ["PinInterceptor"]
 __dir__ = shows(__name__)
@@ -56,16 +57,12 @@ class PinInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # -- gr
         return f"<PinInterceptor {self._requests}>"
 
     async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> grpc.RpcMethodHandler | None:
         """See `grpc.aio.ServerInterceptor`."""
         handler = await continuation(handler_call_details)
-        if handler is None:
-            return None
-        streams = bool(handler.request_streaming or handler.response_streaming)
-        pin = self._requests.pin(handler_call_details, live=streams)
+        streams = bool(handler and (handler.request_streaming or handler.response_streaming))
+        pin = handler and self._requests.pin(handler_call_details, live=streams)
         if pin is None:
             return handler
         return wrapped(

@@ -26,12 +26,12 @@ with needs_extra("grpc"):
     import grpc.aio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator
     from contextvars import Context as Variables
 
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
-    from quickwins.core.grpc_handlers import Behavior
+    from quickwins.core.grpc_handlers import Behavior, Continuation
     from quickwins.logs._context import Context
     from quickwins.logs._trace.w3c import Bits
 
@@ -85,9 +85,7 @@ class LogServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  #
         return f"<LogServerInterceptor {'on' if self._flag is None or self._flag.state.on else 'off'}>"
 
     async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> grpc.RpcMethodHandler | None:
         """See `grpc.aio.ServerInterceptor`."""
         if self._flag is not None and not self._flag.state.on:
