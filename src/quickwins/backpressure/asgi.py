@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING
 from quickwins.backpressure._edge import REQUEST, Refused
 from quickwins.backpressure.errors import CallerGone, PoolExhausted, refusal_in
 from quickwins.backpressure.rule import Priority
-from quickwins.core.asgi import EXEMPT, header
+from quickwins.core.asgi import EXEMPT, REFUSED, header
 from quickwins.core.contexts import leave
 from quickwins.core.deadline import within
-from quickwins.core.errors import Answer, answer
+from quickwins.core.errors import Answer, Rejected, answer
 from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
@@ -122,13 +122,17 @@ class BackpressureMiddleware:
             refusal = refusal_in(raised)
             if refusal is None or response.begun:
                 raise
-            await _send(send, answer(refusal), graphql_type=self._graphql_type(scope))
+            await self._refuse(refusal, scope, send)
         else:
             response.end(None)
             if response.replaced is not None:
-                await _send(send, answer(response.replaced), graphql_type=self._graphql_type(scope))
+                await self._refuse(response.replaced, scope, send)
         finally:
             leave(REQUEST, token)
+
+    async def _refuse(self, refusal: Rejected, scope: Scope, send: Send) -> None:
+        scope[REFUSED] = True
+        await _send(send, answer(refusal), graphql_type=self._graphql_type(scope))
 
     def _permit(self, gate: Gate, scope: Scope) -> Permit:
         return gate.permit(

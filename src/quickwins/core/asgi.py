@@ -23,6 +23,10 @@ EXEMPT = ("/health", "/healthz", "/livez", "/readyz", "/metrics")
 """Paths that monitors ask every few seconds, to see whether the service is alive."""
 
 
+REFUSED = "quickwins.refused"
+"""In the scope of a request that was answered with a refusal: for its line that is policy, and no failure."""
+
+
 def header(scope: Scope, name: bytes) -> bytes | None:
     """The last header called `name` (lower case, as ASGI has it); `None` when there is none.
 

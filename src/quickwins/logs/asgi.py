@@ -18,7 +18,7 @@ import random
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from quickwins.core.asgi import EXEMPT
+from quickwins.core.asgi import EXEMPT, REFUSED
 from quickwins.core.contexts import leave
 from quickwins.core.lazy import shows
 from quickwins.logs import _logger
@@ -163,7 +163,7 @@ class LogMiddleware:
     ) -> None:
         http = scope["type"] == "http"
         if error is None:
-            failed = status is not None and status >= _FAILED
+            failed = status is not None and status >= _FAILED and REFUSED not in scope
             warn = http and slow
             if not failed and not warn and scope.get("path") in self._exempt:
                 return

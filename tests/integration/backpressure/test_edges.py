@@ -19,6 +19,7 @@ from quickwins.backpressure import Gate, PoolExhausted, RejectReason
 from quickwins.backpressure.asgi import BackpressureMiddleware
 from quickwins.backpressure.errors import refusal_in
 from quickwins.backpressure.grpc import BackpressureInterceptor
+from quickwins.core.asgi import REFUSED
 from quickwins.core.errors import PUSHBACK
 from tests import grpc_service
 
@@ -91,6 +92,24 @@ async def test_what_a_service_makes_of_a_refusal_itself_stays_its_own(service: F
     status, _, headers = await call(BackpressureMiddleware(service))
     assert status == (200 if service.handles else 502)
     assert headers[b"x-whose"] == b"framework"
+
+
+async def test_a_refusal_is_policy_for_the_line_of_its_request_and_a_failure_is_not() -> None:
+    seen: list[bool] = []
+
+    def around(app: Any) -> Any:
+        async def outside(scope: Any, receive: Any, send: Any) -> None:
+            await app(scope, receive, send)
+            seen.append(REFUSED in scope)
+
+        return outside
+
+    async def refusing(scope: Any, receive: Any, send: Any) -> None:
+        await refuse()
+
+    for app in (refusing, Framework(), Framework(status=502)):
+        await call(around(BackpressureMiddleware(app)))
+    assert seen == [True, True, False]
 
 
 async def test_a_500_without_a_refusal_stays_a_500() -> None:

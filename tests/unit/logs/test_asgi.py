@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quickwins.core.asgi import REFUSED
 from quickwins.core.clock import FakeClock
 from quickwins.logs import _logger, asgi
 from quickwins.logs._context import CONTEXT, EMPTY, Context, annotate, bound
@@ -44,6 +45,11 @@ def answering(status: int = 200, headers: Any = ()) -> App:
         await send({"type": "http.response.body", "body": b"ok"})
 
     return app
+
+
+async def refused(scope: Any, receive: Any, send: Any) -> None:
+    scope[REFUSED] = True
+    await answering(503)(scope, receive, send)
 
 
 def raising(error: BaseException, *, begun: bool = False) -> App:
@@ -152,7 +158,8 @@ async def test_whose_trace_is_continued(lines: Lines, trusted: Any, continued: b
         pytest.param(answering(200), "info", 200, None, id="well"),
         pytest.param(answering(404), "info", 404, None, id="client's fault"),
         pytest.param(answering(500), "error", 500, None, id="server's fault"),
-        pytest.param(answering(503), "error", 503, None, id="refused"),
+        pytest.param(answering(503), "error", 503, None, id="unavailable"),
+        pytest.param(refused, "info", 503, None, id="refused"),
         pytest.param(raising(ValueError("secret")), "error", 500, "ValueError", id="failed before it began"),
         pytest.param(
             raising(ValueError("secret"), begun=True), "error", 200, "ValueError", id="failed after it began"
