@@ -102,7 +102,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(VOLUME_SECONDS))
         for fixture in getattr(item, "fixturenames", ()):
             if (kind := fixture.removeprefix("own_")) in SERVERS:
-                item.add_marker(pytest.mark.engines(kind))
+                # Of a server of its own no kind is named: the shared one would be started to be asked what it can do.
+                item.add_marker(pytest.mark.engines(kind) if fixture == kind else pytest.mark.engines())
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
