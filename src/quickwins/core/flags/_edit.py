@@ -51,8 +51,9 @@ def edited(text: str, feature: str, fields: Mapping[Path, object]) -> str:
         ConfigError: The text is not TOML, something on the way is not a table, or nobody but a person can edit it.
     """
     try:
+        tomllib.loads(text)  # as running processes do: tomlkit takes a lone carriage return for a line's end
         document = tomlkit.parse(text)
-    except tomlkit.exceptions.TOMLKitError as error:
+    except (ValueError, RecursionError, tomlkit.exceptions.TOMLKitError) as error:
         raise ConfigError(f"not valid TOML: {error}") from None
     for path, value in fields.items():
         *tables, key = (feature, *path)

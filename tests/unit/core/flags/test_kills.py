@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
@@ -92,6 +92,7 @@ LINES = st.sampled_from(
 )  # fmt: skip
 
 
+@example("\r")
 @given(st.lists(LINES, max_size=12).map("\n".join))
 def test_a_kill_can_be_written_into_any_text_and_takes_nothing_from_another(text: str) -> None:
     before = kills_of(text.encode(), "x")
