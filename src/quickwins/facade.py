@@ -10,7 +10,7 @@ from quickwins.core.feature import Features
 from quickwins.core.flags.asgi import PinMiddleware
 from quickwins.core.flags.loading import load_flags
 from quickwins.core.flags.settings import FlagsSettings
-from quickwins.core.metrics import MetricsServer, MetricsSettings, metrics_app
+from quickwins.core.metrics import MetricsSettings
 from quickwins.logs.wiring import Logs
 from quickwins.suppressions.wiring import Suppressions
 
@@ -58,12 +58,11 @@ class QuickWins(Features):
         self, flags: Flags, *, registry: CollectorRegistry | None = None, clock: Clock | None = None
     ) -> None:
         """Use `QuickWins.load` instead, unless you bring flags of your own."""
-        self._registry = registry
         self._logs = Logs(flags, registry=registry, clock=clock)
         self._backpressure = Backpressure(flags, registry=registry, clock=clock)
         self._suppressions = Suppressions(flags, registry=registry, clock=clock)
         # Logging first, so that it is closed last: what the others say at their end is still written.
-        super().__init__(flags, (self._logs, self._backpressure, self._suppressions))
+        super().__init__(flags, (self._logs, self._backpressure, self._suppressions), registry=registry)
 
     @classmethod
     def load(
@@ -139,12 +138,3 @@ class QuickWins(Features):
     def strawberry_extensions(self) -> list[Any]:
         """For `strawberry.Schema(extensions=[..., *qw.strawberry_extensions()])`: operations on lines, refusals as errors."""
         return [self._backpressure.strawberry_extension(), self._logs.strawberry_extension()]
-
-    def metrics_app(self) -> App:
-        """An ASGI application with the metrics, behind the configured token if there is one."""
-        return metrics_app(self._registry, token=self.settings.section("metrics", MetricsSettings).token)
-
-    def metrics_server(self, port: int = 0, *, host: str = "127.0.0.1") -> MetricsServer:
-        """The metrics on a port of their own; close it yourself."""
-        token = self.settings.section("metrics", MetricsSettings).token
-        return MetricsServer(port, host=host, registry=self._registry, token=token)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from quickwins.core.feature._closing import close_together
+from quickwins.core.metrics import MetricsServer, MetricsSettings, metrics_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Self
 
+    from prometheus_client import CollectorRegistry
+
+    from quickwins.core.asgi import App
     from quickwins.core.config import Section, Settings
     from quickwins.core.flags.flag import Flag
     from quickwins.core.flags.live import Flags
@@ -52,15 +56,19 @@ class Features:
         flags: The live flags and settings.
     """
 
-    def __init__(self, flags: Flags, features: Sequence[Feature]) -> None:
+    def __init__(
+        self, flags: Flags, features: Sequence[Feature], *, registry: CollectorRegistry | None = None
+    ) -> None:
         """Nothing runs yet.
 
         Args:
             flags: Polled inside the block.
             features: The first is the first to follow and the last to be closed; the others are closed together.
+            registry: Where their series are; the default registry when `None`.
         """
         self.flags = flags
         self._features = features
+        self._registry = registry
         self._subscriptions: list[Callable[[], None]] = []
 
     def __repr__(self) -> str:
@@ -79,6 +87,15 @@ class Features:
             ConfigError: There is no such feature.
         """
         return self.flags.flag(feature)
+
+    def metrics_app(self) -> App:
+        """An ASGI application with the metrics, behind the configured token if there is one."""
+        return metrics_app(self._registry, token=self.settings.section("metrics", MetricsSettings).token)
+
+    def metrics_server(self, port: int = 0, *, host: str = "127.0.0.1") -> MetricsServer:
+        """The metrics on a port of their own; close it yourself."""
+        token = self.settings.section("metrics", MetricsSettings).token
+        return MetricsServer(port, host=host, registry=self._registry, token=token)
 
     async def __aenter__(self) -> Self:
         """Start following the configuration.
