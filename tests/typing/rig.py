@@ -18,6 +18,7 @@ from quickwins.rig import (
     SignalTarget,
     Step,
     Target,
+    TcpBalancer,
     TcpProxy,
     Throughput,
     ZipfKeys,
@@ -71,6 +72,10 @@ async def faults(targets: dict[str, SignalTarget]) -> list[Step]:
     schedule = SignalSchedule.draw(1, duration_seconds=1, targets=[*targets], actions=[Action.KILL])
     async with TcpProxy("127.0.0.1", 5432) as proxy:
         proxy.latency(0.1)
+        async with TcpBalancer([proxy.port]) as balancer:
+            assert_type(balancer.targets, list[int])
+            balancer.targets.append(5433)
+            await balancer.reset(refuse_new=True)
         return await perform(schedule, targets)
 
 

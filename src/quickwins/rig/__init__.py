@@ -5,7 +5,8 @@
     print(report.goodput_per_second, report.outcomes[Outcome.OK].p99_seconds)
 
 Open-loop load with latencies free of coordinated omission, closed-loop capacity, paired ratios with confidence
-intervals, a TCP proxy that breaks connections on demand, and repeatable schedules of signals. Percentiles need the
+intervals, a TCP proxy that breaks connections on demand, one address in front of several servers, and repeatable
+schedules of signals. Percentiles need the
 extra `rig`. No feature uses any of this at run time, so there is nothing to turn off.
 """
 
@@ -17,6 +18,7 @@ from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
     from quickwins.rig.arrivals import ZipfKeys, poisson_arrivals, uniform_arrivals
+    from quickwins.rig.balancer import TcpBalancer
     from quickwins.rig.latency import LatencySummary
     from quickwins.rig.load import Throughput, closed_loop, open_loop
     from quickwins.rig.loop import fine_loop
@@ -38,6 +40,7 @@ __all__ = [
     "SignalTarget",
     "Step",
     "Target",
+    "TcpBalancer",
     "TcpProxy",
     "Throughput",
     "ZipfKeys",
@@ -67,6 +70,7 @@ __getattr__, __dir__ = lazily(
         "SignalTarget": "signals",
         "Step": "schedule",
         "Target": "ratio",
+        "TcpBalancer": "balancer",
         "TcpProxy": "proxy",
         "Throughput": "load",
         "ZipfKeys": "arrivals",

@@ -56,7 +56,7 @@ class TcpProxy:
         self._passing.set()
         self._server: asyncio.Server | None = None
         self._reserved: socket.socket | None = None
-        self._connections: dict[asyncio.Task[None], _Connection] = {}
+        self._connections: dict[asyncio.Task[None], Connection] = {}
 
     async def __aenter__(self) -> Self:
         self._reserve()
@@ -80,8 +80,7 @@ class TcpProxy:
             f"latency {self._latency_seconds:g} s": self._latency_seconds > 0,
         }
         state = ", ".join(one for one, there in states.items() if there) or "passing"
-        host, port = self._target
-        return f"<TcpProxy {self.port} to {host}:{port}, {state}, {self.open_connections} connections>"
+        return f"<{type(self).__name__} {self.port} to {self._aim()}, {state}, {self.open_connections} connections>"
 
     @property
     def open_connections(self) -> int:
@@ -127,6 +126,15 @@ class TcpProxy:
             await self._listen()
         self._refusing = False
 
+    def _aim(self) -> str:
+        """Where connections go, as `repr` shows it."""
+        host, port = self._target
+        return f"{host}:{port}"
+
+    async def _reach(self, connection: Connection) -> None:
+        """Connect the other end of a new connection, or raise `OSError`."""
+        await connection.connect(*self._target)
+
     def _reserve(self) -> None:
         # Bound but not listening: connecting is refused, and nobody else gets the port, not even as the local end
         # of a connection to itself.
@@ -156,7 +164,7 @@ class TcpProxy:
             await server.wait_closed()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = _Connection(reader, writer)
+        connection = Connection(reader, writer)
         if self._refusing or len(self._connections) >= _MAX_CONNECTIONS:
             connection.abort(rst=True)
             return
@@ -171,11 +179,11 @@ class TcpProxy:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _serve(self, connection: _Connection) -> None:
+    async def _serve(self, connection: Connection) -> None:
         try:
             # A connection made during a blackhole reaches the target after it.
             await self._passing.wait()
-            await connection.connect(*self._target)
+            await self._reach(connection)
             async with asyncio.TaskGroup() as directions:
                 for reader, writer in connection.directions():
                     line: _Line = asyncio.Queue(_CHUNKS_ON_THE_WAY)
@@ -215,16 +223,18 @@ class TcpProxy:
         writer.write_eof()
 
 
-class _Connection:
+class Connection:
     """The two sockets of a proxied connection, and how they are closed."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._ends = [(reader, writer)]
 
     async def connect(self, host: str, port: int) -> None:
+        """Open the other end."""
         self._ends.append(await asyncio.open_connection(host, port))
 
     def directions(self) -> tuple[tuple[asyncio.StreamReader, asyncio.StreamWriter], ...]:
+        """From where to where: there, and back."""
         (client_reader, client_writer), (target_reader, target_writer) = self._ends
         return (client_reader, target_writer), (target_reader, client_writer)
 

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from quickwins.rig import TcpProxy, ZipfKeys
+from quickwins.rig import TcpBalancer, TcpProxy, ZipfKeys
 
 
 def test_keys_show_how_many_they_are_and_how_unequal() -> None:
@@ -27,3 +27,10 @@ async def test_a_proxy_shows_its_faults() -> None:
         assert ", refusing," in repr(proxy)
         await proxy.cut()
         assert "not listening" in repr(proxy)
+
+
+def test_a_balancer_shows_where_connections_go() -> None:
+    balancer = TcpBalancer([50051, 50052])
+    assert repr(balancer) == "<TcpBalancer 0 to 50051, 50052, not listening, 0 connections>"
+    balancer.targets.clear()
+    assert " to nowhere," in repr(balancer)
