@@ -35,7 +35,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.asyncio
-async def test_it_comes_and_goes_with_the_flag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_it_comes_and_goes_with_the_flag(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
     log = get_logger()
@@ -119,7 +119,7 @@ async def test_sampling_is_live(tmp_path: Path) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("keep", "shown"), [("keep = ['console']", "a\n"), ("", "")])
 async def test_a_console_that_is_to_be_kept_is(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], keep: str, shown: str
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], keep: str, shown: str
 ) -> None:
     console = logging.StreamHandler()
     console.name = "console"
@@ -130,5 +130,5 @@ async def test_a_console_that_is_to_be_kept_is(
             logger.warning("a")
     finally:
         logger.removeHandler(console)
-    assert capsys.readouterr().err == shown
+    assert capfd.readouterr().err == shown
     assert [line["body"] for line in lines(tmp_path) if line.get("logger") == "kept"] == ["a"]

@@ -4,8 +4,8 @@ structlog stays as it is, with its loggers, configuration and processors, whoeve
 copied or given back. One method, which all of its loggers call before they give an event to their output, asks us first. What
 then happens depends on the output:
 
-- standard output or error: the line is ours instead, with what the processors made of the fields. A processor that
-  drops the event has dropped it, as `capture_logs()` does; the last one isn't run if it only makes text.
+- the process's standard output or error: the line is ours instead, with what the processors made of the fields. A processor
+  that drops the event has dropped it, as `capture_logs()` does; the last one isn't run if it only makes text.
 - the standard library: its handlers get what they always got, and our line has the fields, not the text.
 - anything else is its owner's, and left alone. A logger of the configured kind has a line of ours besides.
 """
@@ -13,6 +13,7 @@ then happens depends on the output:
 from __future__ import annotations
 
 import logging
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -140,7 +141,7 @@ class Bridge:
         """`BoundLoggerBase._process_event`."""
         state = vars(bound)
         logger = state["_logger"]
-        instead = isinstance(logger, _OUTPUTS) and _is_standard(getattr(logger, "_file", None))
+        instead = isinstance(logger, _OUTPUTS) and is_standard(_file(logger))
         through = isinstance(logger, logging.Logger)
         if not instead and not through and state["_processors"] is not structlog.get_config()["processors"]:
             return _PROCESS.before(bound, method, event, given)
@@ -173,9 +174,11 @@ class Bridge:
             self._destination.say(level, event, args, fields)
 
 
-def _is_standard(file: object) -> bool:
-    # structlog prints to what is standard output then, where it was standard output when structlog was imported.
-    return file is _STANDARD_OUTPUT or is_standard(file)
+def _file(logger: Any) -> Any:
+    """Where `logger` writes."""
+    file = getattr(logger, "_file", None)
+    # `print` goes to what is standard output by then.
+    return sys.stdout if isinstance(logger, structlog.PrintLogger) and file is _STANDARD_OUTPUT else file
 
 
 def _watched(bound: Any, steps: _Steps, *, text: bool) -> Any:

@@ -20,9 +20,10 @@ class Loud:
 
 
 class Console(io.StringIO):
-    """Standard error, as it shows itself: pytest has put something into its place."""
+    """Standard error, as it shows itself."""
 
-    name = "<stderr>"
+    def fileno(self) -> int:
+        return 2
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import logging.config
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import pytest
 import structlog
+from prometheus_client import CollectorRegistry
 
 from quickwins.core.events import POOL_REJECTED, Reporter
-from quickwins.logs import get_logger
+from quickwins.logs import Sink, configure_logging, get_logger
 from tests.unit.logs.conftest import Configure, Written
 from tests.unit.logs.takeover.conftest import SECRET, Seen, bodies, events
 
@@ -176,6 +178,42 @@ def test_an_exception_of_ours_comes_to_other_handlers_too(configure: Configure) 
         get_logger().exception("failed")
     get_logger().error("failed", exc_info=ValueError())
     assert [record.exc_info and record.exc_info[0] for record in seen.records] == [ValueError, ValueError]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before us", "after us"])
+def test_what_is_logged_into_a_stand_in_for_standard_error_is_there_and_there_is_a_line_besides(
+    configure: Configure, written: Written, capsys: pytest.CaptureFixture[str], before: bool
+) -> None:
+    if not before:
+        configure()
+    logging.basicConfig(force=True, format="%(message)s")
+    if before:
+        configure()
+    logging.getLogger("x").warning("theirs")
+    get_logger().warning("ours", password=SECRET)
+    assert capsys.readouterr().err == "theirs\nours password=[redacted:key]\n"
+    assert events(written) == ["log.record", "ours"]
+
+
+def test_a_handler_made_before_such_a_stand_in_is_a_console_still(
+    configure: Configure, written: Written, capfd: pytest.CaptureFixture[str]
+) -> None:
+    logging.basicConfig(force=True)
+    configure()
+    with contextlib.redirect_stderr(io.StringIO()) as theirs:
+        logging.getLogger("x").warning("a")
+        logging.getLogger().handlers[:] = []
+        logging.getLogger("x").warning("b")
+    assert (theirs.getvalue(), capfd.readouterr().err) == ("", "")
+    assert bodies(written) == ["a", "b"]
+
+
+def test_pytests_caplog_has_what_is_logged(written: Written, caplog: pytest.LogCaptureFixture) -> None:
+    with configure_logging(sink=Sink.file(written.path, inline=True), registry=CollectorRegistry()):
+        logging.getLogger("x").warning("theirs")
+        get_logger().warning("ours", password=SECRET)
+    assert caplog.messages == ["theirs", "ours password=[redacted:key]"]
+    assert events(written) == ["log.record", "ours"]
 
 
 @pytest.mark.parametrize("by_name", [True, False], ids=["by its name", "itself"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import logging
 import logging.config
@@ -109,7 +110,7 @@ PROCESSORS: list[Any] = [
 def test_whatever_is_configured_nothing_goes_round_redaction_and_it_holds_afterwards(
     configure: Configure,
     written: Written,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
     options: dict[str, Any],
     before: bool,
 ) -> None:
@@ -126,13 +127,13 @@ def test_whatever_is_configured_nothing_goes_round_redaction_and_it_holds_afterw
     line = written.last
     assert (line["event.name"], line["shard"], line["exception.type"]) == ("failed", 1, "ValueError")
     assert SECRET.encode() not in written.raw
-    assert capsys.readouterr().out == ""
+    assert capfd.readouterr().out == ""
     pipeline.close()
     assert structlog.is_configured()
     for name, value in options.items():
         assert structlog.get_config()[name] is value
     log.error("off")
-    assert "off" in capsys.readouterr().out
+    assert "off" in capfd.readouterr().out
     assert len(written.lines) == 1
 
 
@@ -140,17 +141,17 @@ def test_whatever_is_configured_nothing_goes_round_redaction_and_it_holds_afterw
     "wrapper", [structlog.make_filtering_bound_logger(0), structlog.BoundLogger], ids=["native", "generic"]
 )
 def test_a_logger_that_was_bound_and_used_before_us_is_redacted_and_has_the_context(
-    configure: Configure, written: Written, capsys: pytest.CaptureFixture[str], wrapper: Any
+    configure: Configure, written: Written, capfd: pytest.CaptureFixture[str], wrapper: Any
 ) -> None:
     structlog.configure(wrapper_class=wrapper, cache_logger_on_first_use=True)
     log = structlog.get_logger().bind(module="m")
     log.info("before")
-    assert "before" in capsys.readouterr().out
+    assert "before" in capfd.readouterr().out
     structlog.configure(processors=[structlog.processors.JSONRenderer()])
     configure()
     with bound(tenant="t1"):
         log.info("x", password=SECRET)
-    assert capsys.readouterr().out == ""
+    assert capfd.readouterr().out == ""
     assert {"module": "m", "tenant": "t1", "password": "[redacted:key]"}.items() <= written.last.items()
 
 
@@ -219,6 +220,39 @@ def test_a_configured_output_of_the_applications_own_has_its_text_and_ours_has_a
     structlog.get_logger().info("a", b=1)
     assert file.getvalue() == '{"b": 1, "event": "a"}\n'
     assert (written.last["event.name"], written.last["b"]) == ("a", 1)
+
+
+@pytest.mark.parametrize(
+    ("output", "there"),
+    [
+        pytest.param(structlog.PrintLogger, True, id="prints to what it is by then"),
+        pytest.param(structlog.WriteLogger, False, id="writes to what it was"),
+    ],
+)
+def test_a_logger_made_before_a_stand_in_for_standard_output_goes_where_it_would(
+    configure: Configure, written: Written, output: Any, there: bool
+) -> None:
+    structlog.configure(processors=[structlog.processors.JSONRenderer()], logger_factory=lambda *_: output())
+    log = structlog.get_logger().bind(a=1)
+    configure()
+    with contextlib.redirect_stdout(io.StringIO()) as theirs:
+        log.info("x", password=SECRET)
+    log.info("y")
+    assert ('"event": "x"' in theirs.getvalue(), "y" in theirs.getvalue()) == (there, False)
+    assert events(written) == ["x", "y"]
+    assert SECRET.encode() not in written.raw
+
+
+def test_a_logger_made_in_a_stand_in_stays_there(configure: Configure, written: Written) -> None:
+    configure()
+    with contextlib.redirect_stdout(io.StringIO()) as theirs:
+        log = structlog.wrap_logger(
+            structlog.WriteLogger(), processors=[structlog.processors.KeyValueRenderer()]
+        )
+        log.info("a")
+    log.info("b")
+    assert theirs.getvalue() == "event='a'\nevent='b'\n"
+    assert written.raw == b""
 
 
 THROUGH_THE_STANDARD_LIBRARY = [
