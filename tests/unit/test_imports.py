@@ -33,6 +33,7 @@ FEATURES = [
     "quickwins.facade",
     "quickwins.core.flags",
     "quickwins.cli",
+    "quickwins.indexes",
     "quickwins.logs",
     "quickwins.logs.asgi",
     "quickwins.logs.kafka",
@@ -48,6 +49,7 @@ OPTIONAL = {
     "hdrh",
     "orjson",
     "plotly",
+    "postgast",
     "psutil",
     "rich",
     "starlette",
@@ -101,6 +103,7 @@ def test_a_package_works_without_any_optional_dependency(module: str) -> None:
         ("import quickwins.core.flags.writer", "cli"),
         ("from quickwins.logs.grpc import LogServerInterceptor", "grpc"),
         ("import quickwins.logs.strawberry", "graphql"),
+        ("from quickwins.indexes import Migration", "indexes"),
         ("from quickwins.rig import LatencySummary; LatencySummary.of([1.0])", "rig"),
         ("from quickwins.engines import PostgresServer; PostgresServer.start()", "engines"),
         ("from quickwins.engines import ValkeyServer; ValkeyServer.start()", "engines"),
@@ -150,7 +153,9 @@ def test_a_feature_that_is_made_by_hand_needs_no_pydantic(code: str) -> None:
     assert not {"pydantic", "pydantic_settings"} & set(done.stdout.split())
 
 
-@pytest.mark.parametrize("room", ["backpressure", "core.flags", "engines", "logs", "rig", "suppressions"])
+@pytest.mark.parametrize(
+    "room", ["backpressure", "core.flags", "engines", "indexes", "logs", "rig", "suppressions"]
+)
 def test_importing_a_room_imports_no_file_of_it(room: str) -> None:
     done = python(f"import sys, quickwins.{room}; print(*sys.modules)")
     assert done.returncode == 0, done.stderr
