@@ -1,0 +1,1 @@
+"""What decides, without a broker, a database, a clock or a log."""

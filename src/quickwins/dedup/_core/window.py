@@ -1,0 +1,151 @@
+"""Which ids were marked lately: exact fingerprints in two generations of open-addressed tables.
+
+A fingerprint is a keyed BLAKE2b of 128 bits, whole: nothing is dropped for looking like something else. A table has two
+64-bit words a slot and is at most three quarters full. The place of a fingerprint is proportional to its first word, and
+those that meet stand in the order of that word, so that looking for what is not there ends as soon as looking for what is:
+after some 2.5 slots instead of 8.5 (Amble and Knuth, "Ordered hash tables", 1974).
+
+An id is known from its mark until its generation is dropped: at least one time-to-live, less than two, unless more ids than
+fit come within it. Tables are anonymous maps, which the kernel clears page by page as they are first written to, and an old
+one is given back a megabyte at a time: no single call does the work of a whole table.
+"""
+
+from __future__ import annotations
+
+import mmap
+from hashlib import blake2b
+
+_WORD = (1 << 64) - 1
+_OVERHANG = 1_024
+"""Slots behind the last place, for what is pushed on there: a table wraps around nowhere, so that its order has no seam."""
+_STEP_BYTES = 1 << 20
+
+
+class _Table:
+    __slots__ = ("count", "limit", "map", "places", "words")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.count = 0
+        self.places = limit * 4 // 3 + 1
+        self.map = mmap.mmap(-1, (self.places + _OVERHANG) * 16)
+        self.words = memoryview(self.map).cast("Q")
+
+
+class Window:
+    """The ids marked lately, at most `max_entries`. Not thread-safe.
+
+    Attributes:
+        dropped: How many were forgotten before their time, because more came than fit.
+    """
+
+    __slots__ = (
+        "_key",
+        "_leaving",
+        "_left_bytes",
+        "_new",
+        "_old",
+        "_rotate_at",
+        "dropped",
+        "max_entries",
+        "ttl_seconds",
+    )
+
+    def __init__(self, ttl_seconds: float, max_entries: int, *, key: bytes, now: float) -> None:
+        """Empty.
+
+        Args:
+            ttl_seconds: How long an id is known at least.
+            max_entries: How many ids both generations hold together, at least 2.
+            key: 16 to 64 random bytes, so that nobody can choose ids that fall into one place.
+            now: Monotonic seconds.
+        """
+        self.ttl_seconds = ttl_seconds
+        self.max_entries = max_entries
+        self.dropped = 0
+        self._key = key
+        self._new = _Table(max_entries // 2)
+        self._old: _Table | None = None
+        self._rotate_at = now + ttl_seconds
+        self._leaving: list[_Table] = []
+        self._left_bytes = 0
+
+    def __len__(self) -> int:
+        return self._new.count + (0 if self._old is None else self._old.count)
+
+    @property
+    def table_bytes(self) -> int:
+        """The size of its tables, of which memory is used as they fill."""
+        tables = [self._new, *self._leaving] if self._old is None else [self._new, self._old, *self._leaving]
+        return sum(len(table.map) for table in tables)
+
+    def knows(self, identity: bytes, now: float) -> bool:
+        """Whether `identity` was marked within the window."""
+        if now >= self._rotate_at:
+            self._rotate(now)
+        if self._leaving:
+            self._give_back()
+        number = int.from_bytes(blake2b(identity, digest_size=16, key=self._key).digest(), "big")
+        first, second = number >> 64 or 1, number & _WORD  # an empty slot has 0
+        table = self._new
+        words = table.words
+        at = (first * table.places >> 64) << 1
+        while (found := words[at]) and found <= first:
+            if found == first and words[at + 1] == second:
+                return True
+            at += 2
+        old = self._old
+        if old is None:
+            return False
+        words = old.words
+        at = (first * old.places >> 64) << 1
+        while (found := words[at]) and found <= first:
+            if found == first and words[at + 1] == second:
+                return True
+            at += 2
+        return False
+
+    def mark(self, identity: bytes, now: float) -> None:
+        """Know `identity` from now on, for at least `ttl_seconds` from `now`."""
+        if now >= self._rotate_at or self._new.count >= self._new.limit:
+            self._rotate(now)
+        number = int.from_bytes(blake2b(identity, digest_size=16, key=self._key).digest(), "big")
+        first, second = number >> 64 or 1, number & _WORD
+        table = self._new
+        words = table.words
+        at = (first * table.places >> 64) << 1
+        while (found := words[at]) and found <= first:
+            if found == first and words[at + 1] == second:
+                return
+            at += 2
+        table.count += 1
+        while found:  # push on what belongs behind it
+            words[at], first = first, found
+            words[at + 1], second = second, words[at + 1]
+            at += 2
+            found = words[at]
+        words[at], words[at + 1] = first, second
+        if at >= len(words) - 4:
+            table.limit = 0  # no room behind the last place: as good as full
+
+    def _rotate(self, now: float) -> None:
+        if self._old is not None:
+            if now < self._rotate_at:
+                self.dropped += self._old.count
+            self._leaving.append(self._old)
+        self._old = self._new
+        if now >= self._rotate_at + self.ttl_seconds:  # after such a silence they are outdated, too
+            self._leaving.append(self._old)
+            self._old = None
+        self._new = _Table(self.max_entries // 2)
+        self._rotate_at = now + self.ttl_seconds
+
+    def _give_back(self) -> None:
+        table = self._leaving[0]
+        left = len(table.map) - self._left_bytes
+        if left <= _STEP_BYTES:
+            del self._leaving[0]
+            self._left_bytes = 0
+            return
+        table.map.madvise(mmap.MADV_DONTNEED, self._left_bytes, _STEP_BYTES)
+        self._left_bytes += _STEP_BYTES

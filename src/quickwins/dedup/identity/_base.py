@@ -1,0 +1,74 @@
+"""What every identity does."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from quickwins.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from quickwins.dedup.event import Event, Op
+
+
+class Policy(StrEnum):
+    """What becomes of events of one kind."""
+
+    APPLY = "apply"
+    """The handler gets them."""
+    SKIP = "skip"
+    """The cursor moves on; the handler never sees them."""
+    QUARANTINE = "quarantine"
+    """They go where records go that nobody knows how to apply."""
+
+
+class Record(Protocol):
+    """What is read of a consumer's record: `aiokafka.ConsumerRecord` has it all."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> Any: ...
+    @property
+    def value(self) -> Any: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+
+
+class Identity(Protocol):
+    """Reads records as events. Pure; any thread."""
+
+    @property
+    def incarnation(self) -> str:
+        """Which history positions are of; another one makes all positions known so far void."""
+        ...
+
+    @property
+    def policies(self) -> Mapping[Op, Policy]:
+        """What becomes of events of each kind; a kind that is not in it is applied."""
+        ...
+
+    def read(self, record: Record) -> Event:
+        """The record as an event.
+
+        Raises:
+            EventRefused: It is none, with the reason.
+        """
+        ...
+
+
+def checked_name(what: str, name: object, *, longest: int) -> str:
+    """`name`, when it is one.
+
+    Raises:
+        ConfigError: It is no text of 1 to `longest` characters.
+    """
+    if isinstance(name, str) and 1 <= len(name) <= longest:
+        return name
+    raise ConfigError(f"{what} takes a name of 1 to {longest:,} characters")

@@ -1,0 +1,103 @@
+"""Events whose producers give each an id: the outbox pattern, or a field of the record.
+
+An id counts within its topic and its group.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from quickwins.core.errors import ConfigError
+from quickwins.dedup.errors import RefusedBecause, refuse
+from quickwins.dedup.event import Event, Op
+from quickwins.dedup.identity._base import checked_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from quickwins.dedup.identity._base import Policy, Record
+
+MAX_ID_BYTES = 1_024
+
+
+class HeaderId:
+    """A header has the id, as in the outbox pattern. Of several headers of that name the last one counts.
+
+    Attributes:
+        name: The header's name, exactly.
+    """
+
+    __slots__ = ("name",)
+    incarnation = ""
+    policies: Mapping[Op, Policy] = MappingProxyType({})
+
+    def __init__(self, name: str) -> None:
+        """Nothing is read yet.
+
+        Raises:
+            ConfigError: That is no name.
+        """
+        self.name = checked_name("HeaderId", name, longest=1_024)
+
+    def __repr__(self) -> str:
+        return f"HeaderId({self.name!r})"
+
+    def read(self, record: Record) -> Event:
+        """See `Identity`."""
+        found = [value for name, value in record.headers or () if name == self.name]
+        if not found:
+            refuse(RefusedBecause.NO_ID, f"it has no header {self.name!r}")
+        return _event(record, found[-1])
+
+
+class KeyId:
+    """A function of the record gives the id.
+
+    Attributes:
+        function: Gets the consumer's record, returns bytes or text. What it raises refuses the record.
+    """
+
+    __slots__ = ("function",)
+    incarnation = ""
+    policies: Mapping[Op, Policy] = MappingProxyType({})
+
+    def __init__(self, function: Callable[[Record], bytes | str]) -> None:
+        """Nothing is read yet.
+
+        Raises:
+            ConfigError: It is no function.
+        """
+        if not callable(function):
+            raise ConfigError("KeyId takes a function of the record that returns its id")
+        self.function = function
+
+    def __repr__(self) -> str:
+        return f"KeyId({getattr(self.function, '__qualname__', '?')})"
+
+    def read(self, record: Record) -> Event:
+        """See `Identity`."""
+        try:
+            found = self.function(record)
+        except Exception as error:  # noqa: BLE001 -- the service's own function may raise anything; until=never
+            refuse(RefusedBecause.NO_ID, f"its id could not be read: {type(error).__name__}", error)
+        return _event(record, found)
+
+
+def _event(record: Record, identity: object) -> Event:
+    if record.value is None and record.key is None:
+        refuse(RefusedBecause.EMPTY, "it has neither a key nor a value")
+    op = Op.TOMBSTONE if record.value is None else Op.MESSAGE
+    return Event(record, op, "", _checked(identity), None, record.value)
+
+
+def _checked(found: object) -> bytes:
+    if isinstance(found, str):
+        found = found.encode("utf-8", "surrogatepass")
+    if not isinstance(found, bytes):
+        refuse(RefusedBecause.NO_ID, f"its id is a {type(found).__name__}; it must be bytes or text")
+    if not found:
+        refuse(RefusedBecause.NO_ID, "its id is empty")
+    if len(found) > MAX_ID_BYTES:
+        refuse(RefusedBecause.OVERSIZED_ID, f"its id has {len(found):,} bytes; {MAX_ID_BYTES:,} are allowed")
+    return found
