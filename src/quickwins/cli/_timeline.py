@@ -11,7 +11,7 @@ from quickwins.logs.timeline import Severity, severity, written
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from quickwins.logs.timeline import Book, Entry, FirstError
+    from quickwins.logs.timeline import Book, Entry, FirstError, Gap
 
 ENTRY_COLUMNS = ("time", "seconds", "service", "level", "event", "fields")
 ERROR_COLUMNS = ("first", "seconds", "times", "last", "service", "level", "event", "fields")
@@ -21,7 +21,7 @@ MAX_FIELDS_LENGTH = 4_000
 """Of all fields of a row."""
 
 _SHOWN_ELSEWHERE = {"timestamp", "severity_text", "severity_number", "event.name", "service.name"}
-_FOR_PROGRAMS = {"span_id", "link.span_id", "seq"}
+_FOR_PROGRAMS = {"service.instance.id", "span_id", "link.span_id", "seq"}
 _FIRST = ("body", "exception.type", "exception.frames")
 _LAST = ("trace_id", "correlation_id")
 
@@ -80,6 +80,15 @@ def book_text(book: Book) -> str:
     if book.failure:
         said += f"; read up to line {book.lines:,}: {book.failure}"
     return said
+
+
+def gap_text(gap: Gap) -> str:
+    """Which lines are missing, and when they were written."""
+    numbers = f"seq {gap.seq}" if gap.count == 1 else f"seq {gap.seq} to {gap.seq + gap.count - 1}"
+    return (
+        f"{_cut(gap.service)}, instance {_cut(gap.instance)}: {counted(gap.count, 'line')} missing, {numbers}, "
+        f"between {time(gap.after_micros)} and {time(gap.before_micros)}"
+    )
 
 
 def time(micros: int) -> str:

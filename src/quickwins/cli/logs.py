@@ -21,6 +21,7 @@ from quickwins.cli._timeline import (
     entry_rows,
     error_json,
     error_rows,
+    gap_text,
     time,
 )
 from quickwins.cli.exit_codes import ExitCode
@@ -53,6 +54,7 @@ class Level(StrEnum):
 
 
 NAMED_TRACES = 5
+NAMED_GAPS = 5
 SEVERITIES = dict(zip(Level, Severity, strict=True))
 
 
@@ -140,7 +142,11 @@ def timeline(
     everything is shown.
 
     Times are in UTC; the column seconds is the time since the row before. Clocks of different machines differ, and the order
-    across services is only as good as they are. Long values are cut, and span_id and seq left out; --json has everything.
+    across services is only as good as they are. Long values are cut, and service.instance.id, span_id and seq left out; --json
+    has everything.
+
+    Where numbers (seq) of a process are missing, lines are lost; which ones is said on stderr. Files of a rotation that aren't
+    given are missing, too.
 
     Lines that are not JSON objects with a timestamp are skipped and counted on stderr, as is the missing end of a gzip file
     that was cut short.
@@ -237,8 +243,19 @@ def _say(found: Found[Any], query: Query, shown: int, limit: int) -> None:
     for book in books:
         if book.malformed or book.failure or not result.matched:
             note(book_text(book))
+    _say_gaps(found)
     if not result.matched:
         note("nothing matched: " + _nothing(query, empty=not any(book.lines for book in books)))
+
+
+def _say_gaps(found: Found[Any]) -> None:
+    for gap in found.gaps[:NAMED_GAPS]:
+        note(gap_text(gap))
+    rest = found.gaps[NAMED_GAPS:]
+    if rest:
+        note(f"{counted(sum(gap.count for gap in rest), 'line')} missing in {counted(len(rest), 'more gap')}")
+    if found.more_gaps:
+        note("there may be still more: too many are missing to look at them all")
 
 
 def _nothing(query: Query, *, empty: bool) -> str:

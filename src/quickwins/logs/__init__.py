@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
+    from quickwins.logs._configure import configure_logging
     from quickwins.logs._context import annotate, bound, in_context
     from quickwins.logs._logger import Logger, get_logger
-    from quickwins.logs._pipeline import Pipeline, configure_logging
+    from quickwins.logs._pipeline import Pipeline
     from quickwins.logs._sampling import Sampling
     from quickwins.logs.redaction import Redaction, RedactionRule
     from quickwins.logs.settings import LogsSettings
@@ -51,7 +52,7 @@ __getattr__, __dir__ = lazily(
         "Sink": "sink",
         "annotate": "_context",
         "bound": "_context",
-        "configure_logging": "_pipeline",
+        "configure_logging": "_configure",
         "get_logger": "_logger",
         "in_context": "_context",
     },

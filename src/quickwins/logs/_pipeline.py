@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from contextlib import AbstractContextManager
@@ -15,16 +16,15 @@ from quickwins.core.errors import ConfigError
 from quickwins.core.metrics import Reading, Tallies
 from quickwins.logs import _logger
 from quickwins.logs._context import CONTEXT, EMPTY
+from quickwins.logs._instance import INSTANCE, named
 from quickwins.logs._levels import LEVELS, WARNING, level_of
 from quickwins.logs._render.line import Renderer
 from quickwins.logs._render.values import Walk
-from quickwins.logs._sampling import Sampler, Sampling
+from quickwins.logs._sampling import Sampler
 from quickwins.logs._takeover.records import ACCESS, said, saying
 from quickwins.logs._takeover.stdlib import Takeover
 from quickwins.logs.metrics import DROPPED, RECORDS, REDACTIONS, SECONDS, SINK_ERRORS
-from quickwins.logs.redaction._rules import Redaction
 from quickwins.logs.redaction._scan import Scanner
-from quickwins.logs.sink._sink import Sink
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -35,9 +35,11 @@ if TYPE_CHECKING:
     from quickwins.core.flags import Flag
     from quickwins.logs._context import Context
     from quickwins.logs._levels import Level
+    from quickwins.logs._sampling import Sampling
     from quickwins.logs._takeover.structlog import Bridge
-    from quickwins.logs.redaction._rules import RedactionRule
+    from quickwins.logs.redaction._rules import Redaction, RedactionRule
     from quickwins.logs.sink._outlet import Outage
+    from quickwins.logs.sink._sink import Sink
 
 _MEASURED = 64
 """One call in this many is timed."""
@@ -60,7 +62,7 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         sink: Where lines go.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- as `configure_logging` has them; until=never
         self,
         *,
         service: str,
@@ -73,11 +75,13 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         clock: Clock,
         strict: bool,
         keep: Collection[logging.Handler | str] = (),
+        instance: str = INSTANCE,
     ) -> None:
         """Use `configure_logging` instead."""
         self.sink = sink
         self._sink_put = sink.put
         self._service = service
+        self._instance = instance
         self._strict = strict
         self._clock = clock
         self._flag = flag
@@ -131,6 +135,7 @@ class Pipeline(AbstractContextManager["Pipeline"]):
             self._renderer = Renderer(
                 self._scanner,
                 service=self._service,
+                instance=named(self._instance),
                 declared={one.name: one.fields for one in events.declared()},
                 strict=self._strict,
                 wall_ns=time.time_ns if isinstance(self._clock, SystemClock) else self._wall_ns,
@@ -303,6 +308,10 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         state = "closed" if self._closed else "on" if _logger.current is self else "off"
         return f"<Pipeline {self._service!r} {state}, from {level_of(self.threshold).name} on, {self.sink!r}>"
 
+    def identify(self) -> None:
+        """Name the process anew on each line, as in a fork's child, where `seq` begins anew."""
+        self._renderer.identify(named(self._instance))
+
     def _follow(self) -> None:
         assert self._flag is not None
         if self._flag.state.on and not self._closed:
@@ -322,6 +331,7 @@ class Pipeline(AbstractContextManager["Pipeline"]):
             self._bridge = Bridge(self)
         self._bridge.install()
         self._takeover.install(self.threshold)
+        self.identify()  # the process may have forked while logging was off
         _logger.current = self
 
     def give_way(self) -> None:
@@ -339,55 +349,9 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         return True
 
 
-def configure_logging(
-    *,
-    service: str = "",
-    level: str = "info",
-    sink: Sink | None = None,
-    redaction: Redaction | None = None,
-    sampling: Sampling | None = None,
-    flag: Flag | None = None,
-    registry: CollectorRegistry | None = None,
-    clock: Clock | None = None,
-    strict: bool = False,
-    keep: Collection[logging.Handler | str] = (),
-) -> Pipeline:
-    """Have the whole process log structured lines: our loggers, structlog's, and the standard library's.
+def _in_child() -> None:
+    if isinstance(_logger.current, Pipeline):
+        _logger.current.identify()
 
-    Args:
-        service: The service's name, on each line and series.
-        level: The lowest that is written: debug, info, warning, error or critical.
-        sink: Where lines go; standard output when `None`.
-        redaction: What is not shown; `Redaction.strict()` when `None`.
-        sampling: What is left out of frequent events; `None`: nothing.
-        flag: Followed live, for the process as a whole: while it is off, the application's previous logging is in its
-            place. `None`: always on.
-        registry: For the series; the default registry when `None`.
-        clock: For timestamps and sampling.
-        strict: Whether an undeclared field of a declared event raises `ConfigError`: for tests.
-        keep: Handlers of the standard library that go on writing to standard output or error: themselves, or the names that
-            `dictConfig` gave them. All that write elsewhere do anyway.
 
-    Returns:
-        Close it at the end; the end of the process does so too. Configuring again closes the previous one.
-
-    Raises:
-        ConfigError: There is no such level.
-    """
-    before = _logger.current
-    pipeline = Pipeline(
-        service=service,
-        level=level,
-        sink=Sink.stdout() if sink is None else sink,
-        redaction=Redaction.strict() if redaction is None else redaction,
-        sampling=sampling,
-        flag=flag,
-        registry=registry,
-        clock=SystemClock() if clock is None else clock,
-        strict=strict,
-        keep=keep,
-    )
-    if before is not None:
-        before.close()
-    pipeline.start()
-    return pipeline
+os.register_at_fork(after_in_child=_in_child)

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 
 from quickwins.core.config import Number, setting
 from quickwins.core.flags import SwitchSettings
+from quickwins.logs._instance import INSTANCE
 from quickwins.logs._sampling import Sampling
 from quickwins.logs.redaction import MIN_KEY_BYTES
 from quickwins.logs.sink._buffering import Buffering
@@ -29,6 +30,13 @@ class LogsSettings(SwitchSettings):
         default=(),
         description="Handlers that go on writing to standard output or error beside our lines, by the names that dictConfig "
         "gave them. Read at the start.",
+    )
+    instance: str = Field(
+        default=INSTANCE,
+        max_length=255,
+        description="Which process of the service it is, on each line as service.instance.id; {host} and {pid} stand for the "
+        "machine's name and the process's number. Keep {pid} in it where processes fork or share this file. Off value: empty. "
+        "Read at the start.",
     )
     queue_max_bytes: int = setting(Buffering, "max_bytes")
     redact_keys: tuple[str, ...] = Field(

@@ -111,6 +111,7 @@ class Logs:
             registry=self._registry,
             clock=self._clock,
             keep=settings.keep,
+            instance=settings.instance,
         )
 
     def end(self) -> None:

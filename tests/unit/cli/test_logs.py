@@ -416,3 +416,24 @@ def test_the_command_works_without_the_extra_of_what_writes_the_lines(logs: tupl
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 7), done.stderr
+
+
+def test_missing_lines_are_told_of_by_instance(quickwins: Call, folder: Path) -> None:
+    lines = [
+        line(number, "feed", "INFO", "a", service__instance__id=f"web-1:{worker}", seq=number)
+        for number in range(1, 30)
+        for worker in (17, 18)
+        if worker == 18 or number % 4
+    ]
+    text = "\n".join(one.replace('": ', '":').replace(", ", ",") for one in lines)
+    (folder / "a").write_text(f"{text}\n")
+    answer = quickwins("logs", "timeline", "a")
+    assert answer.code == 0
+    told = [one for one in answer.err.splitlines() if "missing" in one]
+    assert told[0] == (
+        "quickwins: feed, instance web-1:17: 1 line missing, seq 4, between 2026-11-26T01:21:03.000Z and "
+        "2026-11-26T01:21:05.000Z"
+    )
+    assert len(told) == 6
+    assert told[-1] == "quickwins: 2 lines missing in 2 more gaps"
+    assert "web-1" not in answer.out

@@ -58,6 +58,7 @@ def configure(written: Written, registry: CollectorRegistry) -> Iterator[Configu
         root.handlers[:] = [one for one in root.handlers if type(one).__module__ != "_pytest.logging"]
         options = {
             "service": "feed",
+            "instance": "web-1:17",
             "sink": Sink.file(written.path, inline=True),
             "registry": registry,
             "clock": FakeClock(wall_now=1_700_000_000.123456),

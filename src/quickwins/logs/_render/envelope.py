@@ -21,6 +21,7 @@ ENVELOPE = frozenset(
         "severity_number",
         "event.name",
         "service.name",
+        "service.instance.id",
         "trace_id",
         "span_id",
         "correlation_id",

@@ -47,6 +47,7 @@ class Renderer:
         scanner: Scanner,
         *,
         service: str,
+        instance: str = "",
         declared: Mapping[str, tuple[str, ...]],
         strict: bool = False,
         wall_ns: Callable[[], int] = time.time_ns,
@@ -56,17 +57,22 @@ class Renderer:
         Args:
             scanner: What finds secrets.
             service: On each line.
+            instance: Which of its processes this is, on each line; empty: left out.
             declared: The declared events and their fields.
             strict: Whether an undeclared field of a declared event raises `ConfigError`; otherwise it is kept under
                 `attributes`.
             wall_ns: The time, in nanoseconds since the epoch.
         """
-        self._memory = Memory(scanner, service=service, declared=declared, strict=strict)
+        self._memory = Memory(scanner, service=service, instance=instance, declared=declared, strict=strict)
         self._heads = self._memory.heads
         self._clean = scanner.clean
         self._wall_ns = wall_ns
         self._second: tuple[int, bytes] = (-1, b"")
         self.redacted: dict[RedactionRule, int] = self._memory.redacted
+
+    def identify(self, instance: str) -> None:
+        """Name the process, as after a fork; empty: it has no name. While another thread makes lines, it may use either."""
+        self._memory.identify(instance)
 
     def line(  # noqa: C901, PLR0912 -- one loop without calls: this is what every record costs; until=never
         self,

@@ -30,7 +30,7 @@ class Head:
     """What all lines of one event have in common.
 
     Attributes:
-        text: From the end of the timestamp to the service's name.
+        text: From the end of the timestamp to the service's name and instance.
         plain: Whether nothing in it was redacted.
         redactions: How much was.
         declared: The fields that the event may have; `None`: any.
@@ -72,23 +72,37 @@ class Memory:
 
     Attributes:
         scanner: What finds secrets; it remembers harmless texts.
-        service: The service's name, as it is on each line.
+        service: The service's name and its instance, as they are on each line.
         heads: For each level, by its index: heads by event.
         names: The harmless ones of events that are not declared.
         redacted: How often each rule replaced something, once for each rendering.
     """
 
     def __init__(
-        self, scanner: Scanner, *, service: str, declared: Mapping[str, tuple[str, ...]], strict: bool
+        self,
+        scanner: Scanner,
+        *,
+        service: str,
+        instance: str,
+        declared: Mapping[str, tuple[str, ...]],
+        strict: bool,
     ) -> None:
         self.scanner = scanner
+        self._service = service
         self._declared = {event: frozenset(fields) | ALWAYS_DECLARED for event, fields in declared.items()}
         self._strict = strict
-        self.service = as_json({"service.name": Walk(scanner).value(service)})[1:-1]
         self.heads: tuple[dict[str, Head], ...] = tuple({} for _ in LEVELS)
+        self.identify(instance)
         self.names: set[str] = set()
         self._free = Head(b"", True, 0, None, self.names)
         self.redacted: dict[RedactionRule, int] = dict.fromkeys(RedactionRule, 0)
+
+    def identify(self, instance: str) -> None:
+        """Name the instance; empty: it has no name. Its operator chose it, so it isn't looked at for secrets."""
+        named = {"service.name": Walk(self.scanner).value(self._service)}
+        self.service = as_json(named | ({"service.instance.id": instance} if instance else {}))[1:-1]
+        for heads in self.heads:
+            heads.clear()
 
     def count(self, hits: list[RedactionRule]) -> int:
         """Count what a rendering redacted; how many values that is."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         earliest,
         first_errors,
     )
+    from quickwins.logs.timeline._gaps import MAX_PIECES, Gap
     from quickwins.logs.timeline._query import MAX_TRACES, Query, moment_of, trace_of
     from quickwins.logs.timeline._read import Book, Found, read
 
@@ -41,6 +42,7 @@ __all__ = [
     "MAX_BYTES",
     "MAX_GROUPS",
     "MAX_LINE_BYTES",
+    "MAX_PIECES",
     "MAX_TRACES",
     "Book",
     "Earliest",
@@ -49,6 +51,7 @@ __all__ = [
     "FirstErrors",
     "Flaw",
     "Found",
+    "Gap",
     "Log",
     "Parsed",
     "Query",
@@ -72,10 +75,12 @@ __getattr__, __dir__ = lazily(
         "FirstErrors": "_folds",
         "Flaw": "_entries",
         "Found": "_read",
+        "Gap": "_gaps",
         "Log": "_files",
         "MAX_BYTES": "_folds",
         "MAX_GROUPS": "_folds",
         "MAX_LINE_BYTES": "_entries",
+        "MAX_PIECES": "_gaps",
         "MAX_TRACES": "_query",
         "Parsed": "_entries",
         "Query": "_query",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from quickwins.logs.timeline._entries import Flaw, parsed
 from quickwins.logs.timeline._files import lines
+from quickwins.logs.timeline._gaps import Numbers
 from quickwins.logs.timeline._query import Sieve
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from quickwins.logs.timeline._entries import Entry, Parsed
     from quickwins.logs.timeline._files import Log
+    from quickwins.logs.timeline._gaps import Gap
     from quickwins.logs.timeline._query import Query
 
 T = TypeVar("T")
@@ -64,12 +66,16 @@ class Found(Generic[T]):
         books: One for each log.
         traces: The trace that was asked for, then those found by links.
         left_out: How many links were not followed, since there were too many.
+        gaps: Lines that were numbered and aren't there, of the services and in the time that were asked for.
+        more_gaps: Whether there were too many to keep them all.
     """
 
     result: T
     books: tuple[Book, ...]
     traces: tuple[str, ...]
     left_out: int
+    gaps: tuple[Gap, ...] = ()
+    more_gaps: bool = False
 
 
 def read(logs: Sequence[Log], query: Query, fold: Callable[[Iterable[tuple[Entry, Parsed]]], T]) -> Found[T]:
@@ -93,24 +99,32 @@ def read(logs: Sequence[Log], query: Query, fold: Callable[[Iterable[tuple[Entry
         while True:
             known = len(sieve.traces)
             sieve.left_out = 0
-            books = tuple(Book(log.name) for log in logs)
-            result = fold(_wanted(logs, books, sieve))
+            books, numbers = tuple(Book(log.name) for log in logs), Numbers()
+            result = fold(_wanted(logs, books, sieve, numbers))
             if len(sieve.traces) == known:
-                return Found(result, books, tuple(sieve.traces), sieve.left_out)
+                return Found(
+                    result, books, tuple(sieve.traces), sieve.left_out, numbers.gaps(query), numbers.full
+                )
 
 
-def _wanted(logs: Sequence[Log], books: Sequence[Book], sieve: Sieve) -> Iterator[tuple[Entry, Parsed]]:
+def _wanted(
+    logs: Sequence[Log], books: Sequence[Book], sieve: Sieve, numbers: Numbers
+) -> Iterator[tuple[Entry, Parsed]]:
     for place, (log, book) in enumerate(zip(logs, books, strict=True)):
-        yield from _wanted_of(place, log, book, sieve)
+        numbers.begin()
+        yield from _wanted_of(place, log, book, sieve, numbers)
 
 
-def _wanted_of(place: int, log: Log, book: Book, sieve: Sieve) -> Iterator[tuple[Entry, Parsed]]:
+def _wanted_of(
+    place: int, log: Log, book: Book, sieve: Sieve, numbers: Numbers
+) -> Iterator[tuple[Entry, Parsed]]:
     number, last = 0, b""
     may_want = sieve.may_want
     for number, line in enumerate(lines(log.chunks(book.fail)), start=1):
         if line is None:
             book.spoil(number, Flaw.TOO_LONG)
             continue
+        numbers.saw(line)
         wanted = may_want(line)
         if not wanted and line.startswith(b"{") and line.endswith(b"}") and book.begins is not None:
             last = line

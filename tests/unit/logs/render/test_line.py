@@ -58,7 +58,7 @@ def test_a_line_begins_with_the_envelope_and_ends_with_its_number(
     log.info("cache.access", cache="feed", hit=True)
     assert written.raw == (
         b'{"timestamp":"2023-11-14T22:13:20.123456Z","severity_text":"INFO","severity_number":9,'
-        b'"event.name":"cache.access","service.name":"feed","cache":"feed","hit":true,"seq":1}\n'
+        b'"event.name":"cache.access","service.name":"feed","service.instance.id":"web-1:17","cache":"feed","hit":true,"seq":1}\n'
     )
 
 

@@ -93,6 +93,7 @@ def test_it_tells_neither_address_nor_path(
         "severity_number": 9,
         "event.name": "http.access",
         "service.name": "feed",
+        "service.instance.id": "web-1:17",
         "logger": given[0],
         "http.request.method": "GET",
         "http.response.status_code": status,

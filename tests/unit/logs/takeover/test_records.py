@@ -53,6 +53,7 @@ def test_records_of_the_standard_library_become_lines(configure: Configure, writ
         "severity_number": 13,
         "event.name": "log.record",
         "service.name": "feed",
+        "service.instance.id": "web-1:17",
         "tenant": "t1",
         "body": "lost one of 3",
         "logger": "feed.db",
