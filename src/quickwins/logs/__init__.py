@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from quickwins.logs._logger import Logger, get_logger
     from quickwins.logs._pipeline import Pipeline
     from quickwins.logs._sampling import Sampling
+    from quickwins.logs._sigterm import close_on_sigterm
     from quickwins.logs.redaction import Redaction, RedactionRule
     from quickwins.logs.settings import LogsSettings
     from quickwins.logs.sink import Sink
@@ -35,6 +36,7 @@ __all__ = [
     "Sink",
     "annotate",
     "bound",
+    "close_on_sigterm",
     "configure_logging",
     "get_logger",
     "in_context",
@@ -52,6 +54,7 @@ __getattr__, __dir__ = lazily(
         "Sink": "sink",
         "annotate": "_context",
         "bound": "_context",
+        "close_on_sigterm": "_sigterm",
         "configure_logging": "_configure",
         "get_logger": "_logger",
         "in_context": "_context",

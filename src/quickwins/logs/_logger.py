@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     Hits = list[RedactionRule] | None
 
 
+CLOSE_SECONDS = 2.0
+"""How long the end of a process waits for a slow reader."""
+
+
 class Destination(Protocol):
     """Where records go while structured logging is on: a `Pipeline`.
 
@@ -50,7 +54,10 @@ class Destination(Protocol):
     def give_way(self) -> None:
         """Restore the application's previous logging, and be `current` no longer."""
 
-    def close(self) -> None:
+    def flush(self, timeout_seconds: float) -> bool:
+        """Wait for every line so far to be written; whether it is."""
+
+    def close(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
         """Give way for good, and write what is queued."""
 
 

@@ -18,6 +18,7 @@ from quickwins.logs import _logger
 from quickwins.logs._context import CONTEXT, EMPTY
 from quickwins.logs._instance import INSTANCE, named
 from quickwins.logs._levels import LEVELS, WARNING, level_of
+from quickwins.logs._logger import CLOSE_SECONDS
 from quickwins.logs._render.line import Renderer
 from quickwins.logs._render.values import Walk
 from quickwins.logs._sampling import Sampler
@@ -47,9 +48,6 @@ _MEASURED = 64
 _ROOT = logging.getLogger()
 
 _LEFT_OUT: Mapping[str, object] = MappingProxyType({})
-
-CLOSE_SECONDS = 2.0
-"""How long the end of a process waits for a slow reader."""
 
 
 class Pipeline(AbstractContextManager["Pipeline"]):
