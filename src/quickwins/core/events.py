@@ -37,6 +37,7 @@ __all__ = [
     "FLAG_SOURCE_RECOVERED",
     "FLAG_SUBSCRIBER_FAILED",
     "FLAG_WRITTEN",
+    "INDEX_SESSION_TERMINATED",
     "LOGGER",
     "POOL_REJECTED",
     "PYTHON_WARNING",
@@ -83,6 +84,9 @@ CONFIG_UNUSED = Event("config.unused", logging.WARNING, ("key", "reason"))
 AUDIT_FAILED = Event("audit.failed", logging.WARNING, ("reason",))
 PYTHON_WARNING = Event(
     "python.warning", logging.WARNING, ("kind", "category", "file", "line", "count", "hidden_by")
+)
+INDEX_SESSION_TERMINATED = Event(
+    "index.session_terminated", logging.WARNING, ("pid", "application", "age_seconds")
 )
 POOL_REJECTED = Event("pool.rejected", logging.INFO, ("reason", "limit", "inflight", "count"))
 

@@ -1,0 +1,93 @@
+"""Sessions of our own: no time-outs but ours, a name of their own, and no password in what they say."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from quickwins.core.errors import ConfigError, needs_extra
+from quickwins.indexes.errors import BuildFailed
+
+with needs_extra("indexes"):
+    import asyncpg
+
+APPLICATION = "quickwins indexes"
+CHECK_INTERVAL = "2s"
+"""How soon the server notices that we are gone: without it a build goes on for a killed runner."""
+CONNECT_SECONDS = 10.0
+_OURS = {
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+    "default_transaction_read_only": "off",
+    "client_connection_check_interval": CHECK_INTERVAL,
+}
+"""Roles and databases may set others. `lock_timeout` fires in the wait phases of a build too, and leaves it INVALID."""
+LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError)
+"""What a call raises when its session is gone (`QueryCanceledError`, one of them, is not about that)."""
+
+
+async def connect(dsn: str | None, *, what: str = "", database_only: bool = False) -> asyncpg.Connection:
+    """A session.
+
+    Args:
+        dsn: Where; `None`: the `PG*` variables, a service or a password file say so.
+        what: Added to its application name.
+        database_only: Keep the role's own settings.
+
+    Raises:
+        ConfigError: The DSN cannot be read.
+        BuildFailed: There is no connection; the message has no password.
+    """
+    try:
+        connection = await asyncpg.connect(
+            dsn,
+            timeout=CONNECT_SECONDS,
+            statement_cache_size=0,
+            server_settings={"application_name": " ".join(filter(None, (APPLICATION, what)))},
+        )
+    except (ValueError, asyncpg.ClientConfigurationError) as error:
+        raise ConfigError(f"the DSN cannot be read: {clean(str(error), dsn)}") from None
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        shown = clean(str(error) or type(error).__name__, dsn)
+        raise BuildFailed(f"no connection to {place(dsn)}: {shown}") from None
+    if not database_only:
+        for name, value in _OURS.items():
+            # Not every version has them all, and not every platform can check a client's socket.
+            with suppress(asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError):
+                await connection.execute(f"SET {name} = '{value}'")
+    return connection
+
+
+def place(dsn: str | None) -> str:
+    """Where a DSN points to, for people: without its user and password."""
+    if not dsn:
+        return "the server that the PG* variables name"
+    with suppress(ValueError):
+        parts = urlsplit(dsn)
+        host = (parts.netloc.rpartition("@")[2]) or parse_qs(parts.query).get("host", ["localhost"])[0]
+        return f"{host}{parts.path}"
+    return "the server"
+
+
+def password_of(dsn: str | None) -> str:
+    """The password in a DSN; empty: there is none."""
+    if not dsn:
+        return ""
+    try:
+        parts = urlsplit(dsn)
+        return unquote(parts.password or "") or parse_qs(parts.query).get("password", [""])[0]
+    except ValueError:
+        return dsn.rpartition("@")[0].rpartition(":")[2]
+
+
+def clean(text: str, dsn: str | None) -> str:
+    """`text` without the password of `dsn`, however it is spelled."""
+    secret = password_of(dsn)
+    if not secret:
+        return text
+    for spelled in {secret, quote(secret), quote(secret, safe="")}:
+        text = text.replace(spelled, "***")
+    return text
