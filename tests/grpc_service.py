@@ -30,14 +30,23 @@ async def serving(
     **handlers: grpc.RpcMethodHandler,
 ) -> AsyncIterator[grpc.aio.Channel]:
     """`interceptors` and `executor` are the server's, `client` and `options` the channel's."""
+    async with (
+        listening(*interceptors, executor=executor, **handlers) as port,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}", interceptors=client, options=options) as channel,
+    ):
+        yield channel
+
+
+@asynccontextmanager
+async def listening(
+    *interceptors: Any, executor: ThreadPoolExecutor | None = None, **handlers: grpc.RpcMethodHandler
+) -> AsyncIterator[int]:
+    """The same without a channel: its port."""
     server = grpc.aio.server(executor, interceptors=interceptors)
     server.add_generic_rpc_handlers((_Service(handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with grpc.aio.insecure_channel(
-            f"127.0.0.1:{port}", interceptors=client, options=options
-        ) as channel:
-            yield channel
+        yield port
     finally:
         await server.stop(None)

@@ -30,6 +30,7 @@ MODULES = {name_of(file): file for file in (ROOT / "src").rglob("*.py")}
 FEATURES = [
     "quickwins",
     "quickwins.backpressure",
+    "quickwins.channels",
     "quickwins.facade",
     "quickwins.core.flags",
     "quickwins.cli",
@@ -100,6 +101,7 @@ def test_a_package_works_without_any_optional_dependency(module: str) -> None:
     ("code", "extra"),
     [
         ("import quickwins.backpressure.grpc", "grpc"),
+        ("from quickwins.channels import rotating_channel", "grpc"),
         ("import quickwins.core.flags.writer", "cli"),
         ("from quickwins.logs.grpc import LogServerInterceptor", "grpc"),
         ("import quickwins.logs.strawberry", "graphql"),
@@ -141,6 +143,7 @@ CORE = [
         pytest.param(
             "import quickwins.backpressure.asgi, quickwins.backpressure.grpc", id="adapters of backpressure"
         ),
+        pytest.param("from quickwins.channels import PoolConfig, rotating_channel", id="channels"),
         pytest.param("from quickwins.logs import Redaction, Sampling, Sink, configure_logging", id="logs"),
         pytest.param("import quickwins.logs.asgi, quickwins.logs.grpc", id="adapters of logs"),
         pytest.param("from quickwins.suppressions import bridge", id="the bridge"),
@@ -154,7 +157,7 @@ def test_a_feature_that_is_made_by_hand_needs_no_pydantic(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "room", ["backpressure", "core.flags", "engines", "indexes", "logs", "rig", "suppressions"]
+    "room", ["backpressure", "channels", "core.flags", "engines", "indexes", "logs", "rig", "suppressions"]
 )
 def test_importing_a_room_imports_no_file_of_it(room: str) -> None:
     done = python(f"import sys, quickwins.{room}; print(*sys.modules)")

@@ -7,14 +7,11 @@ import heapq
 import itertools
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from quickwins.core.lazy import shows
 
-if TYPE_CHECKING:
-    from random import Random
-
-__all__ = ["Clock", "Deadline", "FakeClock", "SystemClock", "backoff_seconds"]
+__all__ = ["Chance", "Clock", "Deadline", "FakeClock", "SystemClock", "backoff_seconds"]
 __dir__ = shows(__name__)
 
 
@@ -31,6 +28,14 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Suspend the current task for at least `seconds`; with zero or less, let others run once."""
+        ...
+
+
+class Chance(Protocol):
+    """A source of randomness, such as a `random.Random`."""
+
+    def random(self) -> float:
+        """A number from 0 to below 1."""
         ...
 
 
@@ -148,7 +153,7 @@ class Deadline:
         return "no limit" if seconds is None else f"{round(seconds, 3) or seconds:g} s"
 
 
-def backoff_seconds(attempt: int, *, base_seconds: float, cap_seconds: float, rng: Random) -> float:
+def backoff_seconds(attempt: int, *, base_seconds: float, cap_seconds: float, rng: Chance) -> float:
     """How long to wait before retry number `attempt` (0 is the first): exponential with full jitter.
 
     Uniform in (0, min(cap, base * 2**attempt)]. Full jitter spreads a crowd of clients best for the least work

@@ -28,6 +28,7 @@ __all__ = [
     "AUTH_DENIED",
     "AUTH_FAILURE",
     "CACHE_ACCESS",
+    "CALL_METADATA_FAILED",
     "CONFIG_UNUSED",
     "CONNECTION_SWITCHED",
     "DUPLICATE_SKIPPED",
@@ -88,6 +89,7 @@ PYTHON_WARNING = Event(
 INDEX_SESSION_TERMINATED = Event(
     "index.session_terminated", logging.WARNING, ("pid", "application", "age_seconds")
 )
+CALL_METADATA_FAILED = Event("call.metadata_failed", logging.WARNING, ("error",))
 POOL_REJECTED = Event("pool.rejected", logging.INFO, ("reason", "limit", "inflight", "count"))
 
 # Facts that services report themselves, and features to come (`quickwins.logs.events` has a function for each).

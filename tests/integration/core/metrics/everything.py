@@ -15,13 +15,18 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
+import grpc
+import grpc.aio
+
 import quickwins
 from quickwins import QuickWins
 from quickwins.backpressure import Gate, PoolExhausted
+from quickwins.channels import MethodPolicy, PoolConfig, RotatingChannel, rotating_channel
 from quickwins.core.flags import Snapshot
 from quickwins.core.metrics import Metric, exposed_registry
 from quickwins.logs import get_logger
 from tests.eventually import eventually
+from tests.grpc_service import listening
 
 CONFIG = """\
 service = "api"
@@ -104,6 +109,28 @@ async def hold(gate: Gate) -> None:
 keep: list[asyncio.Task[None]] = []
 
 
+async def refused(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+    await context.abort(grpc.StatusCode.UNAVAILABLE, request.decode())
+    return b""
+
+
+async def silence(request: bytes, _: grpc.aio.ServicerContext) -> bytes:
+    await asyncio.Event().wait()
+    return request
+
+
+async def calls(port: int, name: str, ratio: float) -> tuple[RotatingChannel, object]:
+    """A channel with calls that were retried, or not for want of a token, and one that is under way."""
+    config = PoolConfig(mode="pool", size=4, eject_after=1, retry_budget_ratio=ratio)
+    methods = {"/test/no": MethodPolicy(idempotent=True)}
+    channel = rotating_channel(f"127.0.0.1:{port}", name=name, config=config, methods=methods)
+    await channel.channel_ready()
+    with suppress(grpc.RpcError):
+        await channel.unary_unary("/test/no")(b"no")
+    await channel.rotate()
+    return channel, channel.unary_unary("/test/never")(b"")
+
+
 async def main(path: Path) -> None:
     async with QuickWins.load(path, env={}) as qw:
         logging.getLogger("quickwins").addHandler(Shipper())
@@ -116,9 +143,16 @@ async def main(path: Path) -> None:
         change(qw, path, CONFIG.replace('gate = "queue"', 'gate = "queue"\npercent = 50'))
         qw.flag("backpressure").active()
         change(qw, path, "")
-        with suppress(AssertionError):
-            await eventually(lambda: not silent(), seconds=20)
-        print(json.dumps(silent()), len(keep_gates))
+        async with listening(
+            no=grpc.unary_unary_rpc_method_handler(refused),
+            never=grpc.unary_unary_rpc_method_handler(silence),
+        ) as port:
+            made = [await calls(port, "feed", 0.2), await calls(port, "poor", 0.0)]
+            with suppress(AssertionError):
+                await eventually(lambda: not silent(), seconds=20)
+            print(json.dumps(silent()), len(keep_gates))
+            for channel, _ in made:
+                await channel.close()
         for task in keep:
             task.cancel()
 

@@ -1,0 +1,60 @@
+"""One native call on one member, from its beginning to its one end.
+
+gRPC may say twice that a call has ended, and never that one has whose metadata it could not take: an attempt ends once, by
+whoever says so first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from quickwins.channels._native import outcome_of
+
+if TYPE_CHECKING:
+    from quickwins.channels._counts import Counts
+    from quickwins.channels._member import Member
+    from quickwins.channels._method import Method
+    from quickwins.channels._native import Outcome
+
+
+class Landing(Protocol):
+    """Who gets a member's place back: a pool."""
+
+    @property
+    def counts(self) -> Counts:
+        """Where to count."""
+        ...
+
+    def landed(self, attempt: Attempt, outcome: Outcome) -> None:
+        """An attempt has ended."""
+        ...
+
+
+class Attempt:
+    """A native call that its caller has; it is the call's done callback. It holds no call: calls hold connections.
+
+    Attributes:
+        member: What it is on.
+        telling: Whether its end says something of the connection: that was there, and the call had some time.
+        ended: Whether it has.
+    """
+
+    __slots__ = ("ended", "member", "method", "pool", "telling")
+
+    def __init__(self, pool: Landing, member: Member, method: Method, *, telling: bool) -> None:
+        self.pool = pool
+        self.member = member
+        self.method = method
+        self.telling = telling
+        self.ended = False
+
+    def __call__(self, call: Any) -> None:
+        """`call` has ended."""
+        if not self.ended:
+            self.end(outcome_of(call))
+
+    def end(self, outcome: Outcome) -> None:
+        """It has ended with `outcome`."""
+        self.ended = True
+        self.pool.counts.requests[outcome.code] += 1
+        self.pool.landed(self, outcome)

@@ -1,0 +1,394 @@
+"""The channel that stubs are made with: it says where a new call goes, and what the channel is made of."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from typing import TYPE_CHECKING, Any
+
+from quickwins.channels._conflicts import check_options
+from quickwins.channels._core.mode import decide
+from quickwins.channels._counts import READINGS, Counts
+from quickwins.channels._method import Kind, Methods
+from quickwins.channels._multicallables import MULTICALLABLES
+from quickwins.channels._native import core_options, grpc, member_options
+from quickwins.channels._pool import Pool
+from quickwins.channels._stock import Stock
+from quickwins.channels._target import distinct, parse
+from quickwins.channels.config import Mode
+from quickwins.channels.errors import ChannelMisuse, MisuseReason
+from quickwins.channels.stats import ChannelStats, SwitchReason
+from quickwins.core.events import CALL_METADATA_FAILED, Reporter
+from quickwins.core.feature import close_together
+from quickwins.core.metrics import Tallies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from random import Random
+    from typing import Self
+
+    from prometheus_client import CollectorRegistry
+
+    from quickwins.channels._native import Recipe
+    from quickwins.channels.config import MethodPolicy, PoolConfig
+    from quickwins.channels.stats import MemberState
+    from quickwins.core.clock import Clock
+    from quickwins.core.flags import Flag
+
+    Metadata = Sequence[tuple[str, str | bytes]]
+    AddedMetadata = Callable[[str], Metadata]
+
+_ASK_AGAIN_SECONDS = (0.1, 1.0, 10.0, 30.0)
+_BEST_FIRST = (
+    grpc.ChannelConnectivity.READY,
+    grpc.ChannelConnectivity.CONNECTING,
+    grpc.ChannelConnectivity.IDLE,
+    grpc.ChannelConnectivity.TRANSIENT_FAILURE,
+)
+
+
+class RotatingChannel(grpc.aio.Channel):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+    """A `grpc.aio.Channel` over several connections; made by `rotating_channel`.
+
+    Nothing is created before its first use, which must be on a running event loop; it belongs to that loop and that process
+    from then on.
+
+    Attributes:
+        name: What it is called.
+        stock: What calls go to that go to no pool.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        config: PoolConfig,
+        *,
+        methods: Mapping[str, MethodPolicy],
+        metadata: AddedMetadata | None,
+        flag: Flag | None,
+        service: str,
+        name: str,
+        registry: CollectorRegistry | None,
+        clock: Clock,
+        rng: Random,
+    ) -> None:
+        """Use `rotating_channel` instead."""
+        self.name = name
+        self._recipe = recipe
+        self._config = config
+        self._policies = methods
+        self._metadata = metadata
+        self._metadata_failed = False
+        self._flag = flag
+        self._clock = clock
+        self._rng = rng
+        self._reporter = Reporter(service=service, name=name, registry=registry)
+        self._methods = Methods(methods)
+        self._numbers = itertools.count(1).__next__
+        self._counts = Counts(self._states, lambda: sum(pool.inflight for pool in self._pools()))
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+        self._closed = False
+        self._target = parse(recipe.target)
+        self._addresses = self._target.addresses
+        self._mode, self._why = Mode.SINGLE, "not used yet"
+        self._pool: Pool | None = None
+        self._left: list[Pool] = []
+        self.stock = Stock(recipe)
+        self._tasks: set[asyncio.Task[None]] = set()
+        # Last, since another thread may read at once.
+        self._tallies = Tallies(self._counts, READINGS, registry=registry, service=service, name=name)
+
+    def __repr__(self) -> str:
+        return (
+            f"<RotatingChannel {self.name!r}: {'closed' if self._closed else f'{self._mode}, {self._why}'}>"
+        )
+
+    # -- Where calls go.
+
+    def route(self) -> Pool | None:
+        """Where a new call goes: to a pool, or, when there is none, to the stock channel.
+
+        Raises:
+            ChannelMisuse: This is another event loop, or a process forked from the channel's.
+            UsageError: The channel is closed, as gRPC says it.
+        """
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        if loop is not self._loop or loop is None or os.getpid() != self._pid:
+            self._begin(loop)
+        if self._closed:
+            raise grpc.aio.UsageError("Channel is closed.")
+        flag = self._flag
+        if flag is not None and not flag.active():
+            return None
+        return self._pool
+
+    def _begin(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        if self._loop is not None and os.getpid() != self._pid:
+            raise ChannelMisuse(
+                f"channel {self.name!r} belongs to process {self._pid}, and this one was forked from it: gRPC's connections "
+                "don't survive a fork; make the channel after it",
+                reason=MisuseReason.FORK,
+            )
+        if loop is None:
+            raise ChannelMisuse(
+                f"channel {self.name!r} is used without a running event loop", reason=MisuseReason.NO_LOOP
+            )
+        if self._loop is not None:
+            raise ChannelMisuse(
+                f"channel {self.name!r} belongs to another event loop: make one for each loop",
+                reason=MisuseReason.LOOP,
+            )
+        self._loop = loop
+        self._pid = os.getpid()
+        self._decide()
+        if self._config.mode is Mode.AUTO and self._addresses is None and self._target.host is not None:
+            self._spawn(self._ask(loop, self._target.host, self._target.port))
+
+    def _decide(self) -> None:
+        """Make what the configuration and the addresses ask for."""
+        before, config = self._mode, self._config
+        self._mode, self._why = decide(config.mode, config.size, self._addresses)
+        self._counts.mode = self._mode
+        if self._pool is not None and self._mode is before:
+            self._pool.reconfigure(config, config.size if self._mode is Mode.POOL else 1)
+            return
+        old, self._pool = self._pool, None
+        if self._mode is Mode.POOL:
+            self._pool = self._new_pool(member_options(config), size=config.size, alone=False)
+        elif self._mode is Mode.CORE:
+            self._pool = self._new_pool(core_options(config, self._policies), size=1, alone=True)
+        if old is not None:
+            self._left.append(old)
+            self._spawn(self._leave(old))
+
+    def _new_pool(self, options: Sequence[tuple[str, Any]], *, size: int, alone: bool) -> Pool:
+        return Pool(
+            lambda: self._recipe.channel(options),
+            self._config,
+            size=size,
+            alone=alone,
+            counts=self._counts,
+            numbers=self._numbers,
+            clock=self._clock,
+            rng=self._rng,
+            reporter=self._reporter,
+        )
+
+    async def _leave(self, pool: Pool) -> None:
+        await pool.close(self._config.drain_seconds)
+        self._left.remove(pool)
+
+    async def _ask(self, loop: asyncio.AbstractEventLoop, host: str, port: str | None) -> None:
+        """Find out how many addresses the target has; until then calls go to the stock channel."""
+        for wait in itertools.chain(_ASK_AGAIN_SECONDS, itertools.repeat(_ASK_AGAIN_SECONDS[-1])):
+            try:
+                self._addresses = distinct(await loop.getaddrinfo(host, port, type=1))
+            except OSError:
+                await self._clock.sleep(wait)
+                continue
+            break
+        self._decide()
+        if self._pool is not None:
+            await self.stock.close(self._config.drain_seconds)
+
+    def with_metadata(self, path: str, given: Any) -> Any:
+        """`given`, and what the `metadata` function adds to each call."""
+        if self._metadata is None:
+            return given
+        try:
+            more = self._metadata(path)
+        except Exception as error:  # noqa: BLE001 -- what goes along with a call is no reason to fail it; until=never
+            if not self._metadata_failed:
+                self._metadata_failed = True
+                self._reporter.report(CALL_METADATA_FAILED, error=type(error).__name__)
+            return given
+        if not more:
+            return given
+        if not given:
+            return tuple(more)
+        names = {name for name, _ in more}
+        return (*((name, value) for name, value in given if name not in names), *more)
+
+    # -- What gRPC's channels have.
+
+    def _multicallable(self, kind: Kind, path: str, *rest: Any) -> Any:
+        return MULTICALLABLES[kind](self, self._methods.get(kind, path, *rest))
+
+    def unary_unary(
+        self,
+        method: str,
+        request_serializer: Callable[[Any], bytes] | None = None,
+        response_deserializer: Callable[[bytes], Any] | None = None,
+        _registered_method: bool | None = False,
+    ) -> grpc.aio.UnaryUnaryMultiCallable:
+        """As in gRPC. So are the other three."""
+        return self._multicallable(
+            Kind.UNARY_UNARY, method, request_serializer, response_deserializer, _registered_method
+        )
+
+    def unary_stream(
+        self,
+        method: str,
+        request_serializer: Callable[[Any], bytes] | None = None,
+        response_deserializer: Callable[[bytes], Any] | None = None,
+        _registered_method: bool | None = False,
+    ) -> grpc.aio.UnaryStreamMultiCallable:
+        """As in gRPC."""
+        return self._multicallable(
+            Kind.UNARY_STREAM, method, request_serializer, response_deserializer, _registered_method
+        )
+
+    def stream_unary(
+        self,
+        method: str,
+        request_serializer: Callable[[Any], bytes] | None = None,
+        response_deserializer: Callable[[bytes], Any] | None = None,
+        _registered_method: bool | None = False,
+    ) -> grpc.aio.StreamUnaryMultiCallable:
+        """As in gRPC."""
+        return self._multicallable(
+            Kind.STREAM_UNARY, method, request_serializer, response_deserializer, _registered_method
+        )
+
+    def stream_stream(
+        self,
+        method: str,
+        request_serializer: Callable[[Any], bytes] | None = None,
+        response_deserializer: Callable[[bytes], Any] | None = None,
+        _registered_method: bool | None = False,
+    ) -> grpc.aio.StreamStreamMultiCallable:
+        """As in gRPC."""
+        return self._multicallable(
+            Kind.STREAM_STREAM, method, request_serializer, response_deserializer, _registered_method
+        )
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
+        """As in gRPC: the state of the best connection."""
+        if self._closed:
+            return grpc.ChannelConnectivity.SHUTDOWN
+        if self._loop is None and not try_to_connect:
+            return grpc.ChannelConnectivity.IDLE
+        pool = self.route()
+        if pool is None:
+            return self.stock.channel.get_state(try_to_connect)
+        states = {member.channel.get_state(try_to_connect) for member in pool.members}
+        return next(state for state in _BEST_FIRST if state in states)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        """As in gRPC."""
+        pool = self.route()
+        if pool is None:
+            await self.stock.channel.wait_for_state_change(last_observed_state)
+            return
+        while True:
+            # The watches first, then the look, so that no change is between the two.
+            changes = {member.changed() for member in pool.members}
+            if self.get_state() is not last_observed_state:
+                return
+            await asyncio.wait(changes, return_when=asyncio.FIRST_COMPLETED)
+
+    async def channel_ready(self) -> None:
+        """As in gRPC: until some connection is there."""
+        while (state := self.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:
+            await self.wait_for_state_change(state)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self, grace: float | None = None) -> None:
+        """Take no new calls, let those under way end for `grace` seconds, then cancel them. Idempotent.
+
+        Raises:
+            ChannelMisuse: This is another event loop, or another process.
+            ValueError: `grace` is negative, as in gRPC.
+        """
+        if grace is not None and grace < 0:
+            raise ValueError(f"grace must be non-negative, got {grace}.")
+        if self._closed:
+            return
+        if self._loop is not None and (
+            self._loop is not asyncio.get_running_loop() or self._pid != os.getpid()
+        ):
+            self._begin(asyncio.get_running_loop())
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        closings = [self.stock.close(grace), *(pool.close(grace) for pool in self._pools())]
+        try:
+            await close_together("connections", closings)
+        finally:
+            self._tallies.flush()
+
+    # -- What gRPC's channels don't have.
+
+    async def rotate(self) -> None:
+        """Replace all connections, one by one; calls on the old ones go on behind.
+
+        Returns when the new ones serve. The stock channel has nothing to rotate.
+
+        Raises:
+            RotationFailed: Some could not be replaced in time; they are still in use.
+            ChannelMisuse: See `route`.
+        """
+        pool = self.route()
+        if pool is not None:
+            await pool.rotate(SwitchReason.ASKED)
+
+    def reconfigure(self, config: PoolConfig) -> None:
+        """Follow another configuration. Calls go on where they are.
+
+        Raises:
+            ChannelConflict: It does not go together with the channel's options; nothing has changed then.
+        """
+        check_options(self._recipe.options, config)
+        self._config = config
+        if self._loop is not None and not self._closed:
+            self._decide()
+
+    def snapshot(self) -> ChannelStats:
+        """What it is made of, and what is going on."""
+        now = self._clock.monotonic()
+        mode, why = self._mode, self._why
+        if self._flag is not None and not self._flag.active():
+            mode, why = decide(self._config.mode, self._config.size, self._addresses, on=False)
+        pools = list(self._pools())
+        pool = self._pool
+        draining = [one for each in pools for one in each.draining]
+        draining += [one for each in self._left for one in each.members]
+        return ChannelStats(
+            name=self.name,
+            mode=mode,
+            why=why,
+            addresses=self._addresses,
+            members=() if pool is None else tuple(one.stats(now) for one in pool.members),
+            draining=tuple(one.stats(now) for one in draining),
+            inflight=sum(each.inflight for each in pools),
+            held=sum(call.is_held for each in pools for call in each.pending),
+            retry_tokens=0.0 if pool is None else pool.budget.tokens,
+            requests={code: n for code, n in self._counts.requests.items() if n},
+        )
+
+    def _pools(self) -> Iterator[Pool]:
+        if self._pool is not None:
+            yield self._pool
+        yield from self._left
+
+    def _states(self) -> list[MemberState]:
+        if self._closed:
+            return []
+        return [one.state() for pool in self._pools() for one in (*pool.members, *pool.draining)]
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

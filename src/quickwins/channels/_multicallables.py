@@ -1,0 +1,163 @@
+"""What stubs hold: one object for each method, which gives each call to where it goes now.
+
+Where no further attempt is possible and a member is connected, what comes back is that member's native call object. It costs
+the choice of the member and one done callback.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from quickwins.channels._attempt import Attempt
+from quickwins.channels._calls import CALLS
+from quickwins.channels._core.picker import READY
+from quickwins.channels._method import Kind
+from quickwins.channels._native import grpc
+from quickwins.core.deadline import earliest
+
+if TYPE_CHECKING:
+    from quickwins.channels._method import Method
+    from quickwins.channels._pool import Pool
+    from quickwins.channels._stock import Stock
+
+
+class Router(Protocol):
+    """What says where a new call goes: a channel."""
+
+    @property
+    def stock(self) -> Stock:
+        """What calls go to that go to no pool."""
+        ...
+
+    def route(self) -> Pool | None:
+        """The pool for a new call."""
+        ...
+
+    def with_metadata(self, path: str, given: Any) -> Any:
+        """The metadata of a new call."""
+        ...
+
+
+class _MultiCallable:
+    """What the four kinds share."""
+
+    def __init__(self, channel: Router, method: Method) -> None:
+        self._channel = channel
+        self._method = method
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._method.path} of {self._channel!r}>"
+
+    def _begin(
+        self,
+        request: Any,
+        timeout: float | None,
+        metadata: Any,
+        credentials: Any,
+        wait_for_ready: bool | None,
+        compression: Any,
+    ) -> Any:
+        channel, method = self._channel, self._method
+        pool = channel.route()
+        metadata = channel.with_metadata(method.path, metadata)
+        if pool is None:
+            return channel.stock.native(method)(
+                request,
+                timeout=timeout,
+                metadata=metadata,
+                credentials=credentials,
+                wait_for_ready=wait_for_ready,
+                compression=compression,
+            )
+        return begin(pool, method, request, timeout, metadata, credentials, wait_for_ready, compression)
+
+
+def begin(
+    pool: Pool,
+    method: Method,
+    request: Any,
+    timeout: float | None,
+    metadata: Any,
+    credentials: Any,
+    wait_for_ready: bool | None,
+    compression: Any,
+) -> Any:
+    """A call on `pool`: the native one of a member, or one that may have several attempts."""
+    now = pool.now()
+    if timeout is None:
+        timeout = method.policy.timeout_seconds
+    deadline = earliest(timeout, now)
+    pool.budget.deposit(now)
+    found = pool.pick(now)
+    member, ready = found
+    if ready is not READY or (method.retried and pool.retries):
+        options = {
+            "metadata": metadata,
+            "credentials": credentials,
+            "wait_for_ready": wait_for_ready,
+            "compression": compression,
+        }
+        return CALLS[method.kind](pool, method, request, deadline, options, found)
+    left = deadline.remaining(now) if deadline.of_request else timeout
+    native = member.native(method)(
+        request,
+        timeout=left,
+        metadata=metadata,
+        credentials=credentials,
+        wait_for_ready=wait_for_ready,
+        compression=compression,
+    )
+    pool.enter(member)
+    native.add_done_callback(Attempt(pool, member, method, telling=left is None or left > 0))
+    return native
+
+
+class UnaryUnary(_MultiCallable, grpc.aio.UnaryUnaryMultiCallable):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+    """One request, one answer."""
+
+    def __call__(
+        self,
+        request: Any,
+        *,
+        timeout: float | None = None,
+        metadata: Any = None,
+        credentials: Any = None,
+        wait_for_ready: bool | None = None,
+        compression: Any = None,
+    ) -> Any:
+        return self._begin(request, timeout, metadata, credentials, wait_for_ready, compression)
+
+
+class UnaryStream(_MultiCallable, grpc.aio.UnaryStreamMultiCallable):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+    """One request, a stream of answers."""
+
+    __call__ = UnaryUnary.__call__
+
+
+class StreamUnary(_MultiCallable, grpc.aio.StreamUnaryMultiCallable):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+    """A stream of requests, one answer."""
+
+    def __call__(
+        self,
+        request_iterator: Any = None,
+        timeout: float | None = None,
+        metadata: Any = None,
+        credentials: Any = None,
+        wait_for_ready: bool | None = None,
+        compression: Any = None,
+    ) -> Any:
+        return self._begin(request_iterator, timeout, metadata, credentials, wait_for_ready, compression)
+
+
+class StreamStream(_MultiCallable, grpc.aio.StreamStreamMultiCallable):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+    """Streams both ways."""
+
+    __call__ = StreamUnary.__call__
+
+
+MULTICALLABLES: dict[Kind, type[_MultiCallable]] = {
+    Kind.UNARY_UNARY: UnaryUnary,
+    Kind.UNARY_STREAM: UnaryStream,
+    Kind.STREAM_UNARY: StreamUnary,
+    Kind.STREAM_STREAM: StreamStream,
+}

@@ -1,0 +1,348 @@
+"""A call whose native call may be another one later: it waits for a connection, or it is tried again elsewhere.
+
+The states, and what leads out of each:
+
+    held      no member is connected          -> under way, when one is, or when all have failed or the time is over
+    under way a native call is there          -> settled, or resting
+    resting   between two attempts            -> held or under way, when the wait is over
+    settled   the native call stays           -> over, when it has ended
+    over
+
+It settles when the native call has ended for good, or when the caller may have seen something of it: for a stream when
+initial metadata or a message has come (gRFC A6: the call is committed).
+
+The rule that keeps a cancelled call from being tried again: gRPC says whether a call was cancelled on this side, and nobody
+but its caller, and the end of the channel, does that here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from quickwins.channels._attempt import Attempt
+from quickwins.channels._core.picker import READY, Readiness
+from quickwins.channels._core.retry import CANCELLED, Stop, next_attempt
+from quickwins.channels._counts import RetryOutcome
+from quickwins.channels._ended import Ended
+from quickwins.channels._native import LEFT, LOCALLY_CANCELLED, OK, grpc, outcome_of_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from quickwins.channels._member import Member
+    from quickwins.channels._method import Method
+    from quickwins.channels._native import Outcome
+    from quickwins.channels._pool import Pool
+    from quickwins.core.clock import Deadline
+
+
+class _Tried(Attempt):
+    """An attempt of a call that may have several; that call counts itself once."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self, of: Retried, member: Member, *, telling: bool) -> None:
+        super().__init__(of.pool, member, of.method, telling=telling)
+        self._of = of
+
+    def end(self, outcome: Outcome) -> None:
+        self.ended = True
+        self.pool.landed(self, outcome)
+        self._of.ended(self, outcome)
+
+
+class Retried:
+    """What the four kinds of calls share. Belongs to the event loop that it was made on.
+
+    Attributes:
+        pool: What its attempts are made on.
+        method: Whose call it is.
+        is_held: Whether it waits for a connection.
+    """
+
+    # Not slots: gRPC's own base classes have none.
+
+    def __init__(
+        self,
+        pool: Pool,
+        method: Method,
+        request: Any,
+        deadline: Deadline,
+        options: dict[str, Any],
+        found: tuple[Member, Readiness],
+    ) -> None:
+        """Begin on the member that was found, or wait for one.
+
+        Args:
+            pool: What to begin on.
+            method: Whose call it is.
+            request: One message, or an iterator over messages, which only one attempt may touch.
+            deadline: Its own, or that of the request at hand.
+            options: `metadata`, `credentials`, `wait_for_ready`, `compression`, as gRPC takes them.
+            found: The member for it.
+        """
+        self.pool = pool
+        self.method = method
+        self._request = request
+        self._deadline = deadline
+        self._options = options
+        self._native: Any = None
+        self._attempt: _Tried | None = None
+        self._made = 0
+        self._tried: list[Member] = []
+        self._left = False
+        self._settled = False
+        self._over = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+        self._callbacks: list[Callable[[Any], None]] = []
+        self._commit: asyncio.Task[None] | None = None
+        self.is_held = False
+        member, ready = found
+        if ready is READY:
+            self._launch(member, ready)
+        else:
+            self._hold()
+
+    # -- Attempts.
+
+    def _launch(self, member: Member, ready: Readiness) -> None:
+        left = self._deadline.remaining(self.pool.now())
+        attempt = _Tried(self, member, telling=ready is READY and left != 0.0)
+        self.pool.enter(member)
+        try:
+            native = member.native(self.method)(self._request, timeout=left, **self._options)
+        except BaseException:
+            self.pool.inflight -= 1
+            member.leave()
+            raise
+        self._made += 1
+        self._native = native
+        self._attempt = attempt
+        native.add_done_callback(attempt)
+        if self.method.streams_answers:
+            self._commit = asyncio.get_running_loop().create_task(self._committed(native))
+        if self._waiters:
+            self._wake()
+
+    async def _committed(self, native: Any) -> None:
+        """Settle when initial metadata has come. Of a failed native call it comes too, but after its end."""
+        try:
+            await native.initial_metadata()
+        except (grpc.RpcError, asyncio.CancelledError):
+            return
+        if self._native is native and not self._over:
+            self._settle()
+
+    def _hold(self) -> None:
+        """Wait for a connection, until the deadline."""
+        left = self._deadline.remaining(self.pool.now())
+        self.is_held = True
+        self.pool.hold(self)
+        if left is not None:
+            self._timer = asyncio.get_running_loop().call_later(left, self._go)
+
+    def look_again(self) -> None:
+        """Some connection has changed."""
+        member, ready = self.pool.pick(self.pool.now(), self._tried)
+        if ready is READY or (ready is not Readiness.CONNECTING and not self._options["wait_for_ready"]):
+            self._start(member, ready)
+
+    def _go(self) -> None:
+        """A wait is over: go on where it is best, or to the end."""
+        now = self.pool.now()
+        member, ready = self.pool.pick(now, self._tried)
+        if ready is READY or self._deadline.passed(now) or self.is_held:
+            self._start(member, ready)
+        else:
+            self._hold()
+
+    def _start(self, member: Member, ready: Readiness) -> None:
+        self._rest_no_more()
+        try:
+            self._launch(member, ready)
+        except Exception as error:  # noqa: BLE001 -- it raised nothing the first time; the caller is told when they ask; until=never
+            self.pool.counts.requests["INTERNAL"] += 1
+            self._end_here(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
+
+    def _rest_no_more(self) -> None:
+        self.is_held = False
+        self.pool.forget(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def ended(self, attempt: _Tried, outcome: Outcome) -> None:
+        """An attempt has ended: it was the last, or there is another."""
+        pool = self.pool
+        if self._made > 1:
+            pool.counts.retries[_retry_outcome(outcome)] += 1
+        wait = None if outcome is OK or self._settled else self._wait_after(outcome)
+        if wait is None:
+            pool.counts.requests[outcome.code] += 1
+            self._finish()
+            return
+        self._tried.append(attempt.member)
+        self._native = self._attempt = None
+        self.pool.pending[self] = None
+        self._timer = asyncio.get_running_loop().call_later(wait, self._go)
+
+    def _wait_after(self, outcome: Outcome) -> float | None:
+        """Seconds until the next attempt; `None`: there is none."""
+        pool = self.pool
+        if not self.method.retried or not pool.retries or self._left or outcome.here:
+            return None
+        now = pool.now()
+        found = next_attempt(
+            code=outcome.code,
+            trailers=outcome.trailers,
+            codes=self.method.policy.codes,
+            made=self._made,
+            rule=pool.rule,
+            left_seconds=self._deadline.remaining(now),
+            budget=pool.budget,
+            now=now,
+            rng=pool.rng,
+        )
+        if isinstance(found, Stop):
+            pool.counts.budget_denied += found is Stop.BUDGET
+            return None
+        return found
+
+    # -- Its end.
+
+    def _settle(self) -> None:
+        self._settled = True
+        if self._waiters:
+            self._wake()
+
+    def _finish(self) -> None:
+        self._over = True
+        self._settle()
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            self._call(callback)
+
+    def _call(self, callback: Callable[[Any], None]) -> None:
+        try:
+            callback(self)
+        except Exception as error:  # noqa: BLE001 -- the caller's own, and no other callback's affair; until=never
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": f"a done callback of {self.method.path} has failed", "exception": error}
+            )
+
+    def _end_here(self, code: grpc.StatusCode, details: str) -> None:
+        """End without a native call."""
+        self._native = Ended(code, details)
+        self._finish()
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _turn(self) -> None:
+        """Until there is a native call, or another one. A caller who is cancelled here cancels the call, as in gRPC."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+
+    async def _final(self) -> Any:
+        """The native call that stays."""
+        while not self._settled:
+            await self._turn()
+        return self._native
+
+    # -- What gRPC's calls have.
+
+    def __repr__(self) -> str:
+        state = "over" if self._over else "held" if self.is_held else f"attempt {self._made}"
+        return f"<{type(self).__name__} {self.method.path}: {state}>"
+
+    def cancel(self) -> bool:
+        """As in gRPC: whether it was still under way. It is not tried again."""
+        if self._over:
+            return False
+        self._left = True
+        if self._native is not None:
+            return bool(self._native.cancel())
+        self._rest_no_more()
+        self.pool.counts.requests[CANCELLED] += 1
+        self._end_here(grpc.StatusCode.CANCELLED, LOCALLY_CANCELLED)
+        return True
+
+    def cancelled(self) -> bool:
+        """As in gRPC."""
+        return self._over and bool(self._native.cancelled())
+
+    def done(self) -> bool:
+        """As in gRPC: whether it has ended, all attempts considered."""
+        return self._over
+
+    def time_remaining(self) -> float | None:
+        """Seconds until its deadline, over all attempts; `None`: there is none."""
+        return self._deadline.remaining(self.pool.now())
+
+    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+        """As in gRPC; it is called once, when no attempt follows."""
+        if self._over:
+            callback(self)
+        else:
+            self._callbacks.append(callback)
+
+    async def initial_metadata(self) -> Any:
+        """As in gRPC: of the attempt that stays."""
+        return await (await self._final()).initial_metadata()
+
+    async def trailing_metadata(self) -> Any:
+        """As in gRPC: of the last attempt."""
+        return await (await self._final()).trailing_metadata()
+
+    async def code(self) -> Any:
+        """As in gRPC: of the last attempt."""
+        return await (await self._final()).code()
+
+    async def details(self) -> Any:
+        """As in gRPC: of the last attempt."""
+        return await (await self._final()).details()
+
+    async def debug_error_string(self) -> Any:
+        """As in gRPC: of the last attempt."""
+        return await (await self._final()).debug_error_string()
+
+    async def wait_for_connection(self) -> None:
+        """As in gRPC: until an attempt that stays is connected."""
+        await (await self._final()).wait_for_connection()
+
+    # -- One answer.
+
+    def _answer(self) -> Any:
+        """Await the one answer, whichever attempt brings it."""
+        while True:
+            native, attempt = self._native, self._attempt
+            if native is None:
+                yield from self._turn().__await__()
+                continue
+            try:
+                response = yield from native.__await__()
+            except BaseException as error:
+                if attempt is not None and not attempt.ended:
+                    attempt.end(outcome_of_error(error))  # gRPC never said that it has ended
+                if native is self._native or isinstance(error, asyncio.CancelledError):
+                    raise
+                continue
+            if attempt is not None and not attempt.ended:
+                attempt.end(OK)
+            return response
+
+
+def _retry_outcome(outcome: Outcome) -> RetryOutcome:
+    if outcome is OK:
+        return RetryOutcome.RECOVERED
+    return RetryOutcome.CANCELLED if outcome is LEFT or outcome.here else RetryOutcome.FAILED
