@@ -31,6 +31,9 @@ __all__ = [
     "CALL_METADATA_FAILED",
     "CONFIG_UNUSED",
     "CONNECTION_SWITCHED",
+    "DEDUP_PAUSED",
+    "DEDUP_QUARANTINED",
+    "DEDUP_RESUMED",
     "DUPLICATE_SKIPPED",
     "FLAG_CHANGED",
     "FLAG_KEY_MISSING",
@@ -98,6 +101,9 @@ AUTH_DENIED = Event("auth.denied", logging.WARNING, ("action", "resource", "reas
 RATE_LIMITED = Event("rate.limited", logging.WARNING, ("scope", "limit", "window_seconds"))
 QUERY_SLOW = Event("query.slow", logging.WARNING, ("db.query.summary", "duration_ms"))
 CACHE_ACCESS = Event("cache.access", logging.INFO, ("cache", "hit"))
+DEDUP_PAUSED = Event("dedup.paused", logging.WARNING, ("topic", "partition", "reason"))
+DEDUP_RESUMED = Event("dedup.resumed", logging.INFO, ("topic", "partition"))
+DEDUP_QUARANTINED = Event("dedup.quarantined", logging.ERROR, ("topic", "partition", "reason"))
 DUPLICATE_SKIPPED = Event("duplicate.skipped", logging.INFO, ("messaging.destination.name", "count"))
 CONNECTION_SWITCHED = Event("connection.switched", logging.WARNING, ("member", "reason"))
 

@@ -12,14 +12,22 @@ from typing import TYPE_CHECKING
 from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
+    from quickwins.dedup._deduplicator import Deduplicator
+    from quickwins.dedup._run import Run
+    from quickwins.dedup.context import Context
+    from quickwins.dedup.dead_letters import DeadLetterTable
     from quickwins.dedup.decision import Decision, Explanation
-    from quickwins.dedup.errors import EventRefused, Fenced, PartitionQuarantined, RefusedBecause
+    from quickwins.dedup.errors import EventRefused, Fenced, PartitionQuarantined, RefusedBecause, StoreDown
     from quickwins.dedup.event import Event, Op
     from quickwins.dedup.identity import DebeziumPostgres, HeaderId, Identity, KeyId, Policy, Record
+    from quickwins.dedup.stores.postgres_state import PostgresState
 
 __all__ = [
+    "Context",
+    "DeadLetterTable",
     "DebeziumPostgres",
     "Decision",
+    "Deduplicator",
     "Event",
     "EventRefused",
     "Explanation",
@@ -30,15 +38,21 @@ __all__ = [
     "Op",
     "PartitionQuarantined",
     "Policy",
+    "PostgresState",
     "Record",
     "RefusedBecause",
+    "Run",
+    "StoreDown",
 ]
 
 __getattr__, __dir__ = lazily(
     __name__,
     {
+        "Context": "context",
+        "DeadLetterTable": "dead_letters",
         "DebeziumPostgres": "identity",
         "Decision": "decision",
+        "Deduplicator": "_deduplicator",
         "Event": "event",
         "EventRefused": "errors",
         "Explanation": "decision",
@@ -49,7 +63,10 @@ __getattr__, __dir__ = lazily(
         "Op": "event",
         "PartitionQuarantined": "errors",
         "Policy": "identity",
+        "PostgresState": "stores.postgres_state",
         "Record": "identity",
         "RefusedBecause": "errors",
+        "Run": "_run",
+        "StoreDown": "errors",
     },
 )

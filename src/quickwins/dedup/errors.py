@@ -8,7 +8,7 @@ from typing import NoReturn
 from quickwins.core.errors import QuickWinsError
 from quickwins.core.lazy import shows
 
-__all__ = ["EventRefused", "Fenced", "PartitionQuarantined", "RefusedBecause"]
+__all__ = ["EventRefused", "Fenced", "PartitionQuarantined", "RefusedBecause", "StoreDown"]
 __dir__ = shows(__name__)
 
 
@@ -39,6 +39,10 @@ class EventRefused(QuickWinsError):
 
 class Fenced(QuickWinsError):
     """Another consumer has taken the partition over: what this one did in its transaction was rolled back."""
+
+
+class StoreDown(QuickWinsError):
+    """What is remembered cannot be read or written now. Nothing is lost: the partition waits until it can."""
 
 
 class PartitionQuarantined(QuickWinsError):

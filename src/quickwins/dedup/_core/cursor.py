@@ -141,6 +141,17 @@ class Cursor:
         self.deleted = None
         return decision
 
+    def follow(self, offset: int, source: SourceId, *, message: bool = False) -> None:
+        """Move on behind an event that is applied whatever is known of it, and take its position for the highest."""
+        mark = self.messages if message else self.rows
+        commit, lsn, transaction, identity = source
+        if (commit, lsn, transaction) != (mark.commit, mark.lsn, mark.transaction):
+            mark.commit, mark.lsn, mark.transaction, mark.ids = commit, lsn, transaction, frozenset()
+        mark.ids |= {identity}
+        self.ledger.add(commit, transaction)
+        self.next_offset = offset + 1
+        self.deleted = None
+
     def mark(self) -> Mark:
         """Where the cursor is now, for `back`."""
         rows, messages = self.rows, self.messages

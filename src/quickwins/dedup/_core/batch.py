@@ -1,0 +1,91 @@
+"""A batch of one partition: what of it goes to the handler, what is put aside, and where it must stop."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from quickwins.core.digest import digest
+from quickwins.dedup._core.judge import judge
+from quickwins.dedup.decision import Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
+
+    from quickwins.dedup._core.cursor import Cursor
+    from quickwins.dedup._core.judge import Judged
+    from quickwins.dedup.event import Event
+    from quickwins.dedup.identity import Identity, Record
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a partition's next records are.
+
+    Attributes:
+        events: For the handler, in order.
+        aside: To be put aside: no events, or of a kind that a policy puts aside.
+        stopped: The record behind which nothing was looked at, because its partition must stop there.
+        counts: How many there were of each decision.
+    """
+
+    events: list[Event] = field(default_factory=list)
+    aside: list[Judged] = field(default_factory=list)
+    stopped: Judged | None = None
+    counts: Counter[Decision] = field(default_factory=Counter)
+
+
+def sort(
+    cursor: Cursor,
+    identity: Identity,
+    records: Sequence[Record],
+    *,
+    on: bool,
+    puts_aside: bool,
+    passed: Container[int] = (),
+) -> Batch:
+    """Judge `records`, and move the cursor on behind the last one that was judged.
+
+    Args:
+        cursor: Of their partition.
+        identity: Reads them.
+        records: In the order of their offsets.
+        on: See `judge`.
+        puts_aside: Whether there is somewhere to put a record aside. If not, the batch stops at such a one.
+        passed: Offsets whose handler has failed for the last time: passed by, for the caller puts them aside.
+    """
+    batch = Batch()
+    last: Record | None = None
+    for record in records:
+        if record.offset in passed:
+            cursor.pass_by(record.offset)
+            last = record
+            continue
+        judged = judge(cursor, identity, record, on=on)
+        decision = judged.decision
+        if decision is Decision.QUARANTINE:
+            if judged.refused is None or not puts_aside:
+                batch.stopped = judged
+                break
+            cursor.pass_by(record.offset)
+            batch.aside.append(judged)
+        elif decision is Decision.NEW and judged.event is not None:
+            batch.events.append(judged.event)
+        batch.counts[decision] += 1
+        if decision is not Decision.DUP_OFFSET:
+            last = record
+    if last is not None:
+        cursor.last = (last.offset, fingerprint(last))
+    return batch
+
+
+def fingerprint(record: Record) -> bytes:
+    """By which the record at an offset is known again, and a topic that was made anew is noticed."""
+    return digest(
+        *(
+            b"" if part is None else part if isinstance(part, (bytes, str)) else repr(part)
+            for part in (record.key, record.value)
+        ),
+        size_bytes=8,
+    )

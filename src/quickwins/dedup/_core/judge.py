@@ -1,0 +1,82 @@
+"""What becomes of a partition's records, one after the other: offsets, identities and policies together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from quickwins.core.digest import digest
+from quickwins.dedup._core.cursor import Tombstoned
+from quickwins.dedup._core.position import SourceId
+from quickwins.dedup.decision import Decision
+from quickwins.dedup.errors import EventRefused
+from quickwins.dedup.event import Event, Op
+from quickwins.dedup.identity._base import Policy
+
+if TYPE_CHECKING:
+    from quickwins.dedup._core.cursor import Cursor
+    from quickwins.dedup.identity import Identity, Record
+
+
+class Judged(NamedTuple):
+    """One record and what becomes of it.
+
+    Attributes:
+        record: The consumer's record.
+        decision: What becomes of it.
+        event: It as an event; `None` when it was delivered again, or is none.
+        refused: Why it is no event, or a kind that a policy has quarantined.
+    """
+
+    record: Record
+    decision: Decision
+    event: Event | None = None
+    refused: EventRefused | None = None
+
+
+def judge(cursor: Cursor, identity: Identity, record: Record, *, on: bool = True) -> Judged:
+    """What becomes of `record`, the next one or one delivered again; the cursor moves on behind it.
+
+    A decision of `QUARANTINE` leaves the cursor where it is: with `refused`, the shell may put the record aside and pass it
+    by; without, what the partition knows of its source holds no more.
+
+    Args:
+        cursor: Of its partition.
+        identity: Reads it.
+        record: The record.
+        on: Whether duplicates are told from events. If not, each event is new, and the cursor follows all the same.
+    """
+    offset = record.offset
+    if cursor.delivered(offset):
+        return Judged(record, Decision.DUP_OFFSET)
+    try:
+        event = identity.read(record)
+    except EventRefused as error:
+        return Judged(record, Decision.QUARANTINE, refused=error)
+    op = event.op
+    policy = identity.policies.get(op, Policy.APPLY)
+    if policy is Policy.QUARANTINE:
+        refused = EventRefused(f"a policy has each {op.name} put aside")
+        return Judged(record, Decision.QUARANTINE, event, refused)
+    source = event.identity
+    if isinstance(source, SourceId):
+        message = op is Op.MESSAGE
+        decision = cursor.judge(offset, source, message=message)
+        if not on:
+            if decision is Decision.QUARANTINE:
+                cursor.follow(offset, source, message=message)
+            decision = Decision.NEW
+        if op is Op.DELETE and decision is not Decision.QUARANTINE:
+            cursor.deleted = Tombstoned(_digest(record.key), decision)
+    else:
+        deleted = cursor.deleted
+        cursor.pass_by(offset)
+        decision = Decision.NEW
+        if op is Op.TOMBSTONE and on and deleted is not None and deleted.key == _digest(record.key):
+            decision = deleted.decision  # it goes the way of its delete
+    if policy is Policy.SKIP and decision is Decision.NEW:
+        decision = Decision.SKIPPED
+    return Judged(record, decision, event)
+
+
+def _digest(key: object) -> bytes:
+    return digest(key) if isinstance(key, (bytes, str)) else digest(repr(key))

@@ -1,0 +1,364 @@
+"""The loop around a consumer: which partitions it has, what is read of them, when they wait."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Protocol
+
+from quickwins.core.clock import backoff_seconds
+from quickwins.core.errors import ConfigError
+from quickwins.dedup._lane import HandlerFailed, Lane, stopped_because
+from quickwins.dedup.errors import Fenced, PartitionQuarantined
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from random import Random
+
+    from quickwins.core.clock import Clock
+    from quickwins.dedup._core.batch import Batch
+    from quickwins.dedup.dead_letters import DeadLetterTable
+    from quickwins.dedup.identity import Record
+
+FETCH_SECONDS = 0.5
+COMMIT_SECONDS = 1.0
+"""How often Kafka is told where to go on. It is advice for its own tools: the cursor decides."""
+FENCED_SECONDS = 10.0
+"""How long one that was fenced waits for Kafka to take the partition from it, before it asks for it again."""
+
+
+class Owner(Protocol):
+    """What a run asks and tells: `Deduplicator`."""
+
+    poison: DeadLetterTable | None
+    max_records: int
+    one_by_one: bool
+    group: str
+
+    async def take(self, topic: str, partition: int, partitions: int) -> Lane:
+        """Take a partition over; whatever it raises, the partition waits."""
+        ...
+
+    def on(self, topic: str, partition: int) -> bool:
+        """Whether duplicates of that partition are told from events now."""
+        ...
+
+    def applied(self, at: Any, batch: Batch, seconds: float) -> None:
+        """A batch has taken effect."""
+        ...
+
+    def quarantined(self, at: Any, why: str) -> None:
+        """A partition has stopped until somebody looks at it."""
+        ...
+
+    def waits(self, at: Any, error: BaseException) -> None:
+        """A partition waits."""
+        ...
+
+    def goes_on(self, at: Any) -> None:
+        """A partition is read, or read again."""
+        ...
+
+    def commit_failed(self, error: BaseException) -> None:
+        """Kafka was not told where to go on."""
+        ...
+
+
+class State(Enum):
+    """Of one assigned partition."""
+
+    NEW = auto()
+    """To be taken."""
+    READY = auto()
+    WAITING = auto()
+    """The store is down, the handler failed, or another consumer has it: to be taken again at a certain time."""
+    QUARANTINED = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Partition:
+    """One partition as this consumer has it."""
+
+    at: Any
+    state: State = State.NEW
+    lane: Lane | None = None
+    failures: int = 0
+    retry_at: float = 0.0
+    start: int | None = None
+    """Where reading began, for a partition whose cursor has not moved yet."""
+    paused: bool = False
+    """By this run; the service's own pauses are its own."""
+    moved: bool = False
+    """Since Kafka was told."""
+
+
+class Run:
+    """What `Deduplicator.attach` gives. Call it to consume; one event loop, one call at a time."""
+
+    def __init__(self, dedup: Owner, consumer: Any, *, clock: Clock, rng: Random) -> None:
+        self._dedup = dedup
+        self._consumer = consumer
+        self._clock = clock
+        self._rng = rng
+        self._assignment: object = None
+        self._partitions: dict[Any, Partition] = {}
+        self._stopping = asyncio.Event()
+        self._commit_at = 0.0
+        self._failure: BaseException | None = None
+
+    def __repr__(self) -> str:
+        states = ", ".join(
+            f"{one.at.topic}:{one.at.partition} {one.state.name.lower()}" for one in self._partitions.values()
+        )
+        return f"<Run of {self._dedup.group!r}: {states or 'no partition'}>"
+
+    def stop(self) -> None:
+        """Have the call return once what is in progress has had its effect."""
+        self._stopping.set()
+
+    async def __call__(self) -> None:
+        """Consume until `stop`, or until it is cancelled: then what is in progress is rolled back.
+
+        Raises:
+            Exception: What the handler raised, when there is no `poison` to put its event aside.
+        """
+        try:
+            while not self._stopping.is_set():
+                await self._turn()
+            await self._commit()
+        finally:
+            self._release()
+
+    @property
+    def quarantined(self) -> list[Any]:
+        """The partitions that wait for somebody to look at them, as `TopicPartition`s."""
+        return [one.at for one in self._partitions.values() if one.state is State.QUARANTINED]
+
+    async def _turn(self) -> None:
+        assignment = self._consumer.assignment()
+        if assignment is not self._assignment:  # aiokafka makes a new set at each rebalance, an equal one too
+            self._assignment = assignment
+            self._reassign(assignment)
+        now = self._clock.monotonic()
+        for one in list(self._partitions.values()):
+            if one.state is State.NEW or (one.state is State.WAITING and now >= one.retry_at):
+                await self._take(one)
+            if self._stopping.is_set() or self._consumer.assignment() is not self._assignment:
+                return
+        ready = [one.at for one in self._partitions.values() if one.state is State.READY]
+        fetched = await self._fetch(ready)
+        if self._consumer.assignment() is not self._assignment:
+            return  # they are of an assignment that is over: whoever has them now reads them again
+        async with asyncio.TaskGroup() as group:
+            for at, records in fetched.items():
+                one = self._partitions[at]
+                if one.state is State.READY and records:
+                    group.create_task(self._apply(one, records))
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        if self._clock.monotonic() >= self._commit_at:
+            await self._commit()
+
+    def _reassign(self, assignment: frozenset[Any]) -> None:
+        # aiokafka forgets pauses, too
+        self._partitions = {at: Partition(at) for at in assignment}
+
+    async def _fetch(self, ready: Sequence[Any]) -> dict[Any, list[Record]]:
+        """Some records of `ready`, or none when it takes long, a partition wants to be looked after, or it must stop."""
+        if not ready:
+            # Membership is the business of aiokafka's own task; fetching would need a partition.
+            await self._rest(self._next_retry())
+            return {}
+        fetch = asyncio.ensure_future(
+            self._consumer.getmany(
+                *ready, timeout_ms=int(FETCH_SECONDS * 1000), max_records=self._dedup.max_records
+            )
+        )
+        stop = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait((fetch, stop), return_when=asyncio.FIRST_COMPLETED)
+            return fetch.result() if fetch.done() else {}
+        finally:
+            for task in (fetch, stop):
+                task.cancel()
+            await asyncio.gather(fetch, stop, return_exceptions=True)
+
+    async def _rest(self, seconds: float) -> None:
+        stop = asyncio.ensure_future(self._stopping.wait())
+        sleep = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait((sleep, stop), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sleep, stop):
+                task.cancel()
+            await asyncio.gather(sleep, stop, return_exceptions=True)
+
+    def _next_retry(self) -> float:
+        waiting = [one.retry_at for one in self._partitions.values() if one.state is State.WAITING]
+        if not waiting:
+            return FETCH_SECONDS / 10
+        return min(FETCH_SECONDS, max(0.0, min(waiting) - self._clock.monotonic()))
+
+    async def _take(self, one: Partition) -> None:
+        """Take a partition over, or read again what a handler has failed with."""
+        if one.lane is not None:
+            self._ready(one)
+            return
+        at = one.at
+        try:
+            partitions = len(self._consumer.partitions_for_topic(at.topic) or ())
+            lane = await self._dedup.take(at.topic, at.partition, partitions)
+            first = (await self._consumer.beginning_offsets([at]))[at]
+            one.start = await self._consumer.position(at)
+            if self._consumer.assignment() is not self._assignment:
+                return
+            one.lane = lane
+            self._check(lane, partitions, first)
+        except PartitionQuarantined as error:
+            self._quarantine(one, str(error))
+        except Exception as error:  # noqa: BLE001 -- of a store or a broker; whatever it is, the partition waits; until=never
+            self._wait(one, error)
+        else:
+            self._rewind(one)
+            self._ready(one)
+
+    def _check(self, lane: Lane, partitions: int, first: int) -> None:
+        place, expected = lane.held.place, lane.held.cursor.next_offset
+        if lane.held.partitions != partitions:
+            raise PartitionQuarantined(
+                f"{place.topic} had {lane.held.partitions} partitions and has {partitions}: what is sent again may come to "
+                "another one than before. Give DebeziumPostgres another `incarnation`, or take PostgresInbox"
+            )
+        if expected is not None and first > expected:
+            raise PartitionQuarantined(
+                f"{place.topic}:{place.partition} begins at offset {first}: what was at {expected} was deleted before it had "
+                "its effect"
+            )
+
+    def _ready(self, one: Partition) -> None:
+        one.state = State.READY
+        if one.paused:
+            one.paused = False
+            self._consumer.resume(one.at)
+        self._dedup.goes_on(one.at)
+
+    def _rewind(self, one: Partition) -> None:
+        """Have the consumer read on where effects end. It stands behind what it has fetched, which may have had none."""
+        to = one.start if one.lane is None or one.lane.seek_to is None else one.lane.seek_to
+        if to is not None and self._consumer.assignment() is self._assignment:
+            self._consumer.seek(one.at, to)
+
+    async def _apply(self, one: Partition, records: Sequence[Record]) -> None:
+        lane = one.lane
+        if lane is None:
+            return
+        try:
+            await self._look_for_a_gap(one, lane, records)
+            lane.compare(records)
+            step = 1 if self._dedup.one_by_one else len(records)
+            for start in range(0, len(records), step):
+                began = self._clock.monotonic()
+                on = self._dedup.on(one.at.topic, one.at.partition)
+                batch = await lane.apply(records[start : start + step], on=on)
+                one.failures, one.moved = 0, True
+                self._dedup.applied(one.at, batch, self._clock.monotonic() - began)
+                if batch.stopped is not None:
+                    self._quarantine(one, stopped_because(batch.stopped, lane.explain))
+                    return
+        except PartitionQuarantined as error:
+            self._quarantine(one, str(error))
+        except Fenced as error:
+            self._wait(one, error, FENCED_SECONDS)
+        except HandlerFailed as failed:
+            self._handler_failed(one, lane, records, failed)
+        except Exception as error:  # noqa: BLE001 -- see `_take`; until=never
+            self._wait(one, error)
+
+    async def _look_for_a_gap(self, one: Partition, lane: Lane, records: Sequence[Record]) -> None:
+        """Offsets are missing where a topic is compacted, or behind a transaction; but also where retention was quicker."""
+        expected = lane.held.cursor.next_offset
+        if expected is not None and records[0].offset > expected:
+            first = (await self._consumer.beginning_offsets([one.at]))[one.at]
+            self._check(lane, lane.held.partitions, first)
+
+    def _handler_failed(
+        self, one: Partition, lane: Lane, records: Sequence[Record], failed: HandlerFailed
+    ) -> None:
+        poison = self._dedup.poison
+        self._rewind(one)
+        if poison is None:
+            self._failure = failed.cause
+            return
+        if failed.event is None:
+            for record in records:  # next time each by itself
+                lane.attempts.setdefault(record.offset, 0)
+        else:
+            offset = failed.event.record.offset
+            lane.attempts[offset] = lane.attempts.get(offset, 0) + 1
+            if lane.attempts[offset] >= poison.max_attempts:
+                lane.passed[offset] = failed.cause
+        self._pause(one)
+        one.failures += 1
+        one.state = State.WAITING
+        one.retry_at = self._clock.monotonic() + self._backoff(one)
+
+    def _wait(self, one: Partition, error: BaseException, seconds: float | None = None) -> None:
+        """Try again later, and take the partition anew then: its row says where to go on."""
+        self._rewind(one)
+        self._pause(one)
+        one.failures += 1
+        one.state, one.lane = State.WAITING, None
+        one.retry_at = self._clock.monotonic() + (self._backoff(one) if seconds is None else seconds)
+        self._dedup.waits(one.at, error)
+
+    def _quarantine(self, one: Partition, why: str) -> None:
+        self._pause(one)
+        one.state = State.QUARANTINED
+        self._dedup.quarantined(one.at, why)
+
+    def _pause(self, one: Partition) -> None:
+        """What nobody reads must not hold up the others' fetches."""
+        if self._consumer.assignment() is self._assignment and one.at not in self._consumer.paused():
+            one.paused = True
+            self._consumer.pause(one.at)
+
+    def _backoff(self, one: Partition) -> float:
+        return backoff_seconds(one.failures, base_seconds=0.05, cap_seconds=10.0, rng=self._rng)
+
+    async def _commit(self) -> None:
+        self._commit_at = self._clock.monotonic() + COMMIT_SECONDS
+        offsets = {}
+        for one in self._partitions.values():
+            if one.moved and one.lane is not None and one.lane.held.cursor.next_offset is not None:
+                offsets[one.at] = one.lane.held.cursor.next_offset
+                one.moved = False
+        if offsets and self._consumer.assignment() is self._assignment:
+            try:
+                await self._consumer.commit(offsets)
+            except Exception as error:  # noqa: BLE001 -- advice that did not arrive; until=never
+                self._dedup.commit_failed(error)
+
+    def _release(self) -> None:
+        if self._consumer.assignment() is self._assignment:
+            for one in self._partitions.values():
+                self._rewind(one)
+                if one.paused:
+                    self._consumer.resume(one.at)
+        self._partitions = {}
+        self._assignment = None
+
+
+def check_consumer(consumer: Any) -> None:
+    """Look whether a consumer can be attached to.
+
+    Raises:
+        ConfigError: It commits by itself, has no group, or is no consumer of aiokafka's.
+    """
+    if not all(hasattr(consumer, name) for name in ("getmany", "assignment", "seek", "commit")):
+        raise ConfigError(f"attach takes an AIOKafkaConsumer, not a {type(consumer).__name__}")
+    if getattr(consumer, "_enable_auto_commit", False):
+        raise ConfigError(
+            "the consumer commits by itself, before events had their effect: make it with enable_auto_commit=False"
+        )

@@ -1,0 +1,282 @@
+"""Effects in PostgreSQL: one row a partition, moved on in the transaction of the effects themselves.
+
+The rules, which hold whatever ends when:
+
+- A consumer that is given a partition adds one to the row's epoch and reads where to go on. Kafka's own offset is advice.
+- A batch's transaction ends with `UPDATE ... WHERE epoch = mine AND next_offset = expected`. When no row is met, somebody
+  else has taken the partition over, or what was thought to have failed was committed: everything is rolled back.
+- So what had its effect and where to go on are one fact, and no crash comes between them.
+- A consumer that was stopped in its transaction holds locks that its successor waits for: the server ends a transaction
+  that is idle for `takeover_seconds`.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from quickwins.core.clock import SystemClock
+from quickwins.core.errors import ConfigError, Rejected, needs_extra
+from quickwins.dedup._core.cursor import Cursor
+from quickwins.dedup._core.ledger import Ledger
+from quickwins.dedup.errors import Fenced
+from quickwins.dedup.stores import _saved
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from quickwins.core.clock import Clock
+
+SCHEMA = """
+CREATE SCHEMA IF NOT EXISTS quickwins;
+CREATE TABLE IF NOT EXISTS quickwins.dedup_cursors (
+    consumer_group text NOT NULL,
+    cluster text NOT NULL,
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    incarnation text NOT NULL,
+    partitions integer NOT NULL,
+    epoch bigint NOT NULL,
+    next_offset bigint,
+    transactions bigint NOT NULL DEFAULT 0,
+    state bytea NOT NULL,
+    moved_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (consumer_group, cluster, topic, partition)
+) WITH (fillfactor = 50);
+CREATE TABLE IF NOT EXISTS quickwins.dedup_transactions (
+    consumer_group text NOT NULL,
+    cluster text NOT NULL,
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    through bigint NOT NULL,
+    seen bytea NOT NULL,
+    PRIMARY KEY (consumer_group, cluster, topic, partition, through)
+);
+"""
+"""What `prepare` makes. `transactions` counts those that a partition has ever seen, `through` up to which of them a row tells."""
+
+_TAKE = """
+INSERT INTO quickwins.dedup_cursors AS mine (consumer_group, cluster, topic, partition, incarnation, partitions, epoch, state)
+VALUES ($1, $2, $3, $4, $5, $6, 1, $7)
+ON CONFLICT (consumer_group, cluster, topic, partition) DO UPDATE SET epoch = mine.epoch + 1
+RETURNING epoch, next_offset, incarnation, partitions, transactions, state
+"""
+_ANEW = """
+UPDATE quickwins.dedup_cursors SET incarnation = $5, partitions = $6, state = $7, transactions = 0
+WHERE consumer_group = $1 AND cluster = $2 AND topic = $3 AND partition = $4
+"""
+_FORGET = """
+DELETE FROM quickwins.dedup_transactions
+WHERE consumer_group = $1 AND cluster = $2 AND topic = $3 AND partition = $4
+"""
+_SEEN = """
+SELECT seen FROM quickwins.dedup_transactions
+WHERE consumer_group = $1 AND cluster = $2 AND topic = $3 AND partition = $4 ORDER BY through
+"""
+_BOUND = "SELECT set_config('idle_in_transaction_session_timeout', $1, true)"
+_MOVE = """
+WITH moved AS (
+    UPDATE quickwins.dedup_cursors
+    SET next_offset = $5, state = $6, transactions = $7, moved_at = now()
+    WHERE consumer_group = $1 AND cluster = $2 AND topic = $3 AND partition = $4
+      AND epoch = $8 AND next_offset IS NOT DISTINCT FROM $9
+    RETURNING 1
+), noted AS (
+    INSERT INTO quickwins.dedup_transactions (consumer_group, cluster, topic, partition, through, seen)
+    SELECT $1, $2, $3, $4, $7, $10 FROM moved WHERE length($10::bytea) > 0
+)
+SELECT count(*) FROM moved
+"""
+_PRUNE_EVERY = 64
+
+
+class Place(NamedTuple):
+    """Which row a partition has."""
+
+    group: str
+    cluster: str
+    topic: str
+    partition: int
+
+
+class Held:
+    """A partition that this consumer has taken. One batch at a time.
+
+    Attributes:
+        place: Which row.
+        epoch: Of the row since it was taken.
+        cursor: What is known; as in the row, but for a batch in progress.
+        partitions: How many partitions the topic had when the cursor was begun.
+        transactions: How many of the source's transactions it has seen, forgotten ones included.
+        batches: How many batches have had their effect.
+    """
+
+    __slots__ = ("batches", "cursor", "epoch", "partitions", "place", "transactions")
+
+    def __init__(self, place: Place, epoch: int, cursor: Cursor, partitions: int, transactions: int) -> None:
+        self.place = place
+        self.epoch = epoch
+        self.cursor = cursor
+        self.partitions = partitions
+        self.transactions = transactions
+        self.batches = 0
+
+
+class PostgresState:
+    """One row a partition in the database of the effects. Belongs to one event loop; needs a pool of at least one connection.
+
+    Attributes:
+        pool: Where the effects are, too.
+    """
+
+    def __init__(
+        self,
+        pool: Any,
+        *,
+        takeover_seconds: float = 30.0,
+        remembered_transactions: int = 100_000,
+        clock: Clock | None = None,
+    ) -> None:
+        """Nothing is connected to yet.
+
+        Args:
+            pool: An asyncpg pool, or a `GatedPool` around one; the caller's.
+            takeover_seconds: How long a transaction may do nothing, as that of a process that was stopped, before the server
+                ends it, 1 to 3,600. A handler that waits for something else than its database must take less.
+            remembered_transactions: How many of the source's transactions are remembered for each partition, at sixteen
+                bytes, 1,000 to 10 million. It must reach further back than a connector goes when it starts again, which is
+                what it sends in one `offset.flush.interval.ms`: an event from before them is quarantined.
+            clock: For waiting.
+
+        Raises:
+            ConfigError: An argument is out of its bounds.
+        """
+        if not 1 <= takeover_seconds <= 3_600:  # noqa: PLR2004 -- as documented; until=never
+            raise ConfigError(f"takeover_seconds must be 1 to 3600, not {takeover_seconds!r}")
+        if not 1_000 <= remembered_transactions <= 10_000_000:  # noqa: PLR2004 -- as documented; until=never
+            raise ConfigError(
+                f"remembered_transactions must be 1000 to 10000000, not {remembered_transactions!r}"
+            )
+        if not hasattr(pool, "acquire"):
+            raise ConfigError(
+                f"PostgresState takes an asyncpg pool or a GatedPool, not a {type(pool).__name__}"
+            )
+        self.pool = pool
+        self._takeover_seconds = takeover_seconds
+        self._remembered = remembered_transactions
+        self._clock = SystemClock() if clock is None else clock
+
+    def __repr__(self) -> str:
+        return f"<PostgresState takeover_seconds={self._takeover_seconds:g}>"
+
+    async def prepare(self) -> None:
+        """Make the tables where they are missing.
+
+        Raises:
+            ConfigError: The role may not; the message has the statements to run by somebody who may.
+        """
+        with needs_extra("dedup"):
+            import asyncpg
+        async with self.pool.acquire() as connection:
+            if await connection.fetchval("SELECT to_regclass('quickwins.dedup_transactions') IS NOT NULL"):
+                return
+            try:
+                # Two that do this at once would meet in the catalogue.
+                async with connection.transaction():
+                    await connection.execute("SELECT pg_advisory_xact_lock(hashtext('quickwins.dedup'))")
+                    await connection.execute(SCHEMA)
+            except asyncpg.InsufficientPrivilegeError as error:
+                raise ConfigError(
+                    f"the role may not make the tables of deduplication. Have them made by one that may:\n{SCHEMA}"
+                ) from error
+
+    async def take(self, place: Place, incarnation: str, partitions: int) -> Held:
+        """Take a partition over, and read where to go on.
+
+        Args:
+            place: Which row.
+            incarnation: Of the source; another one than before makes all that is known of its positions void.
+            partitions: How many the topic has; read again from `Held.partitions`.
+
+        Raises:
+            asyncpg.PostgresError: The database said no. A lock that a stopped consumer holds is waited for: at most
+                `takeover_seconds` and a moment.
+        """
+        fresh = _saved.dump(Cursor(Ledger(1)))
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute(f"SET LOCAL lock_timeout = '{self._takeover_seconds + 5:.3f}s'")
+            row = await connection.fetchrow(_TAKE, *place, incarnation, partitions, fresh)
+            ledger = Ledger(self._remembered)
+            state, transactions, known = row["state"], row["transactions"], row["partitions"]
+            if row["incarnation"] != incarnation:
+                await connection.execute(_ANEW, *place, incarnation, partitions, fresh)
+                await connection.execute(_FORGET, *place)
+                state, transactions, known = fresh, 0, partitions
+            for seen in await connection.fetch(_SEEN, *place):
+                ledger.load(seen["seen"])
+            ledger.trim()
+        cursor = _saved.load(state, ledger, row["next_offset"])
+        return Held(place, row["epoch"], cursor, known, transactions)
+
+    @asynccontextmanager
+    async def batch(self, held: Held) -> AsyncIterator[Any]:
+        """A transaction that moves the cursor on when the block ends, to where `held.cursor` is then.
+
+        When the block, the move or the commit raises, nothing had an effect, and the cursor is where it was. When the answer
+        to the commit was lost, that is not known: take the partition again, and its row decides.
+
+        Raises:
+            Fenced: Another consumer has taken the partition over.
+        """
+        cursor = held.cursor
+        mark = cursor.mark()
+        try:
+            async with self.pool.acquire() as connection, connection.transaction():
+                await connection.execute(_BOUND, f"{self._takeover_seconds * 1000:.0f}ms")
+                yield connection
+                await self._move(connection, held, mark.next_offset, mark.transactions)
+        except BaseException:
+            cursor.back(mark)
+            raise
+        held.transactions += len(cursor.ledger) - mark.transactions
+        held.batches += 1
+        cursor.ledger.trim()
+
+    def transient(self, error: BaseException) -> bool:
+        """Whether `error` says that the database was away, too busy or in conflict, which no event is to blame for."""
+        from asyncpg import exceptions as pg
+
+        return isinstance(
+            error,
+            (
+                pg.PostgresConnectionError,
+                pg.TransactionRollbackError,  # 40001, 40P01
+                pg.OperatorInterventionError,  # it shuts down, or somebody ended the session
+                pg.InsufficientResourcesError,
+                pg.IdleInTransactionSessionTimeoutError,
+                pg.LockNotAvailableError,
+                pg.InterfaceError,
+                Rejected,  # of the pool's gate
+            ),
+        )
+
+    async def _move(self, connection: Any, held: Held, expected: int | None, known: int) -> None:
+        cursor = held.cursor
+        total = held.transactions + len(cursor.ledger) - known
+        moved = await connection.fetchval(
+            _MOVE,
+            *held.place,
+            cursor.next_offset,
+            _saved.dump(cursor),
+            total,
+            held.epoch,
+            expected,
+            cursor.ledger.dump(known),
+        )
+        if not moved:
+            raise Fenced(
+                f"another consumer has taken {held.place.topic}:{held.place.partition} over since epoch {held.epoch}: "
+                "this batch was rolled back"
+            )
+        if held.batches % _PRUNE_EVERY == 0:
+            await connection.execute(f"{_FORGET} AND through < $5", *held.place, total - self._remembered)
