@@ -219,6 +219,7 @@ class GateShell:
             self._tell(self.core.cancel(waiter, now))
             raise
         if waiter.verdict is ADMITTED:
+            hold.tenant = waiter.tenant  # told apart no more, perhaps, since it came
             hold.counted = True
             hold.since = waiter.ended_at
             self._hold(hold)

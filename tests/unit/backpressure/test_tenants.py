@@ -8,7 +8,8 @@ import pytest
 
 from quickwins.backpressure import GateKind, RejectReason, Rule
 from quickwins.backpressure._core.gate import GateCore
-from quickwins.backpressure._core.tenants import ACTIVE_SECONDS, Tenants
+from quickwins.backpressure._core.line import Waiter
+from quickwins.backpressure._core.tenants import ACTIVE_SECONDS, Tenant, Tenants
 from quickwins.backpressure._core.verdict import ADMITTED
 
 
@@ -82,3 +83,39 @@ def test_a_share_is_kept_free_for_a_tenant_of_the_last_second_and_for_no_other(i
     answers = [core.ask(idle_seconds, math.inf, tenant=core.tenant("loud", idle_seconds)) for _ in range(4)]
     last = ADMITTED if idle_seconds else RejectReason.TENANT
     assert answers == [ADMITTED, ADMITTED, ADMITTED, last]
+
+
+def two_held_and_one_waiting() -> tuple[GateCore, Tenant, Waiter]:
+    """A full gate whose permits and line are all of one tenant."""
+    core = GateCore(Rule(GateKind.QUEUE, tenants=2), 2)
+    tenant = core.tenant("a", 0.0)
+    assert tenant is not None
+    assert [core.ask(0.0, tenant=tenant) for _ in range(2)] == [ADMITTED] * 2
+    waiter = core.ask(0.0, tenant=tenant)
+    assert isinstance(waiter, Waiter)
+    return core, tenant, waiter
+
+
+def test_when_tenants_are_told_apart_no_more_those_in_line_are_not_overtaken() -> None:
+    core, tenant, waiter = two_held_and_one_waiting()
+    core.reconfigure(Rule(GateKind.QUEUE), 0.01)
+    newcomer = core.ask(0.02, tenant=core.tenant("a", 0.02))
+    assert core.release(0.03, tenant=tenant) == [waiter]
+    assert core.release(0.04, tenant=tenant) == [newcomer]
+    assert [core.release(0.05), core.release(0.05), core.inflight] == [(), (), 0]
+
+
+def test_a_line_that_was_told_apart_may_be_left_when_it_is_no_more() -> None:
+    core, _, waiter = two_held_and_one_waiting()
+    core.reconfigure(Rule(GateKind.QUEUE), 0.01)
+    assert core.cancel(waiter, 0.02) == ()
+    assert (core.waiting, core.next_tick()) == (0, math.inf)
+
+
+def test_a_new_number_of_tenants_forgets_none_that_is_known() -> None:
+    core, tenant, _ = two_held_and_one_waiting()
+    for number in (5, 1):
+        core.reconfigure(Rule(GateKind.QUEUE, tenants=number), 0.01)
+        assert core.tenant("a", 0.02) is tenant
+    others = core.tenant("b", 0.02)
+    assert others is core.tenant("c", 0.02), "there is one place, and it is taken"

@@ -220,7 +220,7 @@ class GateCore:
         """Follow another rule. Permits in use stay in use, and waiters go on waiting, even where nobody new may."""
         self._follow(rule)
         for line in self._lines:
-            line.aim(rule.target_seconds)
+            line.follow(rule)
         return self._settle(now) if self.waiting else ()
 
     def close(self, now: float) -> Sequence[Waiter]:
@@ -266,8 +266,9 @@ class GateCore:
         self._room = rule.room(self.max_size)
         self._patience = math.ceil(1 / rule.floor) - 1 if rule.floor else math.inf
         self._protected = math.ceil(rule.floor * self._room)
-        if self._tenants is None or self._tenants.capacity != rule.tenants:
-            self._tenants = Tenants(rule.tenants) if rule.tenants else None
+        self._tenants = (self._tenants or Tenants(rule.tenants)) if rule.tenants else None
+        if self._tenants is not None:
+            self._tenants.capacity = rule.tenants
         self.tells_tenants = self._tenants is not None
 
     def _learn(
@@ -327,8 +328,7 @@ class GateCore:
                 return waiter, RejectReason.TENANT
             if own.outweighs(tenant):
                 return RejectReason.TENANT
-        learned = self.limit is not None and self.limit < self.max_size
-        return RejectReason.LIMIT if learned else QUEUE_FULL
+        return RejectReason.LIMIT if self.limit is not None and self.limit < self.max_size else QUEUE_FULL
 
     def _settle(self, now: float) -> list[Waiter]:
         """Bring lines that are not all empty in order.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from quickwins.backpressure._core.tenants import Tenant
     from quickwins.backpressure._core.verdict import Verdict
-    from quickwins.backpressure.rule import Priority, RejectReason
+    from quickwins.backpressure.rule import Priority, RejectReason, Rule
 
 
 class Waiter:
@@ -139,10 +139,14 @@ class Line:
             return next(iter(self._waiters)).since + target_seconds
         return self.above_since + interval_seconds
 
-    def aim(self, target_seconds: float) -> None:
-        """Follow another target."""
+    def follow(self, rule: Rule) -> None:
+        """Follow another rule. Where it tells tenants apart no more, all in line are served in the order of coming."""
         if self._waiters:
-            self.above_since = next(iter(self._waiters)).since + target_seconds
+            self.above_since = next(iter(self._waiters)).since + rule.target_seconds
+        if not rule.tenants:
+            for waiter in self._waiters:
+                waiter.tenant = None
+            self._by_tenant = {None: self._waiters.copy()} if self._waiters else {}
 
 
 def _inflight(tenant: Tenant | None) -> int:
