@@ -52,6 +52,22 @@ def test_prints_each_change_and_ends_after_the_given_number(
     ]
 
 
+def test_the_source_of_an_instances_setting_is_who_said_it(
+    quickwins: Call, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUICKWINS_BACKPRESSURE__PERCENT", "10")
+    instead_of_sleeping(monkeypatch, [edited(config, "threshold = 0.7", "threshold = 0.6")])
+
+    answer = quickwins("flags", "watch", "--count", "1")
+
+    assert [row[1:] for row in answer.rows] == [
+        [
+            *("backpressure", "10% (percent)", "10% (percent)", "quickwins.toml"),
+            "names.feed.threshold=0.6",
+        ]
+    ]
+
+
 def test_json_is_a_document_a_line(quickwins: Call, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     instead_of_sleeping(monkeypatch, [edited(config, "percent = 10", "killed = true\npercent = 10")])
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from quickwins.core.errors import ConfigError
 from quickwins.core.flags import Why
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from quickwins.core.flags import Snapshot
 
@@ -67,36 +67,16 @@ def _parse_value(text: str) -> object:
     return parsed["value"] if parsed.keys() == {"value"} else text
 
 
-def values(snapshot: Snapshot, section: str) -> dict[str, object]:
-    """The settings of a section, as JSON values, by key; the keys of tables are dotted."""
-    dumped = snapshot.settings.sections[section].model_dump(mode="json")
-    return dict(_flat(dumped, ""))
-
-
-def _flat(values: Mapping[str, Any], path: str) -> Iterator[tuple[str, object]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{path}{key}.")
-        else:
-            yield path + key, value
-
-
-def origin(snapshot: Snapshot, section: str, key: str) -> str:
-    """The source that decided a key, or `default`."""
-    return snapshot.settings.origin(section, key)
-
-
 def differences(old: Snapshot, new: Snapshot) -> list[Difference]:
     """What changed, one entry for each section."""
     found = []
     for section in new.settings.sections:
-        before, after = values(old, section), values(new, section)
-        keys = sorted(before.keys() | after.keys())
-        changes = {key: after.get(key) for key in keys if before.get(key) != after.get(key)}
+        changed = new.settings.changes(section, old.settings)
         was, now = (str(one.flags[section]) if section in one.flags else "" for one in (old, new))
-        if not changes and was == now:
+        if not changed and was == now:
             continue
-        source = new.origin(section) if now else origin(new, section, next(iter(changes)))
+        source = new.decider(section, old)
+        changes = {key: changed[key][1] for key in sorted(changed)}
         found.append(Difference(section, was, now, source, changes))
     return found
 
@@ -121,11 +101,11 @@ def obstacles(
     found = []
     state = snapshot.flags[feature]
     for key, value in fields.items():
-        layer = origin(snapshot, feature, key)
+        layer = snapshot.settings.origin(feature, key)
         if layer in {file, "default"} or (key == "killed" and value is True):
             continue
         setting = spell(layer, f"{feature}.{key}")
-        held = json.dumps(values(snapshot, feature).get(key))
+        held = json.dumps(snapshot.settings.values(feature).get(key))
         found.append(
             f"{feature}.{key} is overridden: {layer} says {setting}={held}, which is stronger than the file"
         )

@@ -6,7 +6,6 @@ import typer
 
 from quickwins.cli._configuration import Configuration, flag_settings
 from quickwins.cli.exit_codes import ExitCode
-from quickwins.cli.flags._explain import origin, values
 from quickwins.cli.options import ConfigOption, JsonOption
 from quickwins.cli.output import note, print_json, print_table
 from quickwins.core.clock import SystemClock
@@ -42,7 +41,8 @@ def show(
     else:
         state = ("state", str(snapshot.flags[feature]), snapshot.origin(feature))
         settings = [
-            (key, value, origin(snapshot, feature, key)) for key, value in values(snapshot, feature).items()
+            (key, value, snapshot.settings.origin(feature, key))
+            for key, value in snapshot.settings.values(feature).items()
         ]
         print_table(("setting", "value", "source"), [state, *settings])
     if refused := configuration.refused():
@@ -51,7 +51,7 @@ def show(
 
 
 def _row(snapshot: Snapshot, feature: str) -> list[object]:
-    known = values(snapshot, feature)
+    known = snapshot.settings.values(feature)
     state = str(snapshot.flags[feature])
     return [feature, state, snapshot.origin(feature), *(known[key] for key in FlagSettings.model_fields)]
 
@@ -64,7 +64,7 @@ def _document(snapshot: Snapshot, feature: str) -> dict[str, object]:
         "why": state.why,
         "source": snapshot.origin(feature),
         "settings": {
-            key: {"value": value, "source": origin(snapshot, feature, key)}
-            for key, value in values(snapshot, feature).items()
+            key: {"value": value, "source": snapshot.settings.origin(feature, key)}
+            for key, value in snapshot.settings.values(feature).items()
         },
     }

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from quickwins.cli._configuration import Configuration, known_flag
-from quickwins.cli.flags._explain import obstacles, parse_assignments, values
+from quickwins.cli.flags._explain import obstacles, parse_assignments
 from quickwins.cli.options import ConfigOption, FeatureArgument, JsonOption
 from quickwins.cli.output import note, print_json, print_table
 from quickwins.core.clock import SystemClock
@@ -119,8 +119,8 @@ def _report(
     if new is not None:
         warnings += obstacles(new, feature, fields, file=str(configuration.path), spell=configuration.spell)
     warnings += _record(configuration, feature, snapshots, fields, written.where)
-    before = {} if old is None else values(old, feature)
-    after = dict(fields) if new is None else values(new, feature)
+    before = {} if old is None else old.settings.values(feature)
+    after = dict(fields) if new is None else new.settings.values(feature)
     states = (UNKNOWN if old is None else str(old.flags[feature]), _state_after(new, feature))
     if as_json:
         document = {

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 
+from quickwins.core.config._layer import Layer
 from quickwins.core.config._mistakes import mistakes
 from quickwins.core.config._section import INSTANCES, AnyLayerWins, Section
 from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from quickwins.core.config._layer import Layer
+    from collections.abc import Iterator, Mapping, Sequence
 
 _BOOL: TypeAdapter[bool] = TypeAdapter(bool)
 _S = TypeVar("_S", bound=Section)
@@ -41,6 +40,19 @@ class Settings:
         inherited = f"{section}.{rest.rpartition('.')[2]}" if table == INSTANCES else ""
         return self.origins.get(f"{section}.{key}") or self.origins.get(inherited, "default")
 
+    def values(self, section: str) -> dict[str, object]:
+        """What `section` says, as JSON values by dotted key."""
+        return dict(_flat(self.sections[section].model_dump(mode="json"), ""))
+
+    def changes(self, section: str, before: Settings) -> dict[str, tuple[object, object]]:
+        """The value `before` and the value now, by dotted key of `section`, where they differ.
+
+        An instance without a table of its own has its section's values: a table that says the same changes nothing.
+        """
+        old, new = before.values(section), self.values(section)
+        pairs = {key: (_value(old, key), _value(new, key)) for key in {**new, **old}}
+        return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
     def section(self, name: str, model: type[_S]) -> _S:
         """The section `name`, as the type its owner declared.
 
@@ -51,6 +63,19 @@ class Settings:
         if not isinstance(found, model):
             raise ConfigError(f"no section [{name}] of type {model.__name__}; known: {sorted(self.sections)}")
         return found
+
+
+def _flat(values: Mapping[str, Any], path: str) -> Iterator[tuple[str, object]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{path}{key}.")
+        else:
+            yield path + key, value
+
+
+def _value(values: Mapping[str, object], key: str) -> object:
+    table, _, rest = key.partition(".")
+    return values.get(key, values.get(rest.rpartition(".")[2]) if table == INSTANCES else None)
 
 
 def resolve(layers: Sequence[Layer], sections: Mapping[str, type[Section]]) -> Settings:
@@ -73,7 +98,11 @@ def resolve(layers: Sequence[Layer], sections: Mapping[str, type[Section]]) -> S
         for key, info in model.model_fields.items():
             if AnyLayerWins in info.metadata:
                 _any_layer(merged, origins, layers, name, key)
-    whole = root.model_validate(merged)
+    try:
+        whole = root.model_validate(merged)
+    except ValidationError:  # each layer is right by itself, and two of them contradict each other
+        together = Layer(" and ".join(layer.name for layer in layers), merged, may_hold_secrets=True)
+        raise ConfigError("\n".join(mistakes(together, root, sections))) from None
     return Settings(whole.service, {name: getattr(whole, name) for name in sections}, origins)
 
 

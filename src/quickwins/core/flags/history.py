@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from quickwins.core.flags.snapshot import Snapshot
 
 FOLD_SECONDS = 120.0
-"""Twice the longest poll interval: a process that sees a switch later than this was not looking when it happened."""
+"""More than it takes Kubernetes to bring a ConfigMap to every node, and the longest poll interval besides: a process that
+sees a switch later than this was not looking when it happened."""
 
 _IN_THE_STATE = {"enabled", "percent", "killed"}
 _TEXTS = ("event", "service", "feature", "old", "new", "source", "digest")
@@ -62,17 +63,14 @@ class Change:
 
 def change_fields(feature: str, old: Snapshot, new: Snapshot) -> dict[str, object]:
     """What is said of `feature`'s change, in events and in the audit file: its state, and the settings that differ."""
-    before, after = (one.settings.sections[feature].model_dump(mode="json") for one in (old, new))
-    keys = [key for key in after if before[key] != after[key]]
-    others = [key for key in keys if key not in _IN_THE_STATE]
-    source = new.origin(feature)
-    if others and old.flags[feature] == new.flags[feature]:
-        source = new.settings.origins.get(f"{feature}.{others[0]}", source)
+    changes = new.settings.changes(feature, old.settings)
+    others = {key: pair for key, pair in changes.items() if key not in _IN_THE_STATE}
+    was, now = ([f"{key}={json.dumps(pair[at])}" for key, pair in others.items()] for at in (0, 1))
     return {
         "feature": feature,
-        "old": " ".join([str(old.flags[feature]), *(f"{key}={json.dumps(before[key])}" for key in others)]),
-        "new": " ".join([str(new.flags[feature]), *(f"{key}={json.dumps(after[key])}" for key in others)]),
-        "source": source,
+        "old": " ".join([str(old.flags[feature]), *was]),
+        "new": " ".join([str(new.flags[feature]), *now]),
+        "source": new.decider(feature, old),
         "version": new.version,
         "digest": new.digest,
     }

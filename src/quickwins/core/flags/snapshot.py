@@ -76,3 +76,13 @@ class Snapshot:
             if found := self.settings.origins.get(f"{feature}.{key}"):
                 return found
         return "default"
+
+    def decider(self, section: str, old: Snapshot) -> str:
+        """The source that decided what is different in `section` since `old`.
+
+        That is the flag's state; where that is the same, the first key that has another value.
+        """
+        changed = next(iter(self.settings.changes(section, old.settings)), None)
+        if section in self.flags and (changed is None or self.flags[section] != old.flags[section]):
+            return self.origin(section)
+        return self.settings.origin(section, changed or "")
