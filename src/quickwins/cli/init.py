@@ -4,6 +4,7 @@ import os
 import textwrap
 from collections.abc import Iterator, Mapping
 from importlib.metadata import requires
+from pathlib import Path
 from typing import Annotated
 
 import tomlkit
@@ -16,9 +17,11 @@ from quickwins.cli.options import ConfigOption
 from quickwins.cli.output import note
 from quickwins.core.config import ENV_PREFIX, Section
 from quickwins.core.errors import ConfigError
-from quickwins.core.flags import FlagSettings
+from quickwins.core.flags import FlagSettings, SourceError
 from quickwins.core.flags.loading import config_path
-from quickwins.core.flags.truncation import COMPLETE
+from quickwins.core.flags.text import parsed, writable
+from quickwins.core.flags.truncation import COMPLETE, Good
+from quickwins.core.flags.writer import replace_whole
 from quickwins.facade import SECTIONS
 
 EXAMPLE = "Example: quickwins init && quickwins doctor"
@@ -45,18 +48,33 @@ def init(
     Every feature that is installed is in it, switched off, with each of its settings in a comment: the default, and what it does.
     """
     path = config_path(config, os.environ)
-    text = starter(path.absolute().parent.name, missing_extras())
+    # What the folder's name has of bytes that are no text is no name for a service.
+    service = path.absolute().parent.name.encode(errors="replace").decode()
+    text = starter(service, missing_extras())
     if stdout:
         print(text, end="")
         return
+    data = text.encode()
+    writable(data, str(path), _followed_now(path) if force else None)
     try:
-        with path.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(text)
+        if force and path.exists():
+            replace_whole(path.resolve(), data)
+        else:
+            with path.open("xb") as file:
+                file.write(data)
     except FileExistsError:
         raise ConfigError(f"{path} is there already: --force replaces it, --stdout prints instead") from None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     note(f"{path}: written; turn a feature on with `quickwins flags set FEATURE enabled=true`")
+
+
+def _followed_now(path: Path) -> Good | None:
+    """What running processes follow, as far as the file says; `None`: nothing that can be read."""
+    try:
+        return parsed(path.read_bytes(), str(path))[0]
+    except (OSError, SourceError):
+        return None
 
 
 def missing_extras() -> set[str]:

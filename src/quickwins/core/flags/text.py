@@ -65,6 +65,18 @@ def followed(data: bytes, name: str, good: Good | None) -> tuple[Good, Layer]:
     return new, layer
 
 
+def writable(data: bytes, name: str, good: Good | None) -> Layer:
+    """What a file will say that is to be written, in the place of `good` if that is not `None`.
+
+    Raises:
+        ConfigError: Processes that are running would refuse it.
+    """
+    try:
+        return followed(data, name, good)[1]
+    except SourceError as error:
+        raise ConfigError(f"{error}; running processes would refuse it, so nothing was written") from None
+
+
 def kills_of(data: bytes, name: str) -> frozenset[str]:
     """The features that a file kills, whatever else it says."""
     try:

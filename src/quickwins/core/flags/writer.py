@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any
 from quickwins.core.config import Layer, resolve
 from quickwins.core.errors import ConfigError
 from quickwins.core.flags._edit import edited, key_path, killed, nested
-from quickwins.core.flags.errors import SourceError
-from quickwins.core.flags.text import followed, kills_of, parsed
+from quickwins.core.flags.text import kills_of, parsed, writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,14 +104,9 @@ class FlagWriter:
                 new = edited(old.text, feature, given).encode()
             except ConfigError as error:
                 raise ConfigError(f"{name}: {error}") from None
-            try:
-                _, layer = followed(new, name, old)
-            except SourceError as error:
-                raise ConfigError(
-                    f"{error}; running processes would refuse it, so nothing was written"
-                ) from None
+            layer = writable(new, name, old)
             settings = resolve([layer], self._sections)
-            _replace(target, new)
+            replace_whole(target, new)
         return Written(settings, name)
 
     def kill(self, feature: str) -> Written:
@@ -137,7 +131,7 @@ class FlagWriter:
                     f"{name} cannot be edited, nothing was written: put `[{feature}]` and `killed = true` below it into "
                     "the file by hand"
                 )
-            _replace(target, new)
+            replace_whole(target, new)
         try:
             settings = resolve([parsed(new, name)[1]], self._sections)
         except ConfigError:
@@ -243,8 +237,12 @@ def _give_to(file: int, old: os.stat_result, target: Path) -> None:
                 ) from None
 
 
-def _replace(target: Path, data: bytes) -> None:
-    """Replace `target` in one step; readers see the old text or the new one, also across a crash."""
+def replace_whole(target: Path, data: bytes) -> None:
+    """Replace `target`, which is there, in one step; readers see the old text or the new one, also across a crash.
+
+    Raises:
+        WriteError: The folder cannot be written, or who could read the file no longer could.
+    """
     old = target.stat()
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
