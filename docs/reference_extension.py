@@ -2,6 +2,7 @@
 
 - An `Example:` is code, and is shown as code.
 - A default that is a name (`target_seconds=_RULE.target_seconds`) is shown as the value that a caller gets.
+- What each knob of a rule does is in its docstring at run time.
 - An enumeration's members are shown although they have no docstrings: their values are what users read and write.
 """
 
@@ -39,7 +40,9 @@ class ReferenceExtension(griffe.Extension):
                 parameter.default = repr(defaults[parameter.name].default)
 
     def on_class(self, *, cls: griffe.Class, **_: Any) -> None:
-        """Give an enumeration's members docstrings."""
+        """Give an enumeration's members docstrings, and a rule the one with its knobs."""
+        if any(str(base) == "Checked" for base in cls.bases) and cls.docstring is not None:
+            cls.docstring.value = inspect.getdoc(_found(cls.path)) or ""
         if any(str(base).endswith("Enum") for base in cls.bases):
             for member in cls.attributes.values():
                 if member.docstring is None and member.name.isupper():

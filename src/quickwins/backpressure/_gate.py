@@ -51,13 +51,13 @@ class GateOptions(ShellOptions, total=False):
     """What every kind of gate takes, as keywords; and with a `size` what `ShellOptions` says.
 
     Attributes:
-        reserved_critical: The share of permits that only critical work may take; 0 (the default): none.
-        reserved_normal: The share of permits that sheddable work may not take, 0.1 by default; 0: none.
-        floor: The share of handed-over permits that waiting lower priorities get at least, 0.05 by default; 0: none.
-        tenants: How many tenants share fairly, at most 1,000; 0 (the default): tenants are not told apart.
-        nested: What a task that holds a permit is told when it wants another one that is not free; `refuse` by default.
-        shadow: Count what would be refused, and refuse nothing; false by default.
-        retry_after_seconds: What the refused are told to wait, on average; 1.0 by default.
+        reserved_critical: `Rule` says what this and those below do, what they may be, and are by default.
+        reserved_normal: See `Rule`.
+        floor: See `Rule`.
+        tenants: See `Rule`.
+        nested: See `Rule`.
+        shadow: See `Rule`.
+        retry_after_seconds: See `Rule`.
         size: How many permits there are. It binds the gate; leave it out for a gate that a `GatedPool` will bind.
     """
 
@@ -106,7 +106,7 @@ class Gate:
         and the spare connections serve nobody under overload.
 
         Args:
-            threshold: Above 0, at most 1; 1.0 never refuses.
+            threshold: See `Rule`.
             options: What every gate takes, such as `size` and `name`: see `GateOptions`.
 
         Raises:
@@ -129,9 +129,9 @@ class Gate:
         until the line is empty the newest is served first, and callers that have waited for the target are refused.
 
         Args:
-            target_seconds: The wait that is fine, and the longest one under overload; above 0, at most an hour.
-            interval_seconds: How long a burst may last before it is overload; above 0, at most an hour.
-            queue_size: How many may wait; 0: twice the number of permits.
+            target_seconds: See `Rule`.
+            interval_seconds: See `Rule`.
+            queue_size: See `Rule`.
             options: What every gate takes, such as `size` and `name`: see `GateOptions`.
 
         Raises:
@@ -165,10 +165,10 @@ class Gate:
         until the line is empty the newest is served first, and callers that have waited for the target are refused.
 
         Args:
-            target_seconds: The wait that is fine, and the longest one under overload; above 0, at most an hour.
-            interval_seconds: How long a burst may last before it is overload; above 0, at most an hour.
-            queue_size: How many may wait; 0: twice the number of permits.
-            min_limit: The fewest permits that it comes down to, at least 1; the most is all of them.
+            target_seconds: See `Rule`.
+            interval_seconds: See `Rule`.
+            queue_size: See `Rule`.
+            min_limit: See `Rule`.
             options: What every gate takes, such as `size` and `name`: see `GateOptions`.
 
         Raises:

@@ -79,15 +79,16 @@ class Rule(Checked):
     )
     target_seconds: float = knob(
         0.05,
-        gt=0,
-        le=3600,
+        ge=0.001,
+        le=30,
         words="The wait in line that is fine, and the longest one under overload. 0.05 suits statements of up to some "
-        "20 ms; choose no less than a permit is held for, on average. The queue and adaptive gates read it.",
+        "20 ms; choose no less than a permit is held for, on average. Half a minute at most: callers have gone by then. The "
+        "queue and adaptive gates read it.",
     )
     interval_seconds: float = knob(
         0.5,
-        gt=0,
-        le=3600,
+        ge=0.001,
+        le=300,
         words="How long the oldest in line must have waited for more than the target before that is overload: bursts "
         "shorter than this are absorbed. Ten targets leave room for a few rounds of service. The queue and adaptive gates "
         "read it.",
@@ -122,9 +123,10 @@ class Rule(Checked):
     floor: float = knob(
         0.05,
         ge=0,
-        lt=1,
+        le=0.5,
         words="The share of permits handed to the line that waiting work of a lower priority gets at least: with 0.05 it "
-        "has one of any twenty, whatever is more important. Off value: 0, and then it may starve.",
+        "has one of any twenty, whatever is more important. With more than half it would come first. Off value: 0, and then "
+        "it may starve.",
     )
     tenants: int = knob(
         0,
@@ -145,8 +147,8 @@ class Rule(Checked):
     )
     retry_after_seconds: float = knob(
         1.0,
-        gt=0,
-        le=3600,
+        ge=0.01,
+        le=60,
         words="What a refused caller is told to wait, on average; each is told something between half and one and a half "
         "times as much, so that they don't come back together.",
     )

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field, model_validator
 
 from quickwins.backpressure.rule import GateKind, Nested, Rule
-from quickwins.core.config import Number, Section, setting
+from quickwins.core.config import Number, Section, Whole, setting
 from quickwins.core.flags import FlagSettings
 
 
@@ -19,12 +19,12 @@ class PoolSettings(Section):
     threshold: Number = setting(Rule, "threshold")
     target_seconds: Number = setting(Rule, "target_seconds")
     interval_seconds: Number = setting(Rule, "interval_seconds")
-    queue_size: int = setting(Rule, "queue_size")
-    min_limit: int = setting(Rule, "min_limit")
+    queue_size: Whole = setting(Rule, "queue_size")
+    min_limit: Whole = setting(Rule, "min_limit")
     reserved_critical: Number = setting(Rule, "reserved_critical")
     reserved_normal: Number = setting(Rule, "reserved_normal")
     floor: Number = setting(Rule, "floor")
-    tenants: int = setting(Rule, "tenants")
+    tenants: Whole = setting(Rule, "tenants")
     nested: Nested = setting(Rule, "nested")
     shadow: bool = setting(Rule, "shadow")
     retry_after_seconds: Number = setting(Rule, "retry_after_seconds")
@@ -40,7 +40,7 @@ class BackpressureSettings(PoolSettings, FlagSettings):
 
     env_aliases: ClassVar[Mapping[str, str]] = {"DB_POOL_BACKPRESSURE_THRESHOLD": "threshold"}
 
-    replicas: int = Field(
+    replicas: Whole = Field(
         default=1,
         ge=1,
         le=100_000,

@@ -11,8 +11,9 @@ takes cannot differ. Nothing here imports pydantic: a feature that is built by h
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from enum import Enum
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from quickwins.core.errors import ConfigError
@@ -105,6 +106,18 @@ class Checked:
     """
 
     __slots__ = ()
+
+    def __init_subclass__(cls) -> None:
+        """Put the words of its knobs into its docstring, for `help` and the reference."""
+        made = {name: one for name, one in vars(cls).items() if isinstance(one, Field)}
+        words = [
+            f"    {name}: {one.words} Allowed is {one.allowed}; {one.default!s} by default."
+            for name, one in ((name, field.metadata.get(_KEY)) for name, field in made.items())
+            if one is not None
+        ]
+        if words and cls.__doc__:
+            head, _, rest = cleandoc(cls.__doc__).partition("\n\nAttributes:\n")
+            cls.__doc__ = "\n".join([head, "", "Attributes:", *words, rest]).rstrip()
 
     def __post_init__(self) -> None:
         for name, one in knobs(self).items():

@@ -44,8 +44,8 @@ class Sampling(Checked):
     )
     slow_ms: float = knob(
         1_000.0,
-        ge=0.0,
-        le=86_400_000.0,
+        ge=10.0,
+        le=3_600_000.0,
         words="A record whose `duration_ms` is at least this many milliseconds is always kept.",
     )
 

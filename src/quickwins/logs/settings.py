@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-from quickwins.core.config import Number, setting
+from quickwins.core.config import Number, Whole, setting
+from quickwins.core.errors import ConfigError
 from quickwins.core.flags import SwitchSettings
 from quickwins.logs._instance import INSTANCE
 from quickwins.logs._sampling import Sampling
-from quickwins.logs.redaction import MIN_KEY_BYTES
+from quickwins.logs.redaction import MIN_KEY_BYTES, Redaction
 from quickwins.logs.sink._buffering import Buffering
 
 
@@ -23,8 +24,8 @@ class LogsSettings(SwitchSettings):
     output: str = Field(
         default="stdout",
         min_length=1,
-        description="Where lines go: stdout, stderr, or the path of a file, which may be rotated by others. Read at the "
-        "start.",
+        description="Where lines go: stdout, stderr, or the path of a file, with a folder or an ending in it, which may be "
+        "rotated by others. Read at the start.",
     )
     keep: tuple[str, ...] = Field(
         default=(),
@@ -38,7 +39,7 @@ class LogsSettings(SwitchSettings):
         "machine's name and the process's number. Keep {pid} in it where processes fork or share this file. Off value: empty. "
         "Read at the start.",
     )
-    queue_max_bytes: int = setting(Buffering, "max_bytes")
+    queue_max_bytes: Whole = setting(Buffering, "max_bytes")
     redact_keys: tuple[str, ...] = Field(
         default=(),
         description="Names whose values are never shown, at any depth, besides those that are known.",
@@ -53,6 +54,21 @@ class LogsSettings(SwitchSettings):
         description="With it, e-mail addresses and phone numbers become pseudonyms that stay the same; from "
         "QUICKWINS_LOGS__PSEUDONYM_KEY only. Absent: they are left out.",
     )
-    sample_first: int = setting(Sampling, "first")
-    sample_every: int = setting(Sampling, "every")
+    sample_first: Whole = setting(Sampling, "first")
+    sample_every: Whole = setting(Sampling, "every")
     slow_ms: Number = setting(Sampling, "slow_ms")
+
+    @field_validator("output")
+    @classmethod
+    def _no_word(cls, output: str) -> str:
+        if output not in {"stdout", "stderr"} and not {"/", "."} & {*output}:  # such as STDOUT, - or none
+            raise ValueError("Input should be stdout, stderr, or a path with a folder or an ending in it")
+        return output
+
+    @model_validator(mode="after")
+    def _can_be_redacted(self) -> Self:
+        try:
+            Redaction.strict(keys=self.redact_keys, safe_keys=self.safe_keys)
+        except ConfigError as error:
+            raise ValueError(f"redact_{error}" if str(error).startswith("keys ") else str(error)) from None
+        return self

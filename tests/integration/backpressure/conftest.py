@@ -65,7 +65,7 @@ def patient(**options: Any) -> Gate:
     """
     return Gate.queue(
         **{
-            "target_seconds": 60.0,
+            "target_seconds": 30.0,
             "interval_seconds": 60.0,
             "queue_size": 1_000,
             "nested": Nested.ALLOW,
@@ -153,7 +153,7 @@ def made(over: Over, registry: CollectorRegistry) -> Callable[[asyncpg.Pool], Su
         if over is Over.QUEUE:
             return Subject(over, gated_over(pool, gate=patient(), registry=registry), pool)
         if over is Over.ADAPTIVE:
-            gate = Gate.adaptive(target_seconds=60, interval_seconds=600, queue_size=100, nested=Nested.ALLOW)
+            gate = Gate.adaptive(target_seconds=30, interval_seconds=300, queue_size=100, nested=Nested.ALLOW)
             return Subject(over, gated_over(pool, gate=gate, registry=registry), pool)
         threshold = 1.0 if over is Over.ONE else 0.999
         gated = gated_over(pool, threshold, flag=flag(registry, on=over is not Over.OFF), registry=registry)

@@ -314,7 +314,7 @@ async def test_a_request_with_no_time_left_is_not_put_in_line() -> None:
 
 @pytest.mark.parametrize("where", ["at the door", "inside", "in a block of its own"])
 async def test_a_deadline_that_passes_in_line_is_the_same_refusal_wherever_the_line_is(where: str) -> None:
-    gate = Gate.queue(target_seconds=60, interval_seconds=600, size=1, name="x", registry=CollectorRegistry())
+    gate = Gate.queue(target_seconds=30, interval_seconds=300, size=1, name="x", registry=CollectorRegistry())
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if where == "in a block of its own":

@@ -84,7 +84,7 @@ async def test_a_change_of_the_file_reaches_the_pool_at_the_next_poll(tmp_path: 
 
 
 async def test_the_kind_of_gate_changes_live_while_callers_wait(tmp_path: Path, pools: Pools) -> None:
-    queued = CONFIG + 'gate = "queue"\ntarget_seconds = 60\ninterval_seconds = 60\n'
+    queued = CONFIG + 'gate = "queue"\ntarget_seconds = 30\ninterval_seconds = 60\n'
     qw = loaded(tmp_path, queued)
     feed, search = qw.pool(await pools(2), name="feed"), qw.pool(await pools(2), name="search")
     assert (feed.stats().gate, search.stats().gate) == (GateKind.QUEUE, GateKind.THRESHOLD)

@@ -368,7 +368,7 @@ async def test_a_calls_deadline_is_known_to_the_gates_below_and_to_no_other_call
 
 
 async def test_a_deadline_that_passes_in_a_line_inside_is_a_refusal_too() -> None:
-    gate = Gate.queue(target_seconds=60, interval_seconds=600, size=1, name="x", registry=CollectorRegistry())
+    gate = Gate.queue(target_seconds=30, interval_seconds=300, size=1, name="x", registry=CollectorRegistry())
 
     async def answer(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
         async with deadline(0.2), gate.permit():
@@ -381,7 +381,7 @@ async def test_a_deadline_that_passes_in_a_line_inside_is_a_refusal_too() -> Non
 
 
 async def test_a_deadline_that_passes_in_line_at_the_edge_is_no_error_of_the_service() -> None:
-    gate = Gate.queue(target_seconds=60, interval_seconds=600)
+    gate = Gate.queue(target_seconds=30, interval_seconds=300)
     gate.bind(1, registry=CollectorRegistry())
     interceptor = BackpressureInterceptor(gate=gate)
     async with serving(interceptor, one=grpc.unary_unary_rpc_method_handler(unary_unary)) as channel:

@@ -30,7 +30,7 @@ from tests.integration.backpressure.conftest import Pools, all_is_back, gated_ov
 
 pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
 
-CALM: dict[str, Any] = {"target_seconds": 60.0, "interval_seconds": 600.0, "nested": Nested.ALLOW}
+CALM: dict[str, Any] = {"target_seconds": 30.0, "interval_seconds": 300.0, "nested": Nested.ALLOW}
 GATES: dict[str, Callable[..., Gate]] = {
     "off": lambda **o: Gate.queue(**CALM, **o),
     "threshold": lambda **_: Gate.threshold(0.999, nested=Nested.ALLOW),

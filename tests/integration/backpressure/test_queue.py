@@ -41,7 +41,7 @@ async def in_line(gated: GatedPool, number: int = 1, **options: Any) -> list[asy
 
 
 async def test_every_connection_is_used_and_the_rest_is_served_in_its_turn(pools: Pools) -> None:
-    gated = gated_over(await pools(4), gate=Gate.queue(target_seconds=60, interval_seconds=60, queue_size=46))
+    gated = gated_over(await pools(4), gate=Gate.queue(target_seconds=30, interval_seconds=60, queue_size=46))
     answers = await asyncio.gather(*(gated.fetchval("SELECT $1::int", n) for n in range(50)))
     assert answers == list(range(50))
     stats = gated.stats()
@@ -221,14 +221,14 @@ async def test_closing_fails_the_line_first_and_waits_for_holders(pools: Pools) 
 async def test_a_rule_makes_and_another_changes_the_gate_while_permits_are_out_and_callers_wait(
     pools: Pools,
 ) -> None:
-    rule = Rule(GateKind.QUEUE, target_seconds=60, interval_seconds=60, queue_size=3, nested=Nested.ALLOW)
+    rule = Rule(GateKind.QUEUE, target_seconds=30, interval_seconds=60, queue_size=3, nested=Nested.ALLOW)
     gated = GatedPool(await pools(2), gate=Gate(rule), registry=CollectorRegistry())
     held = [await gated.acquire() for _ in range(2)]
     waiters = await in_line(gated, 3)
     with pytest.raises(PoolExhausted) as caught:
         await gated.acquire()
     assert caught.value.reason is RejectReason.QUEUE_FULL
-    gated.reconfigure(Rule(threshold=0.5, target_seconds=60, interval_seconds=60, nested=Nested.ALLOW))
+    gated.reconfigure(Rule(threshold=0.5, target_seconds=30, interval_seconds=60, nested=Nested.ALLOW))
     assert (gated.stats().gate, gated.stats().limit, gated.stats().waiting) == (GateKind.THRESHOLD, 1, 3)
     with pytest.raises(PoolExhausted) as caught:
         await gated.acquire()

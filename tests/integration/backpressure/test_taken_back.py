@@ -65,7 +65,7 @@ async def test_a_block_whose_connection_has_left_gives_its_permit_back_once(
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_waiter_is_served_when_a_holder_closes_its_connection(pools: Pools, way: Way) -> None:
     gated = gated_over(
-        await pools(1), gate=Gate.queue(target_seconds=60.0, interval_seconds=60.0, queue_size=10)
+        await pools(1), gate=Gate.queue(target_seconds=30.0, interval_seconds=60.0, queue_size=10)
     )
     connection = await gated.acquire()
 
@@ -108,7 +108,7 @@ async def test_a_connection_lost_in_its_block_is_a_failure_for_an_adaptive_gate_
     pools: Pools,
 ) -> None:
     gated = gated_over(
-        await pools(8), gate=Gate.adaptive(target_seconds=60.0, interval_seconds=600.0, queue_size=100)
+        await pools(8), gate=Gate.adaptive(target_seconds=30.0, interval_seconds=300.0, queue_size=100)
     )
     before = gated.stats().limit
     assert before is not None

@@ -51,7 +51,7 @@ class Service:
         self.may_answer = asyncio.Event()
         self.bodies: list[bytes] = []
         self.gate = Gate.queue(
-            size=1, name="door", target_seconds=60, interval_seconds=60, registry=CollectorRegistry()
+            size=1, name="door", target_seconds=30, interval_seconds=60, registry=CollectorRegistry()
         )
         self.app = BackpressureMiddleware(self, gate=self.gate)
 
@@ -167,7 +167,7 @@ async def test_a_client_s_deadline_is_read_on_the_clock_that_the_gate_reads() ->
     clock, refused = FakeClock(), Client(body(b""))
     service = Service()
     gate = Gate.queue(
-        size=1, name="door", target_seconds=60, interval_seconds=60, clock=clock, registry=CollectorRegistry()
+        size=1, name="door", target_seconds=30, interval_seconds=60, clock=clock, registry=CollectorRegistry()
     )
     app = BackpressureMiddleware(service, gate=gate, deadline_header="timeout", clock=clock)
     scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/", "headers": [(b"timeout", b"0")]}

@@ -17,7 +17,7 @@ from tests.eventually import eventually
 
 pytestmark = pytest.mark.asyncio
 
-LONG: dict[str, Any] = {"target_seconds": 60.0, "interval_seconds": 600.0}
+LONG: dict[str, Any] = {"target_seconds": 30.0, "interval_seconds": 300.0}
 
 
 class Switch:
@@ -121,9 +121,9 @@ async def test_what_goes_with_a_size_is_refused_without_one() -> None:
 
 async def test_a_gate_follows_another_rule_and_another_advice_to_the_refused() -> None:
     gate = Gate.queue(size=4, registry=CollectorRegistry())
-    gate.reconfigure(Rule(GateKind.THRESHOLD, 0.25, retry_after_seconds=100.0))
+    gate.reconfigure(Rule(GateKind.THRESHOLD, 0.25, retry_after_seconds=50.0))
     async with gate.permit():
         with pytest.raises(PoolExhausted) as caught:
             await entered(gate)
     assert (gate.stats().gate, gate.stats().limit) == (GateKind.THRESHOLD, 1)
-    assert 50 <= (caught.value.retry_after_seconds or 0) < 150
+    assert 25 <= (caught.value.retry_after_seconds or 0) < 75

@@ -26,7 +26,7 @@ from tests.eventually import eventually
 
 pytestmark = pytest.mark.asyncio
 
-LONG: dict[str, Any] = {"target_seconds": 60.0, "interval_seconds": 600.0}
+LONG: dict[str, Any] = {"target_seconds": 30.0, "interval_seconds": 300.0}
 
 
 def bound(gate: Gate, size: int = 1, registry: CollectorRegistry | None = None) -> Gate:

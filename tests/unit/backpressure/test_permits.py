@@ -21,7 +21,7 @@ from tests.stepping import Moment, cancelled_at
 pytestmark = pytest.mark.asyncio
 
 LABELS = {"service": "api", "name": "search"}
-LONG = 60.0
+LONG = 30.0
 
 
 def queue(

@@ -13,7 +13,7 @@ from quickwins.backpressure._core.verdict import ADMITTED, Ending
 from quickwins.backpressure.rule import Rule
 
 CRITICAL, NORMAL, SHEDDABLE = Priority
-CALM: dict[str, Any] = {"target_seconds": 60.0, "interval_seconds": 600.0}
+CALM: dict[str, Any] = {"target_seconds": 30.0, "interval_seconds": 300.0}
 
 
 def queue(size: int = 1, **options: Any) -> GateCore:

@@ -23,7 +23,7 @@ from quickwins.core.errors import QuickWinsError, Rejected
 from quickwins.core.events import POOL_REJECTED
 from tests.eventually import eventually
 
-WAITS = st.floats(min_value=0.001, max_value=3600, allow_nan=False)
+WAITS = st.floats(min_value=0.01, max_value=60, allow_nan=False)
 
 
 def made(max_size: int = 10, **options: Any) -> GatedPool:

@@ -21,16 +21,16 @@ OWN: dict[GateKind, tuple[Any, list[str]]] = {
 
 OUT_OF_BOUNDS = [
     pytest.param("threshold", [0, -1, 1.01, math.nan, True], id="threshold"),
-    pytest.param("target_seconds", [0.0, -1.0, 3601, math.inf, math.nan], id="target_seconds"),
-    pytest.param("interval_seconds", [0.0, -1.0, 3601, math.inf, math.nan], id="interval_seconds"),
-    pytest.param("queue_size", [-1, 100_001, 0.5], id="queue_size"),
+    pytest.param("target_seconds", [0.0, 0.0009, -1.0, 30.1, 50, math.inf, math.nan], id="target_seconds"),
+    pytest.param("interval_seconds", [0.0, 0.0009, -1.0, 301, math.inf, math.nan], id="interval_seconds"),
+    pytest.param("queue_size", [-1, 100_001, 0.5, True], id="queue_size"),
     pytest.param("min_limit", [0, -1, 100_001], id="min_limit"),
     pytest.param("reserved_critical", [-0.1, 1.0, 2.0, math.nan], id="reserved_critical"),
     pytest.param("reserved_normal", [-0.1, 1.0, 2.0, math.nan], id="reserved_normal"),
-    pytest.param("floor", [-0.1, 1.0, 2.0, math.nan], id="floor"),
+    pytest.param("floor", [-0.1, 0.51, 2.0, math.nan], id="floor"),
     pytest.param("tenants", [-1, 1001], id="tenants"),
     pytest.param("nested", ["perhaps", ""], id="nested"),
-    pytest.param("retry_after_seconds", [0, -1, 3601, math.inf], id="retry_after_seconds"),
+    pytest.param("retry_after_seconds", [0, 0.009, -1, 61, math.inf], id="retry_after_seconds"),
 ]
 
 

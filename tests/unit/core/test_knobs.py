@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 from dataclasses import dataclass
 from enum import StrEnum
@@ -122,3 +123,24 @@ def test_a_file_takes_a_number_exactly_when_the_constructor_does(name: str, valu
 
 def test_only_knobs_are_knobs() -> None:
     assert list(knobs(Turned)) == list(knobs(Turned())) == ["share", "size", "seconds", "way", "loud"]
+
+
+def test_the_docstring_says_what_each_knob_does_before_what_is_no_knob() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Said(Checked):
+        """What is said.
+
+        Attributes:
+            name: Whose.
+        """
+
+        share: float = knob(0.85, gt=0, le=1, words="How much of it.")
+        loud: bool = knob(False, words="Whether it says so.")
+        name: str = ""
+
+    assert inspect.getdoc(Said) == (
+        "What is said.\n\nAttributes:\n"
+        "    share: How much of it. Allowed is a number above 0 and at most 1; 0.85 by default.\n"
+        "    loud: Whether it says so. Allowed is true or false; False by default.\n"
+        "    name: Whose."
+    )

@@ -95,11 +95,32 @@ def test_a_key_that_is_too_short_is_refused(tmp_path: Path) -> None:
         pytest.param("queue_max_bytes = 1", "logs.queue_max_bytes: 1 is not allowed", id="queue"),
         pytest.param("sample_every = 0", "logs.sample_every: 0 is not allowed", id="sampling"),
         pytest.param("sink = 'x'", "logs.sink: unknown key", id="unknown"),
+        pytest.param(
+            'redact_keys = [""]', "logs: .* redact_keys must be names with at least one", id="no name"
+        ),
+        pytest.param(
+            'redact_keys = ["a"]\nsafe_keys = ["A"]', "redact_keys and safe_keys must not overlap", id="both"
+        ),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         loaded(tmp_path, text)
+
+
+@pytest.mark.asyncio
+async def test_names_that_only_two_layers_together_contradict_are_refused_and_a_kill_beside_them_is_not(
+    tmp_path: Path,
+) -> None:
+    qw = loaded(tmp_path, "enabled = true", {"QUICKWINS_LOGS__SAFE_KEYS": '["colour"]'})
+    async with qw:
+        assert qw.flag("logs").state.on
+        change(tmp_path, qw, "enabled = true", "enabled = true\nkilled = true\nredact_keys = ['colour']")
+        assert not qw.flag("logs").state.on
+    with pytest.raises(
+        ConfigError, match=r"environment and .*toml: .* must not overlap, but both have 'colour'"
+    ):
+        QuickWins.load(tmp_path / "quickwins.toml", env={"QUICKWINS_LOGS__SAFE_KEYS": '["colour"]'})
 
 
 @pytest.mark.asyncio

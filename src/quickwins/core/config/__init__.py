@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from quickwins.core.config._environment import load_environment
     from quickwins.core.config._layer import CONFIG_PATH_VARIABLE, ENV_PREFIX, Layer, load_file
     from quickwins.core.config._resolve import Settings, resolve
-    from quickwins.core.config._section import AnyLayerWins, Number, Section, setting
+    from quickwins.core.config._section import AnyLayerWins, Number, Section, Whole, setting
 
 __all__ = [
     "CONFIG_PATH_VARIABLE",
@@ -25,6 +25,7 @@ __all__ = [
     "Number",
     "Section",
     "Settings",
+    "Whole",
     "load_environment",
     "load_file",
     "resolve",
@@ -41,6 +42,7 @@ __getattr__, __dir__ = lazily(
         "Number": "_section",
         "Section": "_section",
         "Settings": "_resolve",
+        "Whole": "_section",
         "load_environment": "_environment",
         "load_file": "_layer",
         "resolve": "_resolve",

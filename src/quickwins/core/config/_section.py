@@ -31,6 +31,8 @@ def _no_boolean(value: object) -> object:
 
 Number = Annotated[float, BeforeValidator(_no_boolean)]
 """A float. `true` and `false` are refused."""
+Whole = Annotated[int, BeforeValidator(_no_boolean)]
+"""An integer. `true` and `false` are refused."""
 
 
 def setting(owner: type, name: str) -> Any:

@@ -6,16 +6,16 @@ from pathlib import Path
 
 from pydantic import Field
 
-from quickwins.core.config import Section
+from quickwins.core.config import Number, Section, Whole
 
 
 class FlagsSettings(Section):
     """The section `[flags]`."""
 
-    poll_interval_seconds: float = Field(
+    poll_interval_seconds: Number = Field(
         default=0.5,
         ge=0.05,
-        le=60,
+        le=10,
         description="How often the sources are looked at; a look costs microseconds. A kill is seen after at most this "
         "long, plus the time the event loop is late.",
     )
@@ -27,7 +27,7 @@ class FlagsSettings(Section):
         description="The audit file; absent: the configuration's path with `.audit.jsonl` behind it. "
         "Read at the start.",
     )
-    audit_max_bytes: int = Field(
+    audit_max_bytes: Whole = Field(
         default=8 << 20,
         ge=4096,
         le=1 << 30,
