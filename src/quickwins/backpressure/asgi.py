@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from quickwins.backpressure._edge import REQUEST, Refused
 from quickwins.backpressure.errors import CallerGone, PoolExhausted, refusal_in
 from quickwins.backpressure.rule import Priority
-from quickwins.core.asgi import EXEMPT, REFUSED, header
+from quickwins.core.asgi import EXEMPT, REFUSED, header, plain
 from quickwins.core.contexts import leave
 from quickwins.core.deadline import within
 from quickwins.core.errors import Answer, Rejected, answer
@@ -88,8 +88,8 @@ class BackpressureMiddleware:
         """
         self._app = app
         self._gate = gate
-        self._exempt = frozenset(path.rstrip("/") or "/" for path in exempt)
-        self._graphql = frozenset(graphql)
+        self._exempt = frozenset(plain(path, "") for path in exempt)
+        self._graphql = frozenset(plain(path, "") for path in graphql)
         self._deadline_header = None if deadline_header is None else deadline_header.lower().encode("latin-1")
         self._priority = priority
         self._tenant = tenant
@@ -109,7 +109,7 @@ class BackpressureMiddleware:
         token = REQUEST.set(response.refused)
         try:
             with nullcontext() if seconds is None else within(seconds, clock=self._clock):
-                if self._gate is not None and (scope["path"].rstrip("/") or "/") not in self._exempt:
+                if self._gate is not None and _path(scope) not in self._exempt:
                     client = _Client(receive)
                     response.permit = await self._permit(self._gate, scope).entered(client.gone)
                     if client.said:
@@ -155,7 +155,11 @@ class BackpressureMiddleware:
         accepts = header(scope, b"accept") or b""
         if _GRAPHQL in accepts:
             return _GRAPHQL
-        return b"application/json" if scope["path"] in self._graphql else None
+        return b"application/json" if _path(scope) in self._graphql else None
+
+
+def _path(scope: Scope) -> str:
+    return plain(scope["path"], scope.get("root_path", ""))
 
 
 class _Client:

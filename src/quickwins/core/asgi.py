@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from quickwins.core.lazy import shows
 
-__all__ = ["EXEMPT", "App", "Message", "Receive", "Scope", "Send", "header"]
+__all__ = ["EXEMPT", "App", "Message", "Receive", "Scope", "Send", "below", "header", "plain"]
 __dir__ = shows(__name__)
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -25,6 +25,19 @@ EXEMPT = ("/health", "/healthz", "/livez", "/readyz", "/metrics")
 
 REFUSED = "quickwins.refused"
 """In the scope of a request that was answered with a refusal: for its line that is policy, and no failure."""
+
+
+def below(path: str, root: str) -> str:
+    """`path` below `root`, a scope's `root_path`: some servers and frameworks put it before the path, some don't."""
+    rest = path[len(root) :]
+    return rest if root and path.startswith(root) and rest[:1] in {"", "/"} else path
+
+
+def plain(path: str, root: str) -> str:
+    """`path` as lists of paths have it: below `root`, and without a slash at its end, which mounts redirect to."""
+    if root:
+        path = below(path, root)
+    return path.rstrip("/") or "/"
 
 
 def header(scope: Scope, name: bytes) -> bytes | None:

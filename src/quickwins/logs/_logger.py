@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
+    from quickwins.core.flags import Flag
     from quickwins.logs._context import Context
     from quickwins.logs._levels import Level
     from quickwins.logs.redaction._rules import RedactionRule
@@ -65,6 +66,11 @@ _UNSAID = ""
 
 current: Destination | None = None
 """The one that is on: logging is as process-wide as the descriptor that it writes to."""
+
+
+def is_on(flag: Flag | None) -> bool:
+    """Whether an adapter has anything to do: structured logging is on in this process, and its own `flag` is, too."""
+    return current is not None and (flag is None or flag.state.on)
 
 
 class Logger:

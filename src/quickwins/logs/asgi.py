@@ -18,7 +18,7 @@ import random
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from quickwins.core.asgi import EXEMPT, REFUSED
+from quickwins.core.asgi import EXEMPT, REFUSED, plain
 from quickwins.core.contexts import leave
 from quickwins.core.lazy import shows
 from quickwins.logs import _logger
@@ -75,12 +75,14 @@ class LogMiddleware:
                 request when it is a function of the scope. By default nobody is trusted: the trace that they name
                 becomes a link, and only well-known forms of ids are taken over. Say yes where nobody but your own
                 gateway can connect.
-            flag: While it is off, `app` is called as it is; `None`: always on.
+            flag: While it is off, `app` is called as it is; `None`: always on. So it is where logging was never configured.
             slow_seconds: A request that takes longer leaves a warning, which is never sampled out; of an answer in several
                 parts, as of a stream of events, the time until the first one counts. `None`: none does.
-            exempt: Paths whose requests leave a line only when they fail or are slow.
-            route: Names a request's route, by its scope after the application has seen it; `None`: what Starlette,
-                FastAPI and others leave there. It must never return what a client made up.
+            exempt: Paths whose requests leave a line only when they fail or are slow; below `root_path`, with a slash at the
+                end or without.
+            route: Names a request's route, by its scope after the application has seen it; `None`: as Starlette, FastAPI,
+                Litestar and Django have declared it. It must never return what a client made up. What a handler says
+                with `annotate(**{"http.route": ...})` comes first.
             clock: For durations.
             rng: For new ids; the module `random` when `None`.
         """
@@ -90,7 +92,7 @@ class LogMiddleware:
         self._route = route
         self._routes = Routes()
         self._slow_seconds = float("inf") if slow_seconds is None else slow_seconds
-        self._exempt = frozenset(exempt)
+        self._exempt = frozenset(plain(path, "") for path in exempt)
         self._monotonic = time.monotonic if clock is None else clock.monotonic
         self._rng: Bits = random if rng is None else rng
 
@@ -98,10 +100,9 @@ class LogMiddleware:
         state = "on" if self._flag is None or self._flag.state.on else "off"
         return f"<LogMiddleware {state} around {type(self._app).__name__}>"
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901 -- each function more would cost every request a call; until=never
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""
-        flag = self._flag
-        if (flag is not None and not flag.state.on) or scope["type"] not in _EVENTS:
+        if scope["type"] not in _EVENTS or not _logger.is_on(self._flag):
             if scope["type"] == "lifespan" and _logger.current is not None:
                 # Servers set up their own logging after they import the application, and before this.
                 _logger.current.adopt()
@@ -115,7 +116,7 @@ class LogMiddleware:
         found = pick(scope.get("headers") or (), NAMES_IN_BYTES)
         context = begin(CONTEXT.get(), found, trusted=trusted, rng=self._rng, canonical=canonical)
         header = (_CORRELATION, str(context.fields["correlation_id"]).encode())
-        root = scope.get("root_path", "")
+        root, path = scope.get("root_path", ""), scope.get("path", "")
         status: int | None = None
         answered = ended = 0.0
         streams = False
@@ -132,8 +133,7 @@ class LogMiddleware:
                     answered = self._monotonic()
             elif kind in _STARTS:
                 status = message.get("status")
-                if _logger.current is not None:
-                    message = _with(header, message)
+                message = _with(header, message)
             return send(message)
 
         token = CONTEXT.set(context)
@@ -147,13 +147,14 @@ class LogMiddleware:
             # Background tasks run on when the client has everything, and a stream lasts as long as somebody listens.
             ended = ended or self._monotonic()
             slow = (answered if streams else ended) - began >= self._slow_seconds
-            self._write(scope, root, status, error, canonical, ended - began, slow=slow)
+            self._write(scope, root, path, status, error, canonical, ended - began, slow=slow)
             leave(CONTEXT, token)
 
     def _write(
         self,
         scope: Scope,
         root: str,
+        path: str,
         status: int | None,
         error: BaseException | None,
         annotated: dict[str, object],
@@ -165,7 +166,7 @@ class LogMiddleware:
         if error is None:
             failed = status is not None and status >= _FAILED and REFUSED not in scope
             warn = http and slow
-            if not failed and not warn and scope.get("path") in self._exempt:
+            if not failed and not warn and plain(path, root) in self._exempt:
                 return
         else:
             failed = isinstance(error, Exception) and type(error).__name__ not in _GONE
@@ -178,7 +179,7 @@ class LogMiddleware:
             fields["http.request.method"] = method if method in METHODS else "_OTHER"
         template = self._routes.template(scope, root) if self._route is None else _asked(self._route, scope)
         if template is not None:
-            fields["http.route"] = template
+            fields.setdefault("http.route", template)  # what the application has said of itself stays
         if status is not None:
             fields["http.response.status_code"] = status
         fields["duration_ms"] = int(seconds * 1e6) / 1e3  # a third of what `round` takes

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from quickwins.core.lazy import shows
 from quickwins.logs._context import CONTEXT, EMPTY, within
+from quickwins.logs._logger import is_on
 from quickwins.logs._trace.request import NAMES, begin, departing, pick
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ __dir__ = shows(__name__)
 def inject(headers: Iterable[tuple[str, bytes]] | None = ()) -> list[tuple[str, bytes]]:
     """`headers` with `traceparent`, `tracestate` and `x-correlation-id` of where this is called; a new list.
 
-    They replace any that are there already: two of a kind would mean nothing. Outside a trace nothing is added or
-    replaced.
+    They replace any that are there already: two of a kind would mean nothing. Outside a trace, or while logging is off,
+    nothing is added or replaced.
     """
     kept = list(headers or ())
-    ours = departing(CONTEXT.get())
+    ours = departing(CONTEXT.get()) if is_on(None) else []
     if not ours:
         return kept
     return [pair for pair in kept if pair[0] not in NAMES] + [(name, value.encode()) for name, value in ours]
@@ -45,7 +46,7 @@ def inject(headers: Iterable[tuple[str, bytes]] | None = ()) -> list[tuple[str, 
 class extract(within):  # noqa: N801 -- used as a context manager, like a function; until=never
     """Within this block every line carries the trace of a message, its correlation id, and where it came from.
 
-    Enter an object once.
+    While logging is off, or was never configured, it does nothing. Enter an object once.
     """
 
     __slots__ = ("_headers", "_rng", "_topic", "_trusted")
@@ -78,6 +79,9 @@ class extract(within):  # noqa: N801 -- used as a context manager, like a functi
 
     def __enter__(self) -> Self:
         outer = CONTEXT.get()
+        if not is_on(None):
+            self._context = outer
+            return super().__enter__()
         found = pick(_readable(self._headers), NAMES)
         context = begin(outer, found, trusted=self._trusted, rng=self._rng, canonical=None)
         if self._topic:

@@ -18,7 +18,7 @@ from quickwins.core.contexts import leave
 from quickwins.core.errors import needs_extra
 from quickwins.core.lazy import shows
 from quickwins.logs._context import annotate
-from quickwins.logs._logger import get_logger
+from quickwins.logs._logger import get_logger, is_on
 
 with needs_extra("graphql"):
     from graphql import (
@@ -74,7 +74,7 @@ class LogExtension(SchemaExtension):
 
     def on_operation(self) -> Iterator[None]:
         """See `SchemaExtension`."""
-        if self._flag is not None and not self._flag.state.on:
+        if not is_on(self._flag):
             yield
             return
         running = _Running(self.execution_context)

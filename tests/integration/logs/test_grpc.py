@@ -14,17 +14,23 @@ import grpc
 import grpc.aio
 import pytest
 
+from quickwins.logs import _logger
 from quickwins.logs._context import CONTEXT, EMPTY, Context, annotate, bound, in_context
 from quickwins.logs._trace.w3c import Trace
 from quickwins.logs.grpc import LogClientInterceptor, LogServerInterceptor, _client, _server
 from tests import grpc_service
 from tests.eventually import DEADLINE_SECONDS, eventually
-from tests.unit.logs.recording import Line, Lines, bound_here
+from tests.unit.logs.recording import Line, Lines, Somewhere, bound_here
 
 pytestmark = pytest.mark.asyncio
 
 TRACE = Trace("a" * 32, "b" * 16, 1, "foo=1")
 METADATA = (("traceparent", TRACE.traceparent), ("tracestate", "foo=1"), ("x-correlation-id", "order-7"))
+
+
+@pytest.fixture(autouse=True)
+def configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_logger, "current", Somewhere())
 
 
 @pytest.fixture

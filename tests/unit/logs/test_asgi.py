@@ -248,7 +248,7 @@ async def test_where_logging_was_never_configured_answers_are_as_they_were(
     monkeypatch.setattr(_logger, "current", None)
     start, _ = await call(LogMiddleware(answering(headers=[(b"x-correlation-id", b"mine")])))
     assert start["headers"] == [(b"x-correlation-id", b"mine")]
-    assert lines.only().event == "http.request"
+    assert not lines.lines
 
 
 async def test_a_scope_without_headers_method_or_path_is_a_request_like_any_other(lines: Lines) -> None:
@@ -262,12 +262,14 @@ async def test_a_scope_without_headers_method_or_path_is_a_request_like_any_othe
     assert len(sent) == 2
 
 
-@pytest.mark.parametrize("path", EXEMPT)
-async def test_probes_leave_a_line_only_when_they_fail(lines: Lines, path: str) -> None:
-    await call(LogMiddleware(answering(200)), path=path)
+@pytest.mark.parametrize("root", ["", "/api"], ids=["at the root", "below a proxy's prefix"])
+@pytest.mark.parametrize("path", [*EXEMPT, "/metrics/"])
+async def test_probes_leave_a_line_only_when_they_fail(lines: Lines, path: str, root: str) -> None:
+    scope = {"path": root + path, "root_path": root}
+    await call(LogMiddleware(answering(200)), **scope)
     assert not lines.lines
-    await call(LogMiddleware(answering(503)), path=path)
-    await call(LogMiddleware(answering(200), exempt=()), path=path)
+    await call(LogMiddleware(answering(503)), **scope)
+    await call(LogMiddleware(answering(200), exempt=()), **scope)
     assert [line.level for line in lines.lines] == ["error", "info"]
 
 
@@ -277,6 +279,16 @@ async def test_probes_leave_a_line_only_when_they_fail(lines: Lines, path: str) 
 async def test_the_service_may_name_its_routes(lines: Lines, route: Any, shown: str | None) -> None:
     await call(LogMiddleware(answering(), route=route))
     assert lines.only().fields.get("http.route") == shown
+
+
+async def test_a_route_that_a_handler_names_stays(lines: Lines) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope["endpoint"], scope["path_params"] = answering, {}
+        annotate(**{"http.route": "/{language}/items"})
+        await answering()(scope, receive, send)
+
+    await call(LogMiddleware(app))
+    assert lines.only().fields["http.route"] == "/{language}/items"
 
 
 async def test_a_context_that_outlives_its_request_keeps_no_error_alive(lines: Lines) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quickwins.logs import _logger
 from quickwins.logs._context import CONTEXT, EMPTY, Context, bound
 from quickwins.logs._trace.w3c import Trace
 from quickwins.logs.kafka import extract, inject
+from tests.unit.logs.recording import Somewhere
 
 TRACE = Trace("a" * 32, "b" * 16, 1, "foo=1")
 SENT = [
@@ -19,6 +22,13 @@ SENT = [
     ("tracestate", b"foo=1"),
     ("x-correlation-id", b"c" * 32),
 ]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def configured() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_logger, "current", Somewhere())
+        yield
 
 
 @pytest.fixture

@@ -2,12 +2,16 @@
 
 The rule, first match wins:
 
-1. `scope["route"]` has a `path`, as Starlette's and FastAPI's have    -> that, below the mounts that lead to it
-2. `scope["router"]` has routes: Starlette's before 1.7, which leaves no route -> those that match, asked again
-3. `scope["endpoint"]` is a function or a class, and each value of `scope["path_params"]` is a whole part of the path
-                                                                       -> the path, with {names} for the values
-4. `scope["endpoint"]` is something else: an application is mounted    -> where it is mounted
-5. else                                                                -> none
+1. `scope["path_template"]`, Litestar's                     -> that; of an application that it mounts, where it is mounted
+2. `scope["endpoint"]` among the routes of `scope["router"]`, Starlette's and FastAPI's -> its template there (`tree`)
+3. `scope["route"]` has a `path`, and nothing is mounted    -> that
+4. `scope["endpoint"]` is a function or a class, and each value of `scope["path_params"]` is a whole part of the path
+                                                            -> the path, with {names} for the values
+5. `scope["endpoint"]` is something else: an application is mounted -> where it is mounted
+6. the scope says nothing, and Django has a route for the path      -> that, as Django writes it
+7. else                                                     -> none
+
+They add up where one framework is mounted in another.
 
 The trap: whatever isn't a template was made up by a client. Of a mount the scope has only what the client wrote, so its
 template is looked up among the routes; and a value that is not found in the path again, such as 7 for `007`, makes the
@@ -16,24 +20,25 @@ whole path unknown.
 
 from __future__ import annotations
 
+import sys
 import types
 from typing import TYPE_CHECKING, Any
 
+from quickwins.core.asgi import below
+from quickwins.logs._trace.tree import MAX_KNOWN, Tree
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 _CALLABLE = (type, types.MethodType, types.BuiltinFunctionType)
 """Besides descriptors, which all other functions are, compiled ones too."""
-_MAX_KNOWN = 10_000
-_MAX_DEPTH = 20
 
 
 class Routes:
-    """Finds templates, and remembers where routes are mounted. Any thread."""
+    """Finds templates, and remembers where routes are. Any thread."""
 
     def __init__(self) -> None:
-        # By identity, since Starlette's routes have no hash; a route that is kept here keeps its identity.
-        self._known: dict[int, tuple[object, list[str]]] = {}
+        self._trees: dict[int, Tree] = {}
 
     def template(self, scope: Mapping[str, Any], root: str) -> str | None:
         """The route's template; `None` when there is none.
@@ -42,75 +47,95 @@ class Routes:
             scope: After the application has seen it.
             root: The `root_path` that it had before.
         """
-        route, now = scope.get("route"), scope.get("root_path", "")
-        path = getattr(route, "path", None)
-        if isinstance(path, str):
-            return path if now == root else self._mounted(scope, route, root)
-        endpoint = scope.get("endpoint")
-        if endpoint is None:
+        try:
+            return self._template(scope, root) or None
+        except Exception:  # noqa: BLE001 -- routes may be anybody's, and logging must not fail a request; until=never
             return None
-        if isinstance(getattr(scope.get("router"), "routes", None), list):
-            try:
-                return _asked_again(scope)
-            except Exception:  # noqa: BLE001 -- routes may be anybody's, and logging must not fail a request; until=never
-                return None
-        params = scope.get("path_params") or {}
-        if isinstance(endpoint, _CALLABLE) or hasattr(type(endpoint), "__get__"):
-            path = scope.get("path", "")
-            return _named(path.removeprefix(root), params)
-        return _named(now[len(root) :], params) or None
 
-    def _mounted(self, scope: Mapping[str, Any], route: object, root: str) -> str | None:
-        known = self._known.get(id(route))
-        if known is None:
-            known = (route, list(_templates(scope.get("router"), route, "", _MAX_DEPTH)))
-            if len(self._known) < _MAX_KNOWN:
-                self._known[id(route)] = known
-        templates = known[1]
-        if len(templates) == 1:
-            return templates[0]
-        # The same routes are mounted more than once. FastAPI adds a prefix of its own, which isn't a mount.
-        before = max(root, scope.get("app_root_path", ""), key=len)
-        mounts = scope["root_path"][len(before) :]
-        return next((template for template in templates if _fits(template, mounts)), None)
+    def _template(self, scope: Mapping[str, Any], root: str) -> str | None:
+        if scope.get("path_template") is not None:
+            return self._of_litestar(scope, root)
+        endpoint = scope.get("endpoint")
+        if endpoint is not None:
+            template = self._of_endpoint(scope, endpoint, root)
+            if template is not None and _is_django(endpoint):
+                return _joined(template, _of_django(below(scope["path"], scope["root_path"])))
+            return template
+        path = getattr(scope.get("route"), "path", None)
+        if path is None:
+            return _of_django(below(scope.get("path", ""), root)) if scope.get("router") is None else None
+        return path if isinstance(path, str) and scope.get("root_path", "") == root else None
+
+    def _of_litestar(self, scope: Mapping[str, Any], root: str) -> str | None:
+        """Litestar may be mounted, and may mount: the other one's endpoint is in the same scope, if they share it."""
+        handler, endpoint = scope.get("route_handler"), scope.get("endpoint")
+        other = None if endpoint is None else self._of_endpoint(scope, endpoint, root)
+        if not getattr(handler, "is_mount", False):
+            return _joined(other or "", scope["path_template"])
+        app = scope.get("litestar_app") or scope.get("app")
+        routes = getattr(app, "routes", ())
+        mount = next((one.path for one in routes if getattr(one, "route_handler", None) is handler), None)
+        return None if mount is None else _joined(mount, other)
+
+    def _of_endpoint(self, scope: Mapping[str, Any], endpoint: object, root: str) -> str | None:
+        now = scope.get("root_path", "")
+        router = scope.get("router")
+        if router is None:
+            path = getattr(scope.get("route"), "path", None)
+            if isinstance(path, str):
+                return path if now == root else None
+            return _without_values(scope, endpoint, root)
+        # Mounts lengthen `root_path`; FastAPI adds a prefix of its own, which isn't a mount.
+        base = scope.get("app_root_path", now)
+        path = below(scope.get("path", ""), base)
+        tree = self._tree(router)
+        template = tree.template(endpoint, path)
+        if template is not None:
+            return template
+        # An application behind a middleware is mounted, so that its routes are not to be seen from outside.
+        mounts = now[len(base) :]
+        above = tree.mount(mounts) if mounts else ""
+        if above is None:
+            return None
+        app = scope.get("app")
+        template = None if app is None else self._tree(app).template(endpoint, below(path, mounts))
+        return above if template is None else above + template
+
+    def _tree(self, router: object) -> Tree:
+        tree = self._trees.get(id(router))
+        if tree is None:
+            tree = Tree(router)
+            if len(self._trees) < MAX_KNOWN:
+                self._trees[id(router)] = tree
+        return tree
 
 
-def _asked_again(scope: Mapping[str, Any]) -> str | None:
-    """The template of the routes that match, each below the one before."""
-    # Mounts have lengthened `root_path`; a scope that has gone through one says where it began.
-    again = {**scope, "root_path": scope.get("app_root_path", scope.get("root_path", "")), "path_params": {}}
-    template, routes = "", scope["router"].routes
-    while routes:
-        answers = [(route, *route.matches(again)) for route in routes]
-        best = max(answers, key=lambda answer: answer[1].value, default=None)
-        if best is None or not best[1].value:
-            break
-        route, _, child = best
-        template += route.path
-        again |= child
-        routes = getattr(route, "routes", None)
-    return template or None
+def _joined(mount: str, inside: str | None) -> str:
+    return mount.rstrip("/") + inside if inside else mount
 
 
-def _templates(router: object, wanted: object, above: str, depth: int) -> Iterator[str]:
-    """The template of every way to `wanted`."""
-    routes = getattr(router, "routes", None)
-    if not isinstance(routes, (list, tuple)) or not depth:
-        return
-    for route in routes:
-        path = getattr(route, "path", "")
-        if route is wanted:
-            yield above + path
-        yield from _templates(route, wanted, above + path, depth - 1)
+def _is_django(endpoint: object) -> bool:
+    handlers = sys.modules.get("django.core.handlers.asgi")
+    return handlers is not None and isinstance(endpoint, handlers.ASGIHandler)
 
 
-def _fits(template: str, mounts: str) -> bool:
-    """Whether `template` begins with `mounts`, part by part."""
-    parts = template.split("/")
-    actual = mounts.split("/")
-    return len(actual) <= len(parts) and all(
-        "{" in part or part == here for part, here in zip(parts, actual, strict=False)
-    )
+def _of_django(path: str) -> str | None:
+    """The route of `path`, asked again: Django leaves nothing in the scope."""
+    urls = sys.modules.get("django.urls")
+    if urls is None:
+        return None
+    try:
+        route = urls.resolve(path).route
+    except urls.Resolver404:
+        return None
+    return route if route.startswith(("/", "^")) else f"/{route}"
+
+
+def _without_values(scope: Mapping[str, Any], endpoint: object, root: str) -> str | None:
+    params = scope.get("path_params") or {}
+    if isinstance(endpoint, _CALLABLE) or hasattr(type(endpoint), "__get__"):
+        return _named(scope.get("path", "").removeprefix(root), params)
+    return _named(scope.get("root_path", "")[len(root) :], params)
 
 
 def _named(path: str, params: Mapping[str, Any]) -> str | None:

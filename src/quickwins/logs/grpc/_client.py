@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import needs_extra
 from quickwins.logs._context import CONTEXT, within
-from quickwins.logs._logger import get_logger
+from quickwins.logs._logger import get_logger, is_on
 from quickwins.logs._trace.request import NAMES, departing
 from quickwins.logs.grpc._server import number
 
@@ -72,7 +72,7 @@ class _Calls:
         self._monotonic = clock.monotonic
 
     async def through(self, continuation: Callable[..., Awaitable[Any]], details: Any, request: Any) -> Any:
-        if self._flag is not None and not self._flag.state.on:
+        if not is_on(self._flag):
             return await continuation(details, request)
         context = CONTEXT.get()
         headers = departing(context)

@@ -18,7 +18,7 @@ from quickwins.core.clock import SystemClock
 from quickwins.core.errors import needs_extra
 from quickwins.core.grpc_handlers import EXEMPT, Style, wrapped
 from quickwins.logs._context import CONTEXT, within
-from quickwins.logs._logger import get_logger
+from quickwins.logs._logger import get_logger, is_on
 from quickwins.logs._trace.request import NAMES, begin, pick
 
 with needs_extra("grpc"):
@@ -88,7 +88,7 @@ class LogServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  #
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> grpc.RpcMethodHandler | None:
         """See `grpc.aio.ServerInterceptor`."""
-        if self._flag is not None and not self._flag.state.on:
+        if not is_on(self._flag):
             return await continuation(handler_call_details)
         call = _Call(
             began=self._monotonic(),
