@@ -25,12 +25,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from quickwins.backpressure._edge import REQUEST, Refused
-from quickwins.backpressure.errors import CallerGone, PoolExhausted, refusal_in
+from quickwins.backpressure.errors import CallerGone, PoolExhausted
 from quickwins.backpressure.rule import Priority
 from quickwins.core.asgi import EXEMPT, REFUSED, header, plain
 from quickwins.core.contexts import leave
 from quickwins.core.deadline import within
-from quickwins.core.errors import Answer, Rejected, answer
+from quickwins.core.errors import Answer, Rejected, answer, refusal_in
 from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:

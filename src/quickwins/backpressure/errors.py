@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from quickwins.backpressure.rule import RejectReason
-from quickwins.core.errors import PUSHBACK, Rejected
+from quickwins.core.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,30 +61,6 @@ class NestedAcquire(PoolExhausted):
 
 class CallerGone(Exception):
     """Whoever a permit was for has gone while it was waited for. Never leaves the room."""
-
-
-def refusal_in(raised: BaseException) -> Rejected | None:
-    """The refusal in `raised`, when it holds nothing else: handlers that fan out raise groups."""
-    if isinstance(raised, BaseExceptionGroup):
-        found = [refusal_in(one) for one in raised.exceptions]
-        return found[0] if all(found) else None
-    return raised if isinstance(raised, Rejected) else _passed_on(raised)
-
-
-def _passed_on(raised: BaseException) -> Rejected | None:
-    """The refusal of a gRPC backend: its call ended with a pushback, which says when to come back, or never to (gRFC A6)."""
-    grpc: Any = sys.modules.get("grpc")
-    if grpc is None or not isinstance(raised, grpc.RpcError):
-        return None
-    try:
-        code, trailers = raised.code(), dict(raised.trailing_metadata() or ())
-        text = str(trailers.get(PUSHBACK, ""))
-    except Exception:  # noqa: BLE001 -- of a call that is not grpc's own: then it is no refusal that we know of; until=never
-        return None
-    if text and code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}:
-        seconds = int(text) / 1000 if text.isascii() and text.isdigit() else None
-        return Rejected("a backend has refused the call", retry_after_seconds=seconds)
-    return None
 
 
 def refusal(reason: StrEnum | None, facts: Facts) -> str:

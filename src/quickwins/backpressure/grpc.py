@@ -11,9 +11,8 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from quickwins.backpressure.errors import refusal_in
 from quickwins.core.deadline import begin
-from quickwins.core.errors import answer, needs_extra
+from quickwins.core.errors import answer, needs_extra, refusal_in
 from quickwins.core.grpc_handlers import EXEMPT, Style, wrapped
 from quickwins.core.lazy import shows
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quickwins.backpressure.errors import refusal_in
-from quickwins.core.errors import answer, needs_extra
+from quickwins.core.errors import answer, needs_extra, refusal_in
 from quickwins.core.lazy import shows
 
 with needs_extra("graphql"):

@@ -7,6 +7,7 @@ feature and this module needs no framework.
 from __future__ import annotations
 
 import math
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -27,6 +28,7 @@ __all__ = [
     "Rejected",
     "answer",
     "needs_extra",
+    "refusal_in",
 ]
 __dir__ = shows(__name__)
 
@@ -103,6 +105,30 @@ class ConfigError(QuickWinsError):
 
 class MissingExtraError(ConfigError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
+
+
+def refusal_in(raised: BaseException) -> Rejected | None:
+    """The refusal in `raised`, when it holds nothing else: handlers that fan out raise groups."""
+    if isinstance(raised, BaseExceptionGroup):
+        found = [refusal_in(one) for one in raised.exceptions]
+        return found[0] if all(found) else None
+    return raised if isinstance(raised, Rejected) else _passed_on(raised)
+
+
+def _passed_on(raised: BaseException) -> Rejected | None:
+    """The refusal of a gRPC backend: its call ended with a pushback, which says when to come back, or never to (gRFC A6)."""
+    grpc: Any = sys.modules.get("grpc")
+    if grpc is None or not isinstance(raised, grpc.RpcError):
+        return None
+    try:
+        code, trailers = raised.code(), dict(raised.trailing_metadata() or ())
+        text = str(trailers.get(PUSHBACK, ""))
+    except Exception:  # noqa: BLE001 -- of a call that is not grpc's own: then it is no refusal that we know of; until=never
+        return None
+    if text and code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}:
+        seconds = int(text) / 1000 if text.isascii() and text.isdigit() else None
+        return Rejected("a backend has refused the call", retry_after_seconds=seconds)
+    return None
 
 
 @contextmanager

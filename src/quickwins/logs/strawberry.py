@@ -3,7 +3,8 @@
     schema = strawberry.Schema(Query, extensions=[LogExtension])     # the last one: others may replace errors after it
 
 The line that `quickwins.logs.asgi` writes gets `graphql.operation.type` and, where the document gives the operation a
-name, `graphql.operation.name`. Each error leaves `graphql.error` with its type, and the fields that lead to it.
+name, `graphql.operation.name`. Each error leaves `graphql.error` with its type, and the fields that lead to it, instead of
+Strawberry's own record. Fields that were refused leave one together, with the first one's path: that is policy.
 
 Documents, variables, arguments, aliases and messages are never shown: clients write them, or programs about them.
 """
@@ -11,14 +12,14 @@ Documents, variables, arguments, aliases and messages are never shown: clients w
 from __future__ import annotations
 
 import re
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from quickwins.core.contexts import leave
-from quickwins.core.errors import needs_extra
+from quickwins.core.errors import needs_extra, refusal_in
 from quickwins.core.lazy import shows
 from quickwins.logs._context import annotate
 from quickwins.logs._logger import get_logger, is_on
+from quickwins.logs._takeover.told import OPERATION
 
 with needs_extra("graphql"):
     from graphql import (
@@ -78,17 +79,17 @@ class LogExtension(SchemaExtension):
             yield
             return
         running = _Running(self.execution_context)
-        token = _RUNNING.set(running)
+        token = OPERATION.set(running)
         try:
             yield
         finally:
             _safely(running.end)
-            leave(_RUNNING, token)  # the rest of a subscription may be closed in another context
+            leave(OPERATION, token)  # the rest of a subscription may be closed in another context
 
     def on_stream_result(self, result: StreamExecutionResult) -> Iterator[None]:
         """See `SchemaExtension`."""
-        running = _RUNNING.get()
-        if running is not None:
+        running = OPERATION.get()
+        if isinstance(running, _Running):
             _safely(running.tell, getattr(result, "errors", None))
         yield
 
@@ -116,21 +117,28 @@ class _Running:
         if not errors or errors is self._told:
             return
         self._told = errors  # the last result of a subscription is there at its end, too
-        for error in errors[:MAX_ERRORS]:
+        refused: list[GraphQLError] = []
+        failed: list[GraphQLError] = []
+        for error in errors:
+            (refused if _is_refused(error) else failed).append(error)
+        for error in failed[:MAX_ERRORS]:
             self._tell_one(error)
+        if refused:
+            _log.info("graphql.error", **self._fields(refused[0]), count=len(refused))
 
     def _tell_one(self, error: GraphQLError) -> None:
-        cause = error.original_error
-        ours = cause is not None and not isinstance(cause, GraphQLError)
-        fields: dict[str, object] = {"error.type": type(cause if ours else error).__name__}
+        cause = _cause(error)
+        if cause is None:
+            _log.warning("graphql.error", **self._fields(error))
+        else:
+            _log.error("graphql.error", **self._fields(error), exc_info=cause)
+
+    def _fields(self, error: GraphQLError) -> dict[str, object]:
+        fields: dict[str, object] = {"error.type": type(_cause(error) or error).__name__}
         path = self._path(error.path or ())
         if path:
             fields["graphql.path"] = path
-        if ours:
-            fields["exc_info"] = cause
-            _log.error("graphql.error", **fields)
-        else:
-            _log.warning("graphql.error", **fields)
+        return fields
 
     def _operation(self) -> OperationDefinitionNode | None:
         """What is executed; `None` where the document has no such operation, or there is none."""
@@ -160,14 +168,22 @@ class _Running:
         return ".".join(names)
 
 
+def _cause(error: GraphQLError) -> BaseException | None:
+    """What a resolver has raised; `None`: it is an error of GraphQL's own."""
+    cause = error.original_error
+    return None if isinstance(cause, GraphQLError) else cause
+
+
+def _is_refused(error: GraphQLError) -> bool:
+    cause = error.original_error
+    return cause is not None and refusal_in(cause) is not None
+
+
 def _safely(say: Callable[..., None], *args: object) -> None:
     try:
         say(*args)
     except Exception as failure:  # noqa: BLE001 -- logging must not fail an operation; until=never
         _log.error("log.failed", exc_info=failure)
-
-
-_RUNNING: ContextVar[_Running | None] = ContextVar("quickwins_log_operation", default=None)
 
 
 def _key_of(field: FieldNode) -> str:

@@ -17,10 +17,9 @@ from starlette.routing import Route
 
 from quickwins.backpressure import Gate, PoolExhausted, RejectReason
 from quickwins.backpressure.asgi import BackpressureMiddleware
-from quickwins.backpressure.errors import refusal_in
 from quickwins.backpressure.grpc import BackpressureInterceptor
 from quickwins.core.asgi import REFUSED
-from quickwins.core.errors import PUSHBACK
+from quickwins.core.errors import PUSHBACK, refusal_in
 from tests import grpc_service
 
 pytestmark = pytest.mark.asyncio

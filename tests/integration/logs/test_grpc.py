@@ -14,6 +14,8 @@ import grpc
 import grpc.aio
 import pytest
 
+from quickwins.backpressure import PoolExhausted, RejectReason
+from quickwins.backpressure.grpc import BackpressureInterceptor
 from quickwins.logs import _logger
 from quickwins.logs._context import CONTEXT, EMPTY, Context, annotate, bound, in_context
 from quickwins.logs._trace.w3c import Trace
@@ -275,6 +277,44 @@ async def test_a_failure_is_told_by_its_code_and_its_exception_by_its_type(
     )
     assert ("exc_info" in line.fields) == (error is not None)
     assert line.bound["trace_id"] == "a" * 32
+
+
+async def refusing(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+    raise PoolExhausted("full", reason=RejectReason.QUEUE_FULL, retry_after_seconds=1)
+
+
+async def refusing_in_a_stream(request: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+    yield b"one"
+    raise PoolExhausted("full", reason=RejectReason.QUEUE_FULL, retry_after_seconds=1)
+
+
+async def failing_over_a_refusal(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+    try:
+        return await refusing(request, context)
+    except PoolExhausted:
+        await context.abort(grpc.StatusCode.INTERNAL)
+        raise
+
+
+@pytest.mark.parametrize(
+    ("kind", "behavior", "code", "level"),
+    [
+        ("unary_unary", refusing, 14, "info"),
+        ("unary_stream", refusing_in_a_stream, 14, "info"),
+        ("unary_unary", failing_over_a_refusal, 13, "error"),
+    ],
+)
+async def test_a_call_that_was_refused_is_policy(
+    server_lines: Lines, kind: str, behavior: Any, code: int, level: str
+) -> None:
+    async with serving(
+        LogServerInterceptor(), BackpressureInterceptor(), One=handler(kind, behavior)
+    ) as channel:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await answers(channel, kind)
+        line = await ended(server_lines)
+    assert (line.level, line.fields["rpc.grpc.status_code"]) == (level, code)
+    assert "exc_info" not in line.fields
 
 
 class Endless:

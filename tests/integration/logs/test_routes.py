@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import types
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from strawberry.fastapi import GraphQLRouter
 from quickwins.logs import _logger
 from quickwins.logs import asgi as adapter
 from quickwins.logs.asgi import LogMiddleware
+from tests.django_app import django_app
 from tests.eventually import eventually
 from tests.integration.logs.serving import serving
 from tests.unit.logs.recording import Lines, Somewhere
@@ -115,7 +114,6 @@ def starlette(folder: Path) -> tuple[Any, Wanted]:
 def fastapi(folder: Path) -> tuple[Any, Wanted]:
     leaf = APIRouter(prefix="/leaf")
     leaf.add_api_route("/items/{item}", item)
-    leaf.add_route("/plain/{name}", ok)
     middle = APIRouter(prefix="/{tenant}")
     middle.include_router(leaf, prefix="/deep")
     twice = APIRouter()
@@ -123,6 +121,9 @@ def fastapi(folder: Path) -> tuple[Any, Wanted]:
     sub = FastAPI()
     sub.include_router(twice, prefix="/inner")
     app = FastAPI()
+    plain = APIRouter()
+    plain.add_route("/plain/{name}", ok)
+    app.include_router(plain, prefix="/{tenant}/of/starlette")
     app.include_router(middle, prefix="/api")
     app.include_router(twice, prefix="/v1", dependencies=[Depends(lambda: None)])
     app.include_router(twice, prefix="/v2")
@@ -138,7 +139,7 @@ def fastapi(folder: Path) -> tuple[Any, Wanted]:
 
     return app, [
         (f"/api/{SECRET}/deep/leaf/items/007", "/api/{tenant}/deep/leaf/items/{item}"),
-        (f"/api/{SECRET}/deep/plain/{SECRET}", "/api/{tenant}/deep/plain/{name}"),
+        (f"/{SECRET}/of/starlette/plain/{SECRET}", "/{tenant}/of/starlette/plain/{name}"),
         ("/v1/items/007", "/v1/items/{item}"),
         ("/v2/items/007", "/v2/items/{item}"),
         (f"/v2/items/{SECRET}", "/v2/items/{item}"),  # 422
@@ -189,30 +190,19 @@ def litestar(folder: Path) -> tuple[Any, Wanted]:
     ]
 
 
-def django_app() -> Any:
-    import django
-    from django.conf import settings
-    from django.core.asgi import get_asgi_application
+def of_django() -> Any:
     from django.http import HttpRequest, HttpResponse
     from django.urls import include, path, re_path
 
     def view(request: HttpRequest, **values: Any) -> HttpResponse:
         return HttpResponse("ok")
 
-    if not settings.configured:
-        urls: Any = types.ModuleType("tests_of_routes_urls")
-        inner = [path("items/<int:item>/", view), re_path(r"^years/(?P<year>[0-9]{4})/$", view)]
-        urls.urlpatterns = [path("", view), path("<slug:tenant>/v1/", include(inner))]
-        sys.modules[urls.__name__] = urls
-        settings.configure(
-            ALLOWED_HOSTS=["*"], ROOT_URLCONF=urls.__name__, SECRET_KEY="x", LOGGING_CONFIG=None
-        )
-        django.setup()
-    return get_asgi_application()
+    inner = [path("items/<int:item>/", view), re_path(r"^years/(?P<year>[0-9]{4})/$", view)]
+    return django_app(path("", view), path("<slug:tenant>/v1/", include(inner)))
 
 
 def django(folder: Path) -> tuple[Any, Wanted]:
-    return django_app(), [
+    return of_django(), [
         ("/", "/"),
         (f"/{SECRET}/v1/items/007/", "/<slug:tenant>/v1/items/<int:item>/"),
         (f"/{SECRET}/v1/years/2026/", "/<slug:tenant>/v1/years/(?P<year>[0-9]{4})/$"),
@@ -224,7 +214,7 @@ def django(folder: Path) -> tuple[Any, Wanted]:
 def mixed(folder: Path) -> tuple[Any, Wanted]:
     app = Starlette(
         routes=[
-            Mount("/django", django_app()),
+            Mount("/django", of_django()),
             Mount("/litestar", litestar(folder)[0]),
             Mount("/fastapi", fastapi(folder)[0]),
         ]

@@ -4,6 +4,7 @@ No logger or handler is changed, so that there is nothing to give back but the r
 meanwhile, before or after, is theirs. Two methods of `logging` ask us first:
 
 - `Logger.callHandlers`: a record that gets as far as the root logger is ours, unless the filters of all such handlers refused it;
+  One that tells what a line of ours tells (`told`) leaves no line.
 - `Handler.handle`: a handler that would write to standard output or error is silent, and its record is ours, once, if its
   filters let it pass. All other handlers work as ever.
 
@@ -15,11 +16,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
 from logging.handlers import QueueHandler
 from typing import TYPE_CHECKING, Any
 
 from quickwins.logs._takeover.patch import Patch
 from quickwins.logs._takeover.places import shows_there
+from quickwins.logs._takeover.told import tells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -107,6 +110,7 @@ class Takeover:
         before, here.way = here.way, _Way(record, reaches_root=_reaches_root(logger))
         way = here.way
         try:
+            way.taken = tells(record)
             _CALL_HANDLERS.before(logger, record)
         finally:
             here.way = before
@@ -120,13 +124,9 @@ class Takeover:
         if way is not None and way.record is not record:
             way = None
         if not self.replaces(handler):
-            if way is None or not (way.reaches_root or way.taken) or not isinstance(handler, QueueHandler):
+            if way is None or not (way.reaches_root or way.taken):
                 return _HANDLE.before(handler, record)
-            record.__dict__[_COPIED] = True
-            try:
-                return _HANDLE.before(handler, record)
-            finally:
-                del record.__dict__[_COPIED]
+            return _told(handler, record, partial(_HANDLE.before, handler))
         if way is None:
             if _COPIED in record.__dict__:
                 return True
@@ -163,9 +163,20 @@ class Takeover:
             record = _record(self._root, level, event, fields, raised)
             for handler in others:
                 if level >= handler.level:
-                    handler.handle(record)
+                    _told(handler, record, handler.handle)
         finally:
             self._here.telling = False
+
+
+def _told(handler: logging.Handler, record: logging.LogRecord, give: Callable[[Any], Any]) -> Any:
+    """Give `handler` a record that has its line: what comes out of a queue at a console must not have another one."""
+    if not isinstance(handler, QueueHandler):
+        return give(record)
+    record.__dict__[_COPIED] = True
+    try:
+        return give(record)
+    finally:
+        del record.__dict__[_COPIED]
 
 
 def _record(

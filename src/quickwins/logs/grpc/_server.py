@@ -15,7 +15,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from quickwins.core.clock import SystemClock
-from quickwins.core.errors import needs_extra
+from quickwins.core.errors import needs_extra, refusal_in
 from quickwins.core.grpc_handlers import EXEMPT, Style, wrapped
 from quickwins.logs._context import CONTEXT, within
 from quickwins.logs._logger import get_logger, is_on
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from quickwins.logs._trace.w3c import Bits
 
 _METHOD = re.compile(r"/([A-Za-z_][A-Za-z0-9_.]{0,127}/[A-Za-z_][A-Za-z0-9_]{0,127})").fullmatch
-_OK, _CANCELLED, _UNKNOWN, _DEADLINE_EXCEEDED, _UNIMPLEMENTED = 0, 1, 2, 4, 12
+_OK, _CANCELLED, _UNKNOWN, _DEADLINE_EXCEEDED, _UNIMPLEMENTED, _UNAVAILABLE = 0, 1, 2, 4, 12, 14
 _ERRORS = frozenset(
-    {_UNKNOWN, _DEADLINE_EXCEEDED, _UNIMPLEMENTED, 13, 14, 15}
-)  # INTERNAL, UNAVAILABLE, DATA_LOSS
+    {_UNKNOWN, _DEADLINE_EXCEEDED, _UNIMPLEMENTED, 13, _UNAVAILABLE, 15}
+)  # INTERNAL, DATA_LOSS
 _NEAR_SECONDS = 0.1
 _END = object()
 _log = get_logger()
@@ -136,7 +136,7 @@ class LogServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  #
         seconds = self._monotonic() - call.began
         code, error = call.status(seconds)
         # An unknown method is the client's fault, though its code is one of a server's errors.
-        failed = call.known and code in _ERRORS
+        failed = call.known and code in _ERRORS and not (call.refused and code == _UNAVAILABLE)
         warn = code is None or code == _CANCELLED or (seconds >= self._slow_seconds and not call.streams)
         try:
             if failed or warn or not call.exempt:
@@ -153,7 +153,7 @@ class _Call:
     """One call of a server: what its handler leaves is put together when its task is done. A handler runs `with` it."""
 
     __slots__ = (
-        "began", "code", "context", "ended", "error", "exempt", "known", "method", "servicer", "streams",
+        "began", "code", "context", "ended", "error", "exempt", "known", "method", "refused", "servicer", "streams",
     )  # fmt: skip
 
     def __init__(self, *, began: float, context: Context, exempt: bool) -> None:
@@ -162,6 +162,7 @@ class _Call:
         self.exempt = exempt
         self.method: str | None = None
         self.known = False
+        self.refused = False
         self.streams = False
         self.servicer: Any = None
         self.ended = False
@@ -173,6 +174,8 @@ class _Call:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.ended = True
         self.error = error
+        if isinstance(error, grpc.aio.AbortError) and error.__context__ is not None:
+            self.refused = refusal_in(error.__context__) is not None  # somebody has answered it
 
     def handled(self, method: str, *, streams: bool) -> None:
         """Note that there is a handler. A generic one may take any method, so the name is checked."""

@@ -1,0 +1,211 @@
+"""A refusal in a handler, through real frameworks and a real server: an answer that says when to come back, and policy on the log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import strawberry
+from fastapi import FastAPI
+from litestar import Litestar, asgi, get
+from litestar.logging import LoggingConfig
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+from strawberry.fastapi import GraphQLRouter
+
+from quickwins import QuickWins
+from quickwins.backpressure import Gate
+from tests.django_app import django_app
+from tests.integration.logs.serving import Client, serving
+
+pytestmark = pytest.mark.asyncio
+
+SETTINGS = """
+service = "shop"
+
+[backpressure]
+enabled = true
+gate = "threshold"
+threshold = 0.5
+
+[logs]
+enabled = true
+output = "{output}"
+
+# quickwins: complete
+"""
+
+
+class Shop:
+    """What a handler asks: a gate that has nothing left, and the service's log."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "shop.log"
+        (folder / "quickwins.toml").write_text(SETTINGS.format(output=self.file))
+        self.qw = QuickWins.load(folder / "quickwins.toml", env={}, registry=CollectorRegistry())
+        self.gate: Gate = self.qw.gate(name="secret", size=2)
+        self.door: Gate = self.qw.gate(name="door", size=2)
+
+    async def refuse(self) -> None:
+        async with self.gate.permit():
+            await asyncio.ensure_future(self.gate.permit().__aenter__())
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Once everything is closed."""
+        return [json.loads(line) for line in self.file.read_text().splitlines()]
+
+
+def starlette(shop: Shop) -> Any:
+    async def feed(request: Request) -> PlainTextResponse:
+        await shop.refuse()
+        raise AssertionError
+
+    async def health(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("ok")
+
+    return Starlette(
+        routes=[
+            Mount("/v1", routes=[Route("/feed/{user}", feed)]),
+            Route("/health", health),
+            Mount("/metrics", shop.qw.metrics_app()),
+        ]
+    )
+
+
+def starlette_inside(shop: Shop) -> Any:
+    app: Any = starlette(shop)
+    app.add_middleware(shop.qw.asgi, gate=shop.door)
+    return app
+
+
+def fastapi(shop: Shop) -> Any:
+    app = FastAPI()
+
+    @app.get("/v1/feed/{user}")
+    async def feed(user: str) -> str:
+        await shop.refuse()
+        raise AssertionError
+
+    @app.get("/health")
+    async def health() -> str:
+        return "ok"
+
+    app.mount("/metrics", shop.qw.metrics_app())
+    return app
+
+
+def litestar(shop: Shop) -> Any:
+    @get("/v1/feed/{user:str}")
+    async def feed() -> str:
+        await shop.refuse()
+        raise AssertionError
+
+    @get("/health")
+    async def health() -> str:
+        return "ok"
+
+    metrics = asgi("/metrics", is_mount=True, copy_scope=True)(shop.qw.metrics_app())
+    return Litestar([feed, health, metrics], logging_config=LoggingConfig(log_exceptions="always"))
+
+
+def django(shop: Shop) -> Any:
+    from django.http import HttpRequest, HttpResponse
+    from django.urls import path
+
+    async def feed(request: HttpRequest, user: str) -> HttpResponse:
+        await shop.refuse()
+        raise AssertionError
+
+    def health(request: HttpRequest) -> HttpResponse:
+        return HttpResponse("ok")
+
+    return django_app(path("v1/feed/<user>", feed), path("health", health), path("metrics", health))
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Litestar configures the standard library's loggers."""
+    loggers = [(one, one.handlers[:], one.level) for one in (logging.root, logging.getLogger("litestar"))]
+    yield
+    for logger, handlers, level in loggers:
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+
+
+MADE = [starlette, starlette_inside, fastapi, litestar, django]
+
+
+@asynccontextmanager
+async def shop_serving(make: Any, folder: Path) -> AsyncIterator[tuple[Shop, Client]]:
+    shop = Shop(folder)
+    async with shop.qw:
+        app = make(shop)
+        logged = app if make is starlette_inside else shop.qw.asgi(app, gate=shop.door)
+        async with serving(logged) as client:
+            yield shop, client
+
+
+@pytest.mark.parametrize("make", MADE)
+async def test_a_refusal_in_a_handler_is_answered_and_policy(
+    make: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with shop_serving(make, tmp_path) as (shop, client):
+        answer = await client.get("/v1/feed/alice")
+    assert answer.status == 503
+    assert int(answer.headers["retry-after"]) >= 1
+    assert json.loads(answer.body)["reason"] == "threshold"
+    lines = [line for line in shop.lines() if line.get("logger") != "uvicorn.error"]
+    told = [(line["event.name"], line["severity_text"]) for line in lines]
+    assert told == [("pool.rejected", "INFO"), ("http.request", "INFO")]
+    request = lines[-1]
+    assert (request["http.response.status_code"], request["correlation_id"]) == (
+        503, answer.headers["x-correlation-id"],
+    )  # fmt: skip
+    assert request["http.route"].startswith("/v1/feed/")
+    assert not any("exception.type" in line for line in lines)
+    assert [one.name for one in caplog.records if one.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize("path", ["/health", "/metrics", "/metrics/"])
+@pytest.mark.parametrize("make", MADE)
+async def test_probes_pass_a_full_door_and_leave_no_line(make: Any, path: str, tmp_path: Path) -> None:
+    async with shop_serving(make, tmp_path) as (shop, client), shop.door.permit():
+        assert (await client.get(path)).status in {200, 307, 404}
+        assert (await client.get("/v1/feed/alice")).status == 503
+    routes = [line["http.route"] for line in shop.lines() if line["event.name"] == "http.request"]
+    assert len(routes) <= 1
+
+
+async def test_a_response_with_28_refused_fields_is_one_line(tmp_path: Path) -> None:
+    def graphql(shop: Shop) -> Any:
+        @strawberry.type
+        class Query:
+            @strawberry.field
+            async def feed(self) -> str | None:
+                await shop.refuse()
+                return "never"
+
+        app = FastAPI()
+        extensions = shop.qw.strawberry_extensions()
+        app.include_router(GraphQLRouter(strawberry.Schema(Query, extensions=extensions)), prefix="/graphql")
+        return app
+
+    async with shop_serving(graphql, tmp_path) as (shop, client):
+        fields = " ".join(f"f{number}: feed" for number in range(28))
+        answer = json.loads((await client.post("/graphql", {"query": f"{{ {fields} }}"})).body)
+    assert {error["extensions"]["reason"] for error in answer["errors"]} == {"threshold"}
+    events = ("graphql.error", "log.record")
+    lines = [one for one in shop.lines() if one["event.name"] in events]
+    (line,) = [one for one in lines if one.get("logger") != "uvicorn.error"]
+    assert {name: line[name] for name in ("severity_text", "error.type", "graphql.path", "count")} == {
+        "severity_text": "INFO", "error.type": "PoolExhausted", "graphql.path": "feed", "count": 28,
+    }  # fmt: skip
