@@ -11,6 +11,7 @@ from quickwins.core.flags.asgi import PinMiddleware
 from quickwins.core.flags.loading import load_flags
 from quickwins.core.flags.settings import FlagsSettings
 from quickwins.core.metrics import MetricsSettings
+from quickwins.indexes.wiring import Indexes
 from quickwins.logs.wiring import Logs
 from quickwins.suppressions.wiring import Suppressions
 
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
     from quickwins.core.clock import Clock
     from quickwins.core.config import Section
     from quickwins.core.flags import Flags
+    from quickwins.indexes import Runner
     from quickwins.logs import Pipeline
 
 SECTIONS: Mapping[str, type[Section]] = {
     "flags": FlagsSettings,
     "metrics": MetricsSettings,
     Backpressure.section: Backpressure.model,
+    Indexes.section: Indexes.model,
     Logs.section: Logs.model,
     Suppressions.section: Suppressions.model,
 }
@@ -60,9 +63,12 @@ class QuickWins(Features):
         """Use `QuickWins.load` instead, unless you bring flags of your own."""
         self._logs = Logs(flags, registry=registry, clock=clock)
         self._backpressure = Backpressure(flags, registry=registry, clock=clock)
+        self._indexes = Indexes(flags, registry=registry, clock=clock)
         self._suppressions = Suppressions(flags, registry=registry, clock=clock)
         # Logging first, so that it is closed last: what the others say at their end is still written.
-        super().__init__(flags, (self._logs, self._backpressure, self._suppressions), registry=registry)
+        super().__init__(
+            flags, (self._logs, self._backpressure, self._indexes, self._suppressions), registry=registry
+        )
 
     @classmethod
     def load(
@@ -100,6 +106,10 @@ class QuickWins(Features):
     def gate(self, *, name: str, size: int) -> Gate:
         """The same gate for anything else that `size` may use at once: a door, an HTTP client, Redis, threads."""
         return self._backpressure.gate(name=name, size=size)
+
+    def index_runner(self, dsn: str | None = None, *, name: str = "") -> Runner:
+        """What applies migrations of indexes, as `[indexes]` says; only while that is on."""
+        return self._indexes.runner(dsn, name=name)
 
     def asgi(
         self,

@@ -25,8 +25,8 @@ from quickwins.indexes._core.summary import plan_of
 from quickwins.indexes._server import history
 from quickwins.indexes._server.explain import plans
 from quickwins.indexes._server.gather import Gatherer
-from quickwins.indexes._server.session import LOST
 from quickwins.indexes._server.work import LOOK_SECONDS, OutOfPatience, Seen
+from quickwins.indexes.connecting import LOST
 from quickwins.indexes.errors import Blocked, BuildFailed, MigrationError
 from quickwins.indexes.progress import Progress
 

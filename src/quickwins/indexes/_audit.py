@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from quickwins.indexes._core.shapes import PAGE, covers
 from quickwins.indexes._server import catalogue
 from quickwins.indexes._server.probe import expected_bytes
-from quickwins.indexes._server.session import connect, place
+from quickwins.indexes.connecting import connect, place
 from quickwins.indexes.report import Finding, Weight
 
 if TYPE_CHECKING:

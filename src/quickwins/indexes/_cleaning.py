@@ -12,8 +12,8 @@ from quickwins.indexes._core.actions import Do
 from quickwins.indexes._core.plan import is_rebuilt_from
 from quickwins.indexes._server import catalogue
 from quickwins.indexes._server.holders import building
-from quickwins.indexes._server.session import LOST
 from quickwins.indexes._server.work import OutOfPatience
+from quickwins.indexes.connecting import LOST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,8 +18,8 @@ from quickwins.indexes._core.window import Window
 from quickwins.indexes._gauges import Gauges
 from quickwins.indexes._server.explain import plans
 from quickwins.indexes._server.gather import Gatherer
-from quickwins.indexes._server.session import connect, place
 from quickwins.indexes._server.work import Sessions
+from quickwins.indexes.connecting import connect, place
 from quickwins.indexes.errors import Blocked
 
 if TYPE_CHECKING:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import Field, SecretStr, field_validator
 
+from quickwins.core.config import Number
 from quickwins.core.flags import SwitchSettings
 from quickwins.indexes._core.window import Window
 
-if TYPE_CHECKING:
-    from quickwins.core.config import Number
-
 
 class IndexesSettings(SwitchSettings):
-    """The section `[indexes]`: migrations of indexes. The flag guards `apply` alone; whatever only reads always works."""
+    """The section `[indexes]`: migrations of indexes. The flag guards `apply` and `rollback` alone."""
 
     dsn: SecretStr | None = Field(
         default=None,
         min_length=1,
-        description="The database, as postgresql://USER:PASSWORD@HOST:PORT/NAME; from QUICKWINS_INDEXES__DSN only. Absent: the "
-        "PG* variables, a service or a password file say so.",
+        description="The database; from QUICKWINS_INDEXES__DSN only. Absent: the PG* variables say so.",
     )
     window: str = Field(
         default="",
@@ -30,8 +25,8 @@ class IndexesSettings(SwitchSettings):
         default=600.0,
         ge=0,
         le=86_400,
-        description="How long to wait for another runner, for what is in the way before the first change, and for those who hold "
-        "a statement up: each so long. Patience costs nobody anything: a build in line lets readers and writers pass.",
+        description="How long to wait for another runner, for what is in the way at the start, and for whoever holds a statement "
+        "up: each so long. 0: for nobody.",
     )
 
     @field_validator("window")

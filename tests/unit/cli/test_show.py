@@ -30,6 +30,7 @@ def test_lists_each_flag_with_its_state_its_source_and_its_fields(quickwins: Cal
             "salt",
         ],
         ["backpressure", "10% (percent)", "quickwins.toml", "true", "10.0", "false", "-", "0.0", "-"],
+        ["indexes", "0% (disabled)", "default", "false", "100.0", "false", "-", "0.0", "-"],
         ["logs", "0% (disabled)", "default", "false", "100.0", "false", "-", "0.0", "-"],
         ["suppressions", "0% (disabled)", "default", "false", "100.0", "false", "-", "0.0", "-"],
     ]
@@ -52,7 +53,7 @@ def test_json_is_one_document(quickwins: Call, config: Path) -> None:
     document = quickwins("flags", "show", "--json").document
 
     flag, *others = document["flags"]
-    assert [one["feature"] for one in others] == ["logs", "suppressions"]
+    assert [one["feature"] for one in others] == ["indexes", "logs", "suppressions"]
     assert document["service"] == "feed"
     assert (flag["feature"], flag["percent"], flag["why"], flag["source"]) == (
         "backpressure",

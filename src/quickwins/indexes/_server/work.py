@@ -16,7 +16,7 @@ import asyncpg
 from quickwins.core.errors import QuickWinsError
 from quickwins.indexes._core.bar import Look
 from quickwins.indexes._server.holders import blockers
-from quickwins.indexes._server.session import LOST, connect
+from quickwins.indexes.connecting import LOST, connect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
