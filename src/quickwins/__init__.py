@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
-    from quickwins import backpressure, core, engines, indexes, logs, rig, suppressions
+    from quickwins import backpressure, channels, core, engines, indexes, logs, rig, suppressions
     from quickwins._version import __version__
     from quickwins.core.errors import ConfigError, QuickWinsError, Rejected
     from quickwins.core.flags import pinned
@@ -28,6 +28,7 @@ __all__ = [
     "Rejected",
     "__version__",
     "backpressure",
+    "channels",
     "core",
     "engines",
     "indexes",
@@ -47,5 +48,5 @@ __getattr__, __dir__ = lazily(
         "__version__": "_version",
         "pinned": "core.flags",
     },
-    modules=["backpressure", "core", "engines", "indexes", "logs", "rig", "suppressions"],
+    modules=["backpressure", "channels", "core", "engines", "indexes", "logs", "rig", "suppressions"],
 )

@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from quickwins.backpressure.wiring import Backpressure
-from quickwins.core.feature import Features
+from quickwins.channels.wiring import Channels
+from quickwins.core.feature import Features, sections_of
 from quickwins.core.flags.asgi import PinMiddleware
 from quickwins.core.flags.loading import load_flags
 from quickwins.core.flags.settings import FlagsSettings
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from quickwins.backpressure import Gate, GatedPool
     from quickwins.backpressure.wiring import DoorOptions
+    from quickwins.channels import RotatingChannel
+    from quickwins.channels.wiring import ChannelOptions
     from quickwins.core.asgi import App, Scope
     from quickwins.core.clock import Clock
     from quickwins.core.config import Section
@@ -35,10 +38,7 @@ if TYPE_CHECKING:
 SECTIONS: Mapping[str, type[Section]] = {
     "flags": FlagsSettings,
     "metrics": MetricsSettings,
-    Backpressure.section: Backpressure.model,
-    Indexes.section: Indexes.model,
-    Logs.section: Logs.model,
-    Suppressions.section: Suppressions.model,
+    **sections_of(Backpressure, Channels, Indexes, Logs, Suppressions),
 }
 """Every section of `quickwins.toml` and its model."""
 
@@ -49,12 +49,6 @@ class QuickWins(Features):
     Belongs to one event loop. Use it as `async with`: entering starts following the configuration, leaving closes the pools
     that were given here and puts back what the application logged with. It may be entered again. A process may have several:
     its logging and the bridge for its warnings follow the first that turns them on, and then the next one.
-
-    Example:
-        qw = QuickWins.load("quickwins.toml")
-        pool = qw.pool(await asyncpg.create_pool(dsn), name="feed")
-        async with qw:
-            await serve(pool)
     """
 
     def __init__(
@@ -64,11 +58,11 @@ class QuickWins(Features):
         self._logs = Logs(flags, registry=registry, clock=clock)
         self._backpressure = Backpressure(flags, registry=registry, clock=clock)
         self._indexes = Indexes(flags, registry=registry, clock=clock)
+        self._channels = Channels(flags, registry=registry, clock=clock, trace=self._logs.grpc_metadata)
         self._suppressions = Suppressions(flags, registry=registry, clock=clock)
         # Logging first, so that it is closed last: what the others say at their end is still written.
-        super().__init__(
-            flags, (self._logs, self._backpressure, self._indexes, self._suppressions), registry=registry
-        )
+        features = (self._logs, self._backpressure, self._channels, self._indexes, self._suppressions)
+        super().__init__(flags, features, registry=registry)
 
     @classmethod
     def load(
@@ -110,6 +104,10 @@ class QuickWins(Features):
     def index_runner(self, dsn: str | None = None, *, name: str = "") -> Runner:
         """What applies migrations of indexes, as `[indexes]` says; only while that is on."""
         return self._indexes.runner(dsn, name=name)
+
+    def channel(self, target: str, *, name: str, **options: Unpack[ChannelOptions]) -> RotatingChannel:
+        """A gRPC channel that follows `[channels.names.<name>]`, else `[channels]`, takes traces along; leaving closes it."""
+        return self._channels.channel(target, name=name, **options)
 
     def asgi(
         self,

@@ -62,6 +62,7 @@ def the_adapters(qw: QuickWins, app: App) -> App:
 def without_an_import_of_its_own() -> list[object]:
     return [
         quickwins.backpressure.Gate.queue(size=1),
+        quickwins.channels.Mode.POOL,
         quickwins.core,
         quickwins.engines.PostgresServer,
         quickwins.logs.get_logger(),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, assert_type
 
 from prometheus_client import CollectorRegistry, Counter
 
-from quickwins.core.feature import Feature, Features, OnePerProcess, close_together
+from quickwins.core.feature import Feature, Features, OnePerProcess, close_together, sections_of
 from quickwins.core.flags import FlagSettings
 from quickwins.core.metrics import (
     BASE_LABELS,
@@ -59,7 +59,7 @@ async def features(flags: Flags) -> str:
     mine: Feature = Mine()
     async with Features(flags, [mine]) as followed:
         assert_type(followed, Features)
-        return followed.settings.service
+        return followed.settings.section("mine", sections_of(Mine)["mine"]).__class__.__name__
 
 
 def metrics(settings: MetricsSettings) -> App:

@@ -26,7 +26,7 @@ class _Reading(Retried):
 
     async def read(self) -> Any:
         """As in gRPC."""
-        return await (await self._final()).read()
+        return await (await self._mine(self._is_settled)).read()
 
     def __aiter__(self) -> AsyncIterator[Any]:
         if self._iterator is None:
@@ -34,25 +34,20 @@ class _Reading(Retried):
         return self._iterator
 
     async def _messages(self) -> AsyncIterator[Any]:
-        async for message in await self._final():
+        async for message in await self._mine(self._is_settled):
             yield message
 
 
 class _Writing(Retried):
     """Requests that stream. They have one attempt: what was sent cannot be sent again."""
 
-    async def _present(self) -> Any:
-        while self._native is None:
-            await self._turn()
-        return self._native
-
     async def write(self, request: Any) -> None:
         """As in gRPC."""
-        await (await self._present()).write(request)
+        await (await self._mine(self._is_there)).write(request)
 
     async def done_writing(self) -> None:
         """As in gRPC."""
-        await (await self._present()).done_writing()
+        await (await self._mine(self._is_there)).done_writing()
 
 
 class UnaryStreamCall(_Reading, grpc.aio.UnaryStreamCall):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 from quickwins.channels._conflicts import check_options
 from quickwins.channels._core.mode import decide
 from quickwins.channels._counts import READINGS, Counts
-from quickwins.channels._method import Kind, Methods
-from quickwins.channels._multicallables import MULTICALLABLES
 from quickwins.channels._native import core_options, grpc, member_options
 from quickwins.channels._pool import Pool
 from quickwins.channels._stock import Stock
+from quickwins.channels._stubs import ForStubs
 from quickwins.channels._target import distinct, parse
 from quickwins.channels.config import Mode
 from quickwins.channels.errors import ChannelMisuse, MisuseReason
@@ -48,7 +47,7 @@ _BEST_FIRST = (
 )
 
 
-class RotatingChannel(grpc.aio.Channel):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+class RotatingChannel(ForStubs):
     """A `grpc.aio.Channel` over several connections; made by `rotating_channel`.
 
     Nothing is created before its first use, which must be on a running event loop; it belongs to that loop and that process
@@ -74,6 +73,7 @@ class RotatingChannel(grpc.aio.Channel):  # type: ignore[misc]  # -- grpc ships 
         rng: Random,
     ) -> None:
         """Use `rotating_channel` instead."""
+        super().__init__(methods)
         self.name = name
         self._recipe = recipe
         self._config = config
@@ -84,11 +84,12 @@ class RotatingChannel(grpc.aio.Channel):  # type: ignore[misc]  # -- grpc ships 
         self._clock = clock
         self._rng = rng
         self._reporter = Reporter(service=service, name=name, registry=registry)
-        self._methods = Methods(methods)
         self._numbers = itertools.count(1).__next__
         self._counts = Counts(self._states, lambda: sum(pool.inflight for pool in self._pools()))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
+        self._is_open = False
+        self._opened = asyncio.Event()
         self._closed = False
         self._target = parse(recipe.target)
         self._addresses = self._target.addresses
@@ -114,20 +115,34 @@ class RotatingChannel(grpc.aio.Channel):  # type: ignore[misc]  # -- grpc ships 
             ChannelMisuse: This is another event loop, or a process forked from the channel's.
             UsageError: The channel is closed, as gRPC says it.
         """
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            loop = None
-        if loop is not self._loop or loop is None or os.getpid() != self._pid:
-            self._begin(loop)
-        if self._closed:
-            raise grpc.aio.UsageError("Channel is closed.")
+        self._here()
+        if not self._is_open:
+            self._open()
         flag = self._flag
         if flag is not None and not flag.active():
             return None
         return self._pool
 
-    def _begin(self, loop: asyncio.AbstractEventLoop | None) -> None:
+    def _open(self) -> None:
+        """Make what the first call needs."""
+        if self._closed:
+            raise grpc.aio.UsageError("Channel is closed.")
+        self._is_open = True
+        self._decide()
+        if self._config.mode is Mode.AUTO and self._addresses is None and self._target.host is not None:
+            self._spawn(self._ask(self._target.host, self._target.port))
+        self._opened.set()
+
+    def _here(self) -> None:
+        """Refuse to be used elsewhere than at the first use."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        if loop is not self._loop or loop is None or os.getpid() != self._pid:
+            self._bind(loop)
+
+    def _bind(self, loop: asyncio.AbstractEventLoop | None) -> None:
         if self._loop is not None and os.getpid() != self._pid:
             raise ChannelMisuse(
                 f"channel {self.name!r} belongs to process {self._pid}, and this one was forked from it: gRPC's connections "
@@ -145,9 +160,6 @@ class RotatingChannel(grpc.aio.Channel):  # type: ignore[misc]  # -- grpc ships 
             )
         self._loop = loop
         self._pid = os.getpid()
-        self._decide()
-        if self._config.mode is Mode.AUTO and self._addresses is None and self._target.host is not None:
-            self._spawn(self._ask(loop, self._target.host, self._target.port))
 
     def _decide(self) -> None:
         """Make what the configuration and the addresses ask for."""
@@ -183,11 +195,11 @@ class RotatingChannel(grpc.aio.Channel):  # type: ignore[misc]  # -- grpc ships 
         await pool.close(self._config.drain_seconds)
         self._left.remove(pool)
 
-    async def _ask(self, loop: asyncio.AbstractEventLoop, host: str, port: str | None) -> None:
+    async def _ask(self, host: str, port: str | None) -> None:
         """Find out how many addresses the target has; until then calls go to the stock channel."""
         for wait in itertools.chain(_ASK_AGAIN_SECONDS, itertools.repeat(_ASK_AGAIN_SECONDS[-1])):
             try:
-                self._addresses = distinct(await loop.getaddrinfo(host, port, type=1))
+                self._addresses = distinct(await asyncio.get_running_loop().getaddrinfo(host, port, type=1))
             except OSError:
                 await self._clock.sleep(wait)
                 continue
@@ -216,62 +228,11 @@ class RotatingChannel(grpc.aio.Channel):  # type: ignore[misc]  # -- grpc ships 
 
     # -- What gRPC's channels have.
 
-    def _multicallable(self, kind: Kind, path: str, *rest: Any) -> Any:
-        return MULTICALLABLES[kind](self, self._methods.get(kind, path, *rest))
-
-    def unary_unary(
-        self,
-        method: str,
-        request_serializer: Callable[[Any], bytes] | None = None,
-        response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,
-    ) -> grpc.aio.UnaryUnaryMultiCallable:
-        """As in gRPC. So are the other three."""
-        return self._multicallable(
-            Kind.UNARY_UNARY, method, request_serializer, response_deserializer, _registered_method
-        )
-
-    def unary_stream(
-        self,
-        method: str,
-        request_serializer: Callable[[Any], bytes] | None = None,
-        response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,
-    ) -> grpc.aio.UnaryStreamMultiCallable:
-        """As in gRPC."""
-        return self._multicallable(
-            Kind.UNARY_STREAM, method, request_serializer, response_deserializer, _registered_method
-        )
-
-    def stream_unary(
-        self,
-        method: str,
-        request_serializer: Callable[[Any], bytes] | None = None,
-        response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,
-    ) -> grpc.aio.StreamUnaryMultiCallable:
-        """As in gRPC."""
-        return self._multicallable(
-            Kind.STREAM_UNARY, method, request_serializer, response_deserializer, _registered_method
-        )
-
-    def stream_stream(
-        self,
-        method: str,
-        request_serializer: Callable[[Any], bytes] | None = None,
-        response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,
-    ) -> grpc.aio.StreamStreamMultiCallable:
-        """As in gRPC."""
-        return self._multicallable(
-            Kind.STREAM_STREAM, method, request_serializer, response_deserializer, _registered_method
-        )
-
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
         """As in gRPC: the state of the best connection."""
         if self._closed:
             return grpc.ChannelConnectivity.SHUTDOWN
-        if self._loop is None and not try_to_connect:
+        if not self._is_open and not try_to_connect:
             return grpc.ChannelConnectivity.IDLE
         pool = self.route()
         if pool is None:
@@ -281,6 +242,11 @@ class RotatingChannel(grpc.aio.Channel):  # type: ignore[misc]  # -- grpc ships 
 
     async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
         """As in gRPC."""
+        if not self._is_open and not self._closed:
+            self._here()
+            if last_observed_state is not grpc.ChannelConnectivity.IDLE:
+                return
+            await self._opened.wait()
         pool = self.route()
         if pool is None:
             await self.stock.channel.wait_for_state_change(last_observed_state)
@@ -314,11 +280,9 @@ class RotatingChannel(grpc.aio.Channel):  # type: ignore[misc]  # -- grpc ships 
             raise ValueError(f"grace must be non-negative, got {grace}.")
         if self._closed:
             return
-        if self._loop is not None and (
-            self._loop is not asyncio.get_running_loop() or self._pid != os.getpid()
-        ):
-            self._begin(asyncio.get_running_loop())
-        self._closed = True
+        self._here()
+        self._closed, self._is_open = True, False
+        self._opened.set()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -352,7 +316,7 @@ class RotatingChannel(grpc.aio.Channel):  # type: ignore[misc]  # -- grpc ships 
         """
         check_options(self._recipe.options, config)
         self._config = config
-        if self._loop is not None and not self._closed:
+        if self._is_open:
             self._decide()
 
     def snapshot(self) -> ChannelStats:

@@ -12,7 +12,7 @@ from quickwins.channels._attempt import Attempt
 from quickwins.channels._calls import CALLS
 from quickwins.channels._core.picker import READY
 from quickwins.channels._method import Kind
-from quickwins.channels._native import grpc
+from quickwins.channels._native import checked_metadata, grpc
 from quickwins.core.deadline import earliest
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def begin(
     member, ready = found
     if ready is not READY or (method.retried and pool.retries):
         options = {
-            "metadata": metadata,
+            "metadata": checked_metadata(metadata),
             "credentials": credentials,
             "wait_for_ready": wait_for_ready,
             "compression": compression,

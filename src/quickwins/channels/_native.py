@@ -31,6 +31,7 @@ __all__ = [
     "UNTOLD",
     "Outcome",
     "Recipe",
+    "checked_metadata",
     "core_options",
     "grpc",
     "member_options",
@@ -39,8 +40,19 @@ __all__ = [
     "service_config",
 ]
 
+CONNECT_MS = 5_000
+"""gRPC gives each attempt 20 s; a member whose new connection leads to a stopped process has others to replace it by."""
+
 LOCALLY_CANCELLED = "Locally cancelled by application!"
 """The details of a call that was cancelled on this side, by its caller or by the end of its channel."""
+
+
+_INTERCEPTORS = (
+    grpc.aio.UnaryUnaryClientInterceptor,
+    grpc.aio.UnaryStreamClientInterceptor,
+    grpc.aio.StreamUnaryClientInterceptor,
+    grpc.aio.StreamStreamClientInterceptor,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,13 @@ class Recipe:
     interceptors: Sequence[grpc.aio.ClientInterceptor]
     compression: grpc.Compression | None
 
+    def __post_init__(self) -> None:
+        for one in self.interceptors:
+            if not isinstance(one, _INTERCEPTORS):
+                raise ValueError(  # noqa: TRY004 -- gRPC raises it for this; until=never
+                    f"{one!r} is no interceptor of a client's calls, which have four classes in grpc.aio"
+                )
+
     def channel(self, more: Sequence[tuple[str, Any]] = ()) -> grpc.aio.Channel:
         """A channel of gRPC's own, with `more` options below those of the caller."""
         given = {key for key, _ in self.options}
@@ -64,6 +83,13 @@ class Recipe:
         )
 
 
+def checked_metadata(given: Any) -> grpc.aio.Metadata:
+    """`given` as gRPC takes it, once for all attempts; what is wrong with it is raised where the call is made."""
+    if given is None or isinstance(given, grpc.aio.Metadata):
+        return grpc.aio.Metadata() if given is None else given
+    return grpc.aio.Metadata.from_tuple(tuple(given))
+
+
 def member_options(config: PoolConfig) -> list[tuple[str, Any]]:
     """A connection of its own, and no longer waits between attempts to connect than the pool's."""
     most = int(config.backoff_max_seconds * 1000)
@@ -71,6 +97,10 @@ def member_options(config: PoolConfig) -> list[tuple[str, Any]]:
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.initial_reconnect_backoff_ms", min(most, 1000)),
         ("grpc.max_reconnect_backoff_ms", most),
+        (
+            "grpc.min_reconnect_backoff_ms",
+            CONNECT_MS,
+        ),  # gRPC's name for how long an attempt to connect may take
     ]
 
 

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from quickwins.core.events import Reporter
 
 WARM_SECONDS = 10.0
-"""How long a new connection may take before the old one is kept."""
+"""How long a new connection may take before the old one is kept, over all tries."""
+
+WARM_TRIES = 2
 
 PATIENCE_SECONDS = 1.0
 """How long the next replacement waits for the last one's calls, so that connections don't add up while short calls run."""
@@ -244,17 +246,22 @@ class Pool:
 
     async def _successor(self, old: Member) -> Member | None:
         """A new member that is connected; `None`: it could not be in time, or nobody wants it any more."""
-        new = self._new(self.now())
-        new.health.out_until = old.health.out_until
-        self._making.add(new)
-        wanted = False
-        try:
-            wanted = await new.ready(WARM_SECONDS) and self._is_replaceable(old)
-        finally:
-            self._making.discard(new)
-            if not wanted:
-                await new.close()
-        return new if wanted else None
+        for _ in range(WARM_TRIES):  # the first may lead to a process that is stopped
+            new = self._new(self.now())
+            new.health.out_until = old.health.out_until
+            self._making.add(new)
+            wanted = False
+            try:
+                wanted = await new.ready(WARM_SECONDS / WARM_TRIES) and self._is_replaceable(old)
+            finally:
+                self._making.discard(new)
+                if not wanted:
+                    await new.close()
+            if wanted:
+                return new
+            if not self._is_replaceable(old):
+                break
+        return None
 
     def _is_replaceable(self, old: Member) -> bool:
         return not self._closing and old in self.members

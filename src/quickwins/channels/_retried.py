@@ -244,20 +244,32 @@ class Retried:
                 waiter.set_result(None)
 
     async def _turn(self) -> None:
-        """Until there is a native call, or another one. A caller who is cancelled here cancels the call, as in gRPC."""
+        """Until there is a native call, or another one."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            self.cancel()
-            raise
+        await waiter
 
     async def _final(self) -> Any:
-        """The native call that stays."""
+        """The native call that stays. Who is cancelled meanwhile only wanted to know."""
         while not self._settled:
             await self._turn()
         return self._native
+
+    async def _mine(self, ready: Callable[[], bool]) -> Any:
+        """The native call, for whoever reads, writes or awaits it: cancelled, they cancel the call, as in gRPC."""
+        try:
+            while not ready():
+                await self._turn()
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+        return self._native
+
+    def _is_settled(self) -> bool:
+        return self._settled
+
+    def _is_there(self) -> bool:
+        return self._native is not None
 
     # -- What gRPC's calls have.
 
@@ -325,10 +337,9 @@ class Retried:
     def _answer(self) -> Any:
         """Await the one answer, whichever attempt brings it."""
         while True:
+            if self._native is None:
+                yield from self._mine(self._is_there).__await__()
             native, attempt = self._native, self._attempt
-            if native is None:
-                yield from self._turn().__await__()
-                continue
             try:
                 response = yield from native.__await__()
             except BaseException as error:

@@ -62,6 +62,7 @@ def rotating_channel(  # noqa: PLR0913 -- gRPC's own, and what every feature tak
 
     Raises:
         ChannelConflict: Settings contradict each other: see the message.
+        ValueError: Something among `interceptors` is none, as in gRPC.
     """
     config = PoolConfig() if config is None else config
     check_options(options, config)

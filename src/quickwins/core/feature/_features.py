@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from quickwins.core.feature._closing import close_together
 from quickwins.core.metrics import MetricsServer, MetricsSettings, metrics_app
@@ -47,6 +47,11 @@ class Feature(Protocol):
     async def close(self) -> None:
         """Close what was made; cancelled, clean up at once."""
         ...
+
+
+def sections_of(*rooms: Any) -> dict[str, type[Section]]:
+    """The names and models of the sections of `rooms`: classes of features, in that order."""
+    return {room.section: room.model for room in rooms}
 
 
 class Features:
