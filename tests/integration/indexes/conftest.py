@@ -1,95 +1,10 @@
-"""A database with tables like a feed's, and short ways to run a migration on it."""
-
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-import asyncpg
 import pytest
 
-from quickwins.indexes import Migration, Progress, Runner
-from tests.engines import apart
-
-TABLE = """
-    CREATE TABLE t (id bigint PRIMARY KEY, a int NOT NULL, b text NOT NULL, c timestamptz);
-    INSERT INTO t SELECT n, n % 1000, 'row ' || n, CASE WHEN n % 10 > 0 THEN now() END FROM generate_series(1, 5000) AS n;
-    ANALYZE t
-"""
-ALL_INDEXES = """
-    SELECT c.relname, i.indisvalid, i.indisready, i.indislive, pg_get_indexdef(c.oid) AS definition
-    FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'quickwins' AND c.relname !~ '_pkey$' ORDER BY 1
-"""
-
-
-class Database:
-    """A database of this test's own, asked in a loop of its own."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        self.url = url
-        self._folder = folder
-
-    def run(self, *statements: str) -> None:
-        async def go() -> None:
-            async with self.session() as connection:
-                for statement in statements:
-                    await connection.execute(statement)
-
-        apart(go())
-
-    def ask(self, query: str, *values: Any) -> list[Any]:
-        async def go() -> list[Any]:
-            async with self.session() as connection:
-                return list(await connection.fetch(query, *values))
-
-        return apart(go())
-
-    def value(self, query: str, *values: Any) -> Any:
-        return self.ask(query, *values)[0][0]
-
-    def indexes(self) -> dict[str, str]:
-        """Each index but primary keys, and its state or definition."""
-        rows = self.ask(ALL_INDEXES)
-        return {
-            row["relname"]: row["definition"]
-            if row["indisvalid"] and row["indislive"]
-            else f"INVALID {row['indisready']} {row['indislive']}"
-            for row in rows
-        }
-
-    def broken(self, name: str = "i", *, ready: bool = False, live: bool = True) -> None:
-        """Put the index into the state in which an interrupted build or drop leaves it."""
-        self.run(
-            f"UPDATE pg_index SET indisvalid = false, indisready = {ready}, indislive = {live} WHERE indexrelid = '{name}'::regclass"
-        )
-
-    @asynccontextmanager
-    async def session(self, **settings: str) -> AsyncIterator[asyncpg.Connection]:
-        connection = await asyncpg.connect(self.url, server_settings=settings)
-        try:
-            yield connection
-        finally:
-            connection.terminate()
-
-    def migration(
-        self, *deploy: str, name: str = "001_x", verify: str | None = None, rollback: str | None = None
-    ) -> Migration:
-        """A migration of these statements; by default `rollback` drops `i`, and `verify` is empty."""
-        statements = deploy or ("CREATE INDEX CONCURRENTLY i ON t (a)",)
-        path = self._folder / f"{name}.sql"
-        path.write_text("".join(f"{one};\n" for one in statements))
-        path.with_name(f"{name}.rollback.sql").write_text(rollback or "DROP INDEX CONCURRENTLY IF EXISTS i;")
-        path.with_name(f"{name}.verify.sql").write_text(verify or "")
-        return Migration.load(path)
-
-    async def apply(self, migration: Migration, *, rollback: bool = False, **options: Any) -> list[Progress]:
-        """Plan and apply; all that was said on the way."""
-        options = {"max_wait_seconds": 10, **options}
-        runner = Runner(self.url, **options)
-        return [one async for one in runner.apply(await runner.plan(migration, rollback=rollback))]
+from tests.index_database import TABLE, Database
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from quickwins.indexes import BuildFailed, Migration, MigrationError, Runner
-from tests.integration.indexes.conftest import Database
+from tests.index_database import Database
 
 pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
 
