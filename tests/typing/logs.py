@@ -30,7 +30,18 @@ from quickwins.logs.grpc import LogClientInterceptor, LogServerInterceptor
 from quickwins.logs.kafka import extract, inject
 from quickwins.logs.redaction import MAX_NAMES, MIN_KEY_BYTES
 from quickwins.logs.sink import DropReason, Outage, SinkOptions, SinkState, SinkStats
-from quickwins.logs.testing import Canaries, Canary, Encoding, Leak, LeakError, Shape, Watched, canaries
+from quickwins.logs.testing import (
+    Canaries,
+    Canary,
+    Encoding,
+    Leak,
+    LeakError,
+    Line,
+    Shape,
+    Watched,
+    canaries,
+    recording,
+)
 from quickwins.logs.timeline import (
     MAX_BYTES,
     MAX_GROUPS,
@@ -114,6 +125,13 @@ def settings(qw: QuickWins) -> str:
 
 def fixture() -> object:
     return canaries
+
+
+def what_was_said() -> list[Line]:
+    with recording(level="info") as lines:
+        get_logger().info("order.placed", items=3)
+    assert_type(lines[0].fields["items"], object)
+    return lines
 
 
 def leaks(planted: Canaries) -> str:

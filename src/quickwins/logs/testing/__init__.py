@@ -1,4 +1,6 @@
-"""Shows that a service writes none of its users' secrets: plants some everywhere, and looks for them in what it wrote.
+"""For tests: canaries show that a service writes none of its users' secrets, and `recording` keeps what it logs.
+
+Canaries are planted everywhere, and looked for in what was written:
 
     from quickwins.logs.testing import canaries                       # a pytest fixture
 
@@ -6,7 +8,11 @@
         with canaries.watching(1, flush=pipeline.flush):  # standard output's descriptor
             client.post(canaries.path(), params=canaries.query(), headers=canaries.headers(), json=canaries.body())
 
-Without pytest: `Canaries()` is the same object.
+Without pytest: `Canaries()` is the same object. What is logged in a block, for any other test:
+
+    with recording() as lines:
+        place_order()
+    assert lines[0].event == "order.placed"
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
     from quickwins.logs.testing._canaries import Canaries, LeakError, Watched
     from quickwins.logs.testing._finder import Canary, Encoding, Leak, Shape
     from quickwins.logs.testing._fixture import canaries
+    from quickwins.logs.testing._recording import Line, recording
 
 __all__ = [
     "Canaries",
@@ -26,9 +33,11 @@ __all__ = [
     "Encoding",
     "Leak",
     "LeakError",
+    "Line",
     "Shape",
     "Watched",
     "canaries",
+    "recording",
 ]
 
 __getattr__, __dir__ = lazily(
@@ -39,8 +48,10 @@ __getattr__, __dir__ = lazily(
         "Encoding": "_finder",
         "Leak": "_finder",
         "LeakError": "_canaries",
+        "Line": "_recording",
         "Shape": "_finder",
         "Watched": "_canaries",
         "canaries": "_fixture",
+        "recording": "_recording",
     },
 )
