@@ -98,7 +98,10 @@ class _Recorder:
         if _logger.current is self:
             _logger.current = None
 
-    def close(self) -> None:
+    def flush(self, timeout_seconds: float) -> bool:  # noqa: ARG002 -- as `Destination` has it; until=never
+        return True
+
+    def close(self, timeout_seconds: float = 0.0) -> None:  # noqa: ARG002 -- as `Destination` has it; until=never
         self.give_way()
 
 
