@@ -30,10 +30,14 @@ async def eventually(
 
 
 def wait_until(
-    condition: Callable[[], object], what: object = "it never came true", seconds: float = DEADLINE_SECONDS
+    condition: Callable[[], object],
+    what: object = "it never came true",
+    seconds: float = DEADLINE_SECONDS,
+    *,
+    look_seconds: float = PROCESS_LOOK_SECONDS,
 ) -> None:
-    """Do the same as `eventually` without an event loop, for what other processes do."""
+    """Do the same as `eventually` without an event loop, for what threads and other processes do."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what
-        time.sleep(PROCESS_LOOK_SECONDS)
+        time.sleep(look_seconds)

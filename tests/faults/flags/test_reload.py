@@ -14,7 +14,8 @@ from random import Random
 import pytest
 from prometheus_client import CollectorRegistry
 
-from quickwins.core.flags import FileSource, Flags, FlagSettings, MemorySource, Snapshot, pinned
+from quickwins.core.config import Layer
+from quickwins.core.flags import FileSource, Flags, FlagSettings, Snapshot, pinned
 from quickwins.core.flags.writer import FlagWriter
 from quickwins.facade import SECTIONS
 
@@ -171,14 +172,28 @@ def agree(flags: Flags, reads: int) -> bool:
     return len({flag.active() for _ in range(reads // 2) for flag in (one, two)}) == 1
 
 
-def both(on: bool) -> dict[str, object]:
-    return {"one": {"enabled": on}, "two": {"enabled": on}}
+class Both:
+    """A source of two flags that always say the same."""
+
+    name = "both"
+
+    def __init__(self) -> None:
+        self.on = True
+
+    def read(self) -> object:
+        return self.on
+
+    def layer(self) -> Layer:
+        return Layer(self.name, {"one": {"enabled": self.on}, "two": {"enabled": self.on}})
+
+    def accept(self) -> None:
+        """Nothing is kept."""
 
 
 @pytest.mark.no_cover  # tracing takes many times as long as the test
 @pytest.mark.parametrize("swaps", [500, pytest.param(10_000, marks=pytest.mark.volume)])
 def test_many_reads_during_swaps_and_no_request_sees_two_versions(swaps: int) -> None:
-    source = MemorySource(both(on=True))
+    source = Both()
     sections = {"one": FlagSettings, "two": FlagSettings}
     flags = Flags(sections, [source], registry=CollectorRegistry())
     torn: list[int] = []
@@ -193,7 +208,7 @@ def test_many_reads_during_swaps_and_no_request_sees_two_versions(swaps: int) ->
 
     def swap() -> None:
         for number in range(swaps):
-            source._values = both(on=bool(number % 2))
+            source.on = bool(number % 2)
             flags.poll()
 
     swapping = threading.Thread(target=swap)
@@ -214,9 +229,9 @@ def test_many_reads_during_swaps_and_no_request_sees_two_versions(swaps: int) ->
 
 def test_without_a_pin_a_request_does_see_two_versions() -> None:
     """The negative control of the test above."""
-    source = MemorySource(both(on=True))
+    source = Both()
     flags = Flags({"one": FlagSettings, "two": FlagSettings}, [source], registry=CollectorRegistry())
     first = flags.flag("one").active()
-    source._values = both(on=False)
+    source.on = False
     flags.poll()
     assert first != flags.flag("two").active()

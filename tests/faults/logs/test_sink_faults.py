@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry
 
 from quickwins.logs import configure_logging, get_logger
 from quickwins.logs.sink import DropReason, Outage, Sink, SinkState
+from tests.eventually import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,14 +103,14 @@ def put_until(sink: Sink, done: Callable[[], bool], severity: int) -> tuple[list
     """Log until `done`; which lines were taken, and how many there were."""
     taken, number = [], 0
 
-    def work() -> None:
+    def another() -> bool:
         nonlocal number
-        while not done():
-            number += 1
-            if sink.put(line(number, severity=severity, x="x" * 200), severity):
-                taken.append(number)
+        number += 1
+        if sink.put(line(number, severity=severity, x="x" * 200), severity):
+            taken.append(number)
+        return done()
 
-    within_patience(work)
+    within_patience(lambda: wait_until(another, seconds=PATIENCE_SECONDS, look_seconds=0))
     return taken, number
 
 
@@ -158,8 +159,7 @@ def test_control_a_plain_write_blocks_behind_such_a_reader(pipe: tuple[int, int]
 
     thread = threading.Thread(target=log)
     thread.start()
-    while poll.poll(0):
-        assert thread.is_alive()
+    wait_until(lambda: not poll.poll(0))
     assert thread.is_alive(), "the pipe is full, and it cannot have written everything"
     taken = 0
     while taken < 1_000:
@@ -188,10 +188,7 @@ def test_a_reader_that_is_killed_costs_errors_and_no_line_once_there_is_another(
     sink.start(recovered)
     for number in range(1, 101):
         assert sink.put(line(number), ERROR)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while sink.stats().state is not SinkState.FAILING:
-        assert time.monotonic() < deadline
-        assert not sink.flush(0.01)
+    wait_until(lambda: not sink.flush(0) and sink.stats().state is SinkState.FAILING)
     another, end = os.pipe()
     os.dup2(end, write)
     os.close(end)
@@ -517,8 +514,12 @@ def test_closing_takes_no_longer_than_its_limit(limit_seconds: float, pipe: tupl
     sink = Sink.descriptor(pipe[1])
     pipeline = configure_logging(sink=sink, registry=CollectorRegistry())
     log = get_logger()
-    while sink.state is not SinkState.STALLED:
+
+    def another() -> bool:
         log.error("x", text="word " * 400)
+        return sink.state is SinkState.STALLED
+
+    wait_until(another, look_seconds=0)
     began = time.monotonic()
     pipeline.close(limit_seconds)
     assert time.monotonic() - began < limit_seconds + 1.0, "twice the limit, or 2 s more, as it was"

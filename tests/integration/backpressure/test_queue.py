@@ -22,7 +22,7 @@ from quickwins.backpressure import (
 )
 from quickwins.core.flags import Flags, MemorySource
 from quickwins.rig import Outcome, open_loop, uniform_arrivals
-from tests.eventually import DEADLINE_SECONDS
+from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.integration.backpressure.conftest import Pools, all_is_back, asleep, gated_over, patient, sleeping
 
 pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
@@ -121,11 +121,11 @@ async def test_what_the_line_took_is_not_there_for_the_connection(
     monkeypatch.setattr(asyncpg.Pool, "acquire", noted)
     monkeypatch.setattr(asyncpg.Pool, "release", noted_reset)
     waiting = asyncio.create_task(gated.acquire(timeout=60.0).__aenter__())
-    await asyncio.sleep(0.05)
+    await eventually(lambda: gated.stats().waiting == 1)
     await gated.release(connection)
     later = await waiting
     assert len(asked) == 1
-    assert 0 < asked[0] <= 59.96
+    assert 0 < asked[0] < 60.0
     await gated.release(later)
     assert resets == [None, 60.0], "the reset has the whole time-out, as in asyncpg"
     monkeypatch.undo()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -14,12 +14,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.routing import Mount, Route
 
-from quickwins.logs import _logger, asgi
 from quickwins.logs._context import annotate, bound, in_context
 from quickwins.logs.asgi import LogMiddleware
 from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.integration.logs.serving import serving
-from tests.unit.logs.recording import Lines, Somewhere, bound_here
+from tests.unit.logs.recording import Lines, bound_here, recorded
 
 pytestmark = pytest.mark.asyncio
 
@@ -27,11 +26,9 @@ TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
-    made = Lines()
-    monkeypatch.setattr(asgi, "_log", made)
-    monkeypatch.setattr(_logger, "current", Somewhere())
-    return made
+def lines() -> Iterator[Lines]:
+    with recorded() as made:
+        yield made
 
 
 def application(*routes: Any, **options: Any) -> Starlette:

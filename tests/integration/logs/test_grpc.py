@@ -16,13 +16,13 @@ import pytest
 
 from quickwins.backpressure import PoolExhausted, RejectReason
 from quickwins.backpressure.grpc import BackpressureInterceptor
-from quickwins.logs import _logger
 from quickwins.logs._context import CONTEXT, EMPTY, Context, annotate, bound, in_context
 from quickwins.logs._trace.w3c import Trace
-from quickwins.logs.grpc import LogClientInterceptor, LogServerInterceptor, _client, _server
+from quickwins.logs.grpc import LogClientInterceptor, LogServerInterceptor
+from quickwins.logs.testing import recording
 from tests import grpc_service
 from tests.eventually import DEADLINE_SECONDS, eventually
-from tests.unit.logs.recording import Line, Lines, Somewhere, bound_here
+from tests.unit.logs.recording import Lines, bound_here, recorded
 
 pytestmark = pytest.mark.asyncio
 
@@ -31,22 +31,19 @@ METADATA = (("traceparent", TRACE.traceparent), ("tracestate", "foo=1"), ("x-cor
 
 
 @pytest.fixture(autouse=True)
-def configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_logger, "current", Somewhere())
+def lines() -> Iterator[Lines]:
+    with recorded() as made:
+        yield made
 
 
 @pytest.fixture
-def server_lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
-    made = Lines()
-    monkeypatch.setattr(_server, "_log", made)
-    return made
+def server_lines(lines: Lines) -> Lines:
+    return Lines(lines.kept, "rpc.request")
 
 
 @pytest.fixture
-def client_lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
-    made = Lines()
-    monkeypatch.setattr(_client, "_log", made)
-    return made
+def client_lines(lines: Lines) -> Lines:
+    return Lines(lines.kept, "rpc.call")
 
 
 @asynccontextmanager
@@ -62,7 +59,7 @@ def handler(kind: str, behavior: Any) -> grpc.RpcMethodHandler:
     return made
 
 
-async def ended(lines: Lines, number: int = 1) -> Line:
+async def ended(lines: Lines, number: int = 1) -> Any:
     """The last of so many lines: they come when a call is over for the server, which may be after it is for its client."""
     await eventually(lambda: len(lines.lines) >= number)
     assert len(lines.lines) == number
@@ -525,12 +522,12 @@ async def test_a_client_takes_the_trace_along_on_every_kind_of_call(
 
 
 @pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", "stream_unary", "stream_stream"])
-async def test_outside_a_request_a_client_adds_nothing(client_lines: Lines, kind: str) -> None:
-    client_lines.level = 20
+async def test_outside_a_request_a_client_adds_nothing(kind: str) -> None:
     one = handler(kind, echo_many if kind.endswith("stream") else echo_one)
-    async with serving(One=one, client=LogClientInterceptor()) as channel:
-        assert await answers(channel, kind) == [b"[]"]
-    assert not client_lines.lines
+    with recording(level="info") as kept:
+        async with serving(One=one, client=LogClientInterceptor()) as channel:
+            assert await answers(channel, kind) == [b"[]"]
+    assert not [line for line in kept if line.event == "rpc.call"]
 
 
 @pytest.mark.usefixtures("in_a_request")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,22 +13,23 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from quickwins.logs import _logger
 from quickwins.logs._context import CONTEXT, EMPTY
 from quickwins.logs.asgi import LogMiddleware
 from quickwins.logs.kafka import extract, inject
+from quickwins.logs.testing import recording
 from tests.eventually import DEADLINE_SECONDS
 from tests.integration.kafka.topics import create_topic
 from tests.integration.logs.serving import serving
-from tests.unit.logs.recording import Somewhere, bound_here
+from tests.unit.logs.recording import bound_here
 
 if TYPE_CHECKING:
     from tests.engines import Target
 
 
 @pytest.fixture(autouse=True)
-def configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_logger, "current", Somewhere())
+def configured() -> Iterator[None]:
+    with recording():
+        yield
 
 
 @pytest.mark.asyncio

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +22,20 @@ from starlette.staticfiles import StaticFiles
 from strawberry.asgi import GraphQL
 from strawberry.fastapi import GraphQLRouter
 
-from quickwins.logs import _logger
-from quickwins.logs import asgi as adapter
 from quickwins.logs.asgi import LogMiddleware
 from tests.django_app import django_app
 from tests.eventually import eventually
 from tests.integration.logs.serving import serving
-from tests.unit.logs.recording import Lines, Somewhere
+from tests.unit.logs.recording import Lines, recorded
 
 SECRET = "secret"  # in every path that a client makes up here, and in no route
 Wanted = list[tuple[str, str | None]]
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
-    made = Lines()
-    monkeypatch.setattr(adapter, "_log", made)
-    monkeypatch.setattr(_logger, "current", Somewhere())
-    return made
+def lines() -> Iterator[Lines]:
+    with recorded() as made:
+        yield made
 
 
 async def ok(request: Request) -> PlainTextResponse:

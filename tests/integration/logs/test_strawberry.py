@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -16,13 +16,12 @@ from strawberry.asgi import GraphQL
 from strawberry.extensions import MaskErrors
 from strawberry.schema.exceptions import CannotGetOperationTypeError
 
-from quickwins.logs import _logger, asgi
 from quickwins.logs import strawberry as adapter
 from quickwins.logs._context import CONTEXT, Context
 from quickwins.logs.asgi import LogMiddleware
 from quickwins.logs.strawberry import MAX_ERRORS, LogExtension
 from tests.integration.logs.serving import serving
-from tests.unit.logs.recording import Lines, Somewhere
+from tests.unit.logs.recording import Lines, recorded
 
 pytestmark = pytest.mark.asyncio
 
@@ -88,12 +87,9 @@ SCHEMA = schema_of(LogExtension)
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
-    made = Lines()
-    monkeypatch.setattr(adapter, "_log", made)
-    monkeypatch.setattr(asgi, "_log", made)
-    monkeypatch.setattr(_logger, "current", Somewhere())
-    return made
+def lines() -> Iterator[Lines]:
+    with recorded() as made:
+        yield made
 
 
 async def annotated(query: str, schema: strawberry.Schema = SCHEMA, **options: Any) -> dict[str, Any]:

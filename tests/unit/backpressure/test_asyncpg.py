@@ -23,17 +23,17 @@ def test_the_installed_asyncpg_has_it(owner: type, name: str) -> None:
 @pytest.mark.asyncio
 async def test_a_connection_tells_when_the_pool_has_it_back_as_long_as_the_names_are_there() -> None:
     back = asyncio.get_running_loop().create_future()
-    connection: Any = SimpleNamespace(_holder=SimpleNamespace(_in_use=back))
-    assert in_use_of(connection) is back
-    connection._holder = None
-    assert in_use_of(connection) is None
+    held: Any = SimpleNamespace(_holder=SimpleNamespace(_in_use=back))
+    given_back: Any = SimpleNamespace(_holder=None)
+    assert in_use_of(held) is back
+    assert in_use_of(given_back) is None
 
 
 def test_a_proxy_without_its_connection_is_lost() -> None:
-    connection: Any = SimpleNamespace(_con=None)
-    assert is_lost(connection)
-    connection._con = SimpleNamespace(is_closed=lambda: False)
-    assert not is_lost(connection)
+    without: Any = SimpleNamespace(_con=None)
+    complete: Any = SimpleNamespace(_con=SimpleNamespace(is_closed=lambda: False))
+    assert is_lost(without)
+    assert not is_lost(complete)
 
 
 def test_a_connection_that_is_no_proxy_says_itself_whether_it_is_lost() -> None:

@@ -1,12 +1,14 @@
-"""A logger that remembers what adapters say, with the context that it was said in."""
+"""What adapters say, with the context that it was said in."""
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from quickwins.logs._context import CONTEXT
+from quickwins.logs.testing import Line, recording
 
 
 def bound_here() -> dict[str, Any]:
@@ -18,55 +20,22 @@ def bound_here() -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Line:
-    """One call of a logger.
-
-    `fields` are those of the call; `bound` are those of the context.
-    """
-
-    level: str
-    event: str
-    fields: dict[str, Any]
-    bound: dict[str, Any]
-
-
-@dataclass
 class Lines:
-    """Stands in for a logger."""
+    """The lines of a recording so far, or those of one event."""
 
-    lines: list[Line] = field(default_factory=list)
-    level: int = logging.DEBUG
+    kept: list[Line]
+    event: str = ""
 
-    def _add(self, level: str, event: str, fields: dict[str, Any]) -> None:
-        self.lines.append(Line(level, event, fields, bound_here()))
+    @property
+    def lines(self) -> list[Any]:
+        return [line for line in self.kept if line.event == self.event] if self.event else self.kept
 
-    def debug(self, event: str, /, **fields: Any) -> None:
-        self._add("debug", event, fields)
-
-    def info(self, event: str, /, **fields: Any) -> None:
-        self._add("info", event, fields)
-
-    def warning(self, event: str, /, **fields: Any) -> None:
-        self._add("warning", event, fields)
-
-    def error(self, event: str, /, **fields: Any) -> None:
-        self._add("error", event, fields)
-
-    def is_enabled_for(self, level: int) -> bool:
-        return level >= self.level
-
-    def only(self) -> Line:
+    def only(self) -> Any:
         (line,) = self.lines
         return line
 
 
-class Somewhere:
-    """Where lines go while logging is on; here they are forgotten."""
-
-    threshold = logging.DEBUG
-
-    def emit(self, *record: object) -> None:
-        """See `Destination`."""
-
-    def adopt(self) -> None:
-        """See `Destination`."""
+@contextmanager
+def recorded() -> Iterator[Lines]:
+    with recording() as kept:
+        yield Lines(kept)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from quickwins.core.asgi import REFUSED
 from quickwins.core.clock import FakeClock
-from quickwins.logs import _logger, asgi
+from quickwins.logs import Sink, configure_logging
 from quickwins.logs._context import CONTEXT, EMPTY, Context, annotate, bound
 from quickwins.logs._trace.w3c import parse_traceparent
 from quickwins.logs.asgi import EXEMPT, LogMiddleware
-from tests.unit.logs.recording import Line, Lines, Somewhere
+from tests.unit.logs.recording import Lines, recorded
 
 pytestmark = pytest.mark.asyncio
 
@@ -27,16 +30,10 @@ TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01".encode()
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-@pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
-    made = Lines()
-    monkeypatch.setattr(asgi, "_log", made)
-    return made
-
-
 @pytest.fixture(autouse=True)
-def configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_logger, "current", Somewhere())
+def lines() -> Iterator[Lines]:
+    with recorded() as made:
+        yield made
 
 
 def answering(status: int = 200, headers: Any = ()) -> App:
@@ -242,15 +239,6 @@ async def test_a_stream_is_slow_when_it_begins_late_and_not_when_it_lasts(
     assert (lines.only().level, lines.only().fields["duration_ms"]) == (level, 60_000 + until_first * 1_000)
 
 
-async def test_where_logging_was_never_configured_answers_are_as_they_were(
-    lines: Lines, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_logger, "current", None)
-    start, _ = await call(LogMiddleware(answering(headers=[(b"x-correlation-id", b"mine")])))
-    assert start["headers"] == [(b"x-correlation-id", b"mine")]
-    assert not lines.lines
-
-
 async def test_a_scope_without_headers_method_or_path_is_a_request_like_any_other(lines: Lines) -> None:
     sent: list[Any] = []
 
@@ -356,21 +344,16 @@ async def test_a_websocket_that_is_denied_has_the_status(lines: Lines) -> None:
     assert (lines.lines[-1].level, lines.lines[-1].fields["error.type"]) == ("error", "ValueError")
 
 
-@pytest.mark.parametrize("on", [True, False])
-async def test_servers_loggers_are_adopted_when_the_application_starts(
-    monkeypatch: pytest.MonkeyPatch, on: bool
-) -> None:
-    adopted: list[bool] = []
-
-    class Adopting:
-        def adopt(self) -> None:
-            adopted.append(True)
-
+async def test_what_servers_say_of_the_level_gives_way_when_the_application_starts(tmp_path: Path) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None: ...
 
-    monkeypatch.setattr(_logger, "current", Adopting() if on else None)
-    await call(LogMiddleware(app), type="lifespan")
-    assert adopted == [True] * on
+    root = logging.getLogger()
+    before = root.level
+    with configure_logging(sink=Sink.file(tmp_path / "log"), registry=CollectorRegistry()):
+        root.setLevel(logging.ERROR)
+        await call(LogMiddleware(app), type="lifespan")
+        assert root.level == logging.INFO
+    root.setLevel(before)
 
 
 class Off:
@@ -451,11 +434,9 @@ values = st.binary(max_size=70) | st.sampled_from([TRACEPARENT, UUID.encode()])
 
 @given(st.lists(st.tuples(names, values)), st.booleans())
 async def test_any_headers_give_a_line_and_a_header_that_is_safe(pairs: Any, trusted: bool) -> None:
-    lines = Lines()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asgi, "_log", lines)
+    with recorded() as lines:
         start, _ = await call(LogMiddleware(answering(), trusted=trusted), headers=pairs)
-    line: Line = lines.only()
+    line = lines.only()
     ((_, sent),) = start["headers"]
     assert sent.decode() == line.bound["correlation_id"]
     assert sent.decode().replace("-", "").replace("_", "").isalnum()

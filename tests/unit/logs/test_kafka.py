@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quickwins.logs import _logger
 from quickwins.logs._context import CONTEXT, EMPTY, Context, bound
 from quickwins.logs._trace.w3c import Trace
 from quickwins.logs.kafka import extract, inject
-from tests.unit.logs.recording import Somewhere
+from quickwins.logs.testing import recording
 
 TRACE = Trace("a" * 32, "b" * 16, 1, "foo=1")
 SENT = [
@@ -26,8 +25,7 @@ SENT = [
 
 @pytest.fixture(autouse=True, scope="module")
 def configured() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_logger, "current", Somewhere())
+    with recording():
         yield
 
 

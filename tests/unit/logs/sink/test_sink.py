@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import pytest
 from quickwins.core.clock import FakeClock
 from quickwins.core.errors import ConfigError
 from quickwins.logs.sink import DropReason, Outage, Sink, SinkState
+from tests.eventually import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,10 +38,7 @@ def writers() -> list[str]:
 
 
 def wait_for(state: SinkState, sink: Sink) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while sink.stats().state is not state:
-        assert time.monotonic() < deadline
-        assert not sink.flush(0.01)
+    wait_until(lambda: not sink.flush(0) and sink.stats().state is state)
 
 
 @pytest.fixture
@@ -227,14 +224,17 @@ def test_a_reader_that_stalls_fills_the_queue_and_what_is_dropped_is_told(*, inl
     sink.start()
     accepted = []
     number = 0
-    while sink.stats().state is not SinkState.STALLED or sink.stats().dropped[DropReason.RESERVE] < 10:
+
+    def is_left_out(severity: int, reason: DropReason) -> bool:
+        """Another line: whether the reader has stalled, and ten like it found no room."""
+        nonlocal number
         number += 1
-        if sink.put(line(number, x="x" * 500), INFO):
+        if sink.put(line(number, x="x" * 500), severity):
             accepted.append(number)
-    while sink.stats().dropped[DropReason.QUEUE_FULL] < 10:
-        number += 1
-        if sink.put(line(number, x="x" * 500), ERROR):
-            accepted.append(number)
+        return sink.stats().state is SinkState.STALLED and sink.stats().dropped[reason] >= 10
+
+    wait_until(lambda: is_left_out(INFO, DropReason.RESERVE), look_seconds=0)
+    wait_until(lambda: is_left_out(ERROR, DropReason.QUEUE_FULL), look_seconds=0)
     assert sink.stats().queued_bytes <= 16_384
     assert not sink.flush(0.01)
     assert sink.stats().state is SinkState.STALLED
@@ -367,9 +367,7 @@ def test_a_writer_that_dies_is_replaced_at_the_next_line(
     monkeypatch.setattr(threading, "excepthook", lambda about: died.append(about.exc_type))
     sink = started(clock=Tired(), linger_seconds=0)
     assert sink.put(line(1), INFO)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while writers():
-        assert time.monotonic() < deadline
+    wait_until(lambda: not writers())
     assert died == [MemoryError]
     assert sink.put(line(2), INFO)
     assert sink.flush(PATIENCE_SECONDS)
