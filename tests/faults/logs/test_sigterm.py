@@ -24,8 +24,12 @@ log = get_logger()
 def terminated():
     os.kill(os.getpid(), signal.SIGTERM)
 
-def logging(**options):
-    return configure_logging(sink=Sink.stdout(linger_seconds=1, **options))
+def logging(sink=Sink, **options):
+    # With a writer that is idle, so that the next line waits for a second.
+    pipeline = configure_logging(sink=sink.stdout(linger_seconds=1, **options))
+    log.info("first")
+    assert pipeline.flush()
+    return pipeline
 """
 
 
@@ -38,7 +42,8 @@ def run(code: str) -> tuple[int, list[str]]:
         check=False,
     )
     assert done.stderr == b""
-    return done.returncode, [json.loads(line)["event.name"] for line in done.stdout.splitlines()]
+    events = [json.loads(line)["event.name"] for line in done.stdout.splitlines()]
+    return done.returncode, [event for event in events if event != "first"]
 
 
 def test_the_default_action_of_the_signal_loses_what_is_queued() -> None:
@@ -142,7 +147,7 @@ time.sleep(60)
 def test_a_main_thread_that_is_in_the_middle_of_writing_keeps_nothing_from_ending() -> None:
     code = """
 class Interrupting:  # the clock is asked while the main thread holds the lock for writing
-    after = 2
+    after = -1
 
     def monotonic(self):
         self.after -= 1
@@ -153,7 +158,9 @@ class Interrupting:  # the clock is asked while the main thread holds the lock f
     wall = time.time
 
 close_on_sigterm(0.2)
-logging(inline=True, clock=Interrupting())
+clock = Interrupting()
+logging(inline=True, clock=clock)
+clock.after = 2
 for number in range(10):
     log.info("a")
 time.sleep(60)
@@ -182,7 +189,7 @@ def telling(number, frame):
     second.set()
 
 signal.signal(signal.SIGTERM, telling)
-configure_logging(sink=Twice.stdout(linger_seconds=1))
+logging(Twice)
 log.info("a")
 terminated()
 time.sleep(60)
@@ -241,7 +248,7 @@ def test_the_first_process_of_a_container_ends_too() -> None:
         check=False,
     )
     assert done.returncode == 128 + signal.SIGTERM
-    assert json.loads(done.stdout)["event.name"] == "a"
+    assert json.loads(done.stdout.splitlines()[-1])["event.name"] == "a"
 
 
 def test_in_another_thread_there_is_an_error_that_says_so() -> None:
