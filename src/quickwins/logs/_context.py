@@ -26,6 +26,16 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
+class Canonical(dict[str, object]):
+    """What a request's one line will say in the end, by name.
+
+    Attributes:
+        span: The first span of OpenTelemetry's that was active in the request; `None`: there was none.
+    """
+
+    span: Trace | None = None
+
+
 class Context:
     """What is bound, and what belongs to the request. Never changed; `with_` makes another.
 
@@ -34,28 +44,30 @@ class Context:
         trace: Where this work stands in a distributed trace; `None` outside one.
         canonical: What the request's one line will say in the end (`annotate`); `None` outside a request.
         rendered: What the renderer made of `fields` at the first line; for its use alone.
+        spanned: The last active span of OpenTelemetry's, and this context with its ids; for `_span`.
     """
 
-    __slots__ = ("canonical", "fields", "rendered", "trace")
+    __slots__ = ("canonical", "fields", "rendered", "spanned", "trace")
 
     def __init__(
         self,
         fields: Mapping[str, object],
         *,
         trace: Trace | None = None,
-        canonical: dict[str, object] | None = None,
+        canonical: Canonical | None = None,
     ) -> None:
         self.fields = fields
         self.trace = trace
         self.canonical = canonical
         self.rendered: object = None
+        self.spanned: tuple[object, Context] | None = None
 
     def with_(
         self,
         fields: Mapping[str, object],
         *,
         trace: Trace | None = None,
-        canonical: dict[str, object] | None = None,
+        canonical: Canonical | None = None,
     ) -> Context:
         """This one with `fields` over its own, and with `trace` and `canonical` where they are given."""
         merged = {**self.fields, **fields}

@@ -22,7 +22,8 @@ from quickwins.core.asgi import EXEMPT, REFUSED, plain
 from quickwins.core.contexts import leave
 from quickwins.core.lazy import shows
 from quickwins.logs import _logger
-from quickwins.logs._context import CONTEXT
+from quickwins.logs._context import CONTEXT, Canonical
+from quickwins.logs._span import in_span
 from quickwins.logs._trace.request import CORRELATION, NAMES_IN_BYTES, begin, pick
 from quickwins.logs._trace.route import Routes
 
@@ -112,9 +113,9 @@ class LogMiddleware:
         trusted = self._trusted
         if trusted is not True and trusted is not False:
             trusted = _asked(trusted, scope) is True
-        canonical: dict[str, object] = {}
+        canonical = Canonical()
         found = pick(scope.get("headers") or (), NAMES_IN_BYTES)
-        context = begin(CONTEXT.get(), found, trusted=trusted, rng=self._rng, canonical=canonical)
+        context = in_span(begin(CONTEXT.get(), found, trusted=trusted, rng=self._rng, canonical=canonical))
         header = (_CORRELATION, str(context.fields["correlation_id"]).encode())
         root, path = scope.get("root_path", ""), scope.get("path", "")
         status: int | None = None
@@ -133,6 +134,8 @@ class LogMiddleware:
                     answered = self._monotonic()
             elif kind in _STARTS:
                 status = message.get("status")
+                # OpenTelemetry's middleware may stand inside of this one, and its span end before.
+                in_span(context)
                 message = _with(header, message)
             return send(message)
 

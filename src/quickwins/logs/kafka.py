@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from quickwins.core.lazy import shows
 from quickwins.logs._context import CONTEXT, EMPTY, within
 from quickwins.logs._logger import is_on
-from quickwins.logs._trace.request import NAMES, begin, departing, pick
+from quickwins.logs._span import in_span
+from quickwins.logs._trace.request import NAMES, begin, departing, joined, pick
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,14 +34,15 @@ __dir__ = shows(__name__)
 def inject(headers: Iterable[tuple[str, bytes]] | None = ()) -> list[tuple[str, bytes]]:
     """`headers` with `traceparent`, `tracestate` and `x-correlation-id` of where this is called; a new list.
 
-    They replace any that are there already: two of a kind would mean nothing. Outside a trace, or while logging is off,
-    nothing is added or replaced.
+    A valid `traceparent` that is there stays, with its `tracestate`: it is somebody's who begins a span for the message. The others
+    are replaced, since two of a kind would mean nothing. Outside a trace, or while logging is off, nothing is added or replaced.
     """
     kept = list(headers or ())
-    ours = departing(CONTEXT.get()) if is_on(None) else []
+    ours = departing(in_span(CONTEXT.get())) if is_on(None) else []
     if not ours:
         return kept
-    return [pair for pair in kept if pair[0] not in NAMES] + [(name, value.encode()) for name, value in ours]
+    kept, ours = joined(kept, ours)
+    return kept + [(name, value.encode()) for name, value in ours]
 
 
 class extract(within):  # noqa: N801 -- used as a context manager, like a function; until=never

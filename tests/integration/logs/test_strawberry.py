@@ -17,7 +17,7 @@ from strawberry.extensions import MaskErrors
 from strawberry.schema.exceptions import CannotGetOperationTypeError
 
 from quickwins.logs import strawberry as adapter
-from quickwins.logs._context import CONTEXT, Context
+from quickwins.logs._context import CONTEXT, Canonical, Context
 from quickwins.logs.asgi import LogMiddleware
 from quickwins.logs.strawberry import MAX_ERRORS, LogExtension
 from tests.integration.logs.serving import serving
@@ -94,7 +94,7 @@ def lines() -> Iterator[Lines]:
 
 async def annotated(query: str, schema: strawberry.Schema = SCHEMA, **options: Any) -> dict[str, Any]:
     """What the request's line would say of an operation."""
-    canonical: dict[str, object] = {}
+    canonical = Canonical()
     token = CONTEXT.set(Context({}, canonical=canonical))
     with suppress(CannotGetOperationTypeError):  # the document has no such operation
         await schema.execute(query, **options)
@@ -130,7 +130,7 @@ async def test_an_operation_is_named_as_its_document_names_it(
 
 async def test_without_a_loop_it_is_the_same(lines: Lines) -> None:
     def run() -> dict[str, object]:
-        canonical: dict[str, object] = {}
+        canonical = Canonical()
         CONTEXT.set(Context({}, canonical=canonical))
         SCHEMA.execute_sync("query Feed { hello nonsense }")
         return canonical
@@ -200,7 +200,7 @@ async def test_each_result_of_a_subscription_is_looked_at_once(lines: Lines) -> 
 
 
 async def test_a_subscription_that_is_left_is_annotated_too(lines: Lines) -> None:
-    canonical: dict[str, object] = {}
+    canonical = Canonical()
     token = CONTEXT.set(Context({}, canonical=canonical))
     results: Any = await SCHEMA.subscribe("subscription S { posts { number } }")
     async for _ in results:

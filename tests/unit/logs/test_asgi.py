@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from quickwins.core.asgi import REFUSED
 from quickwins.core.clock import FakeClock
 from quickwins.logs import Sink, configure_logging
-from quickwins.logs._context import CONTEXT, EMPTY, Context, annotate, bound
+from quickwins.logs._context import CONTEXT, EMPTY, Canonical, Context, annotate, bound
 from quickwins.logs._trace.w3c import parse_traceparent
 from quickwins.logs.asgi import EXEMPT, LogMiddleware
 from tests.unit.logs.recording import Lines, recorded
@@ -310,7 +310,7 @@ async def test_fields_of_the_process_are_on_the_line_and_those_of_another_reques
 ) -> None:
     with bound(region="eu"):
         await call(LogMiddleware(answering()))
-    token = CONTEXT.set(Context({"tenant": "other"}, canonical={}))
+    token = CONTEXT.set(Context({"tenant": "other"}, canonical=Canonical()))
     await call(LogMiddleware(answering()))
     CONTEXT.reset(token)
     assert [line.bound.get("region") for line in lines.lines] == ["eu", None]

@@ -10,7 +10,16 @@ from contextvars import copy_context
 
 import pytest
 
-from quickwins.logs._context import CONTEXT, EMPTY, MAX_FIELDS, Context, annotate, bound, in_context
+from quickwins.logs._context import (
+    CONTEXT,
+    EMPTY,
+    MAX_FIELDS,
+    Canonical,
+    Context,
+    annotate,
+    bound,
+    in_context,
+)
 from quickwins.logs._trace.w3c import Trace
 from quickwins.logs.kafka import extract
 
@@ -58,7 +67,7 @@ def test_a_block_that_is_left_in_another_context_changes_nothing_there(
 
 
 def test_binding_keeps_the_trace_and_the_line_of_the_request() -> None:
-    token = CONTEXT.set(Context({}, trace=TRACE, canonical={}))
+    token = CONTEXT.set(Context({}, trace=TRACE, canonical=Canonical()))
     with bound(tenant="t1"):
         annotate(rows=3)
         assert CONTEXT.get().trace is TRACE
@@ -78,7 +87,7 @@ def test_what_is_bound_and_annotated_has_a_limit() -> None:
     many = {f"field{number}": number for number in range(MAX_FIELDS + 5)}
     with bound(**many):
         assert len(fields()) == MAX_FIELDS
-    token = CONTEXT.set(Context({}, canonical={}))
+    token = CONTEXT.set(Context({}, canonical=Canonical()))
     annotate(**many)
     annotate(field0="again", another=1)
     canonical = CONTEXT.get().canonical

@@ -20,6 +20,7 @@ from quickwins.logs._render.envelope import MAX_LINE_BYTES
 from quickwins.logs._render.memory import Bound, Memory
 from quickwins.logs._render.slow import slowly
 from quickwins.logs._render.values import LARGEST_PLAIN_INTEGER, PLAIN, Walk, type_name
+from quickwins.logs._span import finder
 
 with needs_extra("logs"):
     import orjson
@@ -68,6 +69,7 @@ class Renderer:
         self._clean = scanner.clean
         self._wall_ns = wall_ns
         self._second: tuple[int, bytes] = (-1, b"")
+        self._in_span = finder()
         self.redacted: dict[RedactionRule, int] = self._memory.redacted
 
     def identify(self, instance: str) -> None:
@@ -101,13 +103,16 @@ class Renderer:
             head = self._heads[level.index].get(event)
             if head is None:
                 head = memory.learn_head(level, event)
-            bound = context.rendered
-            if type(bound) is not Bound or bound.by is not memory:
-                bound = memory.learn_context(context)
             second, below = divmod(self._wall_ns(), 1_000_000_000)
             stamp = self._second
             if stamp[0] != second:
                 stamp = self._stamp(second)
+            in_span = self._in_span
+            if in_span is not None:
+                context = in_span(context)
+            bound = context.rendered
+            if type(bound) is not Bound or bound.by is not memory:
+                bound = memory.learn_context(context)
             if hits is None:
                 hits = []
             if extra is None and head.plain and bound.plain and bound.names.isdisjoint(fields):
@@ -150,6 +155,7 @@ class Renderer:
             return self._carefully(level, event, fields, context, extra, broken)
 
     def _stamp(self, second: int) -> tuple[int, bytes]:
+        self._in_span = finder()  # the application may have imported it since
         text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
         self._second = stamp = (second, f'{{"timestamp":"{text}'.encode())
         return stamp

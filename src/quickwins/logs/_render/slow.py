@@ -49,6 +49,14 @@ def slowly(
     own, attributes = apart(Walk(memory.scanner, hits).mapping(fields), head.declared)
     redactions = head.redactions + memory.count(hits) + bound.redactions
     text = bound.text
+    if (
+        attributes
+    ):  # a processor or filter of the application's may have added the ids that the line has anyway
+        attributes = {
+            name: one
+            for name, one in attributes.items()
+            if name not in bound.names or bound.fields[name] != one
+        }
     if not bound.names.isdisjoint(own):
         own, text = {**bound.fields, **own}, b""
     if error is not None:

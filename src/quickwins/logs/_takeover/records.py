@@ -22,7 +22,13 @@ FREE_TEXT = "log.record"
 ACCESS = "http.access"
 """The event of a record in a server's own access log."""
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+_OPENTELEMETRYS = frozenset({"otelServiceName", "otelSpanID", "otelTraceID", "otelTraceSampled"})
+"""What its instrumentation of `logging` adds to each record; a line has the ids under names of its own."""
+_STANDARD = (
+    frozenset(vars(logging.makeLogRecord({})))
+    | {"message", "asctime", "taskName", "color_message"}
+    | _OPENTELEMETRYS
+)
 _OURS = frozenset({"body", "logger", "exc_info"})
 """What a line says of a record itself: a field of that name that came with `extra=` is `extra.body`, and so on."""
 _REPR_FREE = re.compile(r"[^\n(<]*")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from quickwins.logs._context import MAX_FIELDS, Context
+from quickwins.logs._context import MAX_FIELDS, Canonical, Context
 from quickwins.logs._trace.w3c import (
     MAX_TRACESTATE,
     new_trace,
@@ -39,6 +39,7 @@ Found: TypeAlias = "tuple[bytes | str | None, bytes | str | None, bytes | str | 
 _NOTHING: Found = (None, None, None)
 _TWICE = b""
 _K = TypeVar("_K", str, bytes)
+_V = TypeVar("_V")
 
 
 def pick(headers: Iterable[tuple[_K, bytes | str]], names: Mapping[_K, int]) -> Found:
@@ -66,9 +67,7 @@ def _text(value: bytes | str) -> str:
     return value if isinstance(value, str) else value.decode("latin-1")
 
 
-def begin(
-    outer: Context, found: Found, *, trusted: bool, rng: Bits, canonical: dict[str, object] | None
-) -> Context:
+def begin(outer: Context, found: Found, *, trusted: bool, rng: Bits, canonical: Canonical | None) -> Context:
     """The context of a request.
 
     Args:
@@ -98,6 +97,22 @@ def begin(
         # First, so that it is never what is left out.
         fields = dict(list({**fields, **outer.fields, **fields}.items())[:MAX_FIELDS])
     return Context(fields, trace=trace, canonical=canonical)
+
+
+def joined(
+    theirs: Iterable[tuple[str, _V]], ours: list[tuple[str, str]]
+) -> tuple[list[tuple[str, _V]], list[tuple[str, str]]]:
+    """What stays of the headers that are there, and what comes to them of `ours`.
+
+    A valid `traceparent` that is there belongs to whoever begins a span for this call, or chose where it goes: it stays, and
+    its `tracestate` with it. Otherwise what has our names is replaced: two of a kind would mean nothing.
+    """
+    there = list(theirs)
+    named = [value for name, value in there if name.lower() == TRACEPARENT]
+    if len(named) == 1 and isinstance(named[0], (str, bytes)) and parse_traceparent(named[0]) is not None:
+        ours = [pair for pair in ours if pair[0] == CORRELATION]
+        return [pair for pair in there if pair[0].lower() != CORRELATION], ours
+    return [pair for pair in there if pair[0].lower() not in NAMES], ours
 
 
 def departing(context: Context) -> list[tuple[str, str]]:

@@ -12,7 +12,8 @@ from quickwins.core.clock import SystemClock
 from quickwins.core.errors import needs_extra
 from quickwins.logs._context import CONTEXT, within
 from quickwins.logs._logger import get_logger, is_on
-from quickwins.logs._trace.request import NAMES, departing
+from quickwins.logs._span import in_span, settled
+from quickwins.logs._trace.request import departing, joined
 from quickwins.logs.grpc._server import number
 
 with needs_extra("grpc"):
@@ -44,9 +45,10 @@ def trace_metadata(full_method: str) -> list[tuple[str, str]]:  # noqa: ARG001 -
 class LogClientInterceptor(Sequence["grpc.aio.ClientInterceptor"]):
     """The four interceptors of a channel: the trace, its state and the correlation id go along with every call.
 
-    The caller's metadata is copied, not changed; headers of those names are replaced in the copy. At the level DEBUG
-    each call leaves `rpc.call` when it is done. Interceptors that come later in the list see the metadata with the
-    trace.
+    The caller's metadata is copied, not changed. A valid `traceparent` in it, as from OpenTelemetry's interceptor or the caller, stays
+    with its `tracestate`; headers of our names are otherwise replaced in the copy. Where a span of OpenTelemetry's is active,
+    that is what goes along. At the level DEBUG each call leaves `rpc.call` when it is done. Interceptors that come later in the
+    list see the metadata with the trace.
     """
 
     def __init__(self, *, flag: Flag | None = None, clock: Clock | None = None) -> None:
@@ -86,7 +88,7 @@ class _Calls:
     async def through(self, continuation: Callable[..., Awaitable[Any]], details: Any, request: Any) -> Any:
         if not is_on(self._flag):
             return await continuation(details, request)
-        context = CONTEXT.get()
+        context = in_span(CONTEXT.get())
         headers = departing(context)
         if headers:
             details = grpc.aio.ClientCallDetails(
@@ -113,7 +115,7 @@ class _Calls:
 
     def _done(self, method: bytes | str, context: Context, began: float, call: Any) -> None:
         name = method.decode() if isinstance(method, bytes) else method
-        with within(context):
+        with within(settled(context)):
             _log.debug(
                 "rpc.call",
                 **{
@@ -144,8 +146,8 @@ _KINDS = (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)
 
 
 def _with(metadata: Any, headers: list[tuple[str, str]]) -> grpc.aio.Metadata:
-    kept = [(name, value) for name, value in metadata or () if name.lower() not in NAMES]
-    return grpc.aio.Metadata(*kept, *headers)
+    kept, ours = joined(metadata or (), headers)
+    return grpc.aio.Metadata(*kept, *ours)
 
 
 def _code_of(call: Any) -> int | None:

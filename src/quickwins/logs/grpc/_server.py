@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import needs_extra, refusal_in
 from quickwins.core.grpc_handlers import EXEMPT, Style, wrapped
-from quickwins.logs._context import CONTEXT, within
+from quickwins.logs._context import CONTEXT, Canonical, within
 from quickwins.logs._logger import get_logger, is_on
+from quickwins.logs._span import in_span, settled
 from quickwins.logs._trace.request import NAMES, begin, pick
 
 with needs_extra("grpc"):
@@ -130,7 +131,7 @@ class LogServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  #
             except Exception:  # noqa: BLE001 -- logging must not fail a call; until=never
                 trusted = False
         found = pick(details.invocation_metadata or (), NAMES)
-        return begin(CONTEXT.get(), found, trusted=trusted, rng=self._rng, canonical={})
+        return begin(CONTEXT.get(), found, trusted=trusted, rng=self._rng, canonical=Canonical())
 
     def _done(self, call: _Call, task: asyncio.Task[Any]) -> None:  # noqa: ARG002 -- as tasks call it; until=never
         seconds = self._monotonic() - call.began
@@ -141,7 +142,7 @@ class LogServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  #
         try:
             if failed or warn or not call.exempt:
                 log = _log.error if failed else _log.warning if warn else _log.info
-                with within(call.context):  # the callbacks of a task have its creator's
+                with within(settled(call.context)):  # the callbacks of a task have its creator's
                     log("rpc.request", **call.fields(code, error, seconds))
         finally:
             call.error = call.servicer = (
@@ -169,7 +170,9 @@ class _Call:
         self.code: int | None = None
         self.error: BaseException | None = None
 
-    def __enter__(self) -> None: ...
+    def __enter__(self) -> None:
+        # OpenTelemetry's interceptor may stand outside of this one, and its span end before the call's task.
+        in_span(self.context)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.ended = True

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from quickwins.logs._context import CONTEXT, Context, within
+from quickwins.logs._context import CONTEXT, Canonical, Context, within
 from tests.unit.logs.conftest import Configure, Written
 
 ADDRESS = "203.0.113.9"
@@ -105,7 +105,7 @@ def test_within_a_request_of_ours_there_is_none(
     configure: Configure, written: Written, given: Given, status: int
 ) -> None:
     configure()
-    with within(Context(CONTEXT.get().fields, canonical={})):
+    with within(Context(CONTEXT.get().fields, canonical=Canonical())):
         say(given)
     assert written.raw == b"", status
 

@@ -11,7 +11,7 @@ import pytest
 
 from quickwins.backpressure import PoolExhausted, RejectReason
 from quickwins.logs import get_logger
-from quickwins.logs._context import CONTEXT, Context
+from quickwins.logs._context import CONTEXT, Canonical, Context
 from quickwins.logs._takeover.told import OPERATION
 from tests.unit.logs.conftest import Configure, Written
 from tests.unit.logs.takeover.conftest import Console, Seen
@@ -36,7 +36,7 @@ def elsewhere() -> Iterator[Seen]:
 
 @pytest.fixture
 def in_a_request() -> Iterator[None]:
-    token = CONTEXT.set(Context({}, canonical={}))
+    token = CONTEXT.set(Context({}, canonical=Canonical()))
     yield
     CONTEXT.reset(token)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quickwins.logs._context import EMPTY, MAX_FIELDS, Context
+from quickwins.logs._context import EMPTY, MAX_FIELDS, Canonical, Context
 from quickwins.logs._trace.request import NAMES, NAMES_IN_BYTES, begin, departing, pick
 from quickwins.logs._trace.w3c import Trace, parse_traceparent
 
@@ -21,7 +21,7 @@ headers = st.lists(st.tuples(header_names, st.binary(max_size=60) | st.just(TRAC
 
 def arrived(*pairs: tuple[bytes, bytes], trusted: bool, outer: Context = EMPTY) -> Context:
     found = pick(pairs, NAMES_IN_BYTES)
-    return begin(outer, found, trusted=trusted, rng=random.Random(1), canonical={})
+    return begin(outer, found, trusted=trusted, rng=random.Random(1), canonical=Canonical())
 
 
 def trace_of(context: Context) -> Trace:
@@ -96,7 +96,7 @@ def test_fields_of_the_process_are_inherited_and_those_of_another_request_are_no
     process = Context({"region": "eu", "correlation_id": "wrong"})
     context = arrived(trusted=False, outer=process)
     assert context.fields == {"region": "eu", "correlation_id": trace_of(context).trace_id}
-    other = Context({"tenant": "t1"}, canonical={})
+    other = Context({"tenant": "t1"}, canonical=Canonical())
     assert "tenant" not in arrived(trusted=False, outer=other).fields
 
 
