@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quickwins.dedup._core.batch import fingerprint, sort
+from quickwins.dedup._core.position import SourceId
 from quickwins.dedup.context import Context
 from quickwins.dedup.decision import Decision, Explanation
 from quickwins.dedup.errors import EventRefused, PartitionQuarantined
@@ -159,7 +160,7 @@ class Lane:
         except EventRefused as error:
             return Explanation(Decision.QUARANTINE, str(error), {"reason": str(error.reason)})
         source = event.identity
-        return cursor.explain(record.offset, source if isinstance(source, tuple) else None)
+        return cursor.explain(record.offset, source if isinstance(source, SourceId) else None)
 
 
 def stopped_because(stopped: Judged, explain: Callable[[Record], Explanation]) -> str:

@@ -42,5 +42,6 @@ class Context:
         elif isinstance(identity, bytes):
             parts = (identity,)
         else:
-            parts = (b"%d:%d:%d" % identity[:3], identity[3])
+            last = identity.id if isinstance(identity.id, bytes) else b"%d" % identity.id
+            parts = (b"%d:%d:%d" % (identity.commit, identity.lsn, identity.transaction), last)
         return digest(self.group, self.topic, event.op.value, event.table, *parts).hex()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
-    from quickwins.dedup._core.position import SourceId  # -- not evaluated: msgspec encodes no event
+    from quickwins.dedup._core.position import SourceId
 
 __all__ = ["Event", "Op"]
 __dir__ = shows(__name__)
@@ -35,24 +36,42 @@ class Op(StrEnum):
 _UNREAD: Any = object()
 
 
+class Rows(Protocol):
+    """Where an event's rows are: an identity's own reading of the record."""
+
+    @property
+    def table(self) -> str:
+        """`schema.table`; empty where the source does not say."""
+        ...
+
+    @property
+    def before(self) -> Any:
+        """Decoded, or `msgspec.Raw`."""
+        ...
+
+    @property
+    def after(self) -> Any:
+        """Decoded, or `msgspec.Raw`."""
+        ...
+
+
 class Event(msgspec.Struct, frozen=True, eq=False):
     """One event with its identity. Frozen; a key or a row is decoded when it is first asked for.
 
     Attributes:
         record: The consumer's record, untouched.
         op: What happened.
-        table: `schema.table`; empty where the source does not say.
         identity: What tells it from all others: a position for `DebeziumPostgres`, bytes for the others; `None` for a
             snapshot's rows and for tombstones.
     """
 
     record: Any
     op: Op
-    table: str
     identity: SourceId | bytes | None
-    _before: Any = None
-    _after: Any = None
+    _rows: Rows | None = None
     _key: Any = _UNREAD
+    _before: Any = _UNREAD
+    _after: Any = _UNREAD
 
     def __repr__(self) -> str:
         # No row and no key: they are people's data, and a repr ends up in logs.
@@ -63,25 +82,31 @@ class Event(msgspec.Struct, frozen=True, eq=False):
     def key(self) -> Any:
         """The record's key: decoded where it is JSON, otherwise as it is; `None` for a table without one."""
         if self._key is _UNREAD:
-            msgspec.structs.force_setattr(self, "_key", _key(self.record.key))
+            force_setattr(self, "_key", _key(self.record.key))
         return self._key
+
+    @property
+    def table(self) -> str:
+        """`schema.table`; empty where the source does not say."""
+        return "" if self._rows is None else self._rows.table
 
     @property
     def before(self) -> Any:
         """The row before the change, `None` where the source did not send it (see `REPLICA IDENTITY`)."""
-        return self._row("_before")
+        if self._before is _UNREAD:
+            force_setattr(self, "_before", None if self._rows is None else _decoded(self._rows.before))
+        return self._before
 
     @property
     def after(self) -> Any:
-        """The row after the change, `None` for a delete."""
-        return self._row("_after")
+        """The row after the change, `None` for a delete; where an event is no change of a row, what it holds."""
+        if self._after is _UNREAD:
+            force_setattr(self, "_after", None if self._rows is None else _decoded(self._rows.after))
+        return self._after
 
-    def _row(self, name: str) -> Any:
-        row = getattr(self, name)
-        if isinstance(row, msgspec.Raw):
-            row = msgspec.json.decode(row)
-            msgspec.structs.force_setattr(self, name, row)
-        return row
+
+def _decoded(row: Any) -> Any:
+    return msgspec.json.decode(row) if isinstance(row, msgspec.Raw) else row
 
 
 def _key(key: object) -> object:

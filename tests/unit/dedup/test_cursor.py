@@ -25,7 +25,7 @@ def cursor(remembered: int = 1_000) -> Cursor:
 
 
 def at(commit: int, lsn: int, *, transaction: int = 1, order: int = 1) -> SourceId:
-    return SourceId(commit, lsn, transaction, order.to_bytes(8, "big"))
+    return SourceId(commit, lsn, transaction, order)
 
 
 def judge_all(one: Cursor, *events: SourceId) -> list[Decision]:

@@ -50,7 +50,7 @@ class TestReading:
         event = read(record("u", before={"id": 1, "n": 1}, after={"id": 1, "n": 2}, lsn=300, commit=250))
         assert (event.key, event.before, event.after) == ({"id": 1}, {"id": 1, "n": 1}, {"id": 1, "n": 2})
         assert event.table == "public.posts"
-        assert event.identity == SourceId(250, 300, 7, (1).to_bytes(8, "big"))
+        assert event.identity == SourceId(250, 300, 7, 1)
 
     def test_before_the_first_commit(self) -> None:
         identity = read(record(commit=None)).identity
@@ -143,7 +143,7 @@ class TestRefusing:
             pytest.param(record(sequence=None), RefusedBecause.NO_POSITION, id="before Debezium 1.7"),
             pytest.param(record(sequence="nonsense"), RefusedBecause.NO_POSITION, id="unreadable sequence"),
             pytest.param(record(sequence='["-5","7"]'), RefusedBecause.NO_POSITION, id="negative"),
-            pytest.param(record(lsn=1 << 64), RefusedBecause.NO_POSITION, id="too large"),
+            pytest.param(record(lsn=1 << 64), RefusedBecause.UNKNOWN_ENVELOPE, id="too large"),
             pytest.param(record(key=None, order=None), RefusedBecause.NO_ORDER, id="no key and no order"),
         ],
     )

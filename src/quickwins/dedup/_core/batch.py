@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from quickwins.core.digest import digest
 from quickwins.dedup._core.judge import judge
 from quickwins.dedup.decision import Decision
+from quickwins.dedup.event import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Collection, Sequence
 
     from quickwins.dedup._core.cursor import Cursor
     from quickwins.dedup._core.judge import Judged
-    from quickwins.dedup.event import Event
     from quickwins.dedup.identity import Identity, Record
 
 
@@ -43,7 +43,7 @@ def sort(
     *,
     on: bool,
     puts_aside: bool,
-    passed: Container[int] = (),
+    passed: Collection[int] = (),
 ) -> Batch:
     """Judge `records`, and move the cursor on behind the last one that was judged.
 
@@ -56,28 +56,35 @@ def sort(
         passed: Offsets whose handler has failed for the last time: passed by, for the caller puts them aside.
     """
     batch = Batch()
-    last: Record | None = None
+    events, counts = batch.events, batch.counts
     for record in records:
-        if record.offset in passed:
+        if passed and record.offset in passed:
             cursor.pass_by(record.offset)
-            last = record
             continue
         judged = judge(cursor, identity, record, on=on)
-        decision = judged.decision
-        if decision is Decision.QUARANTINE:
+        if isinstance(judged, Event):
+            events.append(judged)
+            continue
+        if judged.decision is Decision.QUARANTINE:
             if judged.refused is None or not puts_aside:
                 batch.stopped = judged
                 break
             cursor.pass_by(record.offset)
             batch.aside.append(judged)
-        elif decision is Decision.NEW and judged.event is not None:
-            batch.events.append(judged.event)
-        batch.counts[decision] += 1
-        if decision is not Decision.DUP_OFFSET:
-            last = record
-    if last is not None:
-        cursor.last = (last.offset, fingerprint(last))
+        counts[judged.decision] += 1
+    counts[Decision.NEW] += len(events)
+    cursor.last = _last(cursor, records)
     return batch
+
+
+def _last(cursor: Cursor, records: Sequence[Record]) -> tuple[int, bytes] | None:
+    """The last record that the cursor is behind, by offset and digest."""
+    for record in reversed(records):
+        if cursor.next_offset is not None and record.offset < cursor.next_offset:
+            if cursor.last is not None and record.offset < cursor.last[0]:
+                break
+            return record.offset, fingerprint(record)
+    return cursor.last
 
 
 def fingerprint(record: Record) -> bytes:

@@ -53,7 +53,11 @@ class Watermark:
     commit: int = -1
     lsn: int = -1
     transaction: int = -1
-    ids: frozenset[bytes] = frozenset()
+    ids: set[int | bytes] = field(default_factory=set)
+
+    def copy(self) -> Watermark:
+        """The same, with a set of its own."""
+        return Watermark(self.commit, self.lsn, self.transaction, set(self.ids))
 
 
 class Tombstoned(NamedTuple):
@@ -72,8 +76,8 @@ class Mark(NamedTuple):
     """A cursor's state at one moment; its ledger by length alone."""
 
     next_offset: int | None
-    rows: tuple[int, int, int, frozenset[bytes]]
-    messages: tuple[int, int, int, frozenset[bytes]]
+    rows: Watermark
+    messages: Watermark
     deleted: Tombstoned | None
     last: tuple[int, bytes] | None
     transactions: int
@@ -116,12 +120,14 @@ class Cursor:
             source: What tells its event from all others.
             message: It is a logical message and no change of a row.
         """
-        commit, lsn, transaction, identity = source
+        commit, lsn, transaction, identity = source.commit, source.lsn, source.transaction, source.id
         mark = self.messages if message else self.rows
         if commit > mark.commit or (commit == mark.commit and lsn > mark.lsn):
-            mark.commit, mark.lsn, mark.transaction = commit, lsn, transaction
-            mark.ids = frozenset((identity,))
-            self.ledger.add(commit, transaction)
+            if commit != mark.commit or transaction != mark.transaction:
+                self.ledger.add(commit, transaction)
+                mark.commit, mark.transaction = commit, transaction
+            mark.lsn = lsn
+            mark.ids = {identity}
             decision = NEW
         elif commit == mark.commit and lsn == mark.lsn:
             if transaction != mark.transaction:
@@ -131,7 +137,7 @@ class Cursor:
             elif len(mark.ids) >= MAX_IDS:
                 return QUARANTINE
             else:
-                mark.ids |= {identity}
+                mark.ids.add(identity)
                 decision = NEW
         elif self.ledger.knows(commit, transaction):
             decision = DUP_SOURCE
@@ -144,21 +150,20 @@ class Cursor:
     def follow(self, offset: int, source: SourceId, *, message: bool = False) -> None:
         """Move on behind an event that is applied whatever is known of it, and take its position for the highest."""
         mark = self.messages if message else self.rows
-        commit, lsn, transaction, identity = source
+        commit, lsn, transaction, identity = source.commit, source.lsn, source.transaction, source.id
         if (commit, lsn, transaction) != (mark.commit, mark.lsn, mark.transaction):
-            mark.commit, mark.lsn, mark.transaction, mark.ids = commit, lsn, transaction, frozenset()
-        mark.ids |= {identity}
+            mark.commit, mark.lsn, mark.transaction, mark.ids = commit, lsn, transaction, set()
+        mark.ids.add(identity)
         self.ledger.add(commit, transaction)
         self.next_offset = offset + 1
         self.deleted = None
 
     def mark(self) -> Mark:
         """Where the cursor is now, for `back`."""
-        rows, messages = self.rows, self.messages
         return Mark(
             self.next_offset,
-            (rows.commit, rows.lsn, rows.transaction, rows.ids),
-            (messages.commit, messages.lsn, messages.transaction, messages.ids),
+            self.rows.copy(),
+            self.messages.copy(),
             self.deleted,
             self.last,
             len(self.ledger),
@@ -167,7 +172,7 @@ class Cursor:
     def back(self, mark: Mark) -> None:
         """Be where `mark` was taken. The ledger must not have been trimmed since."""
         self.next_offset, self.deleted, self.last = mark.next_offset, mark.deleted, mark.last
-        self.rows, self.messages = Watermark(*mark.rows), Watermark(*mark.messages)
+        self.rows, self.messages = mark.rows.copy(), mark.messages.copy()
         self.ledger.cut(mark.transactions)
 
     def explain(self, offset: int, source: SourceId | None, *, message: bool = False) -> Explanation:

@@ -33,8 +33,8 @@ class Judged(NamedTuple):
     refused: EventRefused | None = None
 
 
-def judge(cursor: Cursor, identity: Identity, record: Record, *, on: bool = True) -> Judged:
-    """What becomes of `record`, the next one or one delivered again; the cursor moves on behind it.
+def judge(cursor: Cursor, identity: Identity, record: Record, *, on: bool = True) -> Event | Judged:
+    """What becomes of `record`, the next one or one delivered again: its event, when that is new. The cursor moves on behind it.
 
     A decision of `QUARANTINE` leaves the cursor where it is: with `refused`, the shell may put the record aside and pass it
     by; without, what the partition knows of its source holds no more.
@@ -46,22 +46,23 @@ def judge(cursor: Cursor, identity: Identity, record: Record, *, on: bool = True
         on: Whether duplicates are told from events. If not, each event is new, and the cursor follows all the same.
     """
     offset = record.offset
-    if cursor.delivered(offset):
+    if cursor.next_offset is not None and offset < cursor.next_offset:
         return Judged(record, Decision.DUP_OFFSET)
     try:
         event = identity.read(record)
     except EventRefused as error:
         return Judged(record, Decision.QUARANTINE, refused=error)
     op = event.op
-    policy = identity.policies.get(op, Policy.APPLY)
+    # Looking up an enumeration's member calls a function of Python's: not for each row.
+    policy = Policy.APPLY if op is Op.CREATE or op is Op.UPDATE else identity.policies.get(op, Policy.APPLY)
     if policy is Policy.QUARANTINE:
         refused = EventRefused(f"a policy has each {op.name} put aside")
         return Judged(record, Decision.QUARANTINE, event, refused)
     source = event.identity
-    if isinstance(source, SourceId):
+    if type(source) is SourceId:
         message = op is Op.MESSAGE
         decision = cursor.judge(offset, source, message=message)
-        if not on:
+        if not on and decision is not Decision.NEW:
             if decision is Decision.QUARANTINE:
                 cursor.follow(offset, source, message=message)
             decision = Decision.NEW
@@ -73,9 +74,9 @@ def judge(cursor: Cursor, identity: Identity, record: Record, *, on: bool = True
         decision = Decision.NEW
         if op is Op.TOMBSTONE and on and deleted is not None and deleted.key == _digest(record.key):
             decision = deleted.decision  # it goes the way of its delete
-    if policy is Policy.SKIP and decision is Decision.NEW:
-        decision = Decision.SKIPPED
-    return Judged(record, decision, event)
+    if decision is Decision.NEW and policy is Policy.APPLY:
+        return event
+    return Judged(record, Decision.SKIPPED if decision is Decision.NEW else decision, event)
 
 
 def _digest(key: object) -> bytes:

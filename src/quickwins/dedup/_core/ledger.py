@@ -69,10 +69,7 @@ class Ledger:
 
     def dump(self, start: int = 0) -> bytes:
         """The transactions from the `start`th on, as `load` takes them."""
-        both = array("Q")
-        for commit, transaction in zip(self._commits[start:], self._ids[start:], strict=True):
-            both.append(commit)
-            both.append(transaction)
+        both = self._commits[start:] + self._ids[start:]
         if sys.byteorder == "big":
             both.byteswap()
         return both.tobytes()
@@ -85,9 +82,10 @@ class Ledger:
         """
         both = array("Q")
         both.frombytes(data)
-        if len(both) % 2:
+        half, odd = divmod(len(both), 2)
+        if odd:
             raise ValueError("half a transaction")
         if sys.byteorder == "big":
             both.byteswap()
-        self._commits.extend(both[::2])
-        self._ids.extend(both[1::2])
+        self._commits += both[:half]
+        self._ids += both[half:]

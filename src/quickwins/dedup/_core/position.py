@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
 
 class Position(NamedTuple):
     """A place in PostgreSQL's write-ahead log, as Debezium tells it.
@@ -29,7 +31,7 @@ def lsn(number: int) -> str:
     return f"{number >> 32:X}/{number & 0xFFFFFFFF:X}"
 
 
-class SourceId(NamedTuple):
+class SourceId(msgspec.Struct, frozen=True, gc=False):
     """What tells a change from all others of its source.
 
     Attributes:
@@ -42,7 +44,7 @@ class SourceId(NamedTuple):
     commit: int
     lsn: int
     transaction: int
-    id: bytes
+    id: int | bytes
 
     @property
     def position(self) -> Position:

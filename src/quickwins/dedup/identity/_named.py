@@ -6,7 +6,7 @@ An id counts within its topic and its group.
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from quickwins.core.errors import ConfigError
 from quickwins.dedup.errors import RefusedBecause, refuse
@@ -84,11 +84,17 @@ class KeyId:
         return _event(record, found)
 
 
+class _Content(NamedTuple):
+    after: object
+    table: str = ""
+    before: object = None
+
+
 def _event(record: Record, identity: object) -> Event:
     if record.value is None and record.key is None:
         refuse(RefusedBecause.EMPTY, "it has neither a key nor a value")
     op = Op.TOMBSTONE if record.value is None else Op.MESSAGE
-    return Event(record, op, "", _checked(identity), None, record.value)
+    return Event(record, op, _checked(identity), _Content(record.value))
 
 
 def _checked(found: object) -> bytes:

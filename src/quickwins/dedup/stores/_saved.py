@@ -19,7 +19,7 @@ class _Mark(msgspec.Struct, array_like=True):
     commit: int
     lsn: int
     transaction: int
-    ids: list[bytes]
+    ids: list[int | bytes]
 
 
 class _Saved(msgspec.Struct, array_like=True):
@@ -54,7 +54,7 @@ def load(data: bytes, ledger: Ledger, next_offset: int | None) -> Cursor:
     if saved.version != VERSION:
         raise ValueError(f"a cursor of version {saved.version}; this library reads version {VERSION}")
     rows, messages = (
-        Watermark(mark.commit, mark.lsn, mark.transaction, frozenset(mark.ids))
+        Watermark(mark.commit, mark.lsn, mark.transaction, set(mark.ids))
         for mark in (saved.rows, saved.messages)
     )
     deleted = None if saved.deleted is None else Tombstoned(saved.deleted[0], Decision(saved.deleted[1]))

@@ -1,0 +1,1 @@
+"""What deduplication costs, one question a module."""
