@@ -209,3 +209,37 @@ async def test_a_response_with_28_refused_fields_is_one_line(tmp_path: Path) -> 
     assert {name: line[name] for name in ("severity_text", "error.type", "graphql.path", "count")} == {
         "severity_text": "INFO", "error.type": "PoolExhausted", "graphql.path": "feed", "count": 28,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["add_middleware", "around the whole"])
+async def test_a_failure_is_told_once_and_where_a_500_is_made_outside_its_report_has_the_correlation_id(
+    inside: bool, tmp_path: Path
+) -> None:
+    def failing(shop: Shop) -> Any:
+        app = FastAPI()
+
+        @app.get("/")
+        async def fail() -> None:
+            raise ValueError("secret")
+
+        @app.exception_handler(Exception)
+        async def failed(request: Request, error: Exception) -> PlainTextResponse:
+            logging.getLogger("shop").error("it failed", exc_info=error)
+            return PlainTextResponse("sorry", 500)
+
+        if inside:
+            app.add_middleware(shop.qw.asgi)
+        return app
+
+    shop = Shop(tmp_path)
+    async with shop.qw:
+        app = failing(shop)
+        async with serving(app if inside else shop.qw.asgi(app)) as client:
+            answer = await client.get("/")
+    assert (answer.status, answer.body) == (500, b"sorry")
+    assert ("x-correlation-id" in answer.headers) == (not inside)
+    lines = [line for line in shop.lines() if "exception.type" in line]
+    assert sorted(line.get("logger", line["event.name"]) for line in lines) == ["http.request", "shop"]
+    assert len({line["correlation_id"] for line in lines}) == len({line["trace_id"] for line in lines}) == 1
+    if not inside:
+        assert answer.headers["x-correlation-id"] == lines[0]["correlation_id"]

@@ -8,10 +8,12 @@ refusal of a gRPC backend that says when to come back. Where a framework answers
 becomes the answer too: the middleware may stand inside or outside.
 
 With a gate, each HTTP request takes a permit before the service sees it. The permit comes back when the response begins,
-so that slow readers and streams of events hold none; websockets never take one.
+so that slow readers and streams of events hold none. WebSockets never take one; a refusal that leaves one answers its
+handshake, where the server lets it, or closes it with 1013, "try again later".
 
 Sources: RFC 9110, 10.2.3 and 15.6.4 (`Retry-After`, 503), RFC 6585, 4 (429), RFC 9457 (problem details), and the
-GraphQL-over-HTTP draft, 6.3 and 6.4 (which media type may carry which status).
+GraphQL-over-HTTP draft, 6.3 and 6.4 (which media type may carry which status), the registry of WebSocket close codes (1013), and
+the ASGI extension "WebSocket Denial Response".
 """
 
 from __future__ import annotations
@@ -34,14 +36,21 @@ from quickwins.core.errors import Answer, Rejected, answer, refusal_in
 from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection
 
     from quickwins.backpressure._gate import Gate
     from quickwins.backpressure._permit import Permit
     from quickwins.core.asgi import App, Message, Receive, Scope, Send
     from quickwins.core.clock import Clock
 
-__all__ = ["EXEMPT", "KEPT_BYTES", "LONGEST_DEADLINE_SECONDS", "MESSAGE_BYTES", "BackpressureMiddleware"]
+__all__ = [
+    "EXEMPT",
+    "KEPT_BYTES",
+    "LONGEST_DEADLINE_SECONDS",
+    "MESSAGE_BYTES",
+    "TRY_AGAIN_LATER",
+    "BackpressureMiddleware",
+]
 __dir__ = shows(__name__)
 
 LONGEST_DEADLINE_SECONDS = 3600.0
@@ -52,6 +61,10 @@ MESSAGE_BYTES = 1 << 10
 """How much of a request is read while it waits in line, to notice that its client has gone, and what each message counts
 beside its body: a server that always has another one must not be asked for ever."""
 
+TRY_AGAIN_LATER = 1013
+"""The close code of a WebSocket that was accepted before something was refused."""
+
+_HANDSHAKE = "websocket.http.response"
 _GRAPHQL = b"application/graphql-response+json"
 
 
@@ -102,7 +115,8 @@ class BackpressureMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            serve = self._session if scope["type"] == "websocket" else self._app
+            await serve(scope, receive, send)
             return
         response = _Response(send)
         seconds = self._seconds_left(scope)
@@ -129,6 +143,30 @@ class BackpressureMiddleware:
                 await self._refuse(response.replaced, scope, send)
         finally:
             leave(REQUEST, token)
+
+    async def _session(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket, which takes no permit. A refusal that leaves it closes it, or answers its handshake."""
+        accepted = ended = False
+
+        def sending(message: Message) -> Awaitable[None]:
+            nonlocal accepted, ended
+            kind = message["type"]
+            accepted = accepted or kind == "websocket.accept"
+            ended = ended or kind in {"websocket.close", "websocket.http.response.start"}
+            return send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception as raised:
+            refusal = refusal_in(raised)
+            if refusal is None or ended:
+                raise
+            scope[REFUSED] = True
+            said = answer(refusal)
+            if not accepted and _HANDSHAKE in (scope.get("extensions") or {}):
+                await _send(send, said, graphql_type=None, kind=_HANDSHAKE)
+                return
+            await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": said.sentence})
 
     async def _refuse(self, refusal: Rejected, scope: Scope, send: Send) -> None:
         scope[REFUSED] = True
@@ -216,7 +254,9 @@ class _Response:
             await self._send(message)
 
 
-async def _send(send: Send, answer: Answer, *, graphql_type: bytes | None) -> None:
+async def _send(
+    send: Send, answer: Answer, *, graphql_type: bytes | None, kind: str = "http.response"
+) -> None:
     """Say `answer`, and nothing else."""
     body: dict[str, object]
     if graphql_type is None:
@@ -237,5 +277,5 @@ async def _send(send: Send, answer: Answer, *, graphql_type: bytes | None) -> No
         (b"content-type", content_type + b"; charset=utf-8"),
         (b"content-length", b"%d" % len(content)),
     ]
-    await send({"type": "http.response.start", "status": answer.http_status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+    await send({"type": f"{kind}.start", "status": answer.http_status, "headers": headers})
+    await send({"type": f"{kind}.body", "body": content})

@@ -24,6 +24,7 @@ from quickwins.logs._render.values import Walk
 from quickwins.logs._sampling import Sampler
 from quickwins.logs._takeover.records import ACCESS, said, saying
 from quickwins.logs._takeover.stdlib import Takeover
+from quickwins.logs._takeover.told import left
 from quickwins.logs.metrics import DROPPED, RECORDS, REDACTIONS, SECONDS, SINK_ERRORS
 from quickwins.logs.redaction._scan import Scanner
 
@@ -229,6 +230,8 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         except Exception as broken:  # noqa: BLE001 -- a log call never raises, whatever a record holds; until=never
             event, fields = "log.failed", {"logger": record.name, "kind": type(broken).__name__}
         context = CONTEXT.get()
+        if record.exc_info and context.canonical is None:
+            context = left(record.exc_info) or context
         if event == ACCESS and context.canonical is not None:  # the request has a line of its own
             return True
         try:

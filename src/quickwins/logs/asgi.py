@@ -115,6 +115,7 @@ class LogMiddleware:
             trusted = _asked(trusted, scope) is True
         canonical = Canonical()
         found = pick(scope.get("headers") or (), NAMES_IN_BYTES)
+        # By this name `_takeover.told` finds it where an exception has passed.
         context = in_span(begin(CONTEXT.get(), found, trusted=trusted, rng=self._rng, canonical=canonical))
         header = (_CORRELATION, str(context.fields["correlation_id"]).encode())
         root, path = scope.get("root_path", ""), scope.get("path", "")

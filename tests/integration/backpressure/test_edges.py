@@ -192,3 +192,58 @@ async def test_a_backend_that_cannot_be_reached_is_no_refusal() -> None:
             await channel.unary_unary("/test/one")(b"", timeout=5)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert refusal_in(caught.value) is None
+
+
+HANDSHAKE = "websocket.http.response"
+
+
+@pytest.mark.parametrize(
+    ("before", "extensions", "told"),
+    [
+        ([], {HANDSHAKE: {}}, [f"{HANDSHAKE}.start", f"{HANDSHAKE}.body"]),
+        ([], None, ["websocket.close"]),
+        (["websocket.accept"], {HANDSHAKE: {}}, ["websocket.accept", "websocket.close"]),
+    ],
+    ids=["its handshake", "its handshake, and the server has no words for it", "accepted"],
+)
+async def test_a_refusal_that_leaves_a_websocket_is_told_to_its_client(
+    before: list[str], extensions: Any, told: list[str]
+) -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for kind in before:
+            await send({"type": kind})
+        await refuse()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": "/", "headers": [], "extensions": extensions}
+    await BackpressureMiddleware(app)(scope, None, send)  # type: ignore[arg-type]  # -- nobody receives; until=never
+    assert [message["type"] for message in sent] == told
+    assert REFUSED in scope
+    last = sent[-1]
+    if last["type"] == "websocket.close":
+        assert (last["code"], "secret" in last["reason"]) == (1013, False)
+    else:
+        assert sent[0]["status"] == 503
+        assert b"retry-after" in dict(sent[0]["headers"])
+
+
+@pytest.mark.parametrize("closed", [True, False])
+async def test_a_websocket_that_fails_or_is_closed_already_stays_as_it_is(closed: bool) -> None:
+    sent: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if closed:
+            await send({"type": "websocket.close"})
+            await refuse()
+        raise ValueError
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    with pytest.raises(PoolExhausted if closed else ValueError):
+        await BackpressureMiddleware(app)({"type": "websocket"}, None, send)  # type: ignore[arg-type]  # -- nobody receives; until=never
+    assert len(sent) == closed

@@ -1,17 +1,21 @@
 """What frameworks and servers report of a failed request, where a line of ours tells it already, or where it is none. Pure.
 
 A refusal is policy: whoever reports one as an error, with a stack, says it as a fact, to all handlers. Within a request or a
-call of ours it needs no line of its own, since the request has one.
+call of ours it needs no line of its own, since the request has one. Nor does a failure that has left a request of ours: its
+line has told the exception, with its stack.
 """
 
 from __future__ import annotations
 
 import logging
 from contextvars import ContextVar
+from types import TracebackType
 
 from quickwins.core.errors import refusal_in
-from quickwins.logs._context import CONTEXT
+from quickwins.logs._context import CONTEXT, Context
 
+_ADAPTER = "quickwins.logs.asgi"
+_MAX_FRAMES = 100
 _GRAPHQL = "strawberry.execution"
 _REPORTERS = frozenset(
     {
@@ -38,10 +42,28 @@ def tells(record: logging.LogRecord) -> bool:
     if record.name not in _REPORTERS:
         return False
     if not _is_refused(record.exc_info):
-        return record.name == _GRAPHQL and OPERATION.get() is not None
+        in_operation = record.name == _GRAPHQL and OPERATION.get() is not None
+        return in_operation or left(record.exc_info) is not None
     record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
     record.exc_info = record.exc_text = None
     return CONTEXT.get().canonical is not None or OPERATION.get() is not None
+
+
+def left(raised: object) -> Context | None:
+    """The context of the request that an exception has left, as its traceback shows; `None`: of none.
+
+    Servers and error handlers outside of everything report it when the context is gone.
+    """
+    trace = raised[2] if isinstance(raised, tuple) else None
+    for _ in range(_MAX_FRAMES):
+        if not isinstance(trace, TracebackType):
+            break
+        frame = trace.tb_frame
+        if frame.f_globals.get("__name__") == _ADAPTER and frame.f_code.co_name == "__call__":
+            found = frame.f_locals.get("context")
+            return found if isinstance(found, Context) else None
+        trace = trace.tb_next
+    return None
 
 
 def _is_refused(raised: object) -> bool:
