@@ -1,16 +1,23 @@
-"""What stands in every ASGI adapter: the names of the interface's types, and how a request's headers are read.
+"""What stands in every ASGI adapter: the names of the interface's types, and how a request's path and headers are read.
 
-Source: the ASGI specification 3.0 and its HTTP & WebSocket message format.
+`Lifespan` gives one to applications that have none, such as Django's:
+
+    application = Lifespan(qw.asgi(get_asgi_application()), lambda: qw)
+
+Source: the ASGI specification 3.0, its HTTP & WebSocket message format and its lifespan protocol.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from quickwins.core.lazy import shows
 
-__all__ = ["EXEMPT", "App", "Message", "Receive", "Scope", "Send", "below", "header", "plain"]
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+__all__ = ["EXEMPT", "App", "Lifespan", "Message", "Receive", "Scope", "Send", "below", "header", "plain"]
 __dir__ = shows(__name__)
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -25,6 +32,46 @@ EXEMPT = ("/health", "/healthz", "/livez", "/readyz", "/metrics")
 
 REFUSED = "quickwins.refused"
 """In the scope of a request that was answered with a refusal: for its line that is policy, and no failure."""
+
+
+class Lifespan:
+    """Runs a context manager for as long as the server does: entered before the first request, left after the last one.
+
+    For an application without a lifespan of its own; it is not told of this one. What is raised at the start keeps the server
+    from starting.
+    """
+
+    def __init__(self, app: App, running: Callable[[], AbstractAsyncContextManager[object]]) -> None:
+        """Put `app` behind it.
+
+        Args:
+            app: The service.
+            running: What runs, made anew for each start: a `QuickWins`, or a function with pools in it that is an
+                `asynccontextmanager`.
+        """
+        self._app = app
+        self._running = running
+
+    def __repr__(self) -> str:
+        return f"<Lifespan around {type(self._app).__name__}>"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        said = "startup"
+        try:
+            await receive()
+            async with self._running():
+                await send({"type": "lifespan.startup.complete"})
+                said = "shutdown"
+                await receive()
+        except Exception:
+            # Servers take an exception alone for "there is no lifespan here", and go on.
+            await send({"type": f"lifespan.{said}.failed"})
+            raise
+        await send({"type": "lifespan.shutdown.complete"})
 
 
 def below(path: str, root: str) -> str:

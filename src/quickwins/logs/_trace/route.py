@@ -39,6 +39,8 @@ class Routes:
 
     def __init__(self) -> None:
         self._trees: dict[int, Tree] = {}
+        self._sure: dict[int, tuple[object, str]] = {}
+        """By endpoints, which the trees keep: the router that leads there, and the template."""
 
     def template(self, scope: Mapping[str, Any], root: str) -> str | None:
         """The route's template; `None` when there is none.
@@ -47,6 +49,9 @@ class Routes:
             scope: After the application has seen it.
             root: The `root_path` that it had before.
         """
+        sure = self._sure.get(id(scope.get("endpoint")))
+        if sure is not None and sure[0] is scope.get("router") and "path_template" not in scope:
+            return sure[1]  # nearly always
         try:
             return self._template(scope, root) or None
         except Exception:  # noqa: BLE001 -- routes may be anybody's, and logging must not fail a request; until=never
@@ -91,6 +96,8 @@ class Routes:
         tree = self._tree(router)
         template = tree.template(endpoint, path)
         if template is not None:
+            if tree.is_sure(endpoint) and len(self._sure) < MAX_KNOWN:
+                self._sure[id(endpoint)] = (router, template)
             return template
         # An application behind a middleware is mounted, so that its routes are not to be seen from outside.
         mounts = now[len(base) :]

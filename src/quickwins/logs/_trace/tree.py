@@ -28,6 +28,7 @@ class _Way(NamedTuple):
 
     template: str
     fits: re.Pattern[str]
+    is_mount: bool
 
 
 class Tree:
@@ -57,6 +58,11 @@ class Tree:
             return ways[0].template
         return next((way.template for way in ways if way.fits.match(path)), None)
 
+    def is_sure(self, endpoint: object) -> bool:
+        """Whether `endpoint`, a route's own, has the same template for every path."""
+        ways = self._known.get(id(endpoint), (endpoint, []))[1]
+        return len(ways) == 1 and not ways[0].is_mount
+
     def mount(self, path: str) -> str | None:
         """The template of the mounts that lead to `path`, whatever is mounted there."""
         return next((way.template for way in self._mounts if way.fits.fullmatch(path)), None)
@@ -77,7 +83,8 @@ class Tree:
             left -= 1
             if left < 0:
                 break
-            way = _Way(template, re.compile(_pattern(template) + ("(?:/|$)" if is_mount else "$")))
+            fits = re.compile(_pattern(template) + ("(?:/|$)" if is_mount else "$"))
+            way = _Way(template, fits, is_mount)
             known.setdefault(id(endpoint), (endpoint, []))[1].append(way)
             if is_mount:
                 mounts.append(way)
