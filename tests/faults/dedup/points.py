@@ -1,0 +1,125 @@
+"""Places at which a consumer's process can be ended or stopped, around its store, its database and its broker.
+
+They wrap what the library is given (a pool, a consumer, a handler): nothing in the library knows of them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from quickwins.dedup import Context, Event
+
+POINTS = (
+    "before taking",
+    "after taking",
+    "before the transaction",
+    "before the handler",
+    "amid the handler",
+    "after the handler",
+    "after the cursor",
+    "after the commit",
+    "before telling kafka",
+    "after telling kafka",
+)
+"""In the order in which a batch comes by."""
+
+
+@dataclass
+class Points:
+    """Ends or stops this process when it comes by `name` for the `nth` time."""
+
+    name: str = ""
+    nth: int = 1
+    action: signal.Signals = signal.SIGKILL
+    seen: dict[str, int] = field(default_factory=dict)
+
+    def reach(self, name: str) -> None:
+        """This process is at `name` now."""
+        assert name in POINTS, name
+        self.seen[name] = self.seen.get(name, 0) + 1
+        if name == self.name and self.seen[name] == self.nth:
+            os.kill(os.getpid(), self.action)
+
+
+class Pool:
+    """A pool whose connections come by the points."""
+
+    def __init__(self, pool: Any, points: Points) -> None:
+        self._pool = pool
+        self._points = points
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Any]:
+        async with self._pool.acquire() as connection:
+            yield _Connection(connection, self._points)
+
+
+class _Connection:
+    def __init__(self, connection: Any, points: Points) -> None:
+        self._connection = connection
+        self._points = points
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    async def fetchrow(self, query: str, *args: Any) -> Any:
+        taking = "mine.epoch + 1" in query
+        if taking:
+            self._points.reach("before taking")
+        row = await self._connection.fetchrow(query, *args)
+        if taking:
+            self._points.reach("after taking")
+        return row
+
+    async def fetchval(self, query: str, *args: Any) -> Any:
+        moving = "UPDATE quickwins.dedup_cursors" in query
+        if moving:
+            self._points.reach("after the handler")
+        value = await self._connection.fetchval(query, *args)
+        if moving:
+            self._points.reach("after the cursor")
+        return value
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        self._points.reach("before the transaction")
+        async with self._connection.transaction():
+            yield
+        self._points.reach("after the commit")
+
+
+def handler(
+    apply: Callable[[Sequence[Event], Context], Awaitable[None]], points: Points
+) -> Callable[[Sequence[Event], Context], Awaitable[None]]:
+    """`apply` in two halves, with points around and between."""
+
+    async def passing(events: Sequence[Event], ctx: Context) -> None:
+        points.reach("before the handler")
+        middle = len(events) // 2
+        await apply(events[:middle], ctx)
+        points.reach("amid the handler")
+        await apply(events[middle:], ctx)
+
+    return passing
+
+
+def telling(consumer: Any, points: Points) -> Any:
+    """A consumer whose commits come by the points."""
+
+    class Telling:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(consumer, name)
+
+        async def commit(self, offsets: Any) -> None:
+            points.reach("before telling kafka")
+            await consumer.commit(offsets)
+            points.reach("after telling kafka")
+
+    return Telling()
