@@ -41,7 +41,7 @@ class Attempt:
 
     __slots__ = ("ended", "member", "method", "pool", "telling")
 
-    def __init__(self, pool: Landing, member: Member, method: Method, *, telling: bool) -> None:
+    def __init__(self, pool: Landing, member: Member, method: Method, telling: bool) -> None:
         self.pool = pool
         self.member = member
         self.method = method

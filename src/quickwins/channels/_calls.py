@@ -45,6 +45,12 @@ class _Writing(Retried):
         """As in gRPC."""
         await (await self._mine(self._is_there)).write(request)
 
+    async def wait_for_connection(self) -> None:
+        """As in gRPC: until it is connected. A server that waits for the first message has sent nothing then."""
+        while self._native is None:
+            await self._turn()
+        await self._native.wait_for_connection()
+
     async def done_writing(self) -> None:
         """As in gRPC."""
         await (await self._mine(self._is_there)).done_writing()

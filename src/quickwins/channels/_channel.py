@@ -56,6 +56,7 @@ class RotatingChannel(ForStubs):
     Attributes:
         name: What it is called.
         stock: What calls go to that go to no pool.
+        adds_metadata: Whether there is a `metadata` function.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class RotatingChannel(ForStubs):
         self._recipe = recipe
         self._config = config
         self._policies = methods
+        self.adds_metadata = metadata is not None
         self._metadata = metadata
         self._metadata_failed = False
         self._flag = flag

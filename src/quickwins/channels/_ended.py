@@ -43,7 +43,7 @@ class Ended:
         self._raise()
 
     async def write(self, request: Any) -> None:  # noqa: ARG002 -- as gRPC's; until=never
-        self._raise()
+        raise asyncio.InvalidStateError("RPC already finished.")
 
     async def done_writing(self) -> None:
         return

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from quickwins.channels._core.health import Health
-from quickwins.channels._core.picker import Readiness
+from quickwins.channels._core.picker import READY, Readiness
 from quickwins.channels._method import MOST_METHODS
 from quickwins.channels._native import grpc
 from quickwins.channels.stats import MemberState, MemberStats
@@ -19,8 +19,9 @@ from quickwins.channels.stats import MemberState, MemberStats
 if TYPE_CHECKING:
     from quickwins.channels._method import Method
 
+_READY = grpc.ChannelConnectivity.READY
 _READINESS = {
-    grpc.ChannelConnectivity.READY: Readiness.READY,
+    _READY: READY,
     grpc.ChannelConnectivity.CONNECTING: Readiness.CONNECTING,
     grpc.ChannelConnectivity.IDLE: Readiness.CONNECTING,  # the look has woken it
     grpc.ChannelConnectivity.TRANSIENT_FAILURE: Readiness.FAILING,
@@ -69,7 +70,8 @@ class Member:
 
     def look(self) -> Readiness:
         """What it is good for now; an idle one begins to connect."""
-        return _READINESS[self.channel.get_state(True)]
+        state = self.channel.get_state(True)
+        return READY if state is _READY else _READINESS[state]  # the hash of an enum's member is Python code
 
     def native(self, method: Method) -> Any:
         """The native multicallable of `method`, made once."""
@@ -80,9 +82,8 @@ class Member:
                 self._natives[method] = found
         return found
 
-    def leave(self) -> None:
-        """A call on it has ended."""
-        self.inflight -= 1
+    def left(self) -> None:
+        """A call on it has ended while it is drained."""
         if self._empty is not None and not self.inflight and not self._empty.done():
             self._empty.set_result(None)
 
@@ -106,8 +107,8 @@ class Member:
         while True:
             changed = self.changed()  # before the look, so that no change is between the two
             ready, left = self.look(), until - loop.time()
-            if ready is Readiness.READY or ready is Readiness.CLOSED or left <= 0:
-                return ready is Readiness.READY
+            if ready is READY or ready is Readiness.CLOSED or left <= 0:
+                return ready is READY
             await asyncio.wait({changed}, timeout=left)
 
     async def drain(self, seconds: float) -> None:

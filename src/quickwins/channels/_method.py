@@ -32,6 +32,7 @@ class Method:
         kind: What streams.
         path: Its full name.
         policy: What holds for it.
+        timeout_seconds: Of calls that bring none.
         retried: Whether its calls may be tried again.
         streams_answers: Whether a deadline says nothing of the connection: the call may have had answers.
     """
@@ -45,6 +46,7 @@ class Method:
         "policy",
         "retried",
         "streams_answers",
+        "timeout_seconds",
     )
 
     def __init__(
@@ -60,6 +62,7 @@ class Method:
         self.kind = kind
         self.path = path
         self.policy = policy
+        self.timeout_seconds = policy.timeout_seconds
         self._serializer = serializer
         self._deserializer = deserializer
         self._registered = registered

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 from quickwins.channels._attempt import Attempt
 from quickwins.channels._calls import CALLS
 from quickwins.channels._core.picker import READY
+from quickwins.channels._member import Member
 from quickwins.channels._method import Kind
 from quickwins.channels._native import checked_metadata, grpc
-from quickwins.core.deadline import earliest
+from quickwins.core.deadline import current, earliest
 
 if TYPE_CHECKING:
     from quickwins.channels._method import Method
     from quickwins.channels._pool import Pool
     from quickwins.channels._stock import Stock
+
+
+LOOK = Member.look
 
 
 class Router(Protocol):
@@ -27,6 +31,11 @@ class Router(Protocol):
     @property
     def stock(self) -> Stock:
         """What calls go to that go to no pool."""
+        ...
+
+    @property
+    def adds_metadata(self) -> bool:
+        """Whether there is anything to add to calls."""
         ...
 
     def route(self) -> Pool | None:
@@ -59,7 +68,8 @@ class _MultiCallable:
     ) -> Any:
         channel, method = self._channel, self._method
         pool = channel.route()
-        metadata = channel.with_metadata(method.path, metadata)
+        if channel.adds_metadata:
+            metadata = channel.with_metadata(method.path, metadata)
         if pool is None:
             return channel.stock.native(method)(
                 request,
@@ -69,47 +79,39 @@ class _MultiCallable:
                 wait_for_ready=wait_for_ready,
                 compression=compression,
             )
-        return begin(pool, method, request, timeout, metadata, credentials, wait_for_ready, compression)
+        now = pool.now()
+        if timeout is None:
+            timeout = method.timeout_seconds
+        if current() is not None:
+            timeout = _earlier(timeout, now)
+        pool.budget.deposit(now)
+        found = pool.picker.pick(pool.members, LOOK, now, (), pool.chance)
+        member, ready = found
+        if ready is not READY or (method.retried and pool.retries):
+            options = {
+                "metadata": checked_metadata(metadata),
+                "credentials": credentials,
+                "wait_for_ready": wait_for_ready,
+                "compression": compression,
+            }
+            return CALLS[method.kind](pool, method, request, now, timeout, options, found)
+        native = member.native(method)(
+            request,
+            timeout=timeout,
+            metadata=metadata,
+            credentials=credentials,
+            wait_for_ready=wait_for_ready,
+            compression=compression,
+        )
+        pool.enter(member)
+        native.add_done_callback(Attempt(pool, member, method, timeout is None or timeout > 0))
+        return native
 
 
-def begin(
-    pool: Pool,
-    method: Method,
-    request: Any,
-    timeout: float | None,
-    metadata: Any,
-    credentials: Any,
-    wait_for_ready: bool | None,
-    compression: Any,
-) -> Any:
-    """A call on `pool`: the native one of a member, or one that may have several attempts."""
-    now = pool.now()
-    if timeout is None:
-        timeout = method.policy.timeout_seconds
+def _earlier(timeout: float | None, now: float) -> float | None:
+    """`timeout`, or what the request at hand has left, if that is less."""
     deadline = earliest(timeout, now)
-    pool.budget.deposit(now)
-    found = pool.pick(now)
-    member, ready = found
-    if ready is not READY or (method.retried and pool.retries):
-        options = {
-            "metadata": checked_metadata(metadata),
-            "credentials": credentials,
-            "wait_for_ready": wait_for_ready,
-            "compression": compression,
-        }
-        return CALLS[method.kind](pool, method, request, deadline, options, found)
-    left = deadline.remaining(now) if deadline.of_request else timeout
-    native = member.native(method)(
-        request,
-        timeout=left,
-        metadata=metadata,
-        credentials=credentials,
-        wait_for_ready=wait_for_ready,
-        compression=compression,
-    )
-    pool.enter(member)
-    native.add_done_callback(Attempt(pool, member, method, telling=left is None or left > 0))
-    return native
+    return deadline.remaining(now) if deadline.of_request else timeout
 
 
 class UnaryUnary(_MultiCallable, grpc.aio.UnaryUnaryMultiCallable):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31

@@ -83,10 +83,10 @@ class Recipe:
         )
 
 
-def checked_metadata(given: Any) -> grpc.aio.Metadata:
+def checked_metadata(given: Any) -> grpc.aio.Metadata | None:
     """`given` as gRPC takes it, once for all attempts; what is wrong with it is raised where the call is made."""
     if given is None or isinstance(given, grpc.aio.Metadata):
-        return grpc.aio.Metadata() if given is None else given
+        return given
     return grpc.aio.Metadata.from_tuple(tuple(given))
 
 
@@ -195,7 +195,13 @@ UNTOLD = Outcome("UNKNOWN", here=True)
 
 
 def outcome_of(call: Any) -> Outcome:
-    """How `call`, which has ended, ended."""
+    """How `call`, which has ended, ended.
+
+    gRPC's own object below a call says without a coroutine that all is well; there is none below an intercepted one.
+    """
+    below = getattr(call, "_cython_call", None)
+    if below is not None and below.is_ok():
+        return OK
     code = result_of(call.code())
     if code is grpc.StatusCode.OK:
         return OK

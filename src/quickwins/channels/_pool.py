@@ -15,6 +15,7 @@ from quickwins.channels._core.picker import Picker
 from quickwins.channels._core.retry import CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE, RetryRule
 from quickwins.channels._core.rotation import lifetime_seconds, next_due
 from quickwins.channels._member import Member
+from quickwins.channels._native import OK
 from quickwins.channels.config import Pick
 from quickwins.channels.errors import RotationFailed
 from quickwins.channels.stats import SwitchReason
@@ -70,6 +71,9 @@ class Pool:
         inflight: Calls on either.
         pending: Calls that wait for a connection, or for their next attempt.
         counts: The channel's.
+        picker: Chooses among them.
+        chance: What it draws with, if it draws.
+        retries: Whether calls are tried again.
     """
 
     def __init__(
@@ -111,7 +115,8 @@ class Pool:
         self.rule = _rule(config)
         self.budget = RetryBudget(config.retry_budget_ratio)
         self.retries = not alone and config.max_attempts > 1
-        self._picker = Picker()
+        self.chance = _chance(config, rng)
+        self.picker = Picker()
         self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._making: set[Member] = set()
@@ -131,24 +136,35 @@ class Pool:
 
     def pick(self, now: float, avoid: Collection[Member] = ()) -> tuple[Member, Readiness]:
         """The member for a call, and what it is good for."""
-        rng = self.rng if self.config.pick is Pick.LEAST_INFLIGHT else None
-        return self._picker.pick(self.members, Member.look, now, avoid=avoid, rng=rng)
+        return self.picker.pick(self.members, Member.look, now, avoid, self.chance)
 
     def enter(self, member: Member) -> None:
         """A call is on `member`."""
         member.inflight += 1
-        member.health.begin()
         self.inflight += 1
+        if member.health.out_until is not None:
+            member.health.begin()
+
+    def give_back(self, member: Member) -> None:
+        """The call on `member` has not come about."""
+        member.inflight -= 1
+        member.health.probing = False
+        self.inflight -= 1
 
     def landed(self, attempt: Attempt, outcome: Outcome) -> None:
         """A call on a member has ended: give its place back, and draw the conclusions."""
         self.inflight -= 1
         member = attempt.member
-        member.leave()
-        self._rest()
+        member.inflight -= 1
+        if member.draining:
+            member.left()
+        if self._rested is not None:
+            self._rest()
+        health = member.health
+        if outcome is OK and health.silent == 0 and health.out_until is None:
+            return
         if member.draining or self._alone:
             return
-        health = member.health
         sign = _sign(attempt, outcome)
         health.note(sign)
         if sign is not Sign.SILENT:
@@ -314,6 +330,7 @@ class Pool:
         self.config = config
         self.rule = _rule(config)
         self.retries = not self._alone and config.max_attempts > 1
+        self.chance = _chance(config, self.rng)
         self.budget.reconfigure(config.retry_budget_ratio)
         now = self.now()
         if aged:
@@ -356,6 +373,10 @@ class Pool:
                 for member in (*self.members, *self.draining, *self._making)
             ]
             await asyncio.wait([*tasks, *closing])
+
+
+def _chance(config: PoolConfig, rng: Random) -> Random | None:
+    return rng if config.pick is Pick.LEAST_INFLIGHT else None
 
 
 def _rule(config: PoolConfig) -> RetryRule:

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from quickwins.channels._method import Method
     from quickwins.channels._native import Outcome
     from quickwins.channels._pool import Pool
-    from quickwins.core.clock import Deadline
 
 
 class _Tried(Attempt):
@@ -42,8 +41,8 @@ class _Tried(Attempt):
 
     __slots__ = ("_of",)
 
-    def __init__(self, of: Retried, member: Member, *, telling: bool) -> None:
-        super().__init__(of.pool, member, of.method, telling=telling)
+    def __init__(self, of: Retried, member: Member, telling: bool) -> None:
+        super().__init__(of.pool, member, of.method, telling)
         self._of = of
 
     def end(self, outcome: Outcome) -> None:
@@ -61,14 +60,27 @@ class Retried:
         is_held: Whether it waits for a connection.
     """
 
-    # Not slots: gRPC's own base classes have none.
+    # Not slots: gRPC's own base classes have none. What most calls never change is the class's.
+    is_held = False
+    _native: Any = None
+    _attempt: _Tried | None = None
+    _made = 0
+    _tried: tuple[Member, ...] = ()
+    _left = False
+    _settled = False
+    _over = False
+    _timer: asyncio.TimerHandle | None = None
+    _waiters: tuple[asyncio.Future[None], ...] = ()
+    _callbacks: tuple[Callable[[Any], None], ...] = ()
+    _commit: asyncio.Task[None] | None = None
 
     def __init__(
         self,
         pool: Pool,
         method: Method,
         request: Any,
-        deadline: Deadline,
+        now: float,
+        timeout: float | None,
         options: dict[str, Any],
         found: tuple[Member, Readiness],
     ) -> None:
@@ -78,44 +90,35 @@ class Retried:
             pool: What to begin on.
             method: Whose call it is.
             request: One message, or an iterator over messages, which only one attempt may touch.
-            deadline: Its own, or that of the request at hand.
+            now: Monotonic seconds.
+            timeout: Seconds from now for all attempts; `None`: no deadline.
             options: `metadata`, `credentials`, `wait_for_ready`, `compression`, as gRPC takes them.
             found: The member for it.
         """
         self.pool = pool
         self.method = method
         self._request = request
-        self._deadline = deadline
+        self._ends_at = None if timeout is None else now + timeout
         self._options = options
-        self._native: Any = None
-        self._attempt: _Tried | None = None
-        self._made = 0
-        self._tried: list[Member] = []
-        self._left = False
-        self._settled = False
-        self._over = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._waiters: list[asyncio.Future[None]] = []
-        self._callbacks: list[Callable[[Any], None]] = []
-        self._commit: asyncio.Task[None] | None = None
-        self.is_held = False
         member, ready = found
         if ready is READY:
-            self._launch(member, ready)
+            self._launch(member, timeout, telling=timeout is None or timeout > 0)
         else:
             self._hold()
 
     # -- Attempts.
 
-    def _launch(self, member: Member, ready: Readiness) -> None:
-        left = self._deadline.remaining(self.pool.now())
-        attempt = _Tried(self, member, telling=ready is READY and left != 0.0)
+    def _remaining(self) -> float | None:
+        ends_at = self._ends_at
+        return None if ends_at is None else max(0.0, ends_at - self.pool.now())
+
+    def _launch(self, member: Member, left: float | None, *, telling: bool) -> None:
+        attempt = _Tried(self, member, telling)
         self.pool.enter(member)
         try:
             native = member.native(self.method)(self._request, timeout=left, **self._options)
         except BaseException:
-            self.pool.inflight -= 1
-            member.leave()
+            self.pool.give_back(member)
             raise
         self._made += 1
         self._native = native
@@ -137,7 +140,7 @@ class Retried:
 
     def _hold(self) -> None:
         """Wait for a connection, until the deadline."""
-        left = self._deadline.remaining(self.pool.now())
+        left = self._remaining()
         self.is_held = True
         self.pool.hold(self)
         if left is not None:
@@ -153,7 +156,7 @@ class Retried:
         """A wait is over: go on where it is best, or to the end."""
         now = self.pool.now()
         member, ready = self.pool.pick(now, self._tried)
-        if ready is READY or self._deadline.passed(now) or self.is_held:
+        if ready is READY or self.is_held or self._remaining() == 0.0:
             self._start(member, ready)
         else:
             self._hold()
@@ -161,7 +164,8 @@ class Retried:
     def _start(self, member: Member, ready: Readiness) -> None:
         self._rest_no_more()
         try:
-            self._launch(member, ready)
+            left = self._remaining()
+            self._launch(member, left, telling=ready is READY and left != 0.0)
         except Exception as error:  # noqa: BLE001 -- it raised nothing the first time; the caller is told when they ask; until=never
             self.pool.counts.requests["INTERNAL"] += 1
             self._end_here(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
@@ -178,12 +182,11 @@ class Retried:
         pool = self.pool
         if self._made > 1:
             pool.counts.retries[_retry_outcome(outcome)] += 1
-        wait = None if outcome is OK or self._settled else self._wait_after(outcome)
-        if wait is None:
+        if outcome is OK or self._settled or (wait := self._wait_after(outcome)) is None:
             pool.counts.requests[outcome.code] += 1
             self._finish()
             return
-        self._tried.append(attempt.member)
+        self._tried = (*self._tried, attempt.member)
         self._native = self._attempt = None
         self.pool.pending[self] = None
         self._timer = asyncio.get_running_loop().call_later(wait, self._go)
@@ -200,7 +203,7 @@ class Retried:
             codes=self.method.policy.codes,
             made=self._made,
             rule=pool.rule,
-            left_seconds=self._deadline.remaining(now),
+            left_seconds=self._remaining(),
             budget=pool.budget,
             now=now,
             rng=pool.rng,
@@ -218,11 +221,13 @@ class Retried:
             self._wake()
 
     def _finish(self) -> None:
-        self._over = True
-        self._settle()
-        callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            self._call(callback)
+        self._over = self._settled = True
+        if self._waiters:
+            self._wake()
+        if self._callbacks:
+            callbacks, self._callbacks = self._callbacks, ()
+            for callback in callbacks:
+                self._call(callback)
 
     def _call(self, callback: Callable[[Any], None]) -> None:
         try:
@@ -238,7 +243,7 @@ class Retried:
         self._finish()
 
     def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
+        waiters, self._waiters = self._waiters, ()
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -246,7 +251,7 @@ class Retried:
     async def _turn(self) -> None:
         """Until there is a native call, or another one."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        self._waiters = (*self._waiters, waiter)
         await waiter
 
     async def _final(self) -> Any:
@@ -299,14 +304,14 @@ class Retried:
 
     def time_remaining(self) -> float | None:
         """Seconds until its deadline, over all attempts; `None`: there is none."""
-        return self._deadline.remaining(self.pool.now())
+        return self._remaining()
 
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
         """As in gRPC; it is called once, when no attempt follows."""
         if self._over:
             callback(self)
         else:
-            self._callbacks.append(callback)
+            self._callbacks = (*self._callbacks, callback)
 
     async def initial_metadata(self) -> Any:
         """As in gRPC: of the attempt that stays."""

@@ -24,13 +24,13 @@ class RetryBudget:
         tokens: How many there are.
     """
 
-    __slots__ = ("_before", "_calls", "_turns_at", "ratio", "tokens")
+    __slots__ = ("_before", "_earned", "_turns_at", "ratio", "tokens")
 
     def __init__(self, ratio: float) -> None:
         self.ratio = ratio
         self.tokens = self._reserve
-        self._calls = 0
-        self._before = 0
+        self._earned = 0.0
+        self._before = 0.0
         self._turns_at = 0.0
 
     @property
@@ -41,8 +41,11 @@ class RetryBudget:
         """There is one more call."""
         if now >= self._turns_at:
             self._turn(now)
-        self._calls += 1
-        self.tokens = min(self.tokens + self.ratio, self._most())
+        ratio = self.ratio
+        earned = self._earned = self._earned + ratio
+        tokens = self.tokens + ratio
+        # Each call comes by here: no further call unless there are as many as there may be.
+        self.tokens = tokens if tokens <= earned else min(tokens, self._most())
 
     def withdraw(self, now: float) -> bool:
         """Take a token for a retry; whether there was one."""
@@ -59,12 +62,12 @@ class RetryBudget:
         self.tokens = min(max(self.tokens, self._reserve if ratio else 0.0), self._most())
 
     def _most(self) -> float:
-        return max(self._reserve, self.ratio * (self._before + self._calls))
+        return max(self._reserve, self._before + self._earned)
 
     def _turn(self, now: float) -> None:
         """Begin another window."""
         missed = now - self._turns_at >= WINDOW_SECONDS
-        self._before = 0 if missed else self._calls
-        self._calls = 0
+        self._before = 0.0 if missed else self._earned
+        self._earned = 0.0
         self._turns_at = now + WINDOW_SECONDS
         self.tokens = min(self.tokens, self._most())

@@ -66,7 +66,6 @@ class Picker:
         members: Sequence[_C],
         look: Callable[[_C], Readiness],
         now: float,
-        *,
         avoid: Collection[_C] = (),
         rng: Chance | None = None,
     ) -> tuple[_C, Readiness]:
@@ -81,6 +80,11 @@ class Picker:
         """
         count = len(members)
         at = self._at
+        if rng is None and not avoid and at < count:
+            one = members[at]  # as nearly always: the next one is good
+            if one.health.out_until is None and look(one) is READY:
+                self._at = at + 1 if at + 1 < count else 0
+                return one, READY
         best: tuple[int, int, _C, Readiness] | None = None
         for step in range(count):
             place = (at + step) % count
@@ -90,13 +94,13 @@ class Picker:
             if ready is READY and admitted and one not in avoid:
                 if rng is not None and count > 1:
                     place, one = self._lighter(members, look, now, (place, one), avoid, rng)
-                self._at = place + 1
+                self._at = (place + 1) % count
                 return one, READY
             rank = _rank(ready, admitted=admitted)
             if best is None or rank < best[0]:
                 best = (rank, place, one, ready)
         assert best is not None
-        self._at = best[1] + 1
+        self._at = (best[1] + 1) % count
         return best[2], best[3]
 
     @staticmethod
