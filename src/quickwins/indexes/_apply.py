@@ -112,7 +112,7 @@ class Application:
         async with aclosing(self._lock()) as waiting:
             async for progress in waiting:
                 yield progress
-        while (plan := await self._look()).actions or plan.refusals:
+        while not (plan := await self._look()).nothing_to_do:
             if plan.refusals:
                 raise MigrationError("\n".join(f"{self._migration.path}: {one}" for one in plan.refusals))
             if plan.obstacles:

@@ -101,10 +101,21 @@ class _Decider:
             self._refuse(one, f"the server refuses it: {target.error}")
         elif target.taken:
             self._refuse(one, f"the name {one.index} is taken by {target.taken}")
-        elif wanted is not None and table.partitioned:
+        elif wanted is None:
+            self._unseen(one, table, replace(table.name, name=one.index.name))
+        elif table.partitioned:
             self._on_partitions(one, table, replace(table.name, name=one.index.name), wanted)
-        elif wanted is not None:
+        else:
             self._on_table(one, table, replace(table.name, name=one.index.name), wanted)
+
+    def _unseen(self, one: CreateIndex, table: Table, name: Name) -> None:
+        """Where our role, or a standby, lets nothing be tried, only the name can be compared."""
+        if table.index(name.name) is not None:
+            self.out.notes.append(
+                f"line {one.line}: {name} is there; whether it is the same cannot be told here"
+            )
+            return
+        self._add(Do.BUILD, name, table.name, one.on(table.name, index=name, concurrently=True), one)
 
     def _on_table(self, one: CreateIndex, table: Table, name: Name, wanted: Shape) -> bool:
         """Whether it is there already, and nothing is to do."""

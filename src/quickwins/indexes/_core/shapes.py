@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from quickwins.indexes._core.facts import Index, Shape
 
@@ -49,7 +49,7 @@ def covering(wanted: Shape, indexes: Iterable[Index]) -> Index | None:
 
 
 def estimated_bytes(
-    rows: float, widths: Iterable[tuple[float, int]], distinct: float, null_share: float = 0.0
+    rows: float, widths: Sequence[tuple[float, int]], distinct: float, null_share: float = 0.0
 ) -> int:
     """How large a B-tree will be when it is built.
 
@@ -57,27 +57,34 @@ def estimated_bytes(
         rows: How many.
         widths: Of each column, its bytes on average and its alignment.
         distinct: How many different keys there are.
-        null_share: How many rows have a null in a key: their tuples have a bitmap.
+        null_share: How many rows have a null in a key: of several columns those tuples have a bitmap, of one they all
+            have the same key.
 
     Returns:
         Bytes: `rows * (8 + aligned width + 4) / 0.9`, less what deduplication saves where keys come many times.
     """
     if rows <= 0:
         return PAGE
-    at = TUPLE_HEADER + MAX_ALIGN * null_share
+    single = len(widths) == 1
+    at = TUPLE_HEADER + (0 if single else MAX_ALIGN * null_share)
     for width, alignment in widths:
         at = _aligned(at, alignment) + width
     tuple_bytes = _aligned(at, MAX_ALIGN)
-    repeats = max(1.0, rows / max(1.0, distinct))
-    each = tuple_bytes + LINE_POINTER
-    if repeats > 1:
-        # A key stands once for as many rows as fit beside it.
-        fit = max(1.0, (MAX_POSTING - tuple_bytes) / POSTING_BYTES)
-        together = min(repeats, fit)
-        each = min(
-            each, (_aligned(tuple_bytes + POSTING_BYTES * together, MAX_ALIGN) + LINE_POINTER) / together
-        )
-    return PAGE + int(rows * each / LEAF_FILL)
+    if widths and widths[-1][1] == 1:
+        # Texts and numbers of varying lengths: half-way between all of the average length and all lengths alike.
+        tuple_bytes = (tuple_bytes + at + (MAX_ALIGN - 1) / 2) / 2
+    filled = rows * (1 - null_share) if single else rows
+    each = _each(tuple_bytes, max(1.0, filled / max(1.0, distinct)))
+    nulls = (rows - filled) * _each(2.0 * TUPLE_HEADER, max(1.0, rows - filled))
+    return PAGE + int((filled * each + nulls) / LEAF_FILL)
+
+
+def _each(tuple_bytes: float, repeats: float) -> float:
+    """Bytes of one row whose key comes `repeats` times: it stands once for as many rows as fit beside it."""
+    fit = max(1.0, (MAX_POSTING - tuple_bytes) / POSTING_BYTES)
+    together = min(repeats, fit)
+    posting = (_aligned(tuple_bytes + POSTING_BYTES * together, MAX_ALIGN) + LINE_POINTER) / together
+    return min(tuple_bytes + LINE_POINTER, posting) if repeats > 1 else tuple_bytes + LINE_POINTER
 
 
 def _aligned(at: float, alignment: int) -> float:

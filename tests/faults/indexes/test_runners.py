@@ -1,0 +1,86 @@
+"""Several at once: runners, other tools' builds, and the service's own writers."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from tests.eventually import wait_until
+from tests.index_database import SLOW, Database
+
+pytestmark = [pytest.mark.engines(), pytest.mark.asyncio]
+
+DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+RUNNERS = 10
+
+
+async def together(database: Database) -> None:
+    migration = database.migration(
+        "CREATE INDEX CONCURRENTLY i ON t (a) WHERE c IS NULL", "CREATE INDEX CONCURRENTLY j ON t (b)"
+    )
+    await asyncio.gather(*(database.apply(migration, max_wait_seconds=60) for _ in range(RUNNERS)))
+
+    built = database.ask(
+        "SELECT index_name, count(*) FROM quickwins.index_history WHERE state = 'building' GROUP BY 1 ORDER BY 1"
+    )
+    assert [tuple(row) for row in built] == [("public.i", 1), ("public.j", 1)]
+    assert list(database.indexes()) == ["i", "j"]
+    assert database.value(DEADLOCKS) == 0
+
+
+async def test_ten_runners_build_each_index_once_and_nobody_deadlocks(database: Database) -> None:
+    await together(database)
+
+
+@pytest.mark.volume
+async def test_ten_runners_twenty_times(database: Database) -> None:
+    for _ in range(20):
+        await together(database)
+        database.run("DROP INDEX i, j", "DROP SCHEMA quickwins CASCADE")
+
+
+async def test_a_runner_that_waits_for_its_turn_in_a_blocking_way_deadlocks(database: Database) -> None:
+    """The negative control: what others do, a blocking advisory lock, kills a build."""
+    async with database.session() as one, database.session() as two:
+        await one.execute("SELECT pg_advisory_lock(1)")
+        waiting = asyncio.create_task(two.execute("SELECT pg_advisory_lock(1)"))
+        await asyncio.to_thread(wait_until, lambda: database.value(WAITING))
+        build = asyncio.create_task(one.execute("CREATE INDEX CONCURRENTLY i ON t (a)"))
+        done, _ = await asyncio.wait({build, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        assert isinstance(next(iter(done)).exception(), asyncpg.DeadlockDetectedError)
+        one.terminate()
+        await asyncio.wait({build, waiting})
+
+
+@pytest.fixture
+def slow(database: Database) -> Database:
+    database.run(SLOW, "DELETE FROM t WHERE id > 300", "ANALYZE t")
+    return database
+
+
+async def write(database: Database, number: int) -> None:
+    async with database.session(lock_timeout="200") as connection:
+        await connection.execute("INSERT INTO t VALUES ($1, 1, 'new')", number)
+
+
+async def test_writers_go_on_while_an_index_is_built(slow: Database) -> None:
+    task = asyncio.create_task(slow.apply(slow.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")))
+    await asyncio.to_thread(slow.reaches, "building index: scanning table")
+    for number in range(1000, 1010):
+        await write(slow, number)
+    assert slow.value("SELECT count(*) FROM t WHERE id >= 1000") == 10
+    await task
+    assert slow.value("SELECT count(*) FROM t WHERE slow(a) = 1 AND id >= 1000") == 10
+
+
+async def test_a_plain_build_holds_them_up(slow: Database) -> None:
+    """The negative control."""
+    async with slow.session() as connection:
+        build = asyncio.create_task(connection.execute("CREATE INDEX i ON t (slow(a))"))
+        await asyncio.to_thread(slow.reaches, "building index: scanning table")
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await write(slow, 1000)
+        await build
