@@ -32,6 +32,7 @@ pytestmark = [
 ]
 TOPICS = ("nova.public.posts", "nova.public.events_keyless")
 STOPS = (
+    "before the transaction",
     "before the handler",
     "amid the handler",
     "after the handler",
@@ -132,7 +133,12 @@ async def test_ended_at_every_step_each_event_has_its_effect_once(processes: Pro
 
 @pytest.mark.parametrize(
     "point",
-    [pytest.param(point, marks=() if point == "after the cursor" else pytest.mark.volume) for point in STOPS],
+    [
+        pytest.param(
+            point, marks=() if point in ("before the transaction", "after the cursor") else pytest.mark.volume
+        )
+        for point in STOPS
+    ],
 )
 async def test_stopped_and_woken_up_too_late_it_has_no_effect_any_more(
     processes: Processes, point: str
