@@ -130,6 +130,9 @@ class Renderer:
                     elif kind is int:
                         if not -LARGEST_PLAIN_INTEGER < value < LARGEST_PLAIN_INTEGER:  # type: ignore[operator]  # -- an int, as just seen; until=never
                             break
+                    elif kind is float:
+                        if not -LARGEST_PLAIN_INTEGER < value < LARGEST_PLAIN_INTEGER:  # type: ignore[operator]  # -- a float, as just seen; until=never
+                            break
                     elif kind not in PLAIN:
                         break
                 else:

@@ -23,6 +23,14 @@ import uuid
 from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlunsplit
+
+from quickwins.logs._render.labels import FLAT, beside, fields_of
+from quickwins.logs._render.template import CONVERSION, piece
+from quickwins.logs.redaction._labels import BESIDE, LABELS, LONGEST_NAME
+from quickwins.logs.redaction._names import Kind
+from quickwins.logs.redaction._patterns.spans import MARK
+from quickwins.logs.redaction._patterns.values import could_be
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,6 +49,9 @@ MAX_VALUES = 1_000
 PLAIN = frozenset({bool, float, type(None)})
 """Types whose values hold nothing to redact, and which JSON knows."""
 
+MAX_KEY_BYTES = 64
+LARGEST_CARD = 1e16
+"""Beyond it a float is not exact."""
 LARGEST_PLAIN_INTEGER = 10**11
 """Integers up to here are shorter than any card number, and fit into 64 bits."""
 _SIGNED, _UNSIGNED = -(1 << 63), 1 << 64
@@ -80,40 +91,48 @@ class Walk:
         for key, value in pairs:
             if type(key) is str:
                 name = key if key in clean else scanner.text(key, self.hits)
-                sensitive = scanner.key(key)
-            elif issubclass(type(key), str):
-                key = str.__str__(key)  # noqa: PLW2901 -- the same key, without what its class does; until=never
-                name, sensitive = scanner.text(key, self.hits), scanner.key(key)
             else:
-                name, sensitive = self._key(key), False
+                key, name = self._key(key)  # noqa: PLW2901 -- the same key, without what its class does; until=never
+            sensitive = scanner.key(key)
             if name in copy:  # two keys look alike once they are redacted
                 name = self._unused(copy, name)
-            if sensitive and value is not None and type(value) is not bool:
+            if sensitive and value is not None and not scanner.is_fact(sensitive, value):
                 copy[name] = scanner.hidden(key, value, self.hits)
                 continue
             kind = type(value)
             if kind is str:
                 copy[name] = value if value in clean else scanner.text(value, self.hits)
-            elif kind in PLAIN:
+            elif kind in PLAIN and kind is not float:
                 copy[name] = value
             else:
                 copy[name] = self.value(value, depth)
         if more:
             copy[self._unused(copy, "...")] = f"{len(source) - len(pairs)} more"
+        if not LABELS.isdisjoint(copy) and not BESIDE.isdisjoint(copy):
+            self._hide_beside(copy)
         return copy
+
+    def _hide_beside(self, copy: dict[str, object]) -> None:
+        """Hide what another value in `copy` says is private."""
+        scanner = self._scanner
+        for name, called in [*beside(copy, scanner.key)]:
+            value = copy[name]
+            if value is None or scanner.is_fact(scanner.key(called), value) or is_mark(value):
+                continue
+            copy[name] = scanner.hidden(called, value, self.hits)
 
     def value(self, value: Any, depth: int = 0) -> object:
         """A copy of `value`; `<TypeName>` for what is not known, and for containers deeper than `MAX_DEPTH`."""
         kind = type(value)
         if kind is str:
             return value if value in self._scanner.clean else self._scanner.text(value, self.hits)
-        if kind in PLAIN:
-            return value
-        if kind is int:
-            return self._integer(value)
+        if kind is int or kind in PLAIN:
+            return self._integer(value) if kind is int else value if kind is not float else self._float(value)
         try:
-            if depth < MAX_DEPTH and (kind is dict or kind is list or kind is tuple):
-                return self.mapping(value, depth + 1) if kind is dict else self._items(value, depth + 1)
+            if kind is dict and depth < MAX_DEPTH:
+                return self.mapping(value, depth + 1)
+            if kind is list and depth < MAX_DEPTH:
+                return self._items(value, depth + 1)
             return self._other(value, kind, depth)
         except Exception:  # noqa: BLE001 -- whatever a value's own code raises; until=never
             return _named(value)
@@ -144,7 +163,7 @@ class Walk:
         except Exception:  # noqa: BLE001 -- templates that don't fit are common, and no reason to lose a line; until=never
             pieces = iter(() if named else zip(args, shown, strict=True))
             by_name = {name: (args.get(name), one) for name, one in shown.items()} if named else {}
-            return _CONVERSION.sub(lambda found: _piece(found, pieces, by_name), text)
+            return CONVERSION.sub(lambda found: piece(found, pieces, by_name), text)
 
     def _items(self, source: Iterable[Any], depth: int) -> list[object]:
         copy: list[object] = []
@@ -155,9 +174,15 @@ class Walk:
         else:
             values, more = self._some(source)
         self._left -= len(values)
+        before: str | None = None
         for value in values:
             kind = type(value)
-            if kind in PLAIN or (kind is str and value in clean):
+            if before is not None and kind is str and self._is_named(before, value):
+                copy.append(self._scanner.hidden(before, value, self.hits))
+                before = None
+                continue
+            before = value if kind is str and (value in FLAT or value[:1] == "-") else None
+            if kind is not float and (kind in PLAIN or (kind is str and value in clean)):
                 copy.append(value)
             elif kind is dict or kind is str or (pair := _pair_in(value, kind)) is None:
                 copy.append(self.value(value, depth))
@@ -177,6 +202,28 @@ class Walk:
         """One of a list of names and values, such as headers: a mapping in another form."""
         return [part for item in self.mapping({pair[0]: pair[1]}, MAX_DEPTH - 1).items() for part in item]
 
+    def _is_single(self, pair: list[Any]) -> bool:
+        """Whether a tuple of two, which is in no list of them, is a private name and its value, and not two names."""
+        return bool(self._scanner.key(pair[0])) and not (type(pair[1]) is str and self._scanner.key(pair[1]))
+
+    def _is_named(self, before: str, value: str) -> bool:
+        """Whether `before`, an option or a header in a flat list, is the private name of `value`, which comes next."""
+        option = before[:1] == "-"
+        if option and value[:1] == "-":
+            return False
+        kind = self._scanner.key(before[:LONGEST_NAME].lstrip("-"))
+        return bool(kind) and (option or could_be(kind, value) or kind is Kind.LINE)
+
+    def _float(self, value: float) -> object:
+        """`value`, unless it is whole and could be the number of a card."""
+        if not LARGEST_PLAIN_INTEGER <= abs(value) < LARGEST_CARD or not value.is_integer():
+            return value
+        return (
+            value
+            if self._scanner.number(int(value), []) == int(value)
+            else self._scanner.number(int(value), self.hits)
+        )
+
     def _integer(self, value: int) -> object:
         if -LARGEST_PLAIN_INTEGER < value < LARGEST_PLAIN_INTEGER:
             return value
@@ -189,11 +236,7 @@ class Walk:
     def _other(self, value: Any, kind: type, depth: int) -> object:
         for container in _CONTAINERS:
             if issubclass(kind, container):
-                if depth >= MAX_DEPTH:
-                    return _named(value)
-                if container is dict:
-                    return self.mapping(value, depth + 1)
-                return self._items(container.__iter__(value), depth + 1)
+                return self._contained(value, kind, container, depth)
         for known, make in _KNOWN:
             if issubclass(kind, known):
                 return self._made(make(value), kind, depth)
@@ -202,20 +245,44 @@ class Walk:
             return self._made(value.item(), kind, depth)
         return _named(value)
 
+    def _contained(self, value: Any, kind: type, container: Any, depth: int) -> object:
+        if depth >= MAX_DEPTH:
+            return _named(value)
+        if container is dict:
+            return self.mapping(value, depth + 1)
+        if container is tuple and (names := fields_of(kind)) is not None:
+            return self._named_tuple(names, tuple.__iter__(value), depth + 1)
+        if kind is tuple and (pair := _pair_in(value, kind)) is not None and self._is_single(pair):
+            return self._pair(pair)
+        return self._items(container.__iter__(value), depth + 1)
+
+    def _named_tuple(self, names: tuple[str, ...], values: Iterable[object], depth: int) -> object:
+        """By the names of its fields; what `urlsplit` returns, as the URL that it is of."""
+        fields = dict(zip(names, values, strict=False))
+        if names[:2] == ("scheme", "netloc") and all(type(one) is str for one in fields.values()):
+            parts = [str(fields.get(name, "")) for name in ("scheme", "netloc", "path", "query", "fragment")]
+            return self._scanner.text(urlunsplit(parts), self.hits)
+        return self.mapping(fields, depth)
+
     def _made(self, made: object, kind: type, depth: int) -> object:
         if type(made) is str:
             return self._scanner.text(made, self.hits)
         return f"<{type_name(kind)}>" if type(made) is kind else self.value(made, depth + 1)
 
-    def _key(self, key: object) -> str:
+    def _key(self, key: object) -> tuple[str, str]:
+        """What a key that is no plain text says as a name, and what is shown of it."""
+        called = name_in(key)
+        if issubclass(type(key), str):
+            return called or "", self._scanner.text(called or "", self.hits)
         made = self.value(key, MAX_DEPTH)
-        return (
+        shown = (
             made
             if type(made) is str
             else str(made)
             if type(made) in PLAIN or type(made) is int
             else _named(key)
         )
+        return shown if called is None else called, shown
 
     @staticmethod
     def _unused(copy: dict[str, object], name: str) -> str:
@@ -230,8 +297,27 @@ def _pair_in(value: Any, kind: type) -> list[Any] | None:
     for known in _SEQUENCES:
         if issubclass(kind, known):
             parts: list[Any] = list(islice(known.__iter__(value), 3))
-            return parts if len(parts) == 2 and type(parts[0]) is str else None  # noqa: PLR2004 -- a pair; until=never
+            return parts if len(parts) == 2 and name_in(parts[0]) is not None else None  # noqa: PLR2004 -- a pair; until=never
     return None
+
+
+def name_in(key: Any) -> str | None:
+    """The text of `key`, if it may be a name: a text, bytes, a member of an enumeration."""
+    kind = type(key)
+    if kind is str:
+        return key  # type: ignore[no-any-return]  # -- a str, as just seen; until=never
+    if issubclass(kind, str):
+        return str.__str__(key)
+    if issubclass(kind, bytes):
+        return bytes.decode(key[:MAX_KEY_BYTES], "ascii", "replace")
+    if issubclass(kind, enum.Enum):
+        return key.value if type(key.value) is str else key.name
+    return None
+
+
+def is_mark(value: object) -> bool:
+    """Whether `value` is hidden already."""
+    return type(value) is str and MARK.fullmatch(value) is not None
 
 
 def type_name(kind: type) -> str:
@@ -245,37 +331,12 @@ def _named(value: object) -> str:
 
 _name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
 
-_CONVERSION = re.compile(
-    r"%(?:\((?P<key>[^()]*)\))?(?P<form>[#0 +-]*(?P<width>\*)?[0-9]*(?:\.(?P<precision>\*)?[0-9]*)?)[hlL]?"
-    r"(?P<kind>[diouxXeEfFgGcrsa%])"
-)
-"""After "printf-style String Formatting" in the standard library's reference."""
 
-
-def _piece(found: re.Match[str], pieces: Any, named: Mapping[str, Any]) -> str:
-    """What stands for one conversion of a template."""
-    kind, form = found["kind"], found["form"]
-    if kind == "%":
-        return "%"
-    if found["key"] is not None:
-        value, shown = named.get(found["key"], (None, found[0]))
-    else:
-        stars = [next(pieces, (0, 0))[1] for star in (found["width"], found["precision"]) if star]
-        for star in stars:
-            form = form.replace("*", str(star) if type(star) is int else "", 1)
-        value, shown = next(pieces, (found[0], found[0]))
-    try:
-        return str(f"%{form}{kind}" % (shown if kind in "sra" else _number(value, shown),))
-    except Exception:  # noqa: BLE001 -- it is no number, or the number's class raises; until=never
-        return str(shown)
-
-
-def _number(value: Any, shown: object) -> object:
-    """The number that `shown` is the text of."""
-    for kind in (decimal.Decimal, fractions.Fraction):
-        if issubclass(type(value), kind) and str(kind(value)) == shown:
-            return kind(value)
-    return shown
+def _moment(text: str) -> str:
+    """`text`, unless it is the beginning of time: what derives from `datetime` and is none, such as pandas' `NaT`, says that."""
+    if text.startswith("0001-01-01"):
+        raise ValueError(text)
+    return text
 
 
 _ITEMS: Any = dict.items
@@ -286,8 +347,8 @@ _KNOWN: tuple[tuple[type | tuple[type, ...], Callable[[Any], object]], ...] = (
     (str, str.__str__),
     (int, int.__int__),
     (float, float.__float__),
-    (dt.datetime, dt.datetime.isoformat),
-    (dt.date, dt.date.isoformat),
+    (dt.datetime, lambda one: _moment(dt.datetime.isoformat(one))),
+    (dt.date, lambda one: _moment(dt.date.isoformat(one))),
     (dt.time, dt.time.isoformat),
     (dt.timedelta, dt.timedelta.total_seconds),
     (uuid.UUID, uuid.UUID.__str__),

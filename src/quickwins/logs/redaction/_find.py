@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from quickwins.logs.redaction._patterns.pairs import pair
 from quickwins.logs.redaction._patterns.people import bare_phone, card, email, iban, phone
+from quickwins.logs.redaction._patterns.said import said
 from quickwins.logs.redaction._patterns.spans import MAX_HITS
-from quickwins.logs.redaction._patterns.tokens import api_key, jwt, pem, scheme
+from quickwins.logs.redaction._patterns.tokens import OTHER_SCHEMES, api_key, jwt, pem, scheme
 from quickwins.logs.redaction._patterns.urls import query, query_runs, url_credentials
 from quickwins.logs.redaction._rules import RedactionRule
 from quickwins.logs.redaction._suspect import (
     ASIDE,
     KEY_WORDS,
     MIN_RANDOM,
-    NO_KEY,
     SHAPE,
     WORDS,
+    has_run,
     has_scheme,
-    may_have_start,
+    may_be_key,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from quickwins.logs.redaction._names import Kind
     from quickwins.logs.redaction._patterns.spans import Span
-
-_ESCAPE = re.compile(r"%(?!25|7[Ff])([2-7][0-9A-Fa-f])")
 
 _NEIGHBOURS = frozenset(' \t\r\n"<>),;=:/?')
 """What nothing private begins or ends with."""
@@ -39,8 +38,16 @@ _QUERY, _TOO_MANY = RedactionRule.QUERY, RedactionRule.TOO_MANY
 _START = itemgetter(0)
 
 
-def found(text: str, private: Callable[[str], bool]) -> list[Span]:
-    """All spans of all rules, the one that says most first among equals."""
+def found(text: str, private: Callable[[str], Kind], *, escaped: bool = False) -> list[Span]:
+    """All spans of all rules, the one that says most first among equals.
+
+    Args:
+        text: Where to look.
+        private: Says of a name of what kind its value is, if it is private.
+        escaped: Whether the text is looked at without its escapes too: then only for what escapes belong to.
+    """
+    if escaped:
+        return _within_escapes(text, private)
     data = text.encode("utf-8", "replace")
     shape = data.translate(SHAPE).decode("ascii")
     colon = ":" in text
@@ -51,13 +58,26 @@ def found(text: str, private: Callable[[str], bool]) -> list[Span]:
         spans += _numbers(text, shape)
     if len(shape.strip()) >= MIN_RANDOM:
         spans += _tokens(text, data)
-    if has_scheme(text):
+    if has_scheme(text) or ("A" in shape and OTHER_SCHEMES.search(text)):
         spans += scheme(text)
     spans += urls
     equals = "=" in text
     runs = query_runs(text) if "?" in text or (equals and ("#" in text or "&" in text)) else []
     if runs:
-        spans += _some(query(text, runs))
+        spans += _some(query(text, runs, private))
+    if equals or ASIDE.search(text):
+        spans += _some(pair(text, private, runs))
+    spans += _some(said(text, private))
+    return _bounded(spans, len(text)) if len(spans) > MAX_HITS else spans
+
+
+def _within_escapes(text: str, private: Callable[[str], Kind]) -> list[Span]:
+    """Values and credentials: an escape in one may stand for what would end it."""
+    spans = url_credentials(text) if "://" in text and "@" in text else []
+    equals = "=" in text
+    runs = query_runs(text) if "?" in text or (equals and ("#" in text or "&" in text)) else []
+    if runs:
+        spans += _some(query(text, runs, private))
     if equals or ASIDE.search(text):
         spans += _some(pair(text, private, runs))
     return _bounded(spans, len(text)) if len(spans) > MAX_HITS else spans
@@ -87,11 +107,17 @@ def _numbers(text: str, shape: str) -> list[Span]:
 
 
 def _tokens(text: str, data: bytes) -> list[Span]:
-    if data.translate(NO_KEY).isspace():
+    if not may_be_key(data, text):
         return []
     spans = jwt(text) if "eyJ" in text else []
-    if not KEY_WORDS.isdisjoint(data.translate(WORDS).split()) or may_have_start(text):
-        spans += api_key(text)
+    if spans and len(spans) <= MAX_HITS:
+        for start, end, _ in spans:  # most that hold a token hold no other key
+            text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
+        data = text.encode("utf-8", "replace")
+    words = data.translate(WORDS).split()
+    run = has_run(text, words)
+    if run or not KEY_WORDS.isdisjoint(words):
+        spans += api_key(text, run=run)
     if "-----" in text:
         spans += _some(pem(text))
     return spans
@@ -145,20 +171,3 @@ def looks_different(text: str, spans: list[Span]) -> bool:
         if run and " " in text[start:end]:
             return True
     return False
-
-
-def decoded(text: str) -> tuple[str, list[int]]:
-    """`text` with its printable percent escapes undone, once, and where in the result each was."""
-    escapes: list[int] = []
-    if "%" not in text:
-        return text, escapes
-    pieces = []
-    at = 0
-    for found in _ESCAPE.finditer(text):
-        start, end = found.span()
-        escapes.append(start - 2 * len(escapes))
-        pieces.append(text[at:start])
-        pieces.append(chr(int(found[1], 16)))
-        at = end
-    pieces.append(text[at:])
-    return "".join(pieces), escapes

@@ -13,13 +13,14 @@ What is found is replaced from left to right. Where spans overlap, all of what t
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from quickwins.core.digest import digest
 from quickwins.logs.redaction import _names as names
-from quickwins.logs.redaction._find import decoded, found, looks_different, merged
+from quickwins.logs.redaction._find import found, looks_different, merged
 from quickwins.logs.redaction._patterns.people import is_card
+from quickwins.logs.redaction._plain import Plain
 from quickwins.logs.redaction._rules import RedactionRule
 from quickwins.logs.redaction._suspect import is_suspect
 
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 MAX_LENGTH = 4_096
 """Characters of a text that are looked at, and the most that are written of it, marks included."""
 
+MAX_SIGNS = 192
+MAX_DENSE = 1_024
+"""How many of `=:@%&?#` the close look takes in a text longer than that: what is made of them is cut short, since each costs
+time. No sentence and hardly any JSON has as many."""
+
 MAX_CLEAN = 4_096
 MAX_CLEAN_LENGTH = 256
 """How many clean texts are remembered, and how long one may be: a few megabytes at most."""
@@ -39,6 +45,7 @@ _MARK_ROOM = 64
 _ROUNDS = 4
 
 _DIGITS = re.compile(r"[0-9]+")
+_SIGN = re.compile("[=:@%&?#]")
 _SAFE_CUT = ' \t\r\n"{}<>'
 _TRAILING_NUMBER = re.compile(r"(?<![^\s\"{}<>])[0-9A-Z ()+./\u00a0\u202f\u2010\u2011\u2013-]{1,48}\Z")
 """Groups of a card, phone or bank account; the rest of it may have been behind the cut."""
@@ -66,6 +73,7 @@ _CARD, _EMAIL, _PHONE, _TOO_MANY = (
 )
 _KEY, _TOO_LONG = RedactionRule.KEY, RedactionRule.TOO_LONG
 _ALL = frozenset(RedactionRule)
+_NUMBERS = (int, float)
 
 
 class Scanner:
@@ -102,9 +110,15 @@ class Scanner:
         hits.append(_KEY)
         return _KEY.mark
 
+    @staticmethod
+    def is_fact(kind: names.Kind, value: object) -> bool:
+        """Whether `value` says nothing private under a name of that kind: `has_password=True`, `tokens=512`."""
+        return type(value) is bool or (kind is names.Kind.SEVERAL and type(value) in _NUMBERS)
+
     def number(self, value: int, hits: list[RedactionRule]) -> int | str:
         """`value`, unless it could be the number of a card. Not for booleans."""
-        if value < 10**12 or value >= 10**19 or _CARD not in self._rules or not is_card(str(value)):
+        size = abs(value)
+        if size < 10**12 or size >= 10**19 or _CARD not in self._rules or not is_card(str(size)):
             return value
         hits.append(_CARD)
         return _CARD.mark
@@ -133,7 +147,7 @@ class Scanner:
         if whole is not None and (whole["card"] is None or is_card(re.sub("[ -]", "", value))):
             scheme = whole["scheme"]
             return (scheme or "") + self._mark(value, _RULES[whole.lastgroup or ""], hits)
-        text, left_out = (value, 0) if len(value) <= MAX_LENGTH else _cut(value)
+        text, left_out = _shortened(value)
         for _ in range(_ROUNDS):
             spans, joined = self._spans(text)
             if not spans:
@@ -149,7 +163,7 @@ class Scanner:
             self._remember(value)
             return value
         if len(text) > MAX_LENGTH - (_MARK_ROOM if left_out else 0):
-            text, more = _cut(text)
+            text, more = _cut(text, MAX_LENGTH)
             left_out += more
         if left_out:
             hits.append(_TOO_LONG)
@@ -164,12 +178,12 @@ class Scanner:
 
     def _spans(self, text: str) -> tuple[list[Span], bool]:
         """What is private in `text`: sorted, apart from each other, not too many; and whether some were joined."""
-        spans = found(text, self._private)
-        plain, escapes = decoded(text)
-        if escapes:
+        plain = Plain(text)
+        spans = found(text, self._private, escaped=plain.changed)
+        if plain.changed:
             spans += [
-                (start + 2 * bisect_left(escapes, start), end + 2 * bisect_left(escapes, end), rule)
-                for start, end, rule in found(plain, self._private)
+                (plain.place(start), plain.place(end), rule)
+                for start, end, rule in found(plain.text, self._private)
             ]
         if not self._all:
             spans = [span for span in spans if span[2] in self._rules or span[2] is _TOO_MANY]
@@ -192,7 +206,7 @@ class Scanner:
         return rule.mark
 
     def _pseudonym(self, rule: RedactionRule, value: str) -> str:
-        value = decoded(value)[0]
+        value = Plain(value).text
         if rule is _EMAIL:
             value = value.strip().lower()
         else:
@@ -202,13 +216,26 @@ class Scanner:
         return f"[{rule}:{digest(rule, value, key=self._secret or b'', size_bytes=8).hex()}]"
 
 
-def _never(name: str) -> bool:  # noqa: ARG001 -- one signature for both; until=never
-    return False
+def _never(name: str) -> names.Kind:  # noqa: ARG001 -- one signature for both; until=never
+    return names.Kind.NONE
 
 
-def _cut(text: str) -> tuple[str, int]:
+def _shortened(text: str) -> tuple[str, int]:
+    """As much of `text` as is looked at, and how many characters are left out."""
+    left_out = 0
+    if len(text) > MAX_LENGTH:
+        text, left_out = _cut(text, MAX_LENGTH)
+    if len(text) > MAX_DENSE:
+        signs = list(islice(_SIGN.finditer(text), MAX_SIGNS + 1))
+        if len(signs) > MAX_SIGNS:
+            text, more = _cut(text, signs[-1].start())
+            left_out += more
+    return text, left_out
+
+
+def _cut(text: str, length: int) -> tuple[str, int]:
     """The beginning of `text`, up to where nothing private is cut in two, and how many characters are left out."""
-    head = text[: MAX_LENGTH - _MARK_ROOM]
+    head = text[: length - _MARK_ROOM]
     end = 1 + max(head.rfind(stop) for stop in _SAFE_CUT)
     number = _TRAILING_NUMBER.search(head, max(0, end - 48), end)
     end = end if number is None else number.start()

@@ -10,14 +10,17 @@ from __future__ import annotations
 import re
 
 from quickwins.logs.redaction._patterns.people import ZEROS
-from quickwins.logs.redaction._patterns.tokens import API_KEY_WORDS
+from quickwins.logs.redaction._patterns.tokens import API_KEY_WORDS, LONG_RUN, RUN, SCHEME_WORDS
+from quickwins.logs.redaction._plain import Plain
 
 MIN_RANDOM = 3
 _MIN_KEY_LENGTH = 15
 
-_NOTHING, _TEXT, _GAP, _DIGIT, _CAPITAL, _LOUD, _QUIET = 9, 9, 32, 48, 65, 64, 58
+_TEXT, _GAP, _DIGIT, _CAPITAL, _LOUD, _QUIET, _ESCAPES = 9, 32, 48, 65, 64, 58, 42
+_ASCII = 0x80
 SHAPE = bytes(
-    _DIGIT if chr(code) in "0123456789"
+    _ESCAPES if chr(code) in "\\&\x1b" or code >= _ASCII
+    else _DIGIT if chr(code) in "0123456789"
     else _CAPITAL if chr(code) in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     else _LOUD if chr(code) in "@=?%+"
     else _QUIET if chr(code) in ":\"'"
@@ -30,11 +33,29 @@ SHAPE = bytes(
 NO_KEY = bytes(32 if chr(code) in "0123456789abcdef-TZ:.,_/ " else 120 for code in range(256))
 """White space is what UUIDs, digests, dates, addresses and figures are made of; each prefix of a key has more."""
 
+_HEXADECIMAL = re.compile(r"/[0-9]{13,20}:|[0-9]{4}\.[0-9a-f]{32}")
+"""Keys that are made of nothing else all the same."""
 WORDS = bytes(
     ord(chr(code).lower()) if chr(code).isascii() and chr(code).isalnum() else _GAP for code in range(256)
 )
 KEY_WORDS = frozenset(word.encode() for word in API_KEY_WORDS)
-_SUSPECT_WORDS = KEY_WORDS | {b"bearer", b"basic", b"token", b"begin", b"end"}
+_SUSPECT_WORDS = (
+    KEY_WORDS
+    | {one.encode() for one in SCHEME_WORDS}
+    | {
+        b"bearer",
+        b"basic",
+        b"token",
+        b"begin",
+        b"end",
+        b"password",
+        b"passwd",
+        b"passphrase",
+        b"pwd",
+        b"identified",
+        b"private",
+    }
+)
 ASIDE = re.compile(r"""[:"'](?:(?<=:)(?!//)(?!(?<=[0-9]:)[0-9])|(?<=["']),)""")
 """A colon that may stand between a name and a value (not in a time, not before `//`), or a comma between strings."""
 
@@ -46,9 +67,17 @@ def is_suspect(value: str) -> bool:
     except UnicodeEncodeError:  # a lone surrogate
         return True
     shape = data.translate(SHAPE).decode("ascii")
-    if shape.isspace():
-        return False  # no digit, no capital, no punctuation that means something
-    if "@" in shape or (":" in shape and ASIDE.search(value)):
+    if shape.isspace():  # no digit, no capital, no punctuation that means something
+        return "--" in value
+    if (
+        "@" in shape
+        or (":" in shape and ASIDE.search(value) is not None)
+        or "</" in value
+        or "\t" in value
+        or ("-" in value and _DASHED.search(value) is not None)
+    ):
+        return True
+    if "*" in shape and (plain := Plain(value)).changed and is_suspect(plain.text):
         return True
     if len(shape.strip()) < MIN_RANDOM:
         return has_scheme(value)
@@ -56,33 +85,44 @@ def is_suspect(value: str) -> bool:
         "000 0000" in shape
         or "0000000000" in shape
         or ("00" in value and "000 " in shape and ZEROS.search(value) is not None)
-        or (not data.translate(NO_KEY).isspace() and _may_have_token(data, value))
+        or (may_be_key(data, value) and _may_have_token(data, value))
+    )
+
+
+_DASHED = re.compile("--| -[A-Za-z]")
+
+
+def may_be_key(data: bytes, value: str) -> bool:
+    """Whether there is more in it than UUIDs, digests, dates, addresses and figures have, or what looks like them and is a key."""
+    if not data.translate(NO_KEY).isspace():
+        return True
+    return (
+        "fc-" in value
+        or "e2b_" in value
+        or (("/" in value or "." in value) and _HEXADECIMAL.search(value) is not None)
     )
 
 
 def has_scheme(value: str) -> bool:
     """Whether there is a word after which a credential may stand."""
     words = value.lower()
-    return "bearer" in words or "basic" in words or "token" in words
+    return "bearer" in words or "basic" in words or "token" in words or "pass" in words or "pwd" in words
 
 
 def _may_have_token(data: bytes, value: str) -> bool:
     """Whether there is a word that begins a key, a block or a credential."""
     if len(value) < _MIN_KEY_LENGTH:
         return has_scheme(value)
-    return (
-        "eyJ" in value
-        or not _SUSPECT_WORDS.isdisjoint(data.translate(WORDS).split())
-        or may_have_start(value)
-    )
+    words = data.translate(WORDS).split()
+    return "eyJ" in value or not _SUSPECT_WORDS.isdisjoint(words) or has_run(value, words)
 
 
-def may_have_start(value: str) -> bool:
-    """Whether there is a beginning that runs on into a key."""
-    return (
-        "SK" in value
-        or ("IA" in value and ("AKIA" in value or "ASIA" in value or "ABIA" in value))
-        or "AIza" in value
-        or "dapi" in value
-        or "ATATT3" in value
-    )
+def has_run(value: str, words: list[bytes]) -> bool:
+    """Whether `value`, which is made of `words`, has a `LONG_RUN`."""
+    return (max(map(len, words), default=0) >= RUN or value.count("-") > _DASHES) and LONG_RUN.search(
+        value
+    ) is not None
+
+
+_DASHES = 3
+"""Of a UUID."""

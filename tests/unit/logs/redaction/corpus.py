@@ -317,7 +317,7 @@ def _pairs(rng: Random) -> list[Secret]:
         Secret(RedactionRule.PAIR, "Authorization: Digest username=feeduser, response=abcdef", "username=feeduser, response=abcdef"),
         Secret(RedactionRule.PAIR, "> Cookie: theme=dark; sid=abcdefgh\n< 200", "theme=dark; sid=abcdefgh"),
         Secret(RedactionRule.PAIR, "[(b'host', b'x'), (b'x-api-key', b'abcdefgh')]", "abcdefgh"),
-        Secret(RedactionRule.PAIR, "the api key: abcdefghijkl", "abcdefghijkl"),
+        Secret(RedactionRule.PAIR, "the api key: abcd3fgh1jkl", "abcd3fgh1jkl"),
         Secret(RedactionRule.PAIR, '{"tokens": ["abcdefgh", "ijklmnop"], "n": 1}', "abcdefghijklmnop"),
         Secret(RedactionRule.PAIR, '{"credentials": {"a": {"b": "abcdefgh"}, "c": "ijklmnop"}, "n": 1}', "abcdefghijklmnop"),
         Secret(RedactionRule.PAIR, "user[password]=abcdefgh", "abcdefgh"),

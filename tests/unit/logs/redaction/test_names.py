@@ -98,13 +98,13 @@ def test_folding_makes_one_name_of_all_its_spellings() -> None:
 
 
 def test_keys_add_whole_names_and_safe_keys_win() -> None:
-    private = namer(frozenset({"licenceplate"}), frozenset({"pagetoken", "email"}))
+    private = namer(frozenset({"licenceplate"}), frozenset({"pagetoken", "accesstoken", "email"}))
     assert private("licence_plate")
     assert private("LicencePlate")
     assert not private("licence_plate_count")
     assert not private("page_token")
     assert not private("pageToken")
-    assert private("my_page_token")
+    assert private("my_access_token")
     assert not private("E-Mail")
     assert private("user_email")
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from quickwins.core.errors import ConfigError
-from quickwins.logs.redaction import Redaction, RedactionRule, _suspect
+from quickwins.logs.redaction import Redaction, RedactionRule
 from quickwins.logs.redaction._find import found
 from quickwins.logs.redaction._patterns.pairs import MAX_SEPARATORS
 from quickwins.logs.redaction._patterns.spans import MAX_HITS
@@ -65,8 +65,9 @@ def test_each_hit_is_counted_by_its_rule() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("https://a:b@h.example/x?q=1&r=2#s=3", "https://[redacted:url_credentials]@h.example/x?q=[redacted]&r=[redacted]#s=[redacted]"),
-        ("/x?bob@example.com=1", "/x?[redacted:email]=[redacted]"),
+        ("https://a:b@h.example/x?q=1abcd&r=2efgh#s=3ijkl", "https://[redacted:url_credentials]@h.example/x?q=[redacted]&r=[redacted]#s=[redacted]"),
+        ("/x?page=2&sort=created_at&token=abc", "/x?page=2&sort=created_at&token=[redacted]"),
+        ("/x?bob@example.com=1abcd", "/x?[redacted:email]=[redacted]"),
         ("/x?debug&token=abc", "/x?debug&token=[redacted]"),
         ("/x?q=", "/x?q="),
         ("/x?q", "/x?q"),
@@ -111,7 +112,7 @@ def test_only_what_is_private_goes(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", [0, 1, -1, True, 10**12, 10**30, -int(CARD), 1_764_119_709_123_456_789, int(CARD) + 1]
+    "number", [0, 1, -1, True, 10**12, 10**30, -(10**15), 1_764_119_709_123_456_789, int(CARD) + 1]
 )
 def test_usual_integers_stay(number: int) -> None:
     hits: list[RedactionRule] = []
@@ -163,7 +164,7 @@ class TestBounds:
 
     def test_too_many_hits_end_the_text(self) -> None:
         hits: list[RedactionRule] = []
-        text = " ".join(f"u{number}@example.com" for number in range(200))
+        text = " ".join(f"u{number}@example.com" for number in range(100))
         kept = Scanner(Redaction.strict()).text(text, hits)
         assert kept.count("[redacted:email]") == MAX_HITS
         assert kept.endswith("[redacted:too_many]")
@@ -171,7 +172,7 @@ class TestBounds:
         assert shown(kept) == kept
 
     def test_too_many_hits_of_several_rules_end_it_too(self) -> None:
-        text = " ".join(f"u{number}@example.com pin={number}" for number in range(60))
+        text = " ".join(f"u{number}@example.com pin=10{number:02}" for number in range(60))
         kept = shown(text)
         assert kept.endswith("[redacted:too_many]")
         assert "u59" not in kept
@@ -210,13 +211,13 @@ class TestBounds:
         assert (15 * MAX_HITS, len(text), RedactionRule.TOO_MANY) in spans
 
     def test_a_text_that_is_made_of_separators_ends_after_some(self) -> None:
-        kept = shown("a:b " * 600 + "password: hunter2hunter2")
+        kept = shown("key:b " * (MAX_SEPARATORS + 20) + "password: hunter2hunter2")
         assert kept.endswith("[redacted:too_many]")
-        assert kept.count("a:b ") == MAX_SEPARATORS
+        assert kept.count("key:b ") == MAX_SEPARATORS
         assert shown(kept) == kept
 
     def test_what_grows_is_cut_again(self) -> None:
-        kept = shown("a@b.co " * 60 + "x " * 1_837)
+        kept = shown("a@b.co " * 30 + "x " * 1_942)
         assert len(kept) <= MAX_LENGTH
         assert kept.startswith("[redacted:email] [redacted:email]")
         assert "[redacted:too_long:" in kept
@@ -260,7 +261,7 @@ class TestPseudonyms:
         other = Scanner(Redaction.strict(pseudonym_key=b"another key of 16"))
         assert other.text("bob@example.com", []) != self.seen("bob@example.com")
 
-    @pytest.mark.parametrize("text", [CARD, "password=hunter2", "Bearer abcdef123456", "/x?a=bcd"])
+    @pytest.mark.parametrize("text", [CARD, "password=hunter2", "Bearer abcdef123456", "/x?a=bcdef"])
     def test_nothing_else_becomes_one(self, text: str) -> None:
         assert "[redacted" in self.seen(text)
 
@@ -342,8 +343,3 @@ class TestRedaction:
             "key", "email", "phone", "card", "iban", "jwt", "bearer", "pem", "api_key", "url_credentials", "query", "pair",
             "too_many", "too_long",
         }  # fmt: skip
-
-
-def test_no_prefix_of_a_key_is_made_of_what_the_quick_look_skips() -> None:
-    for word in _suspect._SUSPECT_WORDS:
-        assert not word.translate(_suspect.NO_KEY).isspace()

@@ -7,7 +7,11 @@ from bisect import bisect_right
 from sys import maxsize
 from typing import TYPE_CHECKING
 
-from quickwins.logs.redaction._patterns.spans import MARK
+from quickwins.logs.redaction._labels import BESIDE, LABELS
+from quickwins.logs.redaction._names import Kind
+from quickwins.logs.redaction._patterns.labelled import Labels
+from quickwins.logs.redaction._patterns.spans import MARK, MAX_HITS
+from quickwins.logs.redaction._patterns.values import NO_VALUE, could_be, is_assigned, is_status, looks_random
 from quickwins.logs.redaction._rules import RedactionRule
 
 if TYPE_CHECKING:
@@ -15,89 +19,113 @@ if TYPE_CHECKING:
 
     from quickwins.logs.redaction._patterns.spans import Span
 
-# What separates a name from its value; a comma only between two quoted strings, as a list of headers is printed.
-_SEPARATES = re.compile(
+# A name and what separates it from its value; a comma only between two quoted strings, as a list of headers is printed.
+_NAMED = re.compile(
     r"""
-    [=:,](?: (?<=[^=!<>]=)(?!=)>?
-      | (?<=:)(?!//)(?!(?<=[0-9]:)[0-9])=?
-        (?<!\[redacted:)(?<!:too_long:)(?!(?<=\[(?:email|phone):)[0-9a-f]{16}\])  # not in a mark
-      | (?<=["'],)(?=[ ]?b?["']) )
+    (?<![\w.-])([\w.-]++)(\\{0,4}["'`]?)\]?[ \t]*+
+    (?: =(?!=)>? | :(?!//)(?!(?<=[0-9]:)[0-9])=? | (?<=["']),(?=[ ]?b?["']) )
     [ \t]*+
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
-# Read from the separator backwards, and so is a text that has no name before it refused at once.
-_EMAN = re.compile(r"""[ \t]*+\]?(["'`]?)\\{0,4}([\w.-]++)""")
-_DROW_BEFORE = re.compile(r"[ ]([A-Za-z]{2,24})(?![A-Za-z])")
+_SHORT = 512
+"""Up to here it takes less time to ask of each name than to collect them first."""
+_NAMES = re.compile(r"""(?<![\w.-])([\w.-]++)\\{0,4}["'`]?\]?[ \t]*+[=:,]""", re.ASCII)
 _NAME_ROOM = 120
-"""How far before the separator a name is looked for; of a longer one the end counts."""
+"""Characters of a name; of a longer one the end counts."""
 
-MAX_SEPARATORS = 512
-"""Separators of a text that are looked at: more than a text of the longest length has, unless it is made of them."""
+MAX_SEPARATORS = 128
+"""Names that may be private, of a text, that are looked at: more than a text of the longest length has, unless it is made of
+them."""
 
-_SECOND_WORDS = frozenset(
-    ("key", "number", "code", "string", "phrase", "url", "uri", "header", "id", "data", "answer", "no")
-)
-_GROUPED = ("phone", "mobile", "tel", "fax", "card", "account", "ssn", "iban")
-"""Names of numbers that are written in groups."""
-
+_SECONDS = ("key", "number", "code", "string", "phrase", "url", "uri", "header", "id", "data", "answer", "no")
+_SECOND_WORDS = frozenset(spelled for one in _SECONDS for spelled in (one, one.title(), one.upper()))
+_LABELLED = LABELS | BESIDE | {"type"}
 _NUMBER = re.compile(r"[+(]?[0-9]++(?:[ ()./-]{1,2}[0-9]++)*+")
-_LONGEST_SECOND = 6
-_TO_LINE_END = ("authorization", "cookie", "phrase")
+_MARGIN = 24
+_BEGINS = re.compile(r"""(?:\A|[\r\n])[ \t>|*-]*(?:export[ ])?["'`]?\Z|[,;|({][ ]?\Z""")
+"""What stands before a name that begins its line, or its part of one."""
+_ENDS = re.compile(r"[ \t.]*(?:[\r\n,;|)}\]]|\Z)")
+_CLASS = re.compile(r"[A-Z][a-z]+[A-Z]\w*\Z")
+_SOURCE = re.compile(r"\.[A-Za-z]{1,4}\Z")
+_SCHEMES = re.compile(
+    r"(?i:bearer|basic|digest|negotiate|ntlm|token|apikey|aws4-|hawk|dpop|ssws|splunk|accesskey|geniekey|oauth|mac|key\Z)"
+)
+_OPENS_PAIR = re.compile(r"""[\[({,][ ]?[(\[][ ]?b?[\"']\Z|[-A-Z][\"']\Z""")
+_CLOSES_PAIR = re.compile(r"""[\"'][ ]?[)\]]""")
+_BELOW = re.compile(r"(?:\r?\n[ \t]*){1,2}([^\s:=]{4,256})[ \t]*(?=[\r\n]|\Z)")
+_PHRASE = re.compile(r"(?i)phrase|mnemonic")
+_GROUPED = frozenset((Kind.PHONE, Kind.NUMBER))
 _STOPS = frozenset("\n\r\"'")
-_OPEN = re.compile(r"""[ ]?(?:b(?=["']))?(\\*)(["'`])""")
+_OPEN = re.compile(r"""[ ]?(?:b(?=["']))?(\\*)(\"{3}|["'`])""")
 _WORD = re.compile(r'[^\s"]+')
 _INSIDE = {quote: re.compile(rf"(?:[^{quote}\\]++|\\.)*+", re.DOTALL) for quote in "\"'`"}
 _BRACKET = re.compile(r"""[\[\]{}]|"(?:[^"\\]++|\\.)*+"?""", re.DOTALL)
-_NO_VALUE = re.compile(
-    r"""(?:\$[0-9]{1,3}|%s|%\(\w{1,32}\)s|\?|:[a-z_]{1,24}|\*{3,}|\$?\{{1,2}\s?[\w.]{0,64}\s?\}{1,2}|<[A-Za-z_. -]{1,64}>
-    |null|none|true|false|nil|undefined|empty|\.{3}|…|\[filtered\]|\[hidden\])(?=[\s,;)&}\]"']|\.?(?:\s|\Z))""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_STATUS = re.compile(
-    r"""(?:expired|invalid|missing|not|must|is|was|are|has|unknown|unexpected|malformed|wrong|incorrect|denied|required|
-    failed|failure|timeout|timed|connection|cannot|could|can|no|ok|valid|refreshed|rotated|revoked|created|deleted|
-    updated|changed|accepted|rejected|too|already|unsupported|unauthorized|forbidden|error|mismatch|absent|present|the|a|
-    an|this|please|should|does|did|will|never|only|unable|bad|empty|it|we|you|at|for|from|in|on|of|to)
-    (?=[\s,;.:!)]|\Z)""",
-    re.VERBOSE | re.IGNORECASE,
-)
 _AFTER_MARK = " \t\r\n,;&)]}\"'<[."
 
 
-def pair(text: str, private: Callable[[str], bool], runs: list[tuple[int, int]]) -> Iterator[Span]:
-    """The values that belong to private names.
+def pair(text: str, private: Callable[[str], Kind], runs: list[tuple[int, int]]) -> Iterator[Span]:
+    """The values that belong to private names, and those that another value says are private: `name=token value=…`.
 
     Args:
         text: Where to look.
-        private: Says of a name whether it is private.
+        private: Says of a name of what kind its value is, if it is private.
         runs: Where not to look, in order: the values of parameters are found as such.
     """
-    done = 0
-    for number, found in enumerate(_SEPARATES.finditer(text)):
-        at = found.start()
-        if number >= MAX_SEPARATORS:
-            yield at, len(text), RedactionRule.TOO_MANY
+    wanted = _wanted(text, private) if len(text) > _SHORT else None
+    if wanted is not None and not wanted:
+        return
+    done = judged = number = 0
+    labels = Labels(private)
+    for found in _NAMED.finditer(text):
+        start, at = found.start(), found.end(1)
+        if (wanted is not None and found[1] not in wanted) or (
+            text[start - 1 : start] == "[" and MARK.match(text, start - 1)
+        ):
+            continue
+        number += 1
+        if number > MAX_SEPARATORS or judged >= MAX_HITS:
+            yield start, len(text), RedactionRule.TOO_MANY
             return
-        if at < done or (runs and _is_inside(runs, at)):
+        name = found[1][-_NAME_ROOM:]
+        kind = private(name)
+        if not kind and name in _LABELLED:
+            for span in _beside(text, found, labels):
+                done = max(done, span[1])
+                yield span
+        if not kind and name in _SECOND_WORDS:
+            kind = _of_two(text, start, name, private)
+        if not kind or at < done or (runs and _is_inside(runs, at)) or _in_mark(text, start, at):
             continue
-        drow = text[at - _NAME_ROOM if at > _NAME_ROOM else 0 : at][::-1]
-        eman = _EMAN.match(drow)
-        if eman is None:
-            continue
-        name = eman[2][::-1]
-        if not private(name):
-            if len(name) > _LONGEST_SECOND or name.lower() not in _SECOND_WORDS:
-                continue
-            before = _DROW_BEFORE.match(drow, eman.end())
-            if before is None or not private(name := f"{before[1][::-1]} {name}"):
-                continue
-        start = at - eman.end()
-        if _in_mark(text, start, at):
-            continue
-        value, done = _value(text, found, name, text[start - 1 : start])
-        if value < done:
-            yield value, done, RedactionRule.PAIR
+        judged += MARK.match(text, found.end()) is None and MARK.match(text, found.end() + 1) is None
+        value, end = (at, at) if _is_place(text, found, name) else _value(text, found, kind, name, start)
+        if value < end:
+            done = end
+            yield value, end, RedactionRule.PAIR
+
+
+def _wanted(text: str, private: Callable[[str], Kind]) -> set[str]:
+    """The names in `text` that are private, may be with the word before, or say what another value is."""
+    names = set(_NAMES.findall(text))
+    wanted = {name for name in names if private(name[-_NAME_ROOM:])} | (names & _SECOND_WORDS)
+    if not names.isdisjoint(_LABELLED - BESIDE) and not names.isdisjoint(BESIDE):
+        wanted |= names & _LABELLED
+    return wanted
+
+
+def _beside(text: str, found: re.Match[str], labels: Labels) -> Iterator[Span]:
+    """The value that a label says is private, now that this name has been heard."""
+    for named, kind in labels.hear(text, found):
+        first, end = _value(text, named, kind, "", named.start())
+        if first < end and is_assigned(kind, text[first:end], spaced=False):
+            yield first, end, RedactionRule.PAIR
+
+
+def _of_two(text: str, start: int, name: str, private: Callable[[str], Kind]) -> Kind:
+    """What a name of two words says, as `api key`; the first is not yet read."""
+    before = text[max(0, start - _NAME_ROOM // 4) : start]
+    word = before.split()[-1:] if before.endswith(" ") else []
+    return private(f"{word[0]} {name}") if word and word[0].isalpha() else Kind.NONE
 
 
 def _is_inside(runs: list[tuple[int, int]], at: int) -> bool:
@@ -113,36 +141,109 @@ def _in_mark(text: str, start: int, at: int) -> bool:
     return mark is not None and mark.end() > start
 
 
-def _value(text: str, found: re.Match[str], name: str, quote: str) -> tuple[int, int]:
-    """Where the value behind the separator `found` begins and ends; the same twice where there is none."""
+def _is_place(text: str, found: re.Match[str], name: str) -> bool:
+    """Whether the name is part of something else: `arn:…:secret:feed`, `token.py:88`."""
+    if text[found.end() - 1] != ":":
+        return False
+    start = found.start()
+    return text[start - 1 : start] == ":" or (
+        _SOURCE.search(name) is not None and text[found.end() : found.end() + 1].isdigit()
+    )
+
+
+def _value(text: str, found: re.Match[str], kind: Kind, name: str, start: int) -> tuple[int, int]:
+    """Where the value behind the separator `found` begins and ends; the same twice where there is none.
+
+    Args:
+        text: All of it.
+        found: The separator.
+        kind: What the name says.
+        name: As it is written.
+        start: Where the name begins, behind its quote.
+    """
     at = found.end()
     nothing = at, at
-    if at == len(text) or _NO_VALUE.match(text, at):
+    if at == len(text) or NO_VALUE.match(text, at):
         return nothing
     mark = MARK.match(text, at)
     if mark is not None and text[mark.end() : mark.end() + 1] in _AFTER_MARK:
         return nothing
     opened = _OPEN.match(text, at)
+    sign = _sign(found)
     if opened is not None:
-        start, end = opened.end(), _quote_end(text, opened)
+        first, end = opened.end(), _quote_end(text, opened)
+        if sign == "," and not _is_pair(text, start, first, end):
+            return nothing
     elif text[at] in "[{":
-        start, end = at, _closed(text, at)
-    elif any(word in name.lower() for word in _TO_LINE_END):
-        start, end = at, _line_end(text, at, quote)
-    elif text[at - 1] in " \t" and "=" not in found[0] and _STATUS.match(text, at):
-        return nothing
+        first, end = at, _closed(text, at)
+    elif text[at] in "\r\n":
+        first, end = _next_line(text, start, at) if sign == ":" else nothing
     else:
-        start, end = at, _word_end(text, at)
-        if any(word in name.lower() for word in _GROUPED):
-            number = _NUMBER.match(text, at)
-            end = end if number is None else max(end, number.end())
-    return (start, end) if start < end and not MARK.fullmatch(text, start, end) else nothing
+        first, end = at, _bare_end(text, found, kind, name, start)
+    return (first, end) if first < end and not MARK.fullmatch(text, first, end) else nothing
+
+
+def _sign(found: re.Match[str]) -> str:
+    """What stands between name and value: `=`, `:` or a comma."""
+    sign = found[0].rstrip()
+    return "=" if sign.endswith(("=", "=>")) else sign[-1]
+
+
+def _bare_end(text: str, found: re.Match[str], kind: Kind, name: str, start: int) -> int:
+    """Where the value without quotes ends; where it begins if it is none."""
+    at = found.end()
+    quoted = found[2] != ""
+    quote = "" if quoted else text[start - 1 : start]
+    begins = quoted or _BEGINS.search(text, max(0, start - _MARGIN), start) is not None
+    glued = text[at - 1] not in " \t"
+    assigned = _sign(found) == "="
+    if kind is Kind.LINE:
+        whole = begins or assigned or _PHRASE.search(name) is not None
+        is_said = (glued or not is_status(text, at)) if whole else _begins_header(text, at)
+        return _line_end(text, at, quote) if is_said else at
+    if not glued and not assigned and is_status(text, at):
+        return at
+    end = _word_end(text, at)
+    if kind in _GROUPED:
+        number = _NUMBER.match(text, at)
+        end = end if number is None else max(end, number.end())
+    value = MARK.sub("", text[at:end]) if "[" in text[at:end] else text[at:end]
+    if quoted:  # JSON: a number, or what is cut short
+        return end if kind is not Kind.SEVERAL or not value.isdigit() else at
+    alone = begins and not assigned and _ENDS.match(text, end) is not None and not _CLASS.match(name)
+    if assigned or (alone and not glued):
+        return end if is_assigned(kind, value, spaced=not glued) else at
+    return end if could_be(kind, value) else at
+
+
+def _begins_header(text: str, at: int) -> bool:
+    """Whether a header's value begins at `at`, and no sentence goes on."""
+    first = _WORD.match(text, at)
+    return first is not None and (
+        _SCHEMES.match(first[0]) is not None or "=" in first[0] or looks_random(first[0])
+    )
+
+
+def _is_pair(text: str, start: int, first: int, end: int) -> bool:
+    """Whether a quoted name, a comma and a quoted value are one of a list of pairs, or the value says it itself."""
+    return looks_random(text[first:end]) or (
+        _OPENS_PAIR.search(text, max(0, start - _MARGIN), start) is not None
+        and _CLOSES_PAIR.match(text, end) is not None
+    )
+
+
+def _next_line(text: str, start: int, at: int) -> tuple[int, int]:
+    """The value on the line below a name that has a line of its own."""
+    below = _BELOW.match(text, at)
+    if below is None or _BEGINS.search(text, max(0, start - _MARGIN), start) is None or is_status(below[1]):
+        return at, at
+    return below.span(1)
 
 
 def _quote_end(text: str, opened: re.Match[str]) -> int:
     """Where what is between quotes ends; the end of the text when nothing closes them."""
     start, quote = opened.end(), opened[2]
-    if opened[1]:  # JSON inside of JSON: it ends at the next quote that is as deep
+    if opened[1] or quote == '"""':  # JSON inside of JSON: it ends at the next quote that is as deep
         end = text.find(opened[1] + quote, start)
         return len(text) if end < 0 else end
     inside = _INSIDE[quote].match(text, start)
@@ -151,13 +252,30 @@ def _quote_end(text: str, opened: re.Match[str]) -> int:
 
 def _line_end(text: str, at: int, quote: str) -> int:
     """Where the line ends, or the string that began right before the name."""
-    ends = [end for stop in ("\n", "\r", quote) if stop in _STOPS and (end := text.find(stop, at)) >= 0]
+    ends = [
+        end for stop in ("\n", "\r", quote) if stop in _STOPS and (end := _unescaped(text, stop, at)) >= 0
+    ]
     return min(ends, default=len(text))
+
+
+def _unescaped(text: str, stop: str, at: int) -> int:
+    """Where `stop` comes next without a backslash before it; -1 where it doesn't."""
+    end = text.find(stop, at)
+    while end > 0 and text[end - 1] == "\\" and stop not in "\r\n":
+        end = text.find(stop, end + 1)
+    return end
 
 
 def _word_end(text: str, at: int) -> int:
     word = _WORD.match(text, at)
-    return at if word is None else at + max(1, len(word[0].rstrip(",;)]}")))
+    if word is None:
+        return at
+    end = at + max(1, len(word[0].rstrip(",;)]}")))
+    if text[end : end + 1] == "]":  # of a mark?
+        opened = text.rfind("[", at, end)
+        mark = None if opened < 0 else MARK.match(text, opened)
+        return end if mark is None else max(end, mark.end())
+    return end
 
 
 def _closed(text: str, at: int) -> int:

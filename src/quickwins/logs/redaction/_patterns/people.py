@@ -7,7 +7,6 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from quickwins.logs.redaction._patterns.spans import MAX_HITS
-from quickwins.logs.redaction._patterns.urls import in_path
 from quickwins.logs.redaction._rules import RedactionRule
 
 if TYPE_CHECKING:
@@ -17,6 +16,10 @@ if TYPE_CHECKING:
 
 _E_MAIL, _PHONE, _CARD_RULE = RedactionRule.EMAIL, RedactionRule.PHONE, RedactionRule.CARD
 
+MAX_NUMBERS = 256
+"""As long as a card's, of a text, that are looked at."""
+MAX_ADDRESSES = 128
+"""Of a text that are looked at, whether they are addresses or not."""
 _LOCAL = r"\w.%+~!#$&*^|{}`'-"
 _ADDRESS = rf"[{_LOCAL}]++@(?:([\w-]++(?:\.[\w-]++)++)|\[[0-9A-Fa-f:.IPv]{{3,45}}\])"
 _EMAIL = re.compile(rf"(?<![{_LOCAL}]){_ADDRESS}")
@@ -24,17 +27,31 @@ _NEXT_EMAIL = re.compile(_ADDRESS)
 _QUOTED_LOCAL = re.compile(r'"[^"@\r\n]{1,64}"@[\w-]++(?:\.[\w-]++)++')
 _TOP_LEVEL = re.compile(r"[^\W\d_]{2,}|xn--[a-z0-9-]+", re.IGNORECASE)
 _LEADING = "'!#$&*^|{}`~%.-"
+_ACCOUNTS = re.compile(
+    r"(?:git|hg|svn|celery|celeryd|beat|root|ubuntu|ec2-user|centos|debian|vagrant|postgres|mysql|www-data|nobody|daemon"
+    r"|worker[-_.0-9]*|_HOST)\Z",
+    re.IGNORECASE,
+)
+"""Before the `@` of a host and not of a person: ssh, celery."""
+_ALGORITHMS = frozenset(("openssh.com", "libssh.org", "ssh.com", "lysator.liu.se"))
+"""Behind the `@` of an SSH algorithm (RFC 4250, 4.6.1)."""
+_MESSAGE_ID = re.compile(r"(?=[0-9.$-]*[a-fA-F.$])[0-9A-Fa-f.$-]{10,}\Z")
 _UNITS = frozenset(("service", "socket", "slice", "scope", "timer", "mount", "target", "device", "path"))
 """What systemd puts behind `user@1000.`"""
-_PIXELS = re.compile(r"[0-9]x\.")
+_PIXELS = re.compile(r"[0-9.]*[0-9]x\.")
 
 
 def email(text: str) -> list[Span]:
     """Addresses. `git@host` names nobody, `logo@2x.png` and `user@1000.service` are no addresses."""
     spans: list[Span] = []
+    tried = 0
     found = _EMAIL.search(text)
     while found is not None and len(spans) <= MAX_HITS:
         start, end = found.span()
+        tried += 1
+        if tried > MAX_ADDRESSES:
+            spans.append((start, len(text), RedactionRule.TOO_MANY))
+            break
         following = None
         if text.find("@", end) >= 0:
             # One that follows without a gap begins where the lookbehind lets none begin.
@@ -43,7 +60,7 @@ def email(text: str) -> list[Span]:
         bare = local.lstrip(_LEADING)
         start += len(local) - len(bare)
         if found[1] is not None:
-            length = 0 if bare == "git" else _domain_length(domain)
+            length = 0 if _is_nobody(text, start, bare, domain) else _domain_length(domain)
             end = found.start(1) + length if length else start
         if bare and start < end:
             spans.append((start, end, _E_MAIL))
@@ -51,6 +68,17 @@ def email(text: str) -> list[Span]:
     if '"@' in text:
         spans += [(*found.span(), _E_MAIL) for found in islice(_QUOTED_LOCAL.finditer(text), MAX_HITS + 1)]
     return spans
+
+
+def _is_nobody(text: str, start: int, local: str, domain: str) -> bool:
+    """Whether this is a host's, an algorithm's, a service's (Kerberos) or a message's name."""
+    before = text[start - 1 : start]
+    return (
+        _ACCOUNTS.match(local) is not None
+        or domain in _ALGORITHMS
+        or (before == "/" and domain.isupper())
+        or (before == "<" and _MESSAGE_ID.match(local) is not None)
+    )
 
 
 def _domain_length(domain: str) -> int:
@@ -74,19 +102,23 @@ def _domain_length(domain: str) -> int:
 
 _GAP = "[ .\\-/()\u00a0\u202f\u2010\u2011\u2013]{0,2}"
 _INTERNATIONAL = rf"(?:[17](?:{_GAP}[0-9]){{10}}|[2-689](?:{_GAP}[0-9]){{7,14}})(?![0-9])"
-_PLUS = re.compile(rf"\+(?<![\w+]\+)[ (]?{_INTERNATIONAL}")
-ZEROS = re.compile(rf"00(?<![\w.,+/-]00){_INTERNATIONAL}(?![0-9A-Za-z])")
+_PLUS = re.compile(rf"\+(?<![0-9A-Za-z_+]\+)[ (]?{_INTERNATIONAL}")
+ZEROS = re.compile(rf"00(?<![0-9A-Za-z_.,+/:#-]00){_INTERNATIONAL}(?![0-9A-Za-z])")
 _NORTH_AMERICA = re.compile(
     r"""
-    [(2-9](?:(?<![\w.+/-].)|(?<=(?<![\w.+/-])1[ .-].))
+    [(2-9](?:(?<![0-9A-Za-z_.+/-].)|(?<=(?<![\w.+/-])1[ .-].)|(?<=[A-Za-z_][.+-].)(?=[0-9]{2}[-.])|(?<=[A-Za-z_].)(?=[0-9]{2}[-.]))
     (?: (?:(?<=\()[2-9][0-9]{2}\)[ ]?|(?<=[2-9])[0-9]{2}[.-]) [0-9]{3}[ .-][0-9]{4}
       | (?<!["0-9][ ].) (?<=[2-9])[0-9]{2}[ ][2-9][0-9]{2}[ ][0-9]{4}(?![ ][0-9]) )
-    (?![\w-])
+    (?![0-9A-Za-z_-])(?![ ]?(?:[num\u00b5]?s|bytes|[kKMG]i?B|rows)\b)
     """,
     re.VERBOSE | re.DOTALL,
 )
+_CALLED = re.compile(
+    r"(?i:call|phone|tel|mobile|cell|fax|dial|sms|contact|number|reach)[a-z]{0,5}\W[^0-9]{0,16}\Z"
+)
 _TEL = re.compile(r":(?<=(?i:tel):)(?<![A-Za-z0-9]....)(\+?[0-9][0-9().\- ]{4,24})", re.ASCII | re.DOTALL)
 _MIN_PLAIN_ZEROS = 12
+_BEHIND = re.compile(r"[0-9][ \t]")
 _GAPS = 2
 """Between the groups of 3-3-4."""
 
@@ -101,20 +133,28 @@ def phone(text: str) -> list[Span]:
     return spans
 
 
+def _is_long(number: str) -> bool:
+    return sum(map(str.isdigit, number)) >= _MIN_PLAIN_ZEROS
+
+
 def bare_phone(text: str, *, grouped: bool) -> list[Span]:
     """Numbers that begin with `00`; and those of North America where some digits are `grouped`."""
     zeros: list[Span] = []
     found = ZEROS.search(text) if "00" in text else None
     while found is not None and len(zeros) <= MAX_HITS:
         # In one piece it may be a number with leading zeros; few of those have as many digits as a phone.
-        if not found[0].isdigit() or len(found[0]) >= _MIN_PLAIN_ZEROS:
+        # Behind another number it may be the next one of a table.
+        if _is_long(found[0]) or (
+            not found[0].isdigit() and not _BEHIND.match(text, max(0, found.start() - 2))
+        ):
             zeros.append((*found.span(), _PHONE))
         found = ZEROS.search(text, found.end())
     others: list[Span] = []
     found = _NORTH_AMERICA.search(text) if grouped else None
     while found is not None and len(others) <= MAX_HITS:
-        # Behind a path they are a status, bytes and milliseconds.
-        if found[0].count(" ") < _GAPS or "(" in found[0] or not in_path(text, found.start() - 1):
+        # With nothing but spaces they are figures, unless a word says what they are.
+        start = found.start()
+        if found[0].count(" ") < _GAPS or "(" in found[0] or _CALLED.search(text, max(0, start - 32), start):
             others.append((*found.span(), _PHONE))
         found = _NORTH_AMERICA.search(text, found.end())
     return zeros + others
@@ -123,14 +163,15 @@ def bare_phone(text: str, *, grouped: bool) -> list[Span]:
 # The first digit, not inside of a number or word and not behind a decimal point, and the rest ahead of it.
 _CARD = re.compile(
     r"""
-    [0-9](?<![0-9A-Za-z].)(?<![0-9]\..)(?=
-      ( [0-9]{12,18}
+    [2-689](?<![0-9].)(?<![0-9]\..)(?<!_-.)(?=
+      ( (?<![A-Za-z].)[0-9]{12,18}
       | [0-9]{3}([ -])(?: [0-9]{4}\2[0-9]{4}\2[0-9]{4} | [0-9]{6}\2[0-9]{4,5} | [0-9]{4}\2[0-9]{5} )
       )(?![0-9A-Za-z])
     )
     """,
     re.VERBOSE | re.DOTALL,
 )
+_USUAL = 16
 _LONGEST = 19
 """Digits of a card's number (ISO/IEC 7812-1)."""
 
@@ -158,10 +199,17 @@ _DOUBLED = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 def card(text: str) -> list[Span]:
     """Numbers that could be a card's."""
     spans: list[Span] = []
+    tried = 0
     found = _CARD.search(text)
     while found is not None and len(spans) <= MAX_HITS:
+        tried += 1
+        if tried > MAX_NUMBERS:
+            spans.append((found.start(), len(text), RedactionRule.TOO_MANY))
+            break
         start, end = found.start(), found.end(1)
-        if is_card(text[start:end].replace(" ", "").replace("-", "")):
+        if found[2] is None and end - start > _USUAL and text[start - 1 : start] == "_":
+            pass  # the number of a block
+        elif is_card(text[start:end].replace(" ", "").replace("-", "")):
             spans.append((start, end, _CARD_RULE))
         elif found[2] and (more := _CARD_19.match(text, end)):
             digits = text[start : more.end()].replace(" ", "").replace("-", "")
@@ -188,7 +236,7 @@ def luhn(digits: str) -> bool:
 
 
 _IBAN = re.compile(
-    r"[A-Z](?<![A-Za-z0-9].)(?=([A-Z][0-9]{2}(?:[A-Z0-9]{11,30}|(?:[ ][A-Z0-9]{4}){2,7}(?:[ ][A-Z0-9]{1,3})?)))",
+    r"[A-Z](?<![A-Z].)(?=([A-Z][0-9]{2}(?:[A-Z0-9]{11,30}|(?:[ ][A-Z0-9]{4}){2,7}(?:[ ][A-Z0-9]{1,3})?)))",
     re.DOTALL,
 )
 # ISO 13616: the IBAN registry of SWIFT.
@@ -214,7 +262,8 @@ def iban(text: str) -> Iterator[Span]:
         if len(compact) < length or not _TEN_DIGITS.search(compact) or not _is_checked(compact):
             continue
         end = found.start() + length + (account[4] == " ") * ((length - 1) // 4)
-        if not text[end : end + 1].isalnum():
+        following = text[end : end + 1]
+        if not (following.isascii() and following.isalnum()):
             yield found.start(), end, RedactionRule.IBAN
 
 

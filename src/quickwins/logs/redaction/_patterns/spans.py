@@ -13,5 +13,5 @@ Span: TypeAlias = tuple[int, int, RedactionRule]
 MARK = re.compile(r"\[(?:redacted(?::[a-z_]{1,16}(?::[0-9]{1,20})?)?|(?:email|phone):[0-9a-f]{16})\]")
 """What stands in the place of something private."""
 
-MAX_HITS = 64
+MAX_HITS = 32
 """Private things of a text that are named; from the next one on the rest is left out whole. No pattern looks for more."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from quickwins.logs.redaction._patterns.issuers import ISSUERS, Issuer
 from quickwins.logs.redaction._patterns.spans import MAX_HITS
 from quickwins.logs.redaction._rules import RedactionRule
 
@@ -18,17 +20,27 @@ if TYPE_CHECKING:
 _BEARER = RedactionRule.BEARER
 
 _SCHEME = re.compile(
-    r"[bBtT](?<![A-Za-z0-9].)((?ia:(?<=b)earer|(?<=b)asic|(?<=t)oken))[ \t]{1,8}+[\"']?(?=([A-Za-z0-9._~+/=:|-]++))",
+    r"[bBtTSDNAGKO](?:((?ia:(?<=b)earer|(?<![A-Za-z0-9]b)(?<=b)asic|(?<![A-Za-z0-9]t)(?<=t)oken))"
+    r"|(?<![A-Za-z0-9].)((?:(?<=S)plunk|(?<=S)SWS|(?<=D)PoP|(?<=N)egotiate|(?<=N)TLM|(?<=A)ccessKey|(?<=A)piKey|(?<=A)pi-Key"
+    r"|(?<=G)enieKey|(?<=K)ey|(?<=O)Auth)))[ \t]{1,8}+[\"']?(?=([A-Za-z0-9._~+/=:|-]++))",
     re.DOTALL,
+)
+SCHEME_WORDS = frozenset(
+    ("splunk", "ssws", "dpop", "negotiate", "ntlm", "accesskey", "apikey", "geniekey", "oauth")
+)
+OTHER_SCHEMES = re.compile(
+    r"Splunk |SSWS |DPoP |Negotiate |NTLM |AccessKey |A[Pp][Ii]-?Key |GenieKey |Key |OAuth "
 )
 _NO_CREDENTIALS = frozenset({"oauth2", "oauth2.0", "rfc6750", "rfc7617"})
 _DIGIT = re.compile(r"[0-9]")
 _CAPITAL_INSIDE = re.compile(r"(?<=.)[A-Z]")
 _LETTER = re.compile(r"[A-Za-z]")
+_LEAST_OPAQUE = 20
 _LEAST_CREDENTIAL = 6
 """`Bearer abc12` is as likely prose."""
-_LEAST_MIXED = 8
-"""A shorter word with digits behind `token` is the number of one."""
+_LEAST_MIXED = 10
+"""A shorter word with digits behind `token` is the number of one, and so are up to 16 hexadecimal digits."""
+_HEX = re.compile(r"0x[0-9a-fA-F]+\Z|[0-9a-f]{1,16}\Z")
 
 
 def scheme(text: str) -> list[Span]:
@@ -36,8 +48,8 @@ def scheme(text: str) -> list[Span]:
     spans: list[Span] = []
     found = _SCHEME.search(text)
     while found is not None and len(spans) <= MAX_HITS:
-        if _is_credential(found[1].lower(), found[2]):
-            spans.append((*found.span(2), _BEARER))
+        if _is_credential(found[1].lower(), found[3]) if found[1] else _is_opaque(found[3]):
+            spans.append((*found.span(3), _BEARER))
         found = _SCHEME.search(text, found.end())
     return spans
 
@@ -50,7 +62,19 @@ def _is_credential(scheme: str, value: str) -> bool:
         return digit is not None or _CAPITAL_INSIDE.search(value) is not None
     if scheme == "asic" and (digit or _CAPITAL_INSIDE.search(value)) and _is_basic(value):
         return True
-    return digit is not None and len(value) >= _LEAST_MIXED and _LETTER.search(value) is not None
+    return (
+        digit is not None
+        and len(value) >= _LEAST_MIXED
+        and _LETTER.search(value) is not None
+        and _HEX.match(value) is None
+    )
+
+
+def _is_opaque(value: str) -> bool:
+    """Behind the schemes of single services: long, and of digits and letters."""
+    return (
+        len(value) >= _LEAST_OPAQUE and _DIGIT.search(value) is not None and _LETTER.search(value) is not None
+    )
 
 
 def _is_basic(value: str) -> bool:
@@ -83,41 +107,163 @@ def _random(pattern: re.Pattern[str], text: str, rule: RedactionRule) -> list[Sp
     return spans
 
 
-# The documented formats of their issuers; also what gitleaks and GitHub's secret scanning look for. Case-sensitive.
-_BODIES = r"""
-    (?:AKIA|ASIA|ABIA)[A-Z0-9]{16,}+                                         # AWS
-  | gh[pousr]_[A-Za-z0-9]{20,}+ | github_pat_\w{20,}+                        # GitHub
-  | gl(?:pat|dt|rt|cbt|ptt|ft|imt|soat|agent)-[\w.-]{16,}+                   # GitLab
-  | xox[a-z]-[A-Za-z0-9-]{10,}+ | xapp-[A-Za-z0-9-]{10,}+                    # Slack
-  | [srp]k_(?:live|test)_[A-Za-z0-9]{10,}+ | whsec_[A-Za-z0-9+/=_-]{16,}+    # Stripe
-  | AIza[\w-]{30,}+ | ya29\.[\w.-]{16,}+ | GOCSPX-[\w-]{20,}+                # Google
-  | npm_[A-Za-z0-9]{30,}+ | pypi-[\w-]{30,}+ | rubygems_[0-9a-f]{40,}+       # package indexes
-  | SG\.[\w-]{16,}+\.[\w-]{16,}+ | SK[0-9a-f]{32}(?![0-9A-Za-z])             # SendGrid, Twilio
-  | xkeysib-[\w-]{20,}+ | sk-[\w-]{20,}+ | gsk_[A-Za-z0-9]{20,}+             # Brevo; OpenAI, Anthropic; Groq
-  | hf_[A-Za-z0-9]{20,}+ | r8_[A-Za-z0-9]{20,}+ | xai-[A-Za-z0-9]{20,}+ | nvapi-[\w-]{20,}+
-  | pplx-[A-Za-z0-9]{20,}+
-  | do[opr]_v1_[0-9a-f]{32,}+ | shp(?:at|ca|pa|ss)_[0-9A-Fa-f]{32,}+         # DigitalOcean, Shopify
-  | AGE-SECRET-KEY-1[A-Z0-9]{40,}+ | hv[sbr]\.[\w-]{20,}+                    # age, Vault
-  | gls[ab]_[\w-]{20,}+ | glc_[\w=-]{20,}+ | sntry[su]_[\w=/+-]{20,}+        # Grafana, Sentry
-  | dckr_pat_[\w-]{20,}+ | lin_api_[A-Za-z0-9]{20,}+ | tskey-[\w-]{16,}+     # Docker, Linear, Tailscale
-  | PMAK-[\w-]{20,}+ | NRAK-[A-Z0-9]{20,}+ | dapi[0-9a-f]{32}(?:-[0-9])?(?![0-9A-Za-z])  # Postman, New Relic, Databricks
-  | ATATT3[\w=-]{20,}+ | sq0(?:atp|csp)-[\w-]{20,}+ | pul-[0-9a-f]{32,}+     # Atlassian, Square, Pulumi
-  | figd_[\w-]{20,}+ | ntn_[A-Za-z0-9]{20,}+ | secret_[A-Za-z0-9]{32,}+      # Figma, Notion
-  | (?:hooks\.slack\.com/(?:services|workflows|triggers)/ | discord(?:app)?\.com/api/webhooks/)[\w/-]{10,}+
-"""
-_API_KEY = re.compile(rf"(?<![A-Za-z0-9])(?:{_BODIES})", re.VERBOSE | re.ASCII)
-_PREFIXES = """
-    ghp gho ghu ghs ghr github glpat gldt glrt glcbt glptt glft glimt glsoat glagent xapp sk rk pk whsec ya29 gocspx npm
-    pypi rubygems sg xkeysib gsk hf r8 xai nvapi pplx dop doo dor shpat shpca shppa shpss age hvs hvb hvr glsa glsb glc
-    sntrys sntryu dckr lin tskey pmak nrak sq0atp sq0csp pul figd ntn secret hooks webhooks
-"""
-API_KEY_WORDS = frozenset(_PREFIXES.split()) | {f"xox{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"}
+def _body(issuer: Issuer) -> str:
+    if issuer.most is None:
+        return f"{issuer.alphabet}{{{issuer.least},}}+"
+    return f"{issuer.alphabet}{{{issuer.least},{issuer.most}}}(?![A-Za-z0-9])"
+
+
+def _joined(*, glued: bool) -> str:
+    """One pattern for all issuers whose prefix runs on into the rest, or for the others; those with one first letter together."""
+    by_first: dict[str, list[str]] = {}
+    for issuer in ISSUERS:
+        if issuer.glued is glued:
+            body = _body(issuer)
+            for prefix in issuer.prefixes:
+                by_first.setdefault(prefix[0], []).append(f"{re.escape(prefix[1:])}{body}")
+    return "|".join(f"{re.escape(first)}(?:{'|'.join(rests)})" for first, rests in sorted(by_first.items()))
+
+
+_MARKED = re.compile(rf"(?<![A-Za-z])(?=[A-Za-z_])(?:{_joined(glued=False)})", re.ASCII)
+_GLUED = re.compile(_joined(glued=True), re.ASCII)
+_COMMON = frozenset(
+    """
+    access ak api as b chat hook key link live open outlook pa pat public r re s sat sl st t1 test u v1 v2 v3 v4 wk ws y
+    """.split()  # noqa: SIM905 -- as the other lists of words; until=never
+)
+"""Beginnings that are words of any sentence: what follows them is a long run of letters and digits all the same."""
+API_KEY_WORDS = frozenset(
+    re.split("[^a-z0-9]", prefix.lower().lstrip("_"))[0]
+    for issuer in ISSUERS
+    if not issuer.glued
+    for prefix in issuer.prefixes
+) - _COMMON | {"a3", "apikeys", "feishu", "larksuite", "googleapis", "outlook", "eu1", "us1", "maker"}
 """The first words of such keys, in lower case, and those of addresses that are keys."""
 
+# Keys whose issuer is in their middle, or in their form alone: what they hold without fail, and the whole.
+_FORMS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (sign, re.compile(pattern, re.ASCII))
+    for sign, pattern in (
+        (
+            ":AA",
+            r"[0-9](?<![0-9].)[0-9]{7,9}:AA[\w-]{32,34}(?![\w-])",
+        ),  # Telegram: core.telegram.org/bots/api
+        (
+            "_secret_",
+            r"(?:pi|seti|cs|src|sub|in|ek)_[A-Za-z0-9_]{10,80}_secret_[A-Za-z0-9]{10,}+",
+        ),  # Stripe: docs.stripe.com/api
+        (
+            "1//0",
+            r"(?<![A-Za-z0-9])1//0[\w-]{30,}+",
+        ),  # Google: developers.google.com/identity/protocols/oauth2
+        (
+            "Q~",
+            r"(?<![\w.~-])[\w.~-]{3}[0-9]Q~[\w.~-]{31,34}(?![\w~-])",
+        ),  # Entra ID: learn.microsoft.com/purview, SIT
+        (
+            "Az",
+            r"(?<![\w+/-])[\w+/-]{36,84}(?:AzFu|AzSe|AzCa)[\w+/-]{5,12}={0,2}",
+        ),  # Azure: the same; so are the next
+        ("+A", r"(?<![\w+/-])[\w+/-]{36,90}?\+A(?:CR|MC|St|IoT|EH|SB|RM)[\w+/-]{5,12}={0,2}"),
+        ("AZDO", r"(?<![A-Za-z0-9])[A-Za-z0-9]{70,80}AZDO[A-Za-z0-9]{4}(?![A-Za-z0-9])"),
+        ("JQQJ9", r"(?<![A-Za-z0-9])[A-Za-z0-9]{50,56}JQQJ9[9D][A-Za-z0-9]{22,28}(?![A-Za-z0-9])"),
+        (
+            ".atlasv1.",
+            r"(?<![A-Za-z0-9])[A-Za-z0-9]{14}\.atlasv1\.[\w=-]{60,}+",
+        ),  # developer.hashicorp.com/terraform/cloud-docs
+        (
+            ".",
+            r"[MNO](?<![\w.-].)[\w-]{22,27}\.[\w-]{6}\.[\w-]{27,40}(?![\w-])",
+        ),  # Discord: discord.com/developers/docs
+        (
+            ":1",
+            r"(?<![\w.-])[\w.-]{8,4096}:1[A-Za-z0-9]{5}:[\w-]{27,43}(?![\w-])",
+        ),  # docs.djangoproject.com, signing
+        (
+            "-us",
+            r"[0-9a-f](?<![0-9A-Za-z].)[0-9a-f]{31}-us[0-9]{1,2}(?![0-9A-Za-z])",
+        ),  # mailchimp.com/developer
+        ("NRAL", r"(?<![0-9A-Za-z])[0-9a-f]{32}(?:FFFF|[0-9a-f]{4})NRAL"),  # docs.newrelic.com
+        (
+            ":",
+            r"[0-9](?<![0-9A-Za-z].)/[0-9]{13,20}(?:/[0-9]{13,20})?:[0-9a-f]{32}(?![0-9a-f])",
+        ),  # developers.asana.com
+        ("|", r"[0-9](?<![0-9A-Za-z].)[0-9]{12,16}\|[\w-]{25,40}(?![\w-])"),  # developers.facebook.com
+        (
+            ".",
+            r"(?<![\w./-])(?=[a-z]*[0-9])[a-z0-9]{6}\.(?=[a-z]*[0-9])(?=[0-9a-f]*[g-z])[a-z0-9]{16}(?![\w./-])",
+        ),  # kubeadm
+        ("/apiKeys/", r"(?<=/apiKeys/)[0-9a-f-]{36}"),  # docs.cdp.coinbase.com
+        ("_mmk", r"(?<![0-9A-Za-z])[A-Za-z0-9_]{30,40}_mmk(?![0-9A-Za-z])"),  # dev.maxmind.com
+        (
+            "_",
+            r"[12](?<![0-9A-Za-z_].)[A-Za-z0-9]{24,27}_(?=[A-Za-z]*[0-9])[A-Za-z0-9]{21}(?![0-9A-Za-z_])",
+        ),  # ngrok.com/docs
+        (
+            "1000.",
+            r"(?<![0-9.])1000\.[0-9a-f]{32}\.[0-9a-f]{32}(?![0-9a-f])",
+        ),  # zoho.com/accounts/protocol/oauth
+        ("AAAAAAAAAAAAAAAAAAAAA", r"(?<![A-Za-z0-9])A{21}[\w%]{40,}+"),  # developer.x.com, bearer tokens
+        (
+            "-",
+            r"(?<![A-Za-z0-9])(?:access|public|link)-(?:production|sandbox|development)-[0-9a-f-]{36}(?![0-9a-f])",
+        ),  # plaid.com/docs
+        (
+            "00",
+            r"0(?<![0-9A-Za-z_-].)0(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{40}(?![\w-])",
+        ),  # developer.okta.com
+        (
+            "00D",
+            r"(?<![0-9A-Za-z])00D[A-Za-z0-9]{9,15}!(?:[\w.]{40,})",
+        ),  # Salesforce: developer.salesforce.com
+    )
+)
+_SPELLED = re.compile(
+    r"(?:[A-Z]?[a-z]+[0-9]{0,2}|[A-Z]+|v?[0-9]{1,8})(?:[-_./](?:[A-Z]?[a-z]+[0-9]{0,2}|[A-Z]+|v?[0-9]{1,8}))*\Z"
+)
+"""Words with marks between them: `sk-learn-contrib`, `test_users_2026_11`."""
+_SHARE = 10
+RUN = 15
+LONG_RUN = re.compile(
+    r"(?<![0-9A-Za-z])(?:(?=[A-Za-z]{0,64}[0-9])[0-9A-Za-z]{15}|[0-9a-f]{8}(?<=[A-Za-z0-9][-/]........)-[0-9a-f]{4}-)"
+)
+"""A long run of letters and digits, with a digit, or a UUID behind a word: most keys have one."""
 
-def api_key(text: str) -> list[Span]:
-    """A prefix with a body of at least three digits or capitals: `npm_config_registry_cache` is a name."""
-    return _random(_API_KEY, text, RedactionRule.API_KEY)
+
+def api_key(text: str, *, run: bool) -> list[Span]:
+    """A prefix and what its issuer puts behind it, which is no name: `npm_config_registry_cache` is one.
+
+    Args:
+        text: Where to look.
+        run: Whether there is a `LONG_RUN` in it.
+    """
+    spans: list[Span] = []
+    for pattern in (_MARKED, _GLUED) if run else (_MARKED,):
+        found = pattern.search(text)
+        while found is not None and len(spans) <= MAX_HITS:
+            if _is_key(found[0]):
+                spans.append((*found.span(), RedactionRule.API_KEY))
+            found = pattern.search(text, found.end())
+    for sign, pattern in _FORMS if run else _FORMS[:0]:
+        if sign in text:
+            spans += [
+                (*found.span(), RedactionRule.API_KEY)
+                for found in islice(pattern.finditer(text), MAX_HITS + 1)
+            ]
+    return spans
+
+
+def _is_key(text: str) -> bool:
+    if "/" not in text and _SPELLED.match(text):
+        return False
+    return len(set(text)) >= _LEAST_DIFFERENT and len(_DRAWN.findall(text)) >= max(
+        _LEAST_DRAWN, len(text) // _SHARE
+    )
+
+
+_DRAWN = re.compile(r"[0-9A-Z]")
+_LEAST_DRAWN = 3
+_LEAST_DIFFERENT = 7
 
 
 _BEGIN = re.compile(r"-----BEGIN [A-Z0-9][A-Z0-9 ]{0,63}+-----")

@@ -9,8 +9,9 @@ from quickwins.logs.redaction._patterns.spans import MARK, MAX_HITS
 from quickwins.logs.redaction._rules import RedactionRule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from quickwins.logs.redaction._names import Kind
     from quickwins.logs.redaction._patterns.spans import Span
 
 _USERINFO = re.compile(r"""://((?:[^\s/?#@"<>]*+@)++)""")
@@ -20,25 +21,36 @@ _RAW_USERINFO = re.compile(
 )
 
 
+# One with quotes, angle brackets or a space: only behind a user, and before a host that ends as one does.
+_ODD_USERINFO = re.compile(
+    r"""://([^\s:/?#@"<>]{1,64}+:(?![0-9]{1,5}(?:[/?#\s"'<>,;]|\Z))[^\s@/]{1,64}+(?:[ ][^\s@/]{1,64}+){0,2}@)(?=[\w.-]{1,253}(?:[:/?]|[\s"']|\Z))"""
+)
+
+
 def url_credentials(text: str) -> list[Span]:
     """What stands between `://` and the `@` of the authority."""
-    return [*_before_at(_USERINFO, text), *_before_at(_RAW_USERINFO, text)]
+    return [*_before_at(_USERINFO, text), *_before_at(_RAW_USERINFO, text), *_before_at(_ODD_USERINFO, text)]
 
 
 def _before_at(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
     hits = 0
     for found in pattern.finditer(text):
         start, end = found.span(1)
-        if end - start > 1 and not MARK.fullmatch(text, start, end - 1):
+        if end - start > 1 and text[start:end] not in _NOBODY and not MARK.fullmatch(text, start, end - 1):
             yield start, end - 1, RedactionRule.URL_CREDENTIALS
             hits += 1
             if hits > MAX_HITS:
                 return
 
 
-_QUERY = re.compile(r"""[?#](?=[A-Za-z0-9_%$~-]|\[(?!redacted|email:|phone:))[^\s"'<>`\\]++""")
+_NOBODY = frozenset(("git@", "hg@", "svn@"))
+_QUERY = re.compile(
+    r"""[?#](?<![\s=]\#)(?=[A-Za-z0-9_%$~-]|\[(?!redacted|email:|phone:))(?:[^\s"'<>`\\]++|'(?=[\w.%-]*+[&=]))++"""
+)
+MAX_RUNS = 128
+"""Of parameters, in one text."""
 _SEPARATOR = re.compile(r"[&#]|;(?=[\w.%-]{1,64}=)")
-_FLAG = re.compile(r"[A-Za-z][A-Za-z_.-]{0,31}")
+_FLAG = re.compile(r"[A-Za-z][A-Za-z_.-]{0,31}[0-9]{0,3}")
 _FORM = re.compile(r"""(?<![^\s"'`])[\w.%~\[\]-]{1,64}=[^\s&"'`]*+(?:&[\w.%~\[\]-]{1,64}=[^\s&"'`]*+)++""")
 
 
@@ -61,20 +73,49 @@ def in_path(text: str, at: int) -> bool:
     return "/" in before and not before[-1].isspace() and "/" in before.rsplit(None, 1)[-1]
 
 
-def query(text: str, runs: list[tuple[int, int]]) -> Iterator[Span]:
-    """The values of all parameters; what has no name is a value unless it is a word, as in `?debug`."""
-    for start, end in runs:
-        yield from _values(text, start, end)
+def _words(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
 
 
-def _values(text: str, start: int, end: int) -> Iterator[Span]:
+_SHOWN = re.compile(r"[0-9]{1,5}\Z|[\w.-]{1,3}\Z|\#[0-9A-Fa-f]{3,8}\Z|(?:true|false|none|null)\Z", re.ASCII)
+"""Values that are too short to be secrets."""
+_USUAL = _words("""
+    page size limit offset sort order order_by orderby sort_by sortby per_page perpage page_size pagesize format lang language
+    locale state status version fields include exclude expand type kind level debug verbose partition shard region zone view
+    tab mode direction dir asc desc from to since until start end after before count group_by tz timezone currency unit
+    """)
+"""Names of parameters whose values are words: what is shown, in which order, and how much."""
+_WORD = re.compile(r"[a-z]{1,16}(?:[_.,-][a-z]{1,16}){0,3}\Z|[A-Z]{1,8}\Z|[0-9-]{1,10}\Z")
+
+
+def query(text: str, runs: list[tuple[int, int]], private: Callable[[str], Kind]) -> Iterator[Span]:
+    """The values of all parameters but the shortest, such as `page=2`, where the name isn't private.
+
+    What has no name is a value unless it is a word, as in `?debug`.
+    """
+    for number, (start, end) in enumerate(runs):
+        if number == MAX_RUNS:
+            yield start, len(text), RedactionRule.TOO_MANY
+            return
+        yield from _values(text, start, end, private)
+
+
+def _is_shown(name: str, value: str, private: Callable[[str], Kind]) -> bool:
+    if _SHOWN.match(value) is None and (name.lower() not in _USUAL or _WORD.match(value) is None):
+        return False
+    return not private(name)
+
+
+def _values(text: str, start: int, end: int, private: Callable[[str], Kind]) -> Iterator[Span]:
     piece = text[start:end]
     at = 0
     for part in _SEPARATOR.split(piece):
         name, equals, _ = part.partition("=")
         value = at + len(name) + 1 if equals else at
         stop = at + len(part)
-        private = value < stop if equals else bool(part) and not _FLAG.fullmatch(part)
-        if private and not MARK.fullmatch(piece, value, stop):
+        hidden = value < stop if equals else bool(part) and not _FLAG.fullmatch(part)
+        if hidden and equals and _is_shown(name, piece[value:stop], private):
+            hidden = False
+        if hidden and not MARK.fullmatch(piece, value, stop):
             yield start + value, start + stop, RedactionRule.QUERY
         at = stop + 1

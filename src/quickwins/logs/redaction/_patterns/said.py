@@ -1,0 +1,243 @@
+"""Secrets that a text names in a grammar of its own: databases' complaints, XML, forms, command lines, SQL, files of passwords.
+
+Each rule is asked only where what it begins with occurs, and looks at a bounded stretch around it. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from quickwins.logs.redaction._patterns.spans import MARK, MAX_HITS
+from quickwins.logs.redaction._patterns.values import NO_VALUE, is_assigned, is_status, looks_random
+from quickwins.logs.redaction._rules import RedactionRule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypeAlias
+
+    from quickwins.logs.redaction._names import Kind
+    from quickwins.logs.redaction._patterns.spans import Span
+
+    Private: TypeAlias = Callable[[str], Kind]
+
+_PAIR = RedactionRule.PAIR
+
+# PostgreSQL, "Error Codes", 23505: the columns, then their values; MySQL's ER_DUP_ENTRY: the value, then the index.
+_KEY = re.compile(r"Key \(([^()\n]{1,256})\)=\(")
+_ENTRY = re.compile(r"uplicate entry '([^'\n]{1,512})' for key '([^'\n]{1,128})'")
+
+_ELEMENT = re.compile(r"<(?:[\w.-]{1,64}:)?([\w.-]{1,64})(?:\s[^<>]*+)?>(<!\[CDATA\[)?([^<>]++)")
+
+_INPUT_VALUE = re.compile(r"input_value=(?![{\[])([^\n]{1,512}?)(?=, input_type=)")
+_LOCATION = re.compile(r"(?:\A|\n)([\w.\[\]-]{1,256})\n[ \t]+[^\n]{0,512}\Z")
+_PART = re.compile(
+    r"""\bname=["']?([\w.\[\]-]{2,100})["']?[^\r\n]{0,200}\r?\n(?:[\w-]{2,40}:[^\r\n]{0,200}\r?\n){0,4}\r?\n([^\r\n]{1,2048})"""
+)
+_DEFAULT = re.compile(r'\$(\w{2,64})[ ]?:[ ]?[\w!\[\]]{1,64}[ ]?=[ ]?"([^"\n]{1,512})')
+
+_OPTION = re.compile(
+    r"""(?<![\w-])--?([A-Za-z][\w-]{2,40})[ ]{1,4}(?:"([^"\n]{1,256})|'([^'\n]{1,256})|([^\s"',;|&-][^\s"',;|&]{0,255}))"""
+)
+_SPEAKS = frozenset(
+    (
+        "flag",
+        "flags",
+        "option",
+        "options",
+        "argument",
+        "arguments",
+        "parameter",
+        "value",
+        "values",
+        "instead",
+        "when",
+        "via",
+        "if",
+    )
+)
+_COMMAND = re.compile(
+    r"\b(curl|wget|https?|mysql\w{0,8}|mariadb\w{0,8}|sshpass|docker|podman|redis-cli|valkey-cli|mongo\w{0,8}|ldap\w{3,8}"
+    r"|smbclient|htpasswd|openssl|helm|rabbitmqadmin|az|twine|cqlsh|clickhouse-client|nats|psql)\b(?=[^\n]{0,16}[ ]-)"
+)
+_USER = re.compile(
+    r"""[ ](?:-[uU]|--(?:user|proxy-user|login))[ =]?["']?[^\s:"']{0,64}[:%]([^\s"']{1,256})"""
+)
+_SHORT = {
+    "-p": re.compile(r"""[ ]-p["']?([^\s"'-][^\s"']{0,255})"""),
+    "-p ": re.compile(r"""[ ]-p[ ]?["']?([^\s"'-][^\s"']{0,255})"""),
+    "-a ": re.compile(r"""[ ]-a[ ]["']?([^\s"']{1,256})"""),
+    "-w ": re.compile(r"""[ ]-w[ ]["']?([^\s"']{1,256})"""),
+    "pass:": re.compile(r"[ ](?:-pass(?:in|out)?|-k)[ ](?:pass:)?([^\s:]{1,256})"),
+}
+_SHORTS = (
+    ("mysql", "-p"), ("mariadb", "-p"), ("sshpass", "-p "), ("docker", "-p "), ("podman", "-p "), ("mongo", "-p "),
+    ("twine", "-p "), ("az", "-p "), ("helm", "-p "), ("cqlsh", "-p "), ("rabbitmqadmin", "-p "), ("redis", "-a "), ("valkey", "-a "),
+    ("ldap", "-w "), ("openssl", "pass:"),
+)  # fmt: skip
+_ARGUMENTS = 256
+
+_SQL = re.compile(
+    r"""\b(?i:password|identified[ ](?:with[ ]\S{1,64}[ ])?(?:by|as)(?:[ ]password)?)\s{1,4}(?:=\s?)?(["'])([^"'\n]{1,256})"""
+)
+_SPOKEN = re.compile(r"(?i:pass(?:word|wd|phrase)|pwd)[ ](?:is[ ]|was[ ]|of[ ])?([^\s\"',;)]{8,256})")
+
+_COOKIE = re.compile(
+    r"\t(?:TRUE|FALSE)\t/[^\t\n]{0,256}\t(?:TRUE|FALSE)\t[0-9]{1,12}\t[^\t\n]{1,256}\t([^\t\n]{1,4096})"
+)
+_PGPASS = re.compile(
+    r"(?<![\w.*/:-])[\w.*-]{1,64}:(?:[0-9]{2,5}|\*):[\w*-]{1,64}:[\w*-]{1,64}:([^\s:\"',]{6,128})"
+)
+_PUTTY = re.compile(r"Private-Lines: [0-9]{1,3}\s{1,4}((?:[A-Za-z0-9+/=]{4,64}\s{0,4}){1,64})")
+_JWK = re.compile(
+    r"""["']\\{0,4}[ ]?[,{][ ]?\\{0,4}["'](?:d|p|q|dp|dq|qi|k)\\{0,4}["'][ ]?:[ ]?\\{0,4}["']([\w+/=-]{8,1024})"""
+)
+_ORACLE = re.compile(r"jdbc:oracle:\w{1,8}:[\w.$#-]{1,64}/([^\s@]{1,128})@")
+_AT_HOST = re.compile(r"@(?:(tcp|udp|unix|unixgram)\(|(?:\[[0-9a-fA-F:]{2,45}\]|[\w.-]{1,253}):[0-9]{2,5}\b)")
+_DROWSSAP = re.compile(r"""([^\s@/"'<>]{2,127}?[^\s@/:,;="'<>()\[\]{}]):[\w.%+-]{1,64}(?![\w.%+/:-])""")
+"""A password and the user before it, read backwards."""
+_REACH = 200
+
+
+def said(text: str, private: Private) -> Iterator[Span]:
+    """What belongs to a private name in one of these grammars."""
+    if "=" in text:
+        yield from _with_equals(text, private)
+    if "'" in text and "uplicate entry" in text:
+        for found in _ENTRY.finditer(text):
+            yield from _assigned(found[1], private(found[2].rpartition(".")[2]), *found.span(1))
+    if "</" in text or "CDATA" in text:
+        for found in _ELEMENT.finditer(text):
+            yield from _assigned(found[3].strip(), private(found[1]), *found.span(3))
+    if "-" in text and ("--" in text or " -" in text):
+        yield from _options(text, private)
+        yield from _commands(text)
+    if ":" in text or "\t" in text:
+        yield from _files(text)
+    lower = text.lower()
+    if "pass" in lower or "pwd" in lower or "identified" in lower:
+        yield from _phrases(text)
+
+
+def _with_equals(text: str, private: Private) -> Iterator[Span]:
+    if ")=(" in text:
+        yield from _keys(text, private)
+    if "input_value=" in text:
+        yield from _validated(text, private)
+    if "form-data" in text:
+        yield from _forms(text, private)
+    if "$" in text:
+        for found in _DEFAULT.finditer(text):
+            yield from _assigned(found[2], private(found[1]), *found.span(2))
+
+
+def _assigned(value: str, kind: Kind, start: int, end: int) -> Iterator[Span]:
+    if not kind or not value or NO_VALUE.fullmatch(value) or MARK.fullmatch(value):
+        return
+    if is_assigned(kind, MARK.sub("", value), spaced=False):
+        yield start, end, _PAIR
+
+
+def _keys(text: str, private: Private) -> Iterator[Span]:
+    for found in _KEY.finditer(text):
+        start = found.end()
+        end = text.find(")", start)
+        end = len(text) if end < 0 else end
+        names = [one.strip(' "') for one in found[1].split(",")]
+        values = text[start:end].split(", ")
+        kinds = [private(name) for name in names]
+        if len(values) != len(names):
+            if any(kinds):
+                yield start, end, _PAIR
+            continue
+        for value, kind in zip(values, kinds, strict=True):
+            yield from _assigned(value, kind, start, start + len(value))
+            start += len(value) + 2
+
+
+def _validated(text: str, private: Private) -> Iterator[Span]:
+    """What pydantic says of a value that is invalid, below the name of its field."""
+    for found in _INPUT_VALUE.finditer(text):
+        place = _LOCATION.search(text, max(0, found.start() - 800), found.start())
+        if place is not None and any(map(private, re.split(r"[.\[\]]", place[1]))):
+            yield *found.span(1), _PAIR
+
+
+def _forms(text: str, private: Private) -> Iterator[Span]:
+    """Fields of a `multipart/form-data` body (RFC 7578)."""
+    for found in _PART.finditer(text):
+        yield from _assigned(found[2], private(found[1]), *found.span(2))
+
+
+def _options(text: str, private: Private) -> Iterator[Span]:
+    for found in _OPTION.finditer(text):
+        kind = private(found[1])
+        if not kind:
+            continue
+        group = found.lastindex or 2
+        value = found[group]
+        if group == 4 and (value.lower() in _SPEAKS or is_status(value)):  # noqa: PLR2004 -- without quotes; until=never
+            continue
+        yield from _assigned(value, kind, *found.span(group))
+
+
+def _commands(text: str) -> Iterator[Span]:
+    for command in _COMMAND.finditer(text):
+        start, stop = command.end(), command.end() + _ARGUMENTS
+        line = text.find("\n", start, stop)
+        stop = stop if line < 0 else line
+        name = command[1]
+        patterns = [_USER, *(_SHORT[option] for prefix, option in _SHORTS if name.startswith(prefix))]
+        for pattern in patterns:
+            for found in pattern.finditer(text, start, stop):
+                if not MARK.match(text, found.start(1)):
+                    yield *found.span(1), _PAIR
+
+
+def _files(text: str) -> Iterator[Span]:
+    """Lines of files that hold passwords, and addresses with one but no scheme."""
+    if "@" in text:
+        yield from _at_hosts(text)
+    for sign, pattern, is_secret in _FILES:
+        if sign in text:
+            for found in pattern.finditer(text):
+                if is_secret(found) and not MARK.fullmatch(found[1]):
+                    yield *found.span(1), _PAIR
+
+
+def _at_hosts(text: str) -> Iterator[Span]:
+    """`user:password@host:port`, without a scheme."""
+    for found in islice(_AT_HOST.finditer(text), MAX_HITS):
+        at = found.start()
+        drow = _DROWSSAP.match(text[max(0, at - _REACH) : at][::-1])
+        if drow is not None and (found[1] or looks_random(drow[1][::-1])):
+            yield at - drow.end(1), at, _PAIR
+
+
+def _always(found: re.Match[str]) -> bool:  # noqa: ARG001 -- one signature for all; until=never
+    return True
+
+
+def _is_random(found: re.Match[str]) -> bool:
+    return looks_random(found[1])
+
+
+_FILES: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], bool]], ...] = (
+    ("E\t", _COOKIE, _always),
+    ("jdbc:oracle", _ORACLE, _always),
+    (":", _PGPASS, _is_random),
+    ("Private-Lines", _PUTTY, _always),
+    ("kty", _JWK, _always),
+)
+"""What is there without fail, and where the secret is."""
+
+
+def _phrases(text: str) -> Iterator[Span]:
+    for found in _SQL.finditer(text):
+        if not NO_VALUE.match(text, found.start(2)) and not MARK.match(text, found.start(2)):
+            yield *found.span(2), _PAIR
+    for found in _SPOKEN.finditer(text):
+        value = found[1].rstrip(".:!?")
+        if looks_random(value) and re.search("[0-9]", value) and not MARK.match(value):
+            yield found.start(1), found.start(1) + len(value), _PAIR
