@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from quickwins.backpressure import Gate, GatedPool
+    from quickwins.backpressure.testing import FakePool
     from quickwins.backpressure.wiring import DoorOptions
     from quickwins.channels import RotatingChannel
     from quickwins.channels.wiring import ChannelOptions
@@ -93,7 +94,7 @@ class QuickWins(Features):
         """What log lines go through, to flush it in tests; `None` before `[logs]` is on, or while another has it."""
         return self._logs.pipeline
 
-    def pool(self, pool: asyncpg.Pool, *, name: str) -> GatedPool:
+    def pool(self, pool: asyncpg.Pool | FakePool, *, name: str) -> GatedPool:
         """`pool` behind a gate that follows `[backpressure.names.<name>]`, else `[backpressure]`; leaving closes it."""
         return self._backpressure.pool(pool, name=name)
 

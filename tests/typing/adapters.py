@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_type
 import grpc.aio
 import strawberry
 
+from quickwins import QuickWins
 from quickwins.backpressure import Gate, GatedPool, Priority
 from quickwins.backpressure.asgi import (
     EXEMPT,
@@ -74,7 +75,7 @@ def graphql(flag: Flag) -> int:
     return MAX_ERRORS
 
 
-async def without_a_server() -> object:
+async def without_a_server(qw: QuickWins) -> object:
     async def answer(query: str, *args: object) -> list[dict[str, int]]:
         return [{query: len(args)}]
 
@@ -82,6 +83,7 @@ async def without_a_server() -> object:
     connection = await raw.acquire(timeout=1.0)
     assert_type(connection, FakeConnection)
     await raw.release(connection)
+    assert_type(qw.pool(FakePool(), name="feed"), GatedPool)
     async with GatedPool(raw).acquire() as gated:
         return await gated.fetch("select 1", timeout=1.0)
 

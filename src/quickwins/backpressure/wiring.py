@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from quickwins.backpressure.asgi import BackpressureMiddleware
     from quickwins.backpressure.grpc import BackpressureInterceptor
     from quickwins.backpressure.strawberry import BackpressureExtension
+    from quickwins.backpressure.testing import FakePool
     from quickwins.core.asgi import App, Scope
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flags, Snapshot
@@ -50,11 +51,11 @@ class Backpressure:
         self._pools: dict[str, GatedPool] = {}
         self._gates: dict[str, Gate] = {}
 
-    def pool(self, pool: asyncpg.Pool, *, name: str) -> GatedPool:
+    def pool(self, pool: asyncpg.Pool | FakePool, *, name: str) -> GatedPool:
         """`pool` behind a gate.
 
         Args:
-            pool: The caller's; closed here.
+            pool: The caller's, or a test's fake one; closed here.
             name: What it is called in configuration, metrics and errors.
 
         Raises:

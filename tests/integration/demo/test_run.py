@@ -79,14 +79,18 @@ def test_a_run_measures_every_phase(run: tuple[DemoResult, list[str], object, ob
     assert any("Backpressure on" in text for text in said)
 
 
-def test_the_baseline_refuses_nobody_and_protection_refuses_the_surplus(
+def test_the_baseline_refuses_nobody_and_protection_refuses_the_surplus_and_serves_the_rest(
     run: tuple[DemoResult, object, object, object],
 ) -> None:
     result = run[0]
     baseline, protected = result.phase("baseline"), result.phase("backpressure")
     for figures in (baseline.settling, baseline.settled):
         assert figures.latency[Outcome.REJECTED].count == 0
-    assert protected.settled.latency[Outcome.REJECTED].count > 0
+    # As the backends themselves have it: on a busy machine clients may give up on what is served, or refused.
+    settled = [one for one in result.samples if one.at_seconds >= protected.settled.start_seconds]
+    assert all(one.flags["backpressure"] for one in settled)
+    assert {one.backend for one in settled if one.rejected} == set(processes.BACKENDS)
+    assert {one.backend for one in settled if one.inflight} == set(processes.BACKENDS)
 
 
 def test_every_backend_sees_the_flip_and_nobody_fails(
