@@ -84,7 +84,7 @@ class EmptyExtension(SchemaExtension):
         yield
 
 
-class EmptyInterceptor(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+class EmptyInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
     """Passes each call on as it is."""
 
     async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:

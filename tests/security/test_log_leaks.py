@@ -149,7 +149,7 @@ async def rpc(canaries: Canaries) -> None:
         yield request
         raise canaries.exception()
 
-    class Service(grpc.GenericRpcHandler):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+    class Service(grpc.GenericRpcHandler):
         def service(self, handler_call_details: Any) -> Any:
             return {
                 "Answer": grpc.unary_unary_rpc_method_handler(answer),

@@ -39,7 +39,7 @@ _LONGEST_DEADLINE_SECONDS = 1e9
 """A call without a deadline says that it has some hundred years left."""
 
 
-class BackpressureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+class BackpressureInterceptor(grpc.aio.ServerInterceptor):
     """Answers refusals that leave a handler of an aio server, such as `PoolExhausted`, and passes everything else on.
 
     A call's deadline is known to all gates below it. With a gate of its own, the interceptor refuses at the door; a permit

@@ -398,7 +398,7 @@ async def test_a_method_that_is_not_there_is_not_named(server_lines: Lines) -> N
 
 
 async def test_an_interceptor_that_fails_leaves_the_line_of_its_call(server_lines: Lines) -> None:
-    class Broken(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+    class Broken(grpc.aio.ServerInterceptor):
         async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
             annotate(inner=True)
             raise ValueError("secret")
@@ -569,7 +569,7 @@ async def test_a_call_that_fails_or_is_cancelled_leaves_its_line_with_the_code(
         assert (await ended(client_lines, 3)).fields["rpc.grpc.status_code"] == 1
 
 
-class Waiting(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+class Waiting(grpc.aio.UnaryUnaryClientInterceptor):
     """As many are written: it waits for the answer, and gives that back instead of the call."""
 
     async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:

@@ -31,7 +31,7 @@ __all__ = ["PinInterceptor"]
 __dir__ = shows(__name__)
 
 
-class PinInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+class PinInterceptor(grpc.aio.ServerInterceptor):
     """Pins each call to a key, and one that does not stream also to the flags as they are when it first asks.
 
     Handlers that are iterated over in threads have no key: each step may run in another thread.

@@ -126,19 +126,19 @@ class _Calls:
             )
 
 
-class _UnaryUnary(_Calls, grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+class _UnaryUnary(_Calls, grpc.aio.UnaryUnaryClientInterceptor):
     intercept_unary_unary = _Calls.through
 
 
-class _UnaryStream(_Calls, grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+class _UnaryStream(_Calls, grpc.aio.UnaryStreamClientInterceptor):
     intercept_unary_stream = _Calls.through
 
 
-class _StreamUnary(_Calls, grpc.aio.StreamUnaryClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+class _StreamUnary(_Calls, grpc.aio.StreamUnaryClientInterceptor):
     intercept_stream_unary = _Calls.through
 
 
-class _StreamStream(_Calls, grpc.aio.StreamStreamClientInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+class _StreamStream(_Calls, grpc.aio.StreamStreamClientInterceptor):
     intercept_stream_stream = _Calls.through
 
 

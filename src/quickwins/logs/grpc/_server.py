@@ -46,7 +46,7 @@ _END = object()
 _log = get_logger()
 
 
-class LogServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+class LogServerInterceptor(grpc.aio.ServerInterceptor):
     """Sets the context of each call, and writes `rpc.request` when the call is over, however it ends.
 
     Messages, metadata and other context variables pass untouched. Plain functions run in a copy of the interceptors'
