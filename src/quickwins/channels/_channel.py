@@ -87,7 +87,11 @@ class RotatingChannel(ForStubs):
         self._rng = rng
         self._reporter = Reporter(service=service, name=name, registry=registry)
         self._numbers = itertools.count(1).__next__
-        self._counts = Counts(self._states, lambda: sum(pool.inflight for pool in self._pools()))
+        self._counts = Counts(
+            self._states,
+            lambda: sum(pool.inflight for pool in self._pools()),
+            lambda: self._in_effect()[0] if self._loop is not None else None,
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
         self._is_open = False
@@ -95,6 +99,7 @@ class RotatingChannel(ForStubs):
         self._closed = False
         self._target = parse(recipe.target)
         self._addresses = self._target.addresses
+        self._asks = False
         self._mode, self._why = Mode.SINGLE, "not used yet"
         self._pool: Pool | None = None
         self._left: list[Pool] = []
@@ -131,8 +136,6 @@ class RotatingChannel(ForStubs):
             raise grpc.aio.UsageError("Channel is closed.")
         self._is_open = True
         self._decide()
-        if self._config.mode is Mode.AUTO and self._addresses is None and self._target.host is not None:
-            self._spawn(self._ask(self._target.host, self._target.port))
         self._opened.set()
 
     def _here(self) -> None:
@@ -164,10 +167,17 @@ class RotatingChannel(ForStubs):
         self._pid = os.getpid()
 
     def _decide(self) -> None:
-        """Make what the configuration and the addresses ask for."""
+        """Make what the configuration and the addresses ask for, and ask for these where they matter."""
         before, config = self._mode, self._config
         self._mode, self._why = decide(config.mode, config.size, self._addresses)
-        self._counts.mode = self._mode
+        if (
+            config.mode is Mode.AUTO
+            and self._addresses is None
+            and self._target.host is not None
+            and not self._asks
+        ):
+            self._asks = True
+            self._spawn(self._ask(self._target.host, self._target.port))
         if self._pool is not None and self._mode is before:
             self._pool.reconfigure(config, config.size if self._mode is Mode.POOL else 1)
             return
@@ -215,18 +225,12 @@ class RotatingChannel(ForStubs):
         if self._metadata is None:
             return given
         try:
-            more = self._metadata(path)
+            return _with(self._metadata(path), given)
         except Exception as error:  # noqa: BLE001 -- what goes along with a call is no reason to fail it; until=never
             if not self._metadata_failed:
                 self._metadata_failed = True
                 self._reporter.report(CALL_METADATA_FAILED, error=type(error).__name__)
             return given
-        if not more:
-            return given
-        if not given:
-            return tuple(more)
-        names = {name for name, _ in more}
-        return (*((name, value) for name, value in given if name not in names), *more)
 
     # -- What gRPC's channels have.
 
@@ -324,9 +328,7 @@ class RotatingChannel(ForStubs):
     def snapshot(self) -> ChannelStats:
         """What it is made of, and what is going on."""
         now = self._clock.monotonic()
-        mode, why = self._mode, self._why
-        if self._flag is not None and not self._flag.active():
-            mode, why = decide(self._config.mode, self._config.size, self._addresses, on=False)
+        mode, why = self._in_effect()
         pools = list(self._pools())
         pool = self._pool
         draining = [one for each in pools for one in each.draining]
@@ -344,6 +346,12 @@ class RotatingChannel(ForStubs):
             requests={code: n for code, n in self._counts.requests.items() if n},
         )
 
+    def _in_effect(self) -> tuple[Mode, str]:
+        """The mode, and why; for all requests, so that a share of them makes no difference."""
+        if self._flag is not None and not self._flag.state.limit:
+            return decide(self._config.mode, self._config.size, self._addresses, on=False)
+        return self._mode, self._why
+
     def _pools(self) -> Iterator[Pool]:
         if self._pool is not None:
             yield self._pool
@@ -358,3 +366,13 @@ class RotatingChannel(ForStubs):
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _with(more: Metadata, given: Any) -> Any:
+    """`given` and `more`, which replaces what has the same name."""
+    if not more:
+        return given
+    if not given:
+        return tuple(more)
+    names = {name for name, _ in more}
+    return (*((name, value) for name, value in given if name not in names), *more)

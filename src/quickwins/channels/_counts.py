@@ -37,7 +37,7 @@ class Counts:
         drains: How long replaced connections stayed open.
         states: Tells each connection's state.
         inflight: Tells how many calls are under way.
-        mode: The one in effect; `None` before the first use.
+        mode: Tells the one in effect; `None` before the first use.
     """
 
     __slots__ = (
@@ -45,7 +45,12 @@ class Counts:
         "rotated", "states", "switched",
     )  # fmt: skip
 
-    def __init__(self, states: Callable[[], Iterable[MemberState]], inflight: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        states: Callable[[], Iterable[MemberState]],
+        inflight: Callable[[], int],
+        mode: Callable[[], Mode | None],
+    ) -> None:
         self.requests: dict[str, int] = dict.fromkeys(("OK", *sorted(CODES)), 0)
         self.switched: dict[SwitchReason, int] = dict.fromkeys(SwitchReason, 0)
         self.retries: dict[RetryOutcome, int] = dict.fromkeys(RetryOutcome, 0)
@@ -56,7 +61,7 @@ class Counts:
         self.drains = Tally(metrics.DRAIN)
         self.states = states
         self.inflight = inflight
-        self.mode: Mode | None = None
+        self.mode = mode
 
 
 def _members(counts: Counts) -> dict[tuple[str, ...], int]:
@@ -79,7 +84,7 @@ READINGS = (
     Reading(metrics.DRAIN, lambda counts: {(): counts.drains}),
     Reading(
         metrics.MODE,
-        lambda counts: {(mode,): int(mode is counts.mode) for mode in Mode if mode is not Mode.AUTO},
+        lambda counts: {(mode,): int(mode is counts.mode()) for mode in Mode if mode is not Mode.AUTO},
     ),
 )
 """How the series are read."""

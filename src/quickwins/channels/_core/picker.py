@@ -4,8 +4,8 @@ The rule, best first:
 
 1. a connected member, in turn (or of two in turn the one with fewer calls);
 2. a connected member that this call has just failed on;
-3. one that is connecting, or idle: the caller may wait for it;
-4. a connected one that is ejected, since all others are worse;
+3. a connected one that is ejected: its connection is new, and all others have none;
+4. one that is connecting, or idle: the caller may wait for it;
 5. one whose connection fails.
 
 Each look at an idle member wakes it. Ejected members whose time has come are among the first, for one call: the probe.
@@ -126,7 +126,7 @@ class Picker:
 
 def _rank(ready: Readiness, *, admitted: bool) -> int:
     if ready is READY:
-        return 1 if admitted else 3
+        return 1 if admitted else 2
     if ready is CONNECTING:
-        return 2 if admitted else 4
+        return 3 if admitted else 4
     return 5 if admitted else 6
