@@ -1,0 +1,225 @@
+"""What the two indexes of migration 090 do for the feed's queries, and what building them does to who writes meanwhile.
+
+    python -m benchmarks.indexes.feed [--rows 1000000] [--production] [--seconds 5]
+
+On a server of its own: fills `messages` with `--rows` rows and `posts` with two thirds of that, measures both queries at p50
+and p99, applies 090 while 200 transactions a second write, measures the queries again, then takes 090 back and builds one index without
+CONCURRENTLY under the same load, which is what the migration is there to avoid. `--production` takes 6.2 and 4.1 million rows. A few runs of COPY and VACUUM come
+first: about ten seconds for a million rows.
+
+Exits with 3 when a query gets less than 5 times faster, a write fails or stalls for a second, or the p99 of writes more than doubles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from benchmarks.indexes.data import create
+from benchmarks.program import command_line, conclude
+from quickwins.engines import PostgresServer
+from quickwins.indexes import Migration, Runner
+from quickwins.rig import Target
+
+MIGRATION = Path(__file__).parents[2] / "migrations" / "090_quick_win_4_missing_indexes.sql"
+PRODUCTION = (6_200_000, 4_100_000)
+QUERIES = {
+    "newest_messages": "SELECT id, created_at FROM messages WHERE sender_id = $1 AND deleted_at IS NULL ORDER BY created_at DESC LIMIT 20",
+    "newest_posts": "SELECT id, created_at FROM posts WHERE user_id = $1 AND soft_delete IS NULL ORDER BY created_at DESC LIMIT 20",
+}
+WRITES_PER_SECOND = 200
+WRITERS = 8
+FASTER_AT_LEAST = 5.0
+STALL_SECONDS = 1.0
+WRITE_P99_AT_MOST = 2.0
+
+
+@dataclass
+class Writes:
+    """What the writers have seen: when each write was due, and how long after that it was done."""
+
+    latencies: list[float] = field(default_factory=list)
+    errors: int = 0
+    longest_stall: float = 0.0
+    _last: float = field(default_factory=time.perf_counter)
+
+    def done(self, due: float, now: float) -> None:
+        self.latencies.append(now - due)
+        self.longest_stall = max(self.longest_stall, now - self._last)
+        self._last = now
+
+    def percentile(self, share: float) -> float:
+        return percentile(self.latencies, share)
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.latencies):,} writes, p50 {self.percentile(0.5) * 1000:.1f} ms, p99 {self.percentile(0.99) * 1000:.1f} ms, "
+            f"longest stall {self.longest_stall * 1000:.0f} ms, {self.errors} errors"
+        )
+
+
+def percentile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+class Load:
+    """200 transactions a second, open-loop: a write that comes late counts from when it was due."""
+
+    def __init__(self, url: str, users: int) -> None:
+        self._url = url
+        self._users = users
+        self._next = 10_000_000_000
+        self._rng = random.Random(1)
+
+    async def during(self, work: asyncio.Task[object]) -> Writes:
+        """Write until `work` is done."""
+        pool = await asyncpg.create_pool(self._url, min_size=WRITERS, max_size=WRITERS)
+        seen = Writes()
+        tasks: set[asyncio.Task[None]] = set()
+        began = time.perf_counter()
+        number = 0
+        while not work.done():
+            due = began + number / WRITES_PER_SECOND
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            task = asyncio.create_task(self._write(pool, due, seen))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+            number += 1
+        await asyncio.gather(*tasks)
+        await pool.close()
+        return seen
+
+    async def _write(self, pool: asyncpg.Pool, due: float, seen: Writes) -> None:
+        self._next += 1
+        number, user = self._next, self._rng.randrange(self._users)
+        try:
+            async with pool.acquire() as connection, connection.transaction():
+                await connection.execute("INSERT INTO messages VALUES ($1, $2, 'new', now())", number, user)
+                await connection.execute("UPDATE posts SET body = 'edited' WHERE id = $1", user)
+        except asyncpg.PostgresError:
+            seen.errors += 1
+        seen.done(due, time.perf_counter())
+
+
+async def queries(url: str, users: int, seconds: float) -> dict[str, list[float]]:
+    """How long each query takes, one after the other."""
+    rng = random.Random(2)
+    found: dict[str, list[float]] = {}
+    connection = await asyncpg.connect(url)
+    for name, query in QUERIES.items():
+        statement = await connection.prepare(query)
+        latencies: list[float] = []
+        until = time.perf_counter() + seconds / 2
+        while time.perf_counter() < until or len(latencies) < 10:
+            began = time.perf_counter()
+            await statement.fetch(rng.randrange(users))
+            latencies.append(time.perf_counter() - began)
+        found[name] = latencies
+    await connection.close()
+    return found
+
+
+async def applied(runner: Runner, migration: Migration, *, rollback: bool = False) -> list[tuple[str, float]]:
+    plan = await runner.plan(migration, rollback=rollback)
+    return [(one.action, one.elapsed_seconds) async for one in runner.apply(plan)]
+
+
+async def run(messages: int, posts: int, seconds: float) -> int:
+    targets: list[Target] = []
+    migration = Migration.load(MIGRATION)
+    with PostgresServer.start(
+        settings={"shared_buffers": "256MB", "max_wal_size": "4GB", "maintenance_work_mem": "256MB"}
+    ) as server:
+        began = time.perf_counter()
+        connection = await asyncpg.connect(server.url)
+        users = await create(connection, messages, posts)
+        print(
+            f"{messages:,} messages, {posts:,} posts, {users:,} users: {time.perf_counter() - began:.0f} s to fill"
+        )
+        runner = Runner(server.url)
+        load = Load(server.url, users)
+
+        plan = await runner.plan(migration)
+        for table, bytes_, index, estimate in plan.sizes:
+            print(f"{table} {bytes_ / 2**20:.0f} MiB; {index} estimated {(estimate or 0) / 2**20:.1f} MiB")
+        before = await queries(server.url, users, seconds)
+        plain = await runner.verify(migration, measure_seconds=60)
+        baseline = await load.during(asyncio.create_task(asyncio.sleep(seconds)))
+        print(f"baseline       {baseline}")
+
+        began = time.perf_counter()
+        work = asyncio.create_task(applied(runner, migration))
+        during = await load.during(work)
+        looks = await work
+        print(f"apply          {during}; {time.perf_counter() - began:.1f} s, {len(looks)} looks")
+        await connection.execute("VACUUM messages")
+        await connection.execute("VACUUM posts")
+        after = await queries(server.url, users, seconds)
+        for one, bare in zip(
+            (await runner.verify(migration, measure_seconds=60)).queries, plain.queries, strict=True
+        ):
+            old, new = before[one.name], after[one.name]
+            faster = statistics.median(old) / statistics.median(new)
+            print(
+                f"{one.name}: p50 {statistics.median(old) * 1000:.2f} -> {statistics.median(new) * 1000:.3f} ms ({faster:,.0f} x), "
+                f"p99 {percentile(old, 0.99) * 1000:.2f} -> {percentile(new, 0.99) * 1000:.3f} ms; "
+                f"{bare.buffers:,} -> {one.buffers:,} pages; {one}"
+            )
+            targets.append(
+                Target(
+                    f"{one.name} at least {FASTER_AT_LEAST:g} times faster at p50, by its index: {faster:,.1f}",
+                    one.good and faster >= FASTER_AT_LEAST,
+                )
+            )
+        for name, size in await connection.fetch(
+            "SELECT relname, pg_relation_size(oid) FROM pg_class WHERE relname ~ '^idx_'"
+        ):
+            print(f"{name} has {size / 2**20:.1f} MiB")
+
+        back = asyncio.create_task(applied(runner, migration, rollback=True))
+        print(f"rollback       {await load.during(back)}")
+        control = asyncio.create_task(
+            connection.execute(
+                "CREATE INDEX plain ON messages (sender_id, created_at DESC) WHERE deleted_at IS NULL"
+            )
+        )
+        stalled = await load.during(control)
+        print(f"plain build    {stalled}  (the negative control)")
+        await connection.close()
+    ratio = during.percentile(0.99) / baseline.percentile(0.99)
+    targets += [
+        Target(f"no write failed during apply: {during.errors}", during.errors == 0),
+        Target(
+            f"writes went on, but for less than {STALL_SECONDS:g} s: {during.longest_stall:.3f}",
+            during.longest_stall < STALL_SECONDS,
+        ),
+        Target(
+            f"the p99 of writes at most {WRITE_P99_AT_MOST:g} times the baseline's: {ratio:.2f}",
+            ratio <= WRITE_P99_AT_MOST,
+        ),
+    ]
+    return conclude(targets)
+
+
+def main() -> int:
+    parser = command_line("benchmarks.indexes.feed", __doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="messages; two thirds as many posts")
+    parser.add_argument(
+        "--production", action="store_true", help="6.2 million messages and 4.1 million posts"
+    )
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
+    options = parser.parse_args()
+    messages, posts = PRODUCTION if options.production else (options.rows, max(1, options.rows * 2 // 3))
+    return asyncio.run(run(messages, posts, options.seconds))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
