@@ -222,6 +222,7 @@ class Retried:
 
     def _finish(self) -> None:
         self._over = self._settled = True
+        self._attempt = None  # they know each other, and a call that is not freed keeps its connection
         if self._waiters:
             self._wake()
         if self._callbacks:
