@@ -253,6 +253,8 @@ class RotatingChannel(ForStubs):
             if last_observed_state is not grpc.ChannelConnectivity.IDLE:
                 return
             await self._opened.wait()
+            if self.get_state() is grpc.ChannelConnectivity.SHUTDOWN:  # before anybody used it
+                return
         pool = self.route()
         if pool is None:
             await self.stock.channel.wait_for_state_change(last_observed_state)
