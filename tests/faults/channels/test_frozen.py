@@ -1,0 +1,142 @@
+"""A backend that is stopped answers nothing, while its system goes on accepting and acknowledging."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import grpc.aio
+import pytest
+
+from quickwins.channels import PoolConfig
+from quickwins.rig import TcpBalancer, TcpProxy
+from tests.backends.calls import GET, Seen, load
+from tests.backends.fleet import behind_one_address, fleet
+from tests.eventually import eventually
+from tests.integration.channels.kinds import bare, ours
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.no_cover]
+
+WORKERS = 8
+EJECT_AFTER = 3
+TIMEOUT_SECONDS = 0.3
+POOL = PoolConfig(mode="pool", size=3, eject_after=EJECT_AFTER, ejection_seconds=1.0)
+
+
+async def failures_of(channel: grpc.aio.Channel, freeze: Callable[[], None], *, seconds: float) -> Seen:
+    """Load for so long after `freeze()`, and what became of it."""
+    async with load(channel, GET, workers=WORKERS, timeout_seconds=TIMEOUT_SECONDS) as seen:
+        await seen.more(100)
+        freeze()
+        await asyncio.sleep(seconds)  # the time that is compared, not one that is waited for
+    return seen
+
+
+async def test_it_is_given_up_after_a_few_calls(tmp_path: Path) -> None:
+    async with (
+        behind_one_address(tmp_path, 3) as (balancer, backends),
+        ours(f"127.0.0.1:{balancer.port}", config=POOL) as channel,
+        load(channel, GET, workers=WORKERS, timeout_seconds=TIMEOUT_SECONDS) as seen,
+    ):
+        await seen.more(100)
+        assert len(seen.by) == 3
+        backends[1].pause()
+        started = time.monotonic()
+        await seen.more(1_000)
+        probes = 1 + (time.monotonic() - started) / POOL.ejection_seconds
+        # Those that were under way or went out before the third had failed, and one for each probe.
+        assert len(seen.failed) <= EJECT_AFTER + WORKERS + probes
+        assert set(seen.failed.values()) <= {"DEADLINE_EXCEEDED"}
+
+
+async def test_it_gets_calls_again_once_it_answers(tmp_path: Path) -> None:
+    async with (
+        behind_one_address(tmp_path, 3) as (balancer, backends),
+        ours(f"127.0.0.1:{balancer.port}", config=POOL) as channel,
+        load(channel, GET, workers=WORKERS, timeout_seconds=TIMEOUT_SECONDS) as seen,
+    ):
+        await seen.more(100)
+        backends[1].pause()
+        await seen.more(500)
+        backends[1].resume()
+        failed, served = len(seen.failed), seen.by.copy()
+        await seen.more(800)
+        # On two or three connections, wherever those went: nobody is left out for good, and no call fails any more.
+        assert len(seen.failed) <= failed + EJECT_AFTER
+        assert len(seen.by - served) >= 2
+
+
+async def test_one_channel_of_grpcs_fails_until_it_goes_on(tmp_path: Path) -> None:
+    async with (
+        behind_one_address(tmp_path, 3) as (balancer, backends),
+        bare(f"127.0.0.1:{balancer.port}") as channel,
+    ):
+
+        def freeze() -> None:
+            for backend in backends:
+                if backend.connections():
+                    backend.pause()
+
+        seen = await failures_of(channel, freeze, seconds=1.5)
+        assert len(seen.failed) >= 3 * WORKERS  # each worker, again and again
+
+
+@pytest.mark.volume
+async def test_it_fails_fewer_calls_than_outlier_detection_of_grpcs(tmp_path: Path) -> None:
+    outliers = {
+        "interval": "1s",
+        "baseEjectionTime": "5s",
+        "maxEjectionPercent": 50,
+        "failurePercentageEjection": {"threshold": 50, "minimumHosts": 2, "requestVolume": 5},
+        "childPolicy": [{"round_robin": {}}],
+    }
+    config = json.dumps({"loadBalancingConfig": [{"outlier_detection_experimental": outliers}]})
+    async with fleet(tmp_path, 3) as backends, TcpBalancer(one.port for one in backends) as balancer:
+        addresses = ",".join(f"127.0.0.1:{backend.port}" for backend in backends)
+        async with bare(f"ipv4:{addresses}", options=[("grpc.service_config", config)]) as channel:
+            theirs = await failures_of(channel, backends[1].pause, seconds=3.0)
+        backends[1].resume()
+        async with ours(f"127.0.0.1:{balancer.port}", config=POOL) as channel:
+            own = await failures_of(channel, backends[1].pause, seconds=3.0)
+        backends[1].resume()
+    print(
+        f"outlier detection: {len(theirs.failed)} of {theirs.ended}; ours: {len(own.failed)} of {own.ended}"
+    )
+    assert len(own.failed) < len(theirs.failed)
+
+
+async def test_a_network_that_loses_every_packet_of_one_connection(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        backends = await stack.enter_async_context(fleet(tmp_path, 3))
+        proxies = [
+            await stack.enter_async_context(TcpProxy("127.0.0.1", backend.port)) for backend in backends
+        ]
+        balancer = await stack.enter_async_context(TcpBalancer(proxy.port for proxy in proxies))
+        channel = await stack.enter_async_context(ours(f"127.0.0.1:{balancer.port}", config=POOL))
+        async with load(channel, GET, workers=WORKERS, timeout_seconds=TIMEOUT_SECONDS) as seen:
+            await seen.more(100)
+            proxies[0].blackhole()
+            started = time.monotonic()
+            await seen.more(800)
+            probes = 1 + (time.monotonic() - started) / POOL.ejection_seconds
+            await proxies[0].heal()
+        assert len(seen.failed) <= EJECT_AFTER + WORKERS + probes
+
+
+async def test_a_connection_that_never_gets_ready_is_passed_over(tmp_path: Path) -> None:
+    async with behind_one_address(tmp_path, 3) as (balancer, backends):
+        backends[2].pause()  # its system accepts, and nobody says a word
+        async with (
+            ours(f"127.0.0.1:{balancer.port}", config=POOL) as channel,
+            load(channel, GET, workers=WORKERS, timeout_seconds=10.0) as seen,
+        ):
+            await seen.more(300)
+            assert len(seen.by) == 2
+            backends[2].resume()
+            await eventually(lambda: {one.state for one in channel.snapshot().members} == {"ready"})
+            await seen.more(100)
+    assert seen.failed == {}
