@@ -10,10 +10,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
+import grpc.aio
 import pytest
 import strawberry
 from fastapi import FastAPI
 from litestar import Litestar, asgi, get
+from litestar import Request as LitestarRequest
 from litestar.logging import LoggingConfig
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
@@ -23,7 +26,9 @@ from starlette.routing import Mount, Route
 from strawberry.fastapi import GraphQLRouter
 
 from quickwins import QuickWins
-from quickwins.backpressure import Gate
+from quickwins.backpressure import Gate, PoolExhausted
+from quickwins.core.deadline import deadline
+from quickwins.core.errors import PUSHBACK
 from tests.django_app import django_app
 from tests.integration.logs.serving import Client, serving
 
@@ -55,9 +60,29 @@ class Shop:
         self.gate: Gate = self.qw.gate(name="secret", size=2)
         self.door: Gate = self.qw.gate(name="door", size=2)
 
-    async def refuse(self) -> None:
-        async with self.gate.permit():
-            await asyncio.ensure_future(self.gate.permit().__aenter__())
+    async def refuse(self, user: str = "") -> None:
+        """Refuse `user` as its name says."""
+        match user:
+            case "late":
+                async with deadline(0.0):
+                    await asyncio.Event().wait()
+            case "backend":
+                trailers = grpc.aio.Metadata((PUSHBACK, "1500"))
+                raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), trailers)
+            case _:
+                async with self.gate.permit():
+                    await asyncio.ensure_future(self.gate.permit().__aenter__())
+
+    async def serve(self, user: str) -> None:
+        """Do without what is refused, for some users, and fail."""
+        if user in {"handled", "wrapped"}:
+            try:
+                await self.refuse()
+            except PoolExhausted as refused:
+                if user == "wrapped":
+                    raise ValueError from refused
+            raise ValueError
+        await self.refuse(user)
 
     def lines(self) -> list[dict[str, Any]]:
         """Once everything is closed."""
@@ -66,7 +91,7 @@ class Shop:
 
 def starlette(shop: Shop) -> Any:
     async def feed(request: Request) -> PlainTextResponse:
-        await shop.refuse()
+        await shop.serve(request.path_params["user"])
         raise AssertionError
 
     async def health(request: Request) -> PlainTextResponse:
@@ -92,7 +117,7 @@ def fastapi(shop: Shop) -> Any:
 
     @app.get("/v1/feed/{user}")
     async def feed(user: str) -> str:
-        await shop.refuse()
+        await shop.serve(user)
         raise AssertionError
 
     @app.get("/health")
@@ -105,8 +130,8 @@ def fastapi(shop: Shop) -> Any:
 
 def litestar(shop: Shop) -> Any:
     @get("/v1/feed/{user:str}")
-    async def feed() -> str:
-        await shop.refuse()
+    async def feed(request: LitestarRequest[Any, Any, Any]) -> str:
+        await shop.serve(request.path_params["user"])
         raise AssertionError
 
     @get("/health")
@@ -122,7 +147,7 @@ def django(shop: Shop) -> Any:
     from django.urls import path
 
     async def feed(request: HttpRequest, user: str) -> HttpResponse:
-        await shop.refuse()
+        await shop.serve(user)
         raise AssertionError
 
     def health(request: HttpRequest) -> HttpResponse:
@@ -173,6 +198,19 @@ async def test_a_refusal_in_a_handler_is_answered_and_policy(
     assert request["http.route"].startswith("/v1/feed/")
     assert not any("exception.type" in line for line in lines)
     assert [one.name for one in caplog.records if one.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize(
+    ("user", "status"), [("late", 503), ("backend", 503), ("handled", 500), ("wrapped", 500)]
+)
+@pytest.mark.parametrize("make", MADE)
+async def test_what_a_500_comes_from_decides(make: Any, user: str, status: int, tmp_path: Path) -> None:
+    if (
+        make is django
+    ):  # it answers when the exception is gone, and all that is known is the last refusal of ours
+        status = {"backend": 500, "handled": 503, "wrapped": 503}.get(user, status)
+    async with shop_serving(make, tmp_path) as (_, client):
+        assert (await client.get(f"/v1/feed/{user}")).status == status
 
 
 @pytest.mark.parametrize("path", ["/health", "/metrics", "/metrics/"])

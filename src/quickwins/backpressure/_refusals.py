@@ -8,9 +8,9 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING
 
-from quickwins.backpressure._edge import known
 from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
 from quickwins.backpressure.rule import CLOSED, RejectReason
+from quickwins.core.edge import known
 from quickwins.core.events import POOL_REJECTED, QUIET_SECONDS, Reporter, Seldom
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from quickwins.backpressure._refusals import Refusals
 from quickwins.backpressure.errors import CallerGone
 from quickwins.backpressure.rule import CLOSED, Nested, RejectReason, Rule
 from quickwins.core.deadline import NEVER, earliest
+from quickwins.core.edge import known
 from quickwins.core.errors import ConfigError, DeadlineExceeded
 from quickwins.core.events import Reporter
 from quickwins.core.metrics import Tallies
@@ -236,7 +237,7 @@ class GateShell:
         """The error of a caller that had no `what` when its `deadline` passed."""
         said = f"no {what} of pool {self.name!r} within the {deadline} asked for"
         if deadline.of_request:
-            return DeadlineExceeded(said, reason=RejectReason.DEADLINE)
+            return known(DeadlineExceeded(said, reason=RejectReason.DEADLINE))
         return TimeoutError(said)
 
     def leave(self, hold: Hold[Any], ending: Ending) -> None:

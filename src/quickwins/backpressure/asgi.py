@@ -21,17 +21,18 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import sys
 from collections import deque
 from contextlib import nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from quickwins.backpressure._edge import REQUEST, Refused
-from quickwins.backpressure.errors import CallerGone, PoolExhausted
+from quickwins.backpressure.errors import CallerGone
 from quickwins.backpressure.rule import Priority
 from quickwins.core.asgi import EXEMPT, REFUSED, header, plain
 from quickwins.core.contexts import leave
 from quickwins.core.deadline import within
+from quickwins.core.edge import REQUEST, Refused
 from quickwins.core.errors import Answer, Rejected, answer, refusal_in
 from quickwins.core.lazy import shows
 
@@ -133,7 +134,7 @@ class BackpressureMiddleware:
             return  # there is nobody to answer
         except BaseException as raised:
             response.end(raised)
-            refusal = refusal_in(raised)
+            refusal = refusal_in(raised) or response.replaced
             if refusal is None or response.begun:
                 raise
             await self._refuse(refusal, scope, send)
@@ -229,16 +230,20 @@ class _Response:
     """The response to one request: whether it has begun, and the permit that it gives back then.
 
     A 500 of a framework, after a refusal that nobody else answered, is not sent: `replaced` is to be answered instead.
+
+    The rule: a framework that answers an exception while it handles it has that exception for its reason, and a refusal
+    before that was somebody else's. One that answers later, as Django does, has the last refusal of its request.
     """
 
-    __slots__ = ("_send", "begun", "permit", "refused", "replaced")
+    __slots__ = ("_outer", "_send", "begun", "permit", "refused", "replaced")
 
     def __init__(self, send: Send) -> None:
         self.begun = False
         self.permit: Permit | None = None
         self.refused = Refused()
-        self.replaced: PoolExhausted | None = None
+        self.replaced: Rejected | None = None
         self._send = send
+        self._outer = sys.exception()
 
     def end(self, error: BaseException | None) -> None:
         if self.permit is not None:
@@ -248,7 +253,11 @@ class _Response:
         if message["type"] == "http.response.start":
             self.end(None)
             if message["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
-                self.replaced = self.refused.error
+                handled = sys.exception()
+                if handled is None or handled is self._outer:
+                    self.replaced = self.refused.error
+                else:
+                    self.replaced = refusal_in(handled)
             self.begun = self.replaced is None
         if self.replaced is None:
             await self._send(message)

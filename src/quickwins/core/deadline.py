@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from quickwins.core.clock import Deadline, SystemClock
 from quickwins.core.contexts import leave
+from quickwins.core.edge import known
 from quickwins.core.errors import DeadlineExceeded
 from quickwins.core.lazy import shows
 
@@ -95,4 +96,4 @@ async def deadline(seconds: float, *, clock: Clock | None = None) -> AsyncIterat
         except TimeoutError as late:
             if not timeout.expired() or isinstance(late, DeadlineExceeded):
                 raise
-            raise DeadlineExceeded(f"not done within the {request} asked for") from late
+            raise known(DeadlineExceeded(f"not done within the {request} asked for")) from late

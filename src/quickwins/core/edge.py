@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
-    from quickwins.backpressure.errors import PoolExhausted
+    from quickwins.core.errors import Rejected
+
+__all__ = ["REQUEST", "Refused", "known"]
+__dir__ = shows(__name__)
 
 
 class Refused:
@@ -19,14 +24,16 @@ class Refused:
     __slots__ = ("error",)
 
     def __init__(self) -> None:
-        self.error: PoolExhausted | None = None
+        self.error: Rejected | None = None
 
 
 REQUEST: ContextVar[Refused | None] = ContextVar("quickwins_refused", default=None)
 """Of the request at hand; `None`: no edge wants to know."""
 
+_R = TypeVar("_R", bound="Rejected")
 
-def known(error: PoolExhausted) -> PoolExhausted:
+
+def known(error: _R) -> _R:
     """`error`, which the edge of the request at hand knows from now on."""
     request = REQUEST.get()
     if request is not None:
