@@ -70,8 +70,8 @@ class PoolConfig(Checked):
     )
     backoff_base_seconds: float = knob(
         0.01,
-        gt=0,
-        le=60,
+        ge=0.001,
+        le=5,
         words="The longest wait before the second attempt; it doubles with each, and the wait is drawn evenly below it.",
     )
     backoff_max_seconds: float = knob(

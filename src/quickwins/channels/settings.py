@@ -8,21 +8,21 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from quickwins.channels.config import Mode, Pick, PoolConfig
-from quickwins.core.config import Number, Section, setting
+from quickwins.core.config import Number, Section, Whole, setting
 from quickwins.core.flags import FlagSettings
 
 
 class ChannelSettings(Section):
     """What may differ from channel to channel; `PoolConfig` says what each does."""
 
-    size: int = setting(PoolConfig, "size")
+    size: Whole = setting(PoolConfig, "size")
     mode: Mode = setting(PoolConfig, "mode")
     max_age_seconds: Number = setting(PoolConfig, "max_age_seconds")
-    max_attempts: int = setting(PoolConfig, "max_attempts")
+    max_attempts: Whole = setting(PoolConfig, "max_attempts")
     backoff_base_seconds: Number = setting(PoolConfig, "backoff_base_seconds")
     backoff_max_seconds: Number = setting(PoolConfig, "backoff_max_seconds")
     retry_budget_ratio: Number = setting(PoolConfig, "retry_budget_ratio")
-    eject_after: int = setting(PoolConfig, "eject_after")
+    eject_after: Whole = setting(PoolConfig, "eject_after")
     ejection_seconds: Number = setting(PoolConfig, "ejection_seconds")
     max_pushback_seconds: Number = setting(PoolConfig, "max_pushback_seconds")
     drain_seconds: Number = setting(PoolConfig, "drain_seconds")
