@@ -24,7 +24,7 @@ from quickwins.logs._render.values import Walk
 from quickwins.logs._sampling import Sampler
 from quickwins.logs._takeover.records import ACCESS, said, saying
 from quickwins.logs._takeover.stdlib import Takeover
-from quickwins.logs._takeover.told import left
+from quickwins.logs._takeover.told import is_told_by_others, left
 from quickwins.logs.metrics import DROPPED, RECORDS, REDACTIONS, SECONDS, SINK_ERRORS
 from quickwins.logs.redaction._scan import Scanner
 
@@ -166,7 +166,7 @@ class Pipeline(AbstractContextManager["Pipeline"]):
             hits: What was redacted on the way here.
             told: Whether the application's other handlers have it already.
         """
-        if not told and _ROOT.handlers != self._takeover.silent:
+        if not told and _ROOT.handlers != self._takeover.silent and not is_told_by_others(event):
             self._tell(level, event, fields)
         # Threads don't interfere: the interpreter doesn't switch between reading and storing a list's item.
         self._records[level.index] = count = self._records[level.index] + 1

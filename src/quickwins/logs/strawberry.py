@@ -4,7 +4,7 @@
 
 The line that `quickwins.logs.asgi` writes gets `graphql.operation.type` and, where the document gives the operation a
 name, `graphql.operation.name`. Each error leaves `graphql.error` with its type, and the fields that lead to it, instead of
-Strawberry's own record. Fields that were refused leave one together, with the first one's path: that is policy.
+Strawberry's own record, which the application's other handlers have as ever. Fields that were refused leave one together, with the first one's path: that is policy.
 
 Documents, variables, arguments, aliases and messages are never shown: clients write them, or programs about them.
 """
@@ -19,7 +19,7 @@ from quickwins.core.errors import needs_extra, refusal_in
 from quickwins.core.lazy import shows
 from quickwins.logs._context import annotate
 from quickwins.logs._logger import get_logger, is_on
-from quickwins.logs._takeover.told import OPERATION
+from quickwins.logs._takeover.told import GRAPHQL_ERROR, OPERATION
 
 with needs_extra("graphql"):
     from graphql import (
@@ -124,14 +124,14 @@ class _Running:
         for error in failed[:MAX_ERRORS]:
             self._tell_one(error)
         if refused:
-            _log.info("graphql.error", **self._fields(refused[0]), count=len(refused))
+            _log.info(GRAPHQL_ERROR, **self._fields(refused[0]), count=len(refused))
 
     def _tell_one(self, error: GraphQLError) -> None:
         cause = _cause(error)
         if cause is None:
-            _log.warning("graphql.error", **self._fields(error))
+            _log.warning(GRAPHQL_ERROR, **self._fields(error))
         else:
-            _log.error("graphql.error", **self._fields(error), exc_info=cause)
+            _log.error(GRAPHQL_ERROR, **self._fields(error), exc_info=cause)
 
     def _fields(self, error: GraphQLError) -> dict[str, object]:
         fields: dict[str, object] = {"error.type": type(_cause(error) or error).__name__}

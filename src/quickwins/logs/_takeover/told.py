@@ -33,6 +33,9 @@ _REPORTERS = frozenset(
 )
 """Whose records tell of exceptions that nobody handled. An application's own loggers say what it wants to say."""
 
+GRAPHQL_ERROR = "graphql.error"
+"""The event that is written in the place of Strawberry's record."""
+
 OPERATION: ContextVar[object | None] = ContextVar("quickwins_log_operation", default=None)
 """The GraphQL operation whose errors leave events of their own; `None`: there is none."""
 
@@ -47,6 +50,11 @@ def tells(record: logging.LogRecord) -> bool:
     record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
     record.exc_info = record.exc_text = None
     return CONTEXT.get().canonical is not None or OPERATION.get() is not None
+
+
+def is_told_by_others(event: str) -> bool:
+    """Whether the application's other handlers have the record that `event` is written for."""
+    return event == GRAPHQL_ERROR and OPERATION.get() is not None
 
 
 def left(raised: object) -> Context | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,12 +23,22 @@ MAX_KNOWN = 10_000
 _PARAMETER = re.compile(r"\{[^{}:]*(?::([^{}]*))?\}")
 
 
-class _Way(NamedTuple):
-    """One way to an endpoint."""
+class _Way:
+    """One way to an endpoint. What it fits is compiled when it matters, which is seldom."""
 
-    template: str
-    fits: re.Pattern[str]
-    is_mount: bool
+    __slots__ = ("_fits", "is_mount", "template")
+
+    def __init__(self, template: str, *, is_mount: bool) -> None:
+        self.template = template
+        self.is_mount = is_mount
+        self._fits: re.Pattern[str] | None = None
+
+    @property
+    def fits(self) -> re.Pattern[str]:
+        """Finds it in a path: of a mount at the beginning, of a route as a whole."""
+        if self._fits is None:
+            self._fits = re.compile(_pattern(self.template) + ("(?:/|$)" if self.is_mount else "$"))
+        return self._fits
 
 
 class Tree:
@@ -83,8 +93,7 @@ class Tree:
             left -= 1
             if left < 0:
                 break
-            fits = re.compile(_pattern(template) + ("(?:/|$)" if is_mount else "$"))
-            way = _Way(template, fits, is_mount)
+            way = _Way(template, is_mount=is_mount)
             known.setdefault(id(endpoint), (endpoint, []))[1].append(way)
             if is_mount:
                 mounts.append(way)
@@ -93,7 +102,12 @@ class Tree:
 
 def _ways(router: object, above: str, depth: int) -> Iterator[tuple[object, str, bool]]:
     """Endpoint, template, and whether it is mounted, of all that `router` leads to, in its order."""
-    for route in _routes(router) if depth else ():
+    routes = getattr(router, "routes", None)
+    for route in routes if depth and isinstance(routes, (list, tuple)) else ():
+        included = getattr(route, "original_router", None)
+        if included is not None:  # FastAPI's; what else it has to tell takes it a millisecond for each route
+            yield from _ways(included, above + route.include_context.prefix, depth - 1)
+            continue
         path = getattr(route, "path", None)
         template = above + (path if isinstance(path, str) else "")
         endpoint = getattr(route, "endpoint", None)
@@ -103,17 +117,6 @@ def _ways(router: object, above: str, depth: int) -> Iterator[tuple[object, str,
         if endpoint is not None:
             yield endpoint, template, is_mount
         yield from _ways(route, template, depth - 1)
-
-
-def _routes(router: object) -> Iterator[Any]:
-    routes = getattr(router, "routes", None)
-    for route in routes if isinstance(routes, (list, tuple)) else ():
-        included = getattr(route, "effective_route_contexts", None)  # FastAPI's, of an included router
-        if included is None:
-            yield route
-        else:
-            for context in included():
-                yield context.starlette_route or context
 
 
 def _pattern(template: str) -> str:

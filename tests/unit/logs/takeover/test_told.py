@@ -92,9 +92,10 @@ def test_strawberrys_record_of_an_error_is_left_out_where_the_operation_tells_it
     logger = logging.getLogger("strawberry.execution")
     token = OPERATION.set(object())
     logger.error("failed", exc_info=ValueError())
+    get_logger().error("graphql.error")
     OPERATION.reset(token)
-    assert written.lines == []
-    assert [one.levelname for one in elsewhere.records] == ["ERROR"]
+    assert [line["event.name"] for line in written.lines] == ["graphql.error"]
+    assert [(one.name, one.levelname) for one in elsewhere.records] == [("strawberry.execution", "ERROR")]
     logger.error("failed", exc_info=ValueError())
     assert written.last["exception.type"] == "ValueError"
 
