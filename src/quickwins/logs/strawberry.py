@@ -4,7 +4,8 @@
 
 The line that `quickwins.logs.asgi` writes gets `graphql.operation.type` and, where the document gives the operation a
 name, `graphql.operation.name`. Each error leaves `graphql.error` with its type, and the fields that lead to it, instead of
-Strawberry's own record, which the application's other handlers have as ever. Fields that were refused leave one together, with the first one's path: that is policy.
+Strawberry's own record, which the application's other handlers have as ever. Fields that were refused leave one together,
+with the first one's path: that is policy.
 
 Documents, variables, arguments, aliases and messages are never shown: clients write them, or programs about them.
 """
