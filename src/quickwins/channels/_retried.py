@@ -48,7 +48,9 @@ class _Tried(Attempt):
     def end(self, outcome: Outcome) -> None:
         self.ended = True
         self.pool.landed(self, outcome)
-        self._of.ended(self, outcome)
+        of = self._of
+        del self._of  # no cycle: what has ended holds its connection until it is collected
+        of.ended(self, outcome)
 
 
 class Retried:
