@@ -23,8 +23,10 @@ _OURS = {
     "transaction_timeout": "0",
     "default_transaction_read_only": "off",
     "client_connection_check_interval": CHECK_INTERVAL,
+    "max_parallel_maintenance_workers": "0",
 }
-"""Roles and databases may set others. `lock_timeout` fires in the wait phases of a build too, and leaves it INVALID."""
+"""Roles and databases may set others. `lock_timeout` fires in the wait phases of a build too, and leaves it INVALID. A build
+takes one core and no more: what it gains by others, those who write meanwhile lose."""
 LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError)
 """What a call raises when its session is gone (`QueryCanceledError`, one of them, is not about that)."""
 

@@ -173,3 +173,14 @@ async def test_a_flag_that_is_off_guards_what_changes_something_alone(database: 
         await anext(runner.apply(plan))
     assert blocked.value.reason is Precondition.FLAG
     assert database.indexes() == {}
+
+
+async def test_audit_sees_toast_tables(database: Database) -> None:
+    toast = database.value("SELECT reltoastrelid::regclass::text FROM pg_class WHERE relname = 't'")
+    database.broken(
+        database.value(
+            "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = $1::text::regclass", toast
+        )
+    )
+    found = await Runner(database.url).audit()
+    assert [(str(one.weight), one.table) for one in found] == [("invalid", toast)]
