@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from quickwins.backpressure.wiring import Backpressure
 from quickwins.channels.wiring import Channels
 from quickwins.core.feature import Features, sections_of
 from quickwins.core.flags.asgi import PinMiddleware
-from quickwins.core.flags.loading import load_flags
 from quickwins.core.flags.settings import FlagsSettings
 from quickwins.core.metrics import MetricsSettings
+from quickwins.dedup.wiring import Dedup
 from quickwins.indexes.wiring import Indexes
 from quickwins.logs.wiring import Logs
 from quickwins.suppressions.wiring import Suppressions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Unpack
 
     import asyncpg
@@ -32,14 +31,16 @@ if TYPE_CHECKING:
     from quickwins.core.asgi import App, Scope
     from quickwins.core.clock import Clock
     from quickwins.core.config import Section
-    from quickwins.core.flags import Flags
+    from quickwins.core.feature import Feature
+    from quickwins.dedup import Deduplicator
+    from quickwins.dedup.wiring import DedupOptions
     from quickwins.indexes import Runner
     from quickwins.logs import Pipeline
 
 SECTIONS: Mapping[str, type[Section]] = {
     "flags": FlagsSettings,
     "metrics": MetricsSettings,
-    **sections_of(Backpressure, Channels, Indexes, Logs, Suppressions),
+    **sections_of(Backpressure, Channels, Dedup, Indexes, Logs, Suppressions),
 }
 """Every section of `quickwins.toml` and its model."""
 
@@ -52,42 +53,21 @@ class QuickWins(Features):
     its logging and the bridge for its warnings follow the first that turns them on, and then the next one.
     """
 
-    def __init__(
-        self, flags: Flags, *, registry: CollectorRegistry | None = None, clock: Clock | None = None
-    ) -> None:
-        """Use `QuickWins.load` instead, unless you bring flags of your own."""
-        self._logs = Logs(flags, registry=registry, clock=clock)
-        self._backpressure = Backpressure(flags, registry=registry, clock=clock)
-        self._indexes = Indexes(flags, registry=registry, clock=clock)
-        self._channels = Channels(flags, registry=registry, clock=clock, trace=self._logs.grpc_metadata)
-        self._suppressions = Suppressions(flags, registry=registry, clock=clock)
-        # Logging first, so that it is closed last: what the others say at their end is still written.
-        features = (self._logs, self._backpressure, self._channels, self._indexes, self._suppressions)
-        super().__init__(flags, features, registry=registry)
+    sections = SECTIONS
 
-    @classmethod
-    def load(
-        cls,
-        path: str | os.PathLike[str] | None = None,
-        *,
-        env: Mapping[str, str] | None = None,
-        registry: CollectorRegistry | None = None,
-        clock: Clock | None = None,
-    ) -> QuickWins:
-        """Read the configuration and get everything ready; nothing runs yet.
-
-        Args:
-            path: The file; when `None`, what `QUICKWINS_CONFIG` names, else `quickwins.toml`.
-            env: The environment; the process's own when `None`.
-            registry: For all series; the default registry when `None`.
-            clock: For everything that waits or measures.
-
-        Raises:
-            ConfigError: The file is missing or not valid, with a line for each mistake, or an extra is not installed.
-        """
-        env = os.environ if env is None else env
-        flags = load_flags(SECTIONS, path, env, registry=registry, clock=clock)
-        return cls(flags, registry=registry, clock=clock)
+    def make(self, registry: CollectorRegistry | None, clock: Clock | None) -> Sequence[Feature]:
+        """See `Features`."""
+        self._logs = Logs(self.flags, registry=registry, clock=clock)
+        self._backpressure = Backpressure(self.flags, registry=registry, clock=clock)
+        self._channels = Channels(self.flags, registry=registry, clock=clock, trace=self._logs.grpc_metadata)
+        self._dedup = Dedup(self.flags, registry=registry, clock=clock)
+        self._indexes = Indexes(self.flags, registry=registry, clock=clock)
+        self._suppressions = Suppressions(self.flags, registry=registry, clock=clock)
+        others = self._backpressure, self._channels, self._dedup, self._indexes, self._suppressions
+        return (
+            self._logs,
+            *others,
+        )  # logging is closed last: what the others say at their end is still written
 
     @property
     def log_pipeline(self) -> Pipeline | None:
@@ -110,6 +90,10 @@ class QuickWins(Features):
         """A gRPC channel that follows `[channels.names.<name>]`, else `[channels]`, takes traces along; leaving closes it."""
         return self._channels.channel(target, name=name, **options)
 
+    def dedup(self, *, group: str, **options: Unpack[DedupOptions]) -> Deduplicator:
+        """What has each change event of a consumer group take effect once; leaving stops it."""
+        return self._dedup.dedup(group=group, **options)
+
     def asgi(
         self,
         app: App,
@@ -124,8 +108,8 @@ class QuickWins(Features):
         `trusted` are those whose traces are continued; `key` gives what a percentage is one of, users or tenants, as
         `PinMiddleware` takes it (by default 5 % are 5 % of the requests); `door` is for `BackpressureMiddleware`.
         """
-        inner = self._backpressure.asgi(app, gate=gate, **door)
-        return PinMiddleware(self._logs.asgi(inner, trusted=trusted), self.flags, key=key)
+        logged = self._logs.asgi(self._backpressure.asgi(app, gate=gate, **door), trusted=trusted)
+        return PinMiddleware(logged, self.flags, key=key)
 
     def grpc_interceptors(
         self,
@@ -137,8 +121,8 @@ class QuickWins(Features):
         """The same for `grpc.aio.server(interceptors=qw.grpc_interceptors())`."""
         from quickwins.core.flags.grpc import PinInterceptor
 
-        pin = PinInterceptor(self.flags, key=key)
-        return [pin, self._logs.grpc_interceptor(trusted), self._backpressure.grpc_interceptor(gate)]
+        inner = self._logs.grpc_interceptor(trusted), self._backpressure.grpc_interceptor(gate)
+        return [PinInterceptor(self.flags, key=key), *inner]
 
     def grpc_client_interceptors(self) -> list[grpc.aio.ClientInterceptor]:
         """For channels of `grpc.aio`: traces go on to the servers."""

@@ -57,8 +57,9 @@ class Mine:
 
 async def features(flags: Flags) -> str:
     mine: Feature = Mine()
-    async with Features(flags, [mine]) as followed:
+    async with Features(flags) as followed:
         assert_type(followed, Features)
+        mine.apply(followed.flags.snapshot)
         return followed.settings.section("mine", sections_of(Mine)["mine"]).__class__.__name__
 
 

@@ -157,7 +157,8 @@ def test_a_feature_that_is_made_by_hand_needs_no_pydantic(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "room", ["backpressure", "channels", "core.flags", "engines", "indexes", "logs", "rig", "suppressions"]
+    "room",
+    ["backpressure", "channels", "core.flags", "dedup", "engines", "indexes", "logs", "rig", "suppressions"],
 )
 def test_importing_a_room_imports_no_file_of_it(room: str) -> None:
     done = python(f"import sys, quickwins.{room}; print(*sys.modules)")

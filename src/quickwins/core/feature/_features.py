@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from quickwins.core.feature._closing import close_together
+from quickwins.core.flags.loading import load_flags
 from quickwins.core.metrics import MetricsServer, MetricsSettings, metrics_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import os
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
     from prometheus_client import CollectorRegistry
 
     from quickwins.core.asgi import App
+    from quickwins.core.clock import Clock
     from quickwins.core.config import Section, Settings
     from quickwins.core.flags.flag import Flag
     from quickwins.core.flags.live import Flags
@@ -61,20 +64,44 @@ class Features:
         flags: The live flags and settings.
     """
 
+    sections: ClassVar[Mapping[str, type[Section]]] = {}
+    """What the file may hold: each section's name and model."""
+
     def __init__(
-        self, flags: Flags, features: Sequence[Feature], *, registry: CollectorRegistry | None = None
+        self, flags: Flags, *, registry: CollectorRegistry | None = None, clock: Clock | None = None
     ) -> None:
-        """Nothing runs yet.
+        """Use `load` instead, unless you bring flags of your own."""
+        self.flags = flags
+        self._registry = registry
+        self._features = self.make(registry, clock)
+        self._subscriptions: list[Callable[[], None]] = []
+
+    def make(self, registry: CollectorRegistry | None, clock: Clock | None) -> Sequence[Feature]:  # noqa: ARG002 -- for subclasses; until=never
+        """The features: the first is the first to follow and the last to be closed; the others are closed together."""
+        return ()
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        registry: CollectorRegistry | None = None,
+        clock: Clock | None = None,
+    ) -> Self:
+        """Read the configuration and get everything ready; nothing runs yet.
 
         Args:
-            flags: Polled inside the block.
-            features: The first is the first to follow and the last to be closed; the others are closed together.
-            registry: Where their series are; the default registry when `None`.
+            path: The file; when `None`, what `QUICKWINS_CONFIG` names, else `quickwins.toml`.
+            env: The environment; the process's own when `None`.
+            registry: For all series; the default registry when `None`.
+            clock: For everything that waits or measures.
+
+        Raises:
+            ConfigError: The file is missing or not valid, with a line for each mistake, or an extra is not installed.
         """
-        self.flags = flags
-        self._features = features
-        self._registry = registry
-        self._subscriptions: list[Callable[[], None]] = []
+        flags = load_flags(cls.sections, path, env, registry=registry, clock=clock)
+        return cls(flags, registry=registry, clock=clock)
 
     def __repr__(self) -> str:
         states = ", ".join(f"{name} {state}" for name, state in self.flags.snapshot.flags.items())

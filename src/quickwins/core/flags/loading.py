@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,6 @@ from quickwins.core.flags.settings import FlagsSettings
 from quickwins.core.flags.sources import EnvironmentSource, FileSource
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping, Sequence
 
     from prometheus_client import CollectorRegistry
@@ -72,7 +72,7 @@ def audit_log(settings: FlagsSettings, file: Path) -> AuditLog | None:
 def load_flags(
     sections: Mapping[str, type[Section]],
     path: str | os.PathLike[str] | None,
-    env: Mapping[str, str],
+    env: Mapping[str, str] | None = None,
     *,
     registry: CollectorRegistry | None = None,
     clock: Clock | None = None,
@@ -82,13 +82,14 @@ def load_flags(
     Args:
         sections: The known sections, `FlagsSettings` as `flags` among them.
         path: The file; when `None`, what `QUICKWINS_CONFIG` names, else `quickwins.toml`.
-        env: The environment.
+        env: The environment; the process's own when `None`.
         registry: For the flags' series; the default registry when `None`.
         clock: For waiting and for expiry.
 
     Raises:
         ConfigError: The file is missing or not valid; the message has a line for each mistake.
     """
+    env = os.environ if env is None else env
     file = config_path(path, env)
     sources = sources_of(file, env, sections)
     audit = audit_log(read_settings(sources, sections).section("flags", FlagsSettings), file)

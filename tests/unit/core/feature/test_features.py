@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from quickwins.core.clock import Clock
 from quickwins.core.config import Section
 from quickwins.core.errors import ConfigError
-from quickwins.core.feature import Features
+from quickwins.core.feature import Feature, Features
 from quickwins.core.flags import Flags, FlagSettings, FlagsSettings, MemorySource, Snapshot
 
 
@@ -41,6 +42,17 @@ class Told:
             self.closing()
 
 
+class Given(Features):
+    """Features that somebody else has made."""
+
+    def __init__(self, flags: Flags, features: Sequence[Feature]) -> None:
+        self._given = features
+        super().__init__(flags)
+
+    def make(self, registry: CollectorRegistry | None, clock: Clock | None) -> Sequence[Feature]:
+        return self._given
+
+
 class House:
     """Three features on a memory source."""
 
@@ -55,7 +67,7 @@ class House:
         }
         self.registry = CollectorRegistry()
         self.flags = Flags(sections, [self.source], registry=self.registry)
-        self.features = Features(self.flags, (self.one, self.two, self.three))
+        self.features = Given(self.flags, (self.one, self.two, self.three))
 
     def change(self) -> None:
         self.source.set("two", salt=str(self.flags.snapshot.version))
@@ -121,7 +133,7 @@ async def test_they_are_closed_together_so_that_graces_do_not_add_up() -> None:
             await super().close()
 
     two, three = Waiting("two", house.said), Waiting("three", house.said)
-    async with asyncio.timeout(5), Features(house.flags, (house.one, two, three)):
+    async with asyncio.timeout(5), Given(house.flags, (house.one, two, three)):
         house.said.clear()
     assert house.said[-1] == "one closed"
 
