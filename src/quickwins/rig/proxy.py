@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 64 * 1024
 # Chunks on their way in each direction: bounds memory and, with latency, throughput to this much in that time.
 _CHUNKS_ON_THE_WAY = 16
-_MAX_CONNECTIONS = 1_024
+MAX_CONNECTIONS = 1_024
+"""How many go through a proxy at once; any more are refused."""
 _BACKLOG = 128
 _TURNS_TO_ANNOUNCE = 5
 
@@ -165,7 +166,7 @@ class TcpProxy:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(reader, writer)
-        if self._refusing or len(self._connections) >= _MAX_CONNECTIONS:
+        if self._refusing or len(self._connections) >= MAX_CONNECTIONS:
             connection.abort(rst=True)
             return
         task = asyncio.get_running_loop().create_task(self._serve(connection))

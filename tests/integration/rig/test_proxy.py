@@ -322,7 +322,7 @@ async def test_a_client_that_resets_is_a_reset_for_the_target() -> None:
 
 
 async def test_connections_beyond_the_most_are_reset(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proxy, "_MAX_CONNECTIONS", 1)
+    monkeypatch.setattr(proxy, "MAX_CONNECTIONS", 1)
     async with (
         target_server() as target,
         TcpProxy("127.0.0.1", target.port) as tcp,

@@ -38,7 +38,8 @@ FULL_SECONDS = 0.01
 FIRST_BACKOFF_SECONDS = 0.1
 LAST_BACKOFF_SECONDS = 30.0
 
-_NOWAIT = hasattr(os, "pwritev") and hasattr(os, "RWF_NOWAIT")
+NOWAIT = hasattr(os, "pwritev") and hasattr(os, "RWF_NOWAIT")
+"""Whether Python can ask for a single write that doesn't wait; whether the kernel can shows in the first answer."""
 _NO_NOWAIT = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
@@ -272,7 +273,7 @@ class Outlet:
     def _begin_anew(self, found: os.stat_result) -> None:
         self._identity = found.st_dev, found.st_ino
         self._regular = stat.S_ISREG(found.st_mode)
-        self._nowait = _NOWAIT
+        self._nowait = NOWAIT
         self.batch_bytes = FILE_BATCH_BYTES if self._regular else STREAM_BATCH_BYTES
         self._at = self._data.rfind(b"\n", 0, self._at) + 1
         if self._regular and self._path is not None:

@@ -28,7 +28,7 @@ def clock() -> FakeClock:
 @pytest.fixture(params=[True, False], ids=["nowait", "poll"])
 def pipe(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
     """A pipe, written as newer kernels can and as the others can."""
-    monkeypatch.setattr(_outlet, "_NOWAIT", _outlet._NOWAIT and request.param)
+    monkeypatch.setattr(_outlet, "NOWAIT", _outlet.NOWAIT and request.param)
     read, write = os.pipe()
     os.set_blocking(read, False)
     yield read, write
@@ -99,7 +99,7 @@ def test_a_pipe_that_is_set_not_to_block_by_others_is_waited_for(
     clock: FakeClock, monkeypatch: pytest.MonkeyPatch, *, nowait: bool
 ) -> None:
     read, write = os.pipe()
-    monkeypatch.setattr(_outlet, "_NOWAIT", nowait)
+    monkeypatch.setattr(_outlet, "NOWAIT", nowait)
     fill(write)
     os.set_blocking(write, False)
     outlet = Outlet(write, clock)
