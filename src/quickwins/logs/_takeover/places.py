@@ -49,9 +49,10 @@ def shows_there(handler: Any) -> bool:
     try:
         if handler is logging.lastResort:
             return True
+        path = getattr(handler, "baseFilename", None)
+        if path is not None:  # a file's handler, which may not have opened it yet; cheap, for there are many
+            return path in _NAMES
         stream = handler.stream if hasattr(handler, "stream") else getattr(handler, "console", None)
-        if stream is None:  # of a file that isn't open yet
-            return getattr(handler, "baseFilename", None) in _NAMES
         return is_standard(getattr(stream, "file", stream))  # rich's handler has a console, which has a file
     except Exception:  # noqa: BLE001 -- a handler of anybody's; until=never
         return False
