@@ -14,7 +14,7 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 
-from tests.eventually import eventually
+from tests.eventually import DEADLINE_SECONDS, eventually
 
 GET: Final = "/probe.Probe/Get"
 PUT: Final = "/probe.Probe/Put"
@@ -52,10 +52,10 @@ class Seen:
         else:
             self.failed[call] = code
 
-    async def more(self, number: int) -> None:
-        """Return once so many more calls have succeeded."""
+    async def more(self, number: int, *, seconds: float = DEADLINE_SECONDS) -> None:
+        """Return once so many more calls have succeeded; fail after so many seconds."""
         goal = self.served + number
-        await eventually(lambda: self.served >= goal, f"it went no further than {self.codes}")
+        await eventually(lambda: self.served >= goal, self.codes, seconds)
 
 
 @asynccontextmanager

@@ -47,10 +47,12 @@ class Member:
         since: When it was made, in monotonic seconds.
         ends: When it is too old.
         draining: Whether it is given no calls any more.
+        spared_until: Until when its silence is no reason for another connection: it took the place of a silent one.
     """
 
     __slots__ = (
         "_empty", "_natives", "_watch", "channel", "draining", "ends", "health", "hurry", "inflight", "number", "since",
+        "spared_until",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +65,7 @@ class Member:
         self.since = now
         self.ends = ends
         self.draining = False
+        self.spared_until = 0.0
         self.hurry = asyncio.Event()
         self._natives: dict[Method, Any] = {}
         self._empty: asyncio.Future[None] | None = None

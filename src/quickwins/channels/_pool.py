@@ -150,12 +150,16 @@ class Pool(Members):
         verdict = judge(health, [one.health for one in self.members], eject_after=self.config.eject_after)
         if verdict is Verdict.EJECT:
             self._eject(member)
-        elif verdict is Verdict.RECONNECT_ALL:
-            now = self.now()
-            if (
-                now >= self._reconnects_from
-            ):  # servers that refuse everything must not be connected to all the time
-                self._reconnects_from = now + self.config.ejection_seconds
+        elif verdict is not Verdict.NOTHING:
+            # Servers that refuse everything must not be connected to all the time.
+            now, seldom = self.now(), self.config.ejection_seconds
+            if verdict is Verdict.RECONNECT and now >= member.spared_until:
+                new = self._new(now)
+                new.spared_until = now + seldom
+                self._put(member, new, SwitchReason.SILENT)
+                self._loop.call_soon(self._report, member.number, SwitchReason.SILENT)
+            elif verdict is Verdict.RECONNECT_ALL and now >= self._reconnects_from:
+                self._reconnects_from = now + seldom
                 self.spawn(self._reconnect_all())
 
     def hold(self, call: Pending) -> None:

@@ -53,6 +53,25 @@ async def test_it_is_given_up_after_a_few_calls(tmp_path: Path) -> None:
         assert set(seen.failed.values()) <= {"DEADLINE_EXCEEDED"}
 
 
+async def test_most_connections_are_to_it(tmp_path: Path) -> None:
+    """At most half may be kept out at a time, and yet the others must not stay where nothing comes back."""
+    async with (
+        behind_one_address(tmp_path, 2) as (balancer, backends),
+        ours(f"127.0.0.1:{balancer.port}", config=POOL) as channel,
+        load(channel, GET, workers=WORKERS, timeout_seconds=TIMEOUT_SECONDS) as seen,
+    ):
+        await seen.more(100)
+        frozen = max(backends, key=lambda backend: backend.connections())
+        assert frozen.connections() == 2
+        frozen.pause()
+        started = time.monotonic()
+        await seen.more(1_000)
+        probes = 2 * (1 + (time.monotonic() - started) / POOL.ejection_seconds)
+        frozen.resume()
+    print(f"{len(seen.failed)} of {seen.ended} failed in {time.monotonic() - started:.1f} s")
+    assert len(seen.failed) <= 2 * EJECT_AFTER + 2 * WORKERS + probes
+
+
 async def test_it_gets_calls_again_once_it_answers(tmp_path: Path) -> None:
     async with (
         behind_one_address(tmp_path, 3) as (balancer, backends),

@@ -26,8 +26,8 @@ async def test_connections_that_are_sent_away_all_the_time_cost_no_call(tmp_path
             load(channel, GET, workers=WORKERS) as safe,
             load(channel, PUT, workers=WORKERS, seed=2) as once,
         ):
-            await safe.more(calls)
-            await once.more(calls)
+            await safe.more(calls, seconds=120)
+            await once.more(calls, seconds=120)
         peers = {entry.peer for backend in backends for entry in backend.entries()}
         executed = executions(backends, "Put")
     print(f"{safe.ended + once.ended} calls on {len(peers)} connections")

@@ -49,9 +49,9 @@ def test_a_caller_who_leaves_says_nothing() -> None:
         pytest.param(2, 0, Verdict.EJECT, id="one of two"),
         pytest.param(2, 1, Verdict.RECONNECT_ALL, id="the last of two"),
         pytest.param(3, 0, Verdict.EJECT, id="one of three"),
-        pytest.param(3, 1, Verdict.NOTHING, id="a second of three, while the third answers"),
+        pytest.param(3, 1, Verdict.RECONNECT, id="a second of three, while the third answers"),
         pytest.param(4, 1, Verdict.EJECT, id="a second of four"),
-        pytest.param(4, 2, Verdict.NOTHING, id="a third of four"),
+        pytest.param(4, 2, Verdict.RECONNECT, id="a third of four"),
     ],
 )
 def test_at_most_half_are_out_and_never_the_last(size: int, out: int, verdict: Verdict) -> None:

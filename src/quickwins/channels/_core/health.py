@@ -5,6 +5,9 @@ one is counted first and then the limit is looked at (Envoy#27066 looked before,
 half of the members are out at a time, and never the last. An ejected member comes back by a probe: after its time one call
 goes there, alone. A response brings it back, silence ejects it again.
 
+A silent member beyond that half is not kept out, but connected anew: as long as it is not connected others are preferred, and
+its successor may be with a server that answers.
+
 When all members are silent, none of them is to blame, and all are connected anew.
 
 The trap: a member is one connection. Its successor begins with a clean sheet, and what still ends on the old connection says
@@ -41,6 +44,8 @@ class Verdict(Enum):
     NOTHING = auto()
     EJECT = auto()
     """Give the member a new connection, and keep it out."""
+    RECONNECT = auto()
+    """Give the member a new connection, without keeping it out."""
     RECONNECT_ALL = auto()
     """Give each member a new connection, one after another."""
 
@@ -99,4 +104,4 @@ def judge(one: Health, everybody: Collection[Health], *, eject_after: int) -> Ve
         return Verdict.EJECT
     if all(other.out_until is not None or other.silent >= eject_after for other in everybody):
         return Verdict.RECONNECT_ALL
-    return Verdict.NOTHING
+    return Verdict.RECONNECT
