@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from quickwins.demo.cpu import CpuReading
     from quickwins.demo.load import Ending
     from quickwins.demo.phases import Phase
+    from quickwins.demo.result import OutageResult
 
 FLIP_SEEN_LIMIT_SECONDS = 1.0
+OUTAGE_RATIO_LIMIT = 0.5
 _BEFORE_FLIP_SECONDS = 1.0
 
 
@@ -108,9 +110,12 @@ def flip_results(burst: Burst, *, settling_seconds: float) -> list[FlipResult]:
 
 
 def checks(
-    phases: Sequence[Phase], results: Sequence[PhaseResult], flips: Sequence[FlipResult]
+    phases: Sequence[Phase],
+    results: Sequence[PhaseResult],
+    flips: Sequence[FlipResult],
+    outage: OutageResult,
 ) -> list[Check]:
-    """The targets: of the phases, for the share of the machine, and of the flips."""
+    """The targets: of the phases, for the share of the machine, of the flips, and of the outage."""
     found = []
     for phase, result in zip(phases, results, strict=True):
         goodput = result.settled.goodput_of_capacity
@@ -136,6 +141,16 @@ def checks(
             ),
             Check(f"{what}: requests failed around it", flip.failed, "0", flip.failed == 0),
         ]
+    one, several = outage.clients
+    ratio = several.failed / max(one.failed, 1)
+    found.append(
+        Check(
+            f"Outage: requests failed with {several.title}, by those with {one.title}",
+            ratio,
+            f"at most {OUTAGE_RATIO_LIMIT}",
+            ratio <= OUTAGE_RATIO_LIMIT,
+        )
+    )
     return found
 
 

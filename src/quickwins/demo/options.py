@@ -18,15 +18,17 @@ class Durations:
         trial_seconds: The trial load, which shows the cost of a request.
         capacity_seconds: The measurement of capacity.
         phase_seconds: Each phase of the burst, settling included.
+        outage_seconds: The load while backends fail.
     """
 
     trial_seconds: float
     capacity_seconds: float
     phase_seconds: float
+    outage_seconds: float
 
 
-FULL = Durations(trial_seconds=4.0, capacity_seconds=4.0, phase_seconds=12.0)
-FAST = Durations(trial_seconds=1.5, capacity_seconds=1.2, phase_seconds=2.5)
+FULL = Durations(trial_seconds=4.0, capacity_seconds=4.0, phase_seconds=12.0, outage_seconds=10.0)
+FAST = Durations(trial_seconds=1.5, capacity_seconds=1.2, phase_seconds=2.5, outage_seconds=4.0)
 
 
 @dataclass(frozen=True, slots=True)

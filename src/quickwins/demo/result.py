@@ -80,6 +80,38 @@ class FlipResult(Flip):
 
 
 @dataclass(frozen=True, slots=True)
+class OutageClient:
+    """How one client fared while backends failed.
+
+    Attributes:
+        title: What it asked through.
+        requests: How often it asked.
+        failed: How many of these got no feed in time.
+    """
+
+    title: str
+    requests: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutageResult:
+    """Two of three backends behind one address failed.
+
+    Attributes:
+        killed_at_seconds: When the first was killed (SIGKILL), from the start.
+        stopped_at_seconds: When the second was stopped (SIGSTOP): it accepts connections, and answers nothing.
+        duration_seconds: How long was asked.
+        clients: One channel first, then several connections.
+    """
+
+    killed_at_seconds: float
+    stopped_at_seconds: float
+    duration_seconds: float
+    clients: Sequence[OutageClient]
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """A target, and whether the run met it.
 
@@ -139,6 +171,7 @@ class DemoResult:
         capacity_by_backend: Each pool's part of it.
         phases: In order; the first is the baseline.
         flips: The flags flipped during the burst.
+        outage: What happened when backends failed, after the burst.
         checks: The targets.
         generator_lateness_p99_seconds: How late the load generator sent requests: 99 of 100 no later than this.
         generator_was_bottleneck: Whether it was so late that the figures say more about it than about the service.
@@ -152,6 +185,7 @@ class DemoResult:
     capacity_by_backend: Mapping[str, float]
     phases: Sequence[PhaseResult]
     flips: Sequence[FlipResult]
+    outage: OutageResult
     checks: Sequence[Check]
     generator_lateness_p99_seconds: float
     generator_was_bottleneck: bool

@@ -21,6 +21,7 @@ from quickwins.demo.calibration import (
 from quickwins.demo.cpu import POSTGRES, CpuMeter, cores
 from quickwins.demo.figures import checks, flip_results, phase_results
 from quickwins.demo.load import Load
+from quickwins.demo.outage import run_outage
 from quickwins.demo.phases import PHASES, config_text
 from quickwins.demo.result import DemoResult, Setting
 from quickwins.demo.service.database import create_feed
@@ -37,7 +38,7 @@ CLIENT_TIMEOUT_SECONDS = 1.0
 
 
 def run_demo(options: DemoOptions, progress: Callable[[str], None] = lambda _: None) -> DemoResult:
-    """Run the demo once. Blocks for about three quarters of a minute; needs the main thread.
+    """Run the demo once. Blocks for about a minute; needs the main thread.
 
     However it ends, Ctrl-C and SIGTERM included, every process and folder it made is gone afterwards.
 
@@ -114,6 +115,15 @@ async def _run(
             timeout_seconds=CLIENT_TIMEOUT_SECONDS,
             progress=progress,
         )
+        progress(f"two of three backends fail: {durations.outage_seconds:.0f} s")
+        outage = await run_outage(
+            running,
+            capacity_per_second=capacity,
+            duration_seconds=durations.outage_seconds,
+            timeout_seconds=CLIENT_TIMEOUT_SECONDS,
+            users=counts.users,
+            seed=options.seed,
+        )
 
     # The last client of the phase before gives up within its timeout; a query begun for it ends a service time later.
     settling_seconds = CLIENT_TIMEOUT_SECONDS + choice.service_seconds
@@ -151,7 +161,8 @@ async def _run(
         capacity_by_backend=by_backend,
         phases=phases,
         flips=flips,
-        checks=checks(PHASES, phases, flips),
+        outage=outage,
+        checks=checks(PHASES, phases, flips, outage),
         generator_lateness_p99_seconds=report.generator_lateness.p99_seconds or 0.0,
         generator_was_bottleneck=report.generator_was_bottleneck,
         wall_seconds=0.0,

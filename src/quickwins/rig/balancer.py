@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class TcpBalancer(TcpProxy):
-    """Gives each new connection to the next of its targets, in turn, and leaves it there.
+    """Gives each new connection to the next of its targets, in turn from the first on, and leaves it there.
 
         async with TcpBalancer([50051, 50052, 50053]) as balancer:
             channel = grpc.aio.insecure_channel(f"127.0.0.1:{balancer.port}")
@@ -41,9 +41,10 @@ class TcpBalancer(TcpProxy):
         for _ in range(len(self.targets)):
             if not self.targets:  # changed while we waited
                 break
+            port = self.targets[self._turn % len(self.targets)]
             self._turn += 1
             try:
-                await connection.connect("127.0.0.1", self.targets[self._turn % len(self.targets)])
+                await connection.connect("127.0.0.1", port)
             except OSError:
                 continue
             return

@@ -7,13 +7,16 @@ from quickwins.demo.cpu import CpuReading
 from quickwins.demo.figures import checks, flip_results, phase_results
 from quickwins.demo.load import Ending, Offered
 from quickwins.demo.phases import PHASES, Flip
-from quickwins.demo.result import DemoResult, Setting
+from quickwins.demo.result import DemoResult, OutageClient, OutageResult, Setting
 from quickwins.demo.watch import Sample
 from quickwins.rig import Bucket, LatencySummary, LoadReport, Outcome
 
 PHASE_SECONDS = 10.0
 SETTLING_SECONDS = 2.0
 CAPACITY = 10.0
+OUTAGE = OutageResult(
+    2.5, 5.0, 10.0, (OutageClient("one channel", 50, 30), OutageClient("3 connections", 50, 3))
+)
 
 
 def endings(*, protected: bool = True) -> list[Ending]:
@@ -94,7 +97,8 @@ def result(seen_burst: Burst | None = None, *, bottleneck: bool = False) -> Demo
         capacity_by_backend={"backend1": 4.0, "backend2": 3.0, "backend3": 3.0},
         phases=phases,
         flips=flips,
-        checks=checks(PHASES, phases, flips),
+        outage=OUTAGE,
+        checks=checks(PHASES, phases, flips, OUTAGE),
         generator_lateness_p99_seconds=0.002,
         generator_was_bottleneck=bottleneck,
         wall_seconds=42.0,

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from quickwins.core.errors import needs_extra
 from quickwins.demo.report.plots import goodput_figure, latency_figure, utilization_figure
 from quickwins.demo.report.table import rows
-from quickwins.demo.report.words import flipped, headline, milliseconds, plain_number, strangers
+from quickwins.demo.report.words import (
+    flipped,
+    headline,
+    milliseconds,
+    outage,
+    plain_number,
+    strangers,
+)
 
 with needs_extra("demo"):
     from plotly.io import to_html
@@ -74,6 +81,15 @@ a second.</p>
 <p>Connections in use in each backend, from its metrics. Both phases keep the pools busy, but in the baseline many of the
 clients have left by the time the answer comes.</p>
 {_plot(utilization_figure(result))}
+<h2>When backends fail</h2>
+<p><b>{escape(outage(result.outage))}</b></p>
+<p>After the burst, the same feeds are asked for over gRPC alone, {
+        result.outage.duration_seconds:.0f} s long and at a rate that
+one backend can serve, both ways at once. A balancer of connections stands in front of the three, as a ClusterIP does: it
+knows nothing of requests. After {result.outage.killed_at_seconds:.1f} s a backend is killed, after {
+        result.outage.stopped_at_seconds:.1f} s another
+is stopped; its system goes on accepting, so that a channel that is connected to it stays where it is, and each call on it
+waits for its deadline.</p>
 <h2>How it was measured</h2>
 <ul>
 <li><b>Capacity</b> is what the bare pools of all backends reach together with one worker per connection, each asking again

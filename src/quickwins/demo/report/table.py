@@ -9,6 +9,7 @@ from quickwins.demo.report.words import (
     flipped,
     headline,
     milliseconds,
+    outage,
     percent,
     plain_number,
     share_of_answers,
@@ -54,6 +55,7 @@ def render_table(result: DemoResult, console: Console | None = None) -> None:
     say("")
     for flip in result.flips:
         say(flipped(flip))
+    say(outage(result.outage))
     say(
         f"{len(result.capacity_by_backend)} pools of {setting.pool_size}, {milliseconds(setting.service_seconds)} a "
         f"query, clients give up after {setting.timeout_seconds:g} s. Figures leave out each phase's first "

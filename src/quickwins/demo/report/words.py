@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from quickwins.demo.result import DemoResult, FlipResult, PhaseResult
+    from quickwins.demo.result import DemoResult, FlipResult, OutageResult, PhaseResult
     from quickwins.rig import Outcome
 
 NONE = "–"  # noqa: RUF001 -- a dash wide enough for a table; until=never
@@ -50,6 +50,15 @@ def flipped(flip: FlipResult) -> str:
     return (
         f"{flip.feature} was turned {'on' if flip.on else 'off'} {flip.at_seconds:.1f} s into the burst. The metrics of "
         f"all backends showed it after {slowest_backend(flip)}; {flip.failed} requests failed around it."
+    )
+
+
+def outage(result: OutageResult) -> str:
+    """What became of requests while backends failed, in a sentence."""
+    told = ", ".join(f"with {one.title} {one.failed} of {one.requests}" for one in result.clients)
+    return (
+        "Behind one address, one of three backends was killed and another stopped: requests that got no feed in time, "
+        f"{told}."
     )
 
 
