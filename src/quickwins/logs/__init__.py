@@ -59,5 +59,16 @@ __getattr__, __dir__ = lazily(
         "get_logger": "_logger",
         "in_context": "_context",
     },
-    modules=("asgi", "events", "grpc", "kafka", "redaction", "sink", "strawberry", "testing", "timeline"),
+    modules=(
+        "asgi",
+        "events",
+        "grpc",
+        "kafka",
+        "redaction",
+        "sentry",
+        "sink",
+        "strawberry",
+        "testing",
+        "timeline",
+    ),
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import os
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -18,17 +20,23 @@ from fastapi import BackgroundTasks, FastAPI
 from fastapi.responses import JSONResponse
 from opentelemetry import context as otel_context
 from opentelemetry import propagate
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.instrumentation import grpc as otel_grpc
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.instrumentation.logging.handler import LoggingHandler
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, Tracer
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 from starlette.requests import Request
 
+from quickwins.core.events import POOL_REJECTED, Reporter
 from quickwins.logs import Sink, configure_logging, get_logger, in_context
 from quickwins.logs.asgi import LogMiddleware
 from quickwins.logs.grpc import LogClientInterceptor, LogServerInterceptor
@@ -437,3 +445,46 @@ async def test_with_many_requests_at_once_no_line_is_in_anothers_trace(otel: Tel
     assert all(sent[number] == trace for number, trace in told)
     by_request = [line["trace_id"] for line in otel.lines if line["event.name"] == "http.request"]
     assert sorted(by_request) == sorted(sent.values())
+
+
+async def test_our_series_and_its_own_are_in_one_scrape_each_once() -> None:
+    registry = CollectorRegistry()
+    meters = MeterProvider([PrometheusMetricReader(registry=registry)])
+    meters.get_meter("feed").create_counter("orders").add(3)
+    with configure_logging(service="feed", sink=Sink.file(os.devnull, inline=True), registry=registry):
+        log.info("a")
+        scrape = generate_latest(registry).decode()
+        again = generate_latest(registry).decode()
+    series = [line.rpartition(" ")[0] for line in scrape.splitlines() if not line.startswith("#")]
+    assert len(series) == len(set(series))
+    assert 'log_records_total{level="info",name="",service="feed"} 1.0' in scrape
+    assert next(line for line in again.splitlines() if line.startswith("orders_total{")).endswith(" 3.0")
+    meters.shutdown()
+
+
+async def test_its_handler_gets_each_event_once_redacted_and_in_its_span(otel: Telemetry) -> None:
+    exporter: Any = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]  # -- it has no types; until=2027-11-30
+    provider = LoggerProvider()
+    provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    handler = LoggingHandler(logger_provider=provider)
+    logging.getLogger().addHandler(handler)
+    try:
+        with otel.tracer.start_as_current_span("s") as span:
+            log.info("told", password="hunter2", order=7)
+            logging.getLogger("lib").warning("hello %s", "bob")
+            Reporter(service="t", name="feed").report(
+                POOL_REJECTED, reason="queue_full", limit=1, inflight=1, count=9
+            )
+    finally:
+        logging.getLogger().removeHandler(handler)
+    sent = [one.log_record for one in exporter.get_finished_logs()]
+    assert [one.body for one in sent] == [
+        "told password=[redacted:key] order=7",
+        "hello bob",
+        "pool.rejected reason=queue_full limit=1 inflight=1 count=9",
+    ]
+    assert sent[0].attributes is not None
+    assert sent[0].attributes["event"] == "told"
+    assert sent[0].attributes["fields"] == {"password": "[redacted:key]", "order": 7}
+    assert {one.span_id for one in sent} == {span.get_span_context().span_id}
+    assert on(otel.line("told")) == on(otel.line("pool.rejected")) == ids(otel.span(SpanKind.INTERNAL))

@@ -1,0 +1,144 @@
+"""Beside Sentry's SDK, with a transport that keeps what would be sent. In processes of their own: it patches for good."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from quickwins.backpressure import PoolExhausted, RejectReason
+from quickwins.logs.sentry import Hooks
+
+BEFORE = """
+import json, logging, sys
+import sentry_sdk
+from sentry_sdk.integrations.logging import BreadcrumbHandler, EventHandler, LoggingIntegration
+from sentry_sdk.transport import Transport
+from quickwins.backpressure import PoolExhausted, RejectReason
+from quickwins.core.events import POOL_REJECTED, Reporter
+from quickwins.logs import Redaction, Sink, configure_logging, get_logger
+from quickwins.logs.asgi import LogMiddleware
+from quickwins.logs.sentry import Hooks
+
+class Kept(Transport):
+    def capture_envelope(self, envelope):
+        for item in envelope.items:
+            if item.headers.get("type") == "event":
+                sys.stdout.write(json.dumps(item.payload.json) + "\\n")
+
+hooks = Hooks()
+sentry_sdk.init(
+    dsn="https://key@127.0.0.1/1",
+    transport=Kept,
+    before_send=hooks.before_send,
+    before_breadcrumb=hooks.before_breadcrumb,
+    integrations=[LoggingIntegration(level=None, event_level=None)],
+)
+logging.getLogger().addHandler(BreadcrumbHandler(level=logging.INFO))
+logging.getLogger().addHandler(EventHandler(level=logging.ERROR))
+configure_logging(sink=Sink.stderr())
+log = get_logger()
+
+def refusal():
+    return PoolExhausted("full", reason=RejectReason.QUEUE_FULL, retry_after_seconds=1.0)
+"""
+SECRETS = ("hunter2", "somebody@example.com", "4111111111111111")
+
+
+def sent(code: str) -> list[dict[str, Any]]:
+    """The issues of a process."""
+    done = subprocess.run(
+        [sys.executable, "-c", BEFORE + code], capture_output=True, timeout=60, check=False, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    for secret in SECRETS:
+        assert secret not in done.stdout
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_lines_are_breadcrumbs_and_errors_are_issues_all_redacted() -> None:
+    said, raised = sent(
+        """
+def pay(password, order):
+    raise ValueError("no such user: somebody@example.com")
+
+log.info("cache.access", cache="feed", password="hunter2")
+log.warning("mail to somebody@example.com")
+logging.getLogger("lib").warning("password=%s for %s", "hunter2", "somebody@example.com")
+log.error("payment.failed", card="4111111111111111", order=7)
+try:
+    pay("hunter2", 7)
+except ValueError:
+    log.exception("payment.failed")
+"""
+    )
+    crumbs = [crumb["message"] for crumb in said["breadcrumbs"]["values"]]
+    assert crumbs[0] == "cache.access cache=feed password=[redacted:key]"
+    assert crumbs[1] == "mail to [redacted:email]"
+    assert crumbs[2].startswith("password=[redacted:")
+    assert said["logentry"]["formatted"] == "payment.failed card=[redacted:card] order=7"
+    assert said["extra"]["fields"] == {"card": "[redacted:card]", "order": 7}
+    (one,) = raised["exception"]["values"]
+    assert (one["type"], one["value"]) == ("ValueError", "no such user: [redacted:email]")
+    assert one["stacktrace"]["frames"][-1]["vars"] == {"password": "[redacted:key]", "order": "7"}
+
+
+SERVICE = """
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from quickwins.backpressure.asgi import BackpressureMiddleware
+
+app = FastAPI()
+
+@app.get("/refused")
+async def refused():
+    raise refusal()
+
+@app.get("/broken")
+async def broken():
+    raise ZeroDivisionError
+
+@app.get("/grouped")
+async def grouped():
+    raise ExceptionGroup("all", [refusal(), refusal()])
+"""
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "app.add_middleware(BackpressureMiddleware)\napp.add_middleware(LogMiddleware)\nwhole = app",
+        "whole = LogMiddleware(BackpressureMiddleware(app))",
+    ],
+    ids=["inside", "around"],
+)
+def test_a_refusal_is_no_issue_and_a_failure_is_one(order: str) -> None:
+    (issue,) = sent(
+        f"""{SERVICE}
+{order}
+client = TestClient(whole, raise_server_exceptions=False)
+for path, status in (("/refused", 503), ("/grouped", 503), ("/broken", 500)):
+    assert client.get(path).status_code == status, path
+Reporter(service="t", name="feed").report(POOL_REJECTED, reason="queue_full", limit=1, inflight=1, count=9)
+"""
+    )
+    assert [one["type"] for one in issue["exception"]["values"]] == ["ZeroDivisionError"]
+
+
+def test_hooks_take_whatever_they_are_given() -> None:
+    hooks = Hooks()
+    assert hooks.before_send({}, {}) == {}
+    assert hooks.before_send({"exception": None, "extra": None, "message": 7}, {"exc_info": None}) == {
+        "exception": None,
+        "extra": None,
+        "message": 7,
+    }
+    refused = PoolExhausted("full", reason=RejectReason.QUEUE_FULL)
+    assert hooks.before_send({"message": "x"}, {"exc_info": (PoolExhausted, refused, None)}) is None
+    assert hooks.before_breadcrumb({"message": None, "data": {"token": "hunter2"}}, {}) == {
+        "message": None,
+        "data": {"token": "[redacted:key]"},
+    }
