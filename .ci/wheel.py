@@ -32,6 +32,7 @@ IMPORTED: Final = {
     "engines": ["asyncpg", "quickwins.engines"],
     "graphql": ["quickwins.backpressure.strawberry", "quickwins.logs.strawberry"],
     "grpc": ["quickwins.backpressure.grpc", "quickwins.logs.grpc"],
+    "indexes": ["asyncpg", "quickwins.indexes.runner"],
     "logs": ["quickwins.logs.kafka", "structlog"],
     "rig": ["hdrh.histogram", "quickwins.rig"],
 }

@@ -68,6 +68,7 @@ def without_an_import_of_its_own() -> list[object]:
         quickwins.logs.get_logger(),
         quickwins.rig.ZipfKeys,
         quickwins.suppressions.audit(["src"]),
+        quickwins.indexes.Runner("postgresql://db/feed"),
         quickwins.__version__,
     ]
 

@@ -24,6 +24,11 @@ from quickwins.backpressure import Gate, PoolExhausted
 from quickwins.channels import MethodPolicy, PoolConfig, RotatingChannel, rotating_channel
 from quickwins.core.flags import Snapshot
 from quickwins.core.metrics import Metric, exposed_registry
+from quickwins.indexes._core.actions import Past, Target
+from quickwins.indexes._core.facts import Index, Key, Server, Shape, Table
+from quickwins.indexes._core.summary import Gathered
+from quickwins.indexes._gauges import Gauges
+from quickwins.indexes._statements import DropIndex, Name
 from quickwins.logs import get_logger
 from tests.eventually import eventually
 from tests.grpc_service import listening
@@ -131,7 +136,19 @@ async def calls(port: int, name: str, ratio: float) -> tuple[RotatingChannel, ob
     return channel, channel.unary_unary("/test/never")(b"")
 
 
+def migrations() -> None:
+    """The series of a migration that runs, and of a table with an index that is INVALID."""
+    gauges = Gauges(service="api", name="dba", registry=None)
+    shape = Shape("btree", (Key("a", "", "", 0),))
+    table = Table(1, Name("t"), indexes=(Index(2, Name("i"), shape, valid=False),))
+    statement = DropIndex(1, "", Name("i"), concurrently=True, missing_ok=True)
+    gauges.looked(Gathered(Server(180_000), (Target(statement, table),), (), {}, Past()))
+    gauges.moved(phase="building index", ratio=0.5, lockers=1)
+    gauges.state("090", "running")
+
+
 async def main(path: Path) -> None:
+    migrations()
     async with QuickWins.load(path, env={}) as qw:
         logging.getLogger("quickwins").addHandler(Shipper())
         qw.flags.subscribe(broken)
