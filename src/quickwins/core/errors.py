@@ -121,8 +121,9 @@ def _passed_on(raised: BaseException) -> Rejected | None:
     if grpc is None or not isinstance(raised, grpc.RpcError):
         return None
     try:
-        code, trailers = raised.code(), dict(raised.trailing_metadata() or ())
-        text = str(trailers.get(PUSHBACK, ""))
+        # Older ones' metadata is no mapping: `dict` fails on it.
+        told = [value for name, value in raised.trailing_metadata() or () if name == PUSHBACK]
+        code, text = raised.code(), str(told[-1]) if told else ""
     except Exception:  # noqa: BLE001 -- of a call that is not grpc's own: then it is no refusal that we know of; until=never
         return None
     if text and code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}:
