@@ -13,7 +13,7 @@ from quickwins.channels._calls import CALLS
 from quickwins.channels._core.picker import READY
 from quickwins.channels._member import Member
 from quickwins.channels._method import Kind
-from quickwins.channels._native import checked_metadata, grpc
+from quickwins.channels._native import PAST_SECONDS, checked_metadata, grpc
 from quickwins.core.deadline import current, earliest
 
 if TYPE_CHECKING:
@@ -84,6 +84,9 @@ class _MultiCallable:
             timeout = method.timeout_seconds
         if current() is not None:
             timeout = _earlier(timeout, now)
+        has_time = timeout is None or timeout > 0
+        if not has_time:
+            timeout = PAST_SECONDS
         pool.budget.deposit(now)
         found = pool.picker.pick(pool.members, LOOK, now, (), pool.chance)
         member, ready = found
@@ -104,7 +107,7 @@ class _MultiCallable:
             compression=compression,
         )
         pool.enter(member)
-        native.add_done_callback(Attempt(pool, member, method, timeout is None or timeout > 0))
+        native.add_done_callback(Attempt(pool, member, method, has_time))
         return native
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "LEFT",
     "LOCALLY_CANCELLED",
     "OK",
+    "PAST_SECONDS",
     "UNTOLD",
     "Outcome",
     "Recipe",
@@ -42,6 +43,9 @@ __all__ = [
 
 CONNECT_MS = 5_000
 """gRPC gives each attempt 20 s; a member whose new connection leads to a stopped process has others to replace it by."""
+
+PAST_SECONDS = -1.0
+"""A timeout that is over. gRPC rounds to milliseconds, and so answers some calls that have a timeout of 0."""
 
 LOCALLY_CANCELLED = "Locally cancelled by application!"
 """The details of a call that was cancelled on this side, by its caller or by the end of its channel."""

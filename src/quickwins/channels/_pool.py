@@ -137,7 +137,7 @@ class Pool(Members):
         if member.draining:
             member.left()
         if self._rested is not None:
-            self._rest()
+            self._loop.call_soon(self._rest)
         health = member.health
         if outcome is OK and health.silent == 0 and health.out_until is None:
             return
@@ -172,7 +172,8 @@ class Pool(Members):
     def forget(self, call: Pending) -> None:
         """`call` is no longer pending."""
         self.pending.pop(call, None)
-        self._rest()
+        if self._rested is not None:
+            self._loop.call_soon(self._rest)
 
     async def _watch(self) -> None:
         """Let calls that wait for a connection look again, until there are none."""
@@ -189,6 +190,7 @@ class Pool(Members):
             self._watching = False
 
     def _rest(self) -> None:
+        """Whether all is over; asked a turn later, since a call that has left one place may be on its way to another."""
         if self._rested is not None and not self.inflight and not self.pending and not self._rested.done():
             self._rested.set_result(None)
 

@@ -25,7 +25,7 @@ from quickwins.channels._core.picker import READY, Readiness
 from quickwins.channels._core.retry import CANCELLED, Stop, next_attempt
 from quickwins.channels._counts import RetryOutcome
 from quickwins.channels._ended import Ended
-from quickwins.channels._native import LEFT, LOCALLY_CANCELLED, OK, grpc, outcome_of_error
+from quickwins.channels._native import LEFT, LOCALLY_CANCELLED, OK, PAST_SECONDS, grpc, outcome_of_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,11 +114,11 @@ class Retried:
         ends_at = self._ends_at
         return None if ends_at is None else max(0.0, ends_at - self.pool.now())
 
-    def _launch(self, member: Member, left: float | None, *, telling: bool) -> None:
+    def _launch(self, member: Member, timeout: float | None, *, telling: bool) -> None:
         attempt = _Tried(self, member, telling)
         self.pool.enter(member)
         try:
-            native = member.native(self.method)(self._request, timeout=left, **self._options)
+            native = member.native(self.method)(self._request, timeout=timeout, **self._options)
         except BaseException:
             self.pool.give_back(member)
             raise
@@ -167,7 +167,8 @@ class Retried:
         self._rest_no_more()
         try:
             left = self._remaining()
-            self._launch(member, left, telling=ready is READY and left != 0.0)
+            has_time = left is None or left > 0
+            self._launch(member, left if has_time else PAST_SECONDS, telling=has_time and ready is READY)
         except Exception as error:  # noqa: BLE001 -- it raised nothing the first time; the caller is told when they ask; until=never
             self.pool.counts.requests["INTERNAL"] += 1
             self._end_here(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
