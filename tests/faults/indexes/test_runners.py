@@ -7,6 +7,7 @@ import asyncio
 import asyncpg
 import pytest
 
+from quickwins.indexes import Runner
 from tests.eventually import wait_until
 from tests.index_database import SLOW, Database
 
@@ -84,3 +85,28 @@ async def test_a_plain_build_holds_them_up(slow: Database) -> None:
         with pytest.raises(asyncpg.LockNotAvailableError):
             await write(slow, 1000)
         await build
+
+
+@pytest.mark.volume
+async def test_the_bar_of_a_build_of_two_and_a_half_million_rows_moves_often_and_never_back(
+    database: Database,
+) -> None:
+    database.run(
+        "CREATE TABLE large AS SELECT n AS id, n % 1000 AS a, now() AS at FROM generate_series(1, 2500000) AS n",
+        "ANALYZE large",
+    )
+    plan = await Runner(database.url).plan(
+        database.migration("CREATE INDEX CONCURRENTLY i ON large (a, at DESC)")
+    )
+    estimate = plan.sizes[0][3]
+    said = await database.apply(
+        database.migration("CREATE INDEX CONCURRENTLY i ON large (a, at DESC)"), max_wait_seconds=60
+    )
+
+    ratios = [one.ratio for one in said]
+    assert ratios == sorted(ratios)
+    assert len({*ratios}) >= 10
+    assert len({one.phase for one in said}) >= 3
+    real = database.value("SELECT pg_relation_size('i'::regclass)")
+    assert estimate is not None
+    assert abs(estimate / real - 1) <= 0.15
