@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from quickwins.demo.cpu import CpuReading
     from quickwins.demo.load import Ending
     from quickwins.demo.phases import Phase
-    from quickwins.demo.result import OutageResult
+    from quickwins.demo.result import IndexResult, OutageResult
 
 FLIP_SEEN_LIMIT_SECONDS = 1.0
 OUTAGE_RATIO_LIMIT = 0.5
+FASTER_AT_LEAST = 5.0
+WRITE_LIMIT_SECONDS = 1.0
 _BEFORE_FLIP_SECONDS = 1.0
 
 
@@ -114,8 +116,9 @@ def checks(
     results: Sequence[PhaseResult],
     flips: Sequence[FlipResult],
     outage: OutageResult,
+    indexes: IndexResult,
 ) -> list[Check]:
-    """The targets: of the phases, for the share of the machine, of the flips, and of the outage."""
+    """The targets: of the phases, for the share of the machine, of the flips, of the outage, and of the indexes."""
     found = []
     for phase, result in zip(phases, results, strict=True):
         goodput = result.settled.goodput_of_capacity
@@ -151,6 +154,22 @@ def checks(
             ratio <= OUTAGE_RATIO_LIMIT,
         )
     )
+    slowest = indexes.write_building.max_seconds or 0.0
+    found += [
+        Check(
+            "Indexes: times faster, half of the feeds",
+            indexes.faster,
+            f"at least {FASTER_AT_LEAST:g}",
+            indexes.faster >= FASTER_AT_LEAST,
+        ),
+        Check(
+            "Indexes: longest write while they were built, s",
+            slowest,
+            f"below {WRITE_LIMIT_SECONDS:g}",
+            slowest < WRITE_LIMIT_SECONDS,
+        ),
+        Check("Indexes: writes that failed", indexes.failed, "0", indexes.failed == 0),
+    ]
     return found
 
 

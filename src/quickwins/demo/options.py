@@ -19,16 +19,34 @@ class Durations:
         capacity_seconds: The measurement of capacity.
         phase_seconds: Each phase of the burst, settling included.
         outage_seconds: The load while backends fail.
+        index_seconds: The load before and after indexes are built.
+        index_rows: Posts that they are built on.
     """
 
     trial_seconds: float
     capacity_seconds: float
     phase_seconds: float
     outage_seconds: float
+    index_seconds: float
+    index_rows: int
 
 
-FULL = Durations(trial_seconds=4.0, capacity_seconds=4.0, phase_seconds=12.0, outage_seconds=10.0)
-FAST = Durations(trial_seconds=1.5, capacity_seconds=1.2, phase_seconds=2.5, outage_seconds=4.0)
+FULL = Durations(
+    trial_seconds=4.0,
+    capacity_seconds=4.0,
+    phase_seconds=12.0,
+    outage_seconds=10.0,
+    index_seconds=4.0,
+    index_rows=100_000,
+)
+FAST = Durations(
+    trial_seconds=1.5,
+    capacity_seconds=1.2,
+    phase_seconds=2.5,
+    outage_seconds=4.0,
+    index_seconds=1.0,
+    index_rows=20_000,
+)
 
 
 @dataclass(frozen=True, slots=True)

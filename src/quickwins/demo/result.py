@@ -112,6 +112,34 @@ class OutageResult:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexResult:
+    """Indexes were built under load.
+
+    Attributes:
+        rows: Posts in the database.
+        build_seconds: How long both migrations took.
+        feed_before: The feed's query, one after the other, without an index.
+        feed_after: The same with them.
+        write_before: Writes, from when each was due.
+        write_building: The same while the indexes were built.
+        failed: Writes that failed, all in all.
+    """
+
+    rows: int
+    build_seconds: float
+    feed_before: LatencySummary
+    feed_after: LatencySummary
+    write_before: LatencySummary
+    write_building: LatencySummary
+    failed: int
+
+    @property
+    def faster(self) -> float:
+        """How many times faster half of the feeds are."""
+        return (self.feed_before.p50_seconds or 0.0) / (self.feed_after.p50_seconds or float("inf"))
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """A target, and whether the run met it.
 
@@ -172,6 +200,7 @@ class DemoResult:
         phases: In order; the first is the baseline.
         flips: The flags flipped during the burst.
         outage: What happened when backends failed, after the burst.
+        indexes: What indexes did for the feed's query, and building them to writes, at the end.
         checks: The targets.
         generator_lateness_p99_seconds: How late the load generator sent requests: 99 of 100 no later than this.
         generator_was_bottleneck: Whether it was so late that the figures say more about it than about the service.
@@ -186,6 +215,7 @@ class DemoResult:
     phases: Sequence[PhaseResult]
     flips: Sequence[FlipResult]
     outage: OutageResult
+    indexes: IndexResult
     checks: Sequence[Check]
     generator_lateness_p99_seconds: float
     generator_was_bottleneck: bool

@@ -20,6 +20,7 @@ from quickwins.demo.calibration import (
 )
 from quickwins.demo.cpu import POSTGRES, CpuMeter, cores
 from quickwins.demo.figures import checks, flip_results, phase_results
+from quickwins.demo.index_build import run_index_build
 from quickwins.demo.load import Load
 from quickwins.demo.outage import run_outage
 from quickwins.demo.phases import PHASES, config_text
@@ -125,6 +126,10 @@ async def _run(
             seed=options.seed,
         )
 
+    indexes = await run_index_build(
+        server.url, rows=durations.index_rows, duration_seconds=durations.index_seconds, progress=progress
+    )
+
     # The last client of the phase before gives up within its timeout; a query begun for it ends a service time later.
     settling_seconds = CLIENT_TIMEOUT_SECONDS + choice.service_seconds
     phases = phase_results(
@@ -162,7 +167,8 @@ async def _run(
         phases=phases,
         flips=flips,
         outage=outage,
-        checks=checks(PHASES, phases, flips, outage),
+        indexes=indexes,
+        checks=checks(PHASES, phases, flips, outage, indexes),
         generator_lateness_p99_seconds=report.generator_lateness.p99_seconds or 0.0,
         generator_was_bottleneck=report.generator_was_bottleneck,
         wall_seconds=0.0,

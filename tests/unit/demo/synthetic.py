@@ -7,7 +7,7 @@ from quickwins.demo.cpu import CpuReading
 from quickwins.demo.figures import checks, flip_results, phase_results
 from quickwins.demo.load import Ending, Offered
 from quickwins.demo.phases import PHASES, Flip
-from quickwins.demo.result import DemoResult, OutageClient, OutageResult, Setting
+from quickwins.demo.result import DemoResult, IndexResult, OutageClient, OutageResult, Setting
 from quickwins.demo.watch import Sample
 from quickwins.rig import Bucket, LatencySummary, LoadReport, Outcome
 
@@ -17,6 +17,10 @@ CAPACITY = 10.0
 OUTAGE = OutageResult(
     2.5, 5.0, 10.0, (OutageClient("one channel", 50, 30), OutageClient("3 connections", 50, 3))
 )
+
+FEED = LatencySummary(100, 0.05, 0.06, 0.07, 0.08, 0.09)
+INDEXED = LatencySummary(900, 0.001, 0.002, 0.003, 0.004, 0.005)
+INDEXES = IndexResult(100_000, 1.5, FEED, INDEXED, INDEXED, INDEXED, 0)
 
 
 def endings(*, protected: bool = True) -> list[Ending]:
@@ -98,7 +102,8 @@ def result(seen_burst: Burst | None = None, *, bottleneck: bool = False) -> Demo
         phases=phases,
         flips=flips,
         outage=OUTAGE,
-        checks=checks(PHASES, phases, flips, OUTAGE),
+        indexes=INDEXES,
+        checks=checks(PHASES, phases, flips, OUTAGE, INDEXES),
         generator_lateness_p99_seconds=0.002,
         generator_was_bottleneck=bottleneck,
         wall_seconds=42.0,

@@ -11,6 +11,7 @@ from quickwins.demo.report.table import rows
 from quickwins.demo.report.words import (
     flipped,
     headline,
+    indexes,
     milliseconds,
     outage,
     plain_number,
@@ -90,6 +91,10 @@ knows nothing of requests. After {result.outage.killed_at_seconds:.1f} s a backe
         result.outage.stopped_at_seconds:.1f} s another
 is stopped; its system goes on accepting, so that a channel that is connected to it stays where it is, and each call on it
 waits for its deadline.</p>
+<h2>When indexes are missing</h2>
+<p><b>{escape(indexes(result.indexes))}</b></p>
+<p>At the end, in a database of its own: one reader asks for one feed after the other, and posts are written at a steady rate,
+while <code>quickwins indexes</code> applies 090 and 091. Then it takes both back.</p>
 <h2>How it was measured</h2>
 <ul>
 <li><b>Capacity</b> is what the bare pools of all backends reach together with one worker per connection, each asking again

@@ -8,6 +8,7 @@ from quickwins.core.errors import needs_extra
 from quickwins.demo.report.words import (
     flipped,
     headline,
+    indexes,
     milliseconds,
     outage,
     percent,
@@ -56,6 +57,7 @@ def render_table(result: DemoResult, console: Console | None = None) -> None:
     for flip in result.flips:
         say(flipped(flip))
     say(outage(result.outage))
+    say(indexes(result.indexes))
     say(
         f"{len(result.capacity_by_backend)} pools of {setting.pool_size}, {milliseconds(setting.service_seconds)} a "
         f"query, clients give up after {setting.timeout_seconds:g} s. Figures leave out each phase's first "

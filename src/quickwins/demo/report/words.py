@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from quickwins.demo.result import DemoResult, FlipResult, OutageResult, PhaseResult
+    from quickwins.demo.result import DemoResult, FlipResult, IndexResult, OutageResult, PhaseResult
     from quickwins.rig import Outcome
 
 NONE = "–"  # noqa: RUF001 -- a dash wide enough for a table; until=never
@@ -59,6 +59,17 @@ def outage(result: OutageResult) -> str:
     return (
         "Behind one address, one of three backends was killed and another stopped: requests that got no feed in time, "
         f"{told}."
+    )
+
+
+def indexes(result: IndexResult) -> str:
+    """What indexes did, and what building them did to those who wrote, in two sentences."""
+    return (
+        f"Two migrations were applied to {result.rows:,} posts in {result.build_seconds:.1f} s: half of the feeds took "
+        f"{milliseconds(result.feed_before.p50_seconds)} before and {milliseconds(result.feed_after.p50_seconds)} after, "
+        f"all but one in a hundred {milliseconds(result.feed_before.p99_seconds)} and "
+        f"{milliseconds(result.feed_after.p99_seconds)}. Nobody was blocked: of {result.write_building.count} writes "
+        f"meanwhile the longest took {milliseconds(result.write_building.max_seconds)}, and {result.failed} failed."
     )
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 FEED_QUERY = """
     SELECT post.id, author.name AS author, post.body, post.created_at
     FROM follows AS follow
-    JOIN posts AS post ON post.author_id = follow.followee_id
-    JOIN users AS author ON author.id = post.author_id
+    JOIN posts AS post ON post.user_id = follow.followee_id AND post.soft_delete IS NULL
+    JOIN users AS author ON author.id = post.user_id
     WHERE follow.follower_id = $1 AND (SELECT pg_sleep($3)) IS NOT NULL
     ORDER BY post.created_at DESC, post.id DESC
     LIMIT $2
@@ -78,7 +78,7 @@ def seed_statements(counts: RowCounts) -> dict[str, str]:
             SELECT n, 'user' || n || '@feed.example', 'User ' || n, {start} + n * interval '1 minute'
             FROM generate_series(1, {users}) AS n""",  # noqa: S608 -- integers of ours; until=never
         "posts": f"""
-            INSERT INTO posts (id, author_id, body, created_at)
+            INSERT INTO posts (id, user_id, body, created_at)
             SELECT n, {author}, 'Post ' || n || ': ' || md5('posts:body:' || n),
                    {start} + n * interval '37 seconds' + ({_draw("posts", "time")} % 3600) * interval '1 second'
             FROM generate_series(1, {counts.posts}) AS n""",  # noqa: S608 -- integers of ours; until=never

@@ -9,10 +9,11 @@ CREATE TABLE users (
 );
 
 CREATE TABLE posts (
-    id         bigint PRIMARY KEY,
-    author_id  bigint NOT NULL,
-    body       text NOT NULL,
-    created_at timestamptz NOT NULL
+    id          bigint PRIMARY KEY,
+    user_id     bigint NOT NULL,
+    body        text NOT NULL,
+    created_at  timestamptz NOT NULL,
+    soft_delete timestamptz
 );
 
 CREATE TABLE follows (
@@ -28,5 +29,6 @@ CREATE TABLE messages (
     sender_id       bigint NOT NULL,
     recipient_id    bigint NOT NULL,
     body            text NOT NULL,
-    created_at      timestamptz NOT NULL
+    created_at      timestamptz NOT NULL,
+    deleted_at      timestamptz
 );
