@@ -19,6 +19,7 @@ from quickwins.logs import (
     Sink,
     annotate,
     bound,
+    close_on_sigterm,
     configure_logging,
     events,
     get_logger,
@@ -29,6 +30,7 @@ from quickwins.logs.grpc import EXEMPT as EXEMPT_CALLS
 from quickwins.logs.grpc import LogClientInterceptor, LogServerInterceptor
 from quickwins.logs.kafka import extract, inject
 from quickwins.logs.redaction import MAX_NAMES, MIN_KEY_BYTES
+from quickwins.logs.sentry import Hooks
 from quickwins.logs.sink import DropReason, Outage, SinkOptions, SinkState, SinkStats
 from quickwins.logs.testing import (
     Canaries,
@@ -46,6 +48,7 @@ from quickwins.logs.timeline import (
     MAX_BYTES,
     MAX_GROUPS,
     MAX_LINE_BYTES,
+    MAX_PIECES,
     MAX_TRACES,
     Book,
     Earliest,
@@ -54,6 +57,7 @@ from quickwins.logs.timeline import (
     FirstErrors,
     Flaw,
     Found,
+    Gap,
     Log,
     Parsed,
     Query,
@@ -78,12 +82,15 @@ def configured(key: bytes) -> Pipeline:
     options: SinkOptions = {"max_bytes": 1 << 20}
     redaction = Redaction.strict(keys=["nickname"], pseudonym_key=key if len(key) >= MIN_KEY_BYTES else None)
     assert_type(redaction.rules, frozenset[RedactionRule])
+    close_on_sigterm(timeout_seconds=1.0)
+    assert_type(Hooks(redaction), Hooks)
     return configure_logging(
         service="feed",
         level="debug",
         sink=Sink.file("feed.log", **options),
         redaction=redaction if len(redaction.keys) < MAX_NAMES else Redaction.none(),
         sampling=Sampling(first=100, every=10),
+        instance="{host}:{pid}",
     )
 
 
@@ -153,6 +160,8 @@ def timeline(path: Path) -> list[str]:
     query = Query(trace=trace_of("4bf92f3577b34da6a3ce929d0e0e4736"), since=moment_of("2026-11-26T01:21:49Z"))
     story = read([Log.file(path)], query, lambda found: earliest(found, limit=100, max_bytes=MAX_BYTES))
     assert_type(story, Found[Earliest])
+    assert_type(story.gaps, tuple[Gap, ...])
+    assert len(story.gaps) < MAX_PIECES
     for entry in story.result.entries:
         assert_type(entry, Entry)
     begun = read([Log.stdin()], Query(severity=Severity.ERROR), beginnings)

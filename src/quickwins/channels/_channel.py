@@ -21,6 +21,7 @@ from quickwins.channels.stats import ChannelStats, SwitchReason
 from quickwins.core.events import CALL_METADATA_FAILED, Reporter
 from quickwins.core.feature import close_together
 from quickwins.core.metrics import Tallies
+from quickwins.core.tracing import TRACEPARENT, TRACESTATE, names_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     Metadata = Sequence[tuple[str, str | bytes]]
     AddedMetadata = Callable[[str], Metadata]
 
+_TRACE = (TRACEPARENT, TRACESTATE)
 _ASK_AGAIN_SECONDS = (0.1, 1.0, 10.0, 30.0)
 _BEST_FIRST = (
     grpc.ChannelConnectivity.READY,
@@ -371,10 +373,12 @@ class RotatingChannel(ForStubs):
 
 
 def _with(more: Metadata, given: Any) -> Any:
-    """`given` and `more`, which replaces what has the same name."""
+    """`given` and `more`, which replaces what has the same name, but for a trace."""
     if not more:
         return given
     if not given:
         return tuple(more)
+    if names_span(given):
+        more = [pair for pair in more if pair[0] not in _TRACE]
     names = {name for name, _ in more}
     return (*((name, value) for name, value in given if name not in names), *more)

@@ -54,7 +54,7 @@ def rotating_channel(  # noqa: PLR0913 -- gRPC's own, and what every feature tak
         methods: What holds for single methods, by full name: `{"/feed.v1.Feed/GetFeed": MethodPolicy(idempotent=True)}`.
             Others are never tried again.
         metadata: Given a method's full name, it returns metadata for this call, such as a trace. A name that it gives
-            replaces the caller's. When it raises, the call goes without, and one event says so.
+            replaces the caller's, but for a valid `traceparent`, which stays with its `tracestate`. When it raises, the call goes without, and one event says so.
         flag: Asked at each call. While it is off, calls go to a stock channel. `None`: always on.
         registry: For the series; the default registry when `None`.
         clock: For ages, ejections and deadlines; must run as the event loop's does. The system's when `None`.

@@ -36,10 +36,11 @@ from opentelemetry.trace import SpanKind, Tracer
 from prometheus_client import CollectorRegistry, generate_latest
 from starlette.requests import Request
 
+from quickwins.channels import rotating_channel
 from quickwins.core.events import POOL_REJECTED, Reporter
 from quickwins.logs import Sink, configure_logging, get_logger, in_context
 from quickwins.logs.asgi import LogMiddleware
-from quickwins.logs.grpc import LogClientInterceptor, LogServerInterceptor
+from quickwins.logs.grpc import LogClientInterceptor, LogServerInterceptor, trace_metadata
 from quickwins.logs.kafka import extract, inject
 from tests import grpc_service
 from tests.eventually import eventually
@@ -264,7 +265,7 @@ async def many(request: Any, context: Any) -> AsyncIterator[bytes]:
     yield await one(request, context)
 
 
-async def called(channel: grpc.aio.Channel, kind: str, **options: Any) -> dict[str, str]:
+async def called(channel: Any, kind: str, **options: Any) -> dict[str, str]:
     method = getattr(channel, kind)("/test.Service/Do")
     given = iter([b"x"]) if kind.startswith("stream") else b"x"
     call = method(given, **options)
@@ -335,6 +336,34 @@ async def test_a_call_continues_the_active_span_where_only_ours_makes_it(otel: T
     assert inner.context.trace_flags.sampled
     assert sent == {"traceparent": f"00-{trace}-{span}-{inner.context.trace_flags:02x}"}
     assert otel.line("handled")["trace_id"] == otel.line("rpc.request")["trace_id"] == trace
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("instrumented", [False, True], ids=["ours alone", "theirs too"])
+async def test_our_own_channels_continue_the_active_span(
+    otel: Telemetry, kind: str, instrumented: bool
+) -> None:
+    do = handler(kind, many if kind.endswith("stream") else one)
+    interceptors = _grpc.aio_client_interceptors(otel.provider) if instrumented else []
+    async with grpc_service.listening(Do=do) as port:
+        channel = rotating_channel(
+            f"127.0.0.1:{port}",
+            name="feed",
+            metadata=trace_metadata,
+            interceptors=interceptors,
+            registry=CollectorRegistry(),
+        )
+        async with channel:
+            with otel.tracer.start_as_current_span("active"):
+                sent = await called(channel, kind)
+                chosen = await called(channel, kind, metadata=(("traceparent", CALLER),))
+    active = otel.span(SpanKind.INTERNAL)
+    calls = [ids(span) for span in otel.exporter.get_finished_spans() if span.kind is SpanKind.CLIENT]
+    assert len(calls) == (2 if instrumented else 0)
+    trace, span = min(calls, key=lambda found: found[1] not in sent["traceparent"], default=ids(active))
+    assert trace == ids(active)[0]
+    assert sent["traceparent"].startswith(f"00-{trace}-{span}-")
+    assert instrumented or chosen == {"traceparent": CALLER}
 
 
 async def test_a_span_that_is_not_sampled_goes_on_as_such(make: Callable[..., Telemetry]) -> None:

@@ -111,6 +111,10 @@ def test_what_contradicts_a_channels_options_later_is_refused_and_changes_nothin
     assert channel.snapshot().why == "not used yet"
 
 
+TRACE = [("traceparent", f"00-{'a' * 32}-{'b' * 16}-01"), ("tracestate", "foo=1"), ("a", "1")]
+OTHER = f"00-{'c' * 32}-{'d' * 16}-01"
+
+
 class Adding:
     """A `metadata` function with a mind of its own."""
 
@@ -132,6 +136,8 @@ class Adding:
         pytest.param([("a", "1")], None, (("a", "1"),), id="to nothing"),
         pytest.param([("a", "1")], (("b", "2"),), (("b", "2"), ("a", "1")), id="to the caller's"),
         pytest.param([("a", "1")], [("a", "0"), ("b", "2")], (("b", "2"), ("a", "1")), id="in place of the caller's"),
+        pytest.param(TRACE, [("traceparent", OTHER)], (("traceparent", OTHER), ("a", "1")), id="beside the caller's trace"),
+        pytest.param(TRACE, [("traceparent", "old")], tuple(TRACE), id="in place of what is no trace"),
         pytest.param([], (("b", "2"),), (("b", "2"),), id="nothing"),
         pytest.param(None, (("b", "2"),), (("b", "2"),), id="not even a list"),
         pytest.param([("a", "1")], grpc.aio.Metadata(("b", "2")), (("b", "2"), ("a", "1")), id="to gRPC's own kind"),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from quickwins.core.tracing import TRACEPARENT, TRACESTATE, names_span
 from quickwins.logs._context import MAX_FIELDS, Canonical, Context
 from quickwins.logs._trace.w3c import (
     MAX_TRACESTATE,
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from quickwins.logs._trace.w3c import Bits
 
-TRACEPARENT = "traceparent"
-TRACESTATE = "tracestate"
 CORRELATION = "x-correlation-id"
 
 NAMES = {TRACEPARENT: 0, TRACESTATE: 1, CORRELATION: 2}
@@ -104,12 +103,10 @@ def joined(
 ) -> tuple[list[tuple[str, _V]], list[tuple[str, str]]]:
     """What stays of the headers that are there, and what comes to them of `ours`.
 
-    A valid `traceparent` that is there belongs to whoever begins a span for this call, or chose where it goes: it stays, and
-    its `tracestate` with it. Otherwise what has our names is replaced: two of a kind would mean nothing.
+    A trace that is there stays (`names_span`). Otherwise what has our names is replaced: two of a kind would mean nothing.
     """
     there = list(theirs)
-    named = [value for name, value in there if name.lower() == TRACEPARENT]
-    if len(named) == 1 and isinstance(named[0], (str, bytes)) and parse_traceparent(named[0]) is not None:
+    if names_span(there):
         ours = [pair for pair in ours if pair[0] == CORRELATION]
         return [pair for pair in there if pair[0].lower() != CORRELATION], ours
     return [pair for pair in there if pair[0].lower() not in NAMES], ours

@@ -1,10 +1,6 @@
 """Where a request stands in a distributed trace: strict parsing, and new ids. No I/O, no clock, no randomness of its own.
 
-The rule for `traceparent`, first match wins:
-
-1. longer than `MAX_TRACEPARENT` characters, or not `hh-<32 h>-<16 h>-hh` with h a lower-case hex digit -> invalid
-2. version ff, a trace id or a span id of zeros                                                         -> invalid
-3. something after the flags: in version 00 -> invalid; in a later one it must begin with `-`, and is not read
+What a `traceparent` may look like is `core.tracing`'s to say.
 
 The trap: a header that cannot be read is never fatal, and never half used. Without a `traceparent` there is no
 `tracestate`; a `tracestate` with one wrong member is dropped as a whole, and the trace stays.
@@ -17,8 +13,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Protocol
 
-MAX_TRACEPARENT = 512
-"""Characters; versions after 00 may be longer than its 55, and nobody needs more."""
+from quickwins.core.tracing import MAX_TRACEPARENT, span_named
 
 MAX_TRACESTATE = 512
 """Characters of all `tracestate` headers of a request together; a longer one is dropped."""
@@ -32,9 +27,6 @@ SAMPLED = 0x01
 RANDOM = 0x02
 """The trace id is random, so its bytes may be used for sampling."""
 
-_TRACEPARENT = re.compile(
-    r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL
-).fullmatch
 _CURRENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-(0[0-3])").fullmatch
 _FLAGS = {"00": 0, "01": 1, "02": 2, "03": 3}
 _MEMBER = re.compile(r"([a-z0-9][a-z0-9_\-*/@]{0,255})=[ -+\--<>-~]{0,255}[!-+\--<>-~]").fullmatch
@@ -109,17 +101,11 @@ def parse_traceparent(value: bytes | str) -> Trace | None:
     if found is not None:
         trace_id, span_id, flags = found.groups()
         return _new(Trace, (trace_id, span_id, _FLAGS[flags], ""))
-    found = _TRACEPARENT(text.strip(" \t"))
-    if found is None:
+    named = span_named(text)
+    if named is None:
         return None
-    version, trace_id, span_id, flags, rest = found.groups()
-    if version != "00":
-        known = SAMPLED
-    elif rest is None:
-        known = SAMPLED | RANDOM
-    else:
-        return None
-    return Trace(trace_id, span_id, int(flags, 16) & known)
+    version, trace_id, span_id, flags = named
+    return Trace(trace_id, span_id, int(flags, 16) & (SAMPLED | RANDOM if version == "00" else SAMPLED))
 
 
 def parse_tracestate(value: bytes | str) -> str:

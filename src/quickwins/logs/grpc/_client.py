@@ -33,13 +33,13 @@ _log = get_logger()
 def trace_metadata(full_method: str) -> list[tuple[str, str]]:  # noqa: ARG001 -- what `metadata=` of a channel is called with; until=never
     """The trace, its state and the correlation id, for `rotating_channel(metadata=trace_metadata)`; empty outside a trace.
 
-    It is what the interceptors add, for the price of a call: each intercepted call of gRPC's is a task of its own. It
+    Where a span of OpenTelemetry's is active, it is that. It is what the interceptors add, for the price of a call: each intercepted call of gRPC's is a task of its own. It
     leaves no `rpc.call`.
 
     Args:
         full_method: Of the call; all get the same.
     """
-    return departing(CONTEXT.get())
+    return departing(in_span(CONTEXT.get()))
 
 
 class LogClientInterceptor(Sequence["grpc.aio.ClientInterceptor"]):

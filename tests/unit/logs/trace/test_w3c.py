@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from quickwins.core.tracing import MAX_TRACEPARENT
 from quickwins.logs._trace.w3c import (
-    MAX_TRACEPARENT,
     RANDOM,
     SAMPLED,
     Trace,
