@@ -35,7 +35,7 @@ def demo(
 ) -> None:
     """Show what the features do for a small service under load.
 
-    A feed service on a real PostgreSQL gets three times the load it can serve, first without backpressure, then with it. Starts everything itself, measures, prints a table, writes a page with plots, and cleans up.
+    A feed service on a real PostgreSQL gets three times the load it can serve, first without backpressure, then with it. Then two of its three backends fail, for a client with one channel and one with three connections. Starts everything itself, measures, prints a table, writes a page with plots, and cleans up.
     Takes about a minute. Exits with 3 if a target was missed.
     """
     from quickwins.demo import render_table, run_demo, write_page
