@@ -77,11 +77,13 @@ class Walk:
         self._left = MAX_VALUES
         self.hits: list[RedactionRule] = [] if hits is None else hits
 
-    def mapping(self, source: Mapping[Any, Any], depth: int = 0) -> dict[str, object]:
+    def mapping(  # noqa: C901, PLR0912 -- one loop with few calls: every nested value passes here; until=never
+        self, source: Mapping[Any, Any], depth: int = 0
+    ) -> dict[str, object]:
         """A copy of `source`; its keys are scanned like values, and values under sensitive keys are not shown."""
         copy: dict[str, object] = {}
         scanner = self._scanner
-        clean = scanner.clean
+        clean, kinds = scanner.clean, scanner.kinds
         more = False
         if type(source) is dict and len(source) <= MAX_ITEMS < self._left:
             pairs = list(source.items())
@@ -93,7 +95,9 @@ class Walk:
                 name = key if key in clean else scanner.text(key, self.hits)
             else:
                 key, name = self._key(key)  # noqa: PLW2901 -- the same key, without what its class does; until=never
-            sensitive = scanner.key(key)
+            sensitive = kinds.get(key)
+            if sensitive is None:
+                sensitive = scanner.key(key)
             if name in copy:  # two keys look alike once they are redacted
                 name = self._unused(copy, name)
             if sensitive and value is not None and not scanner.is_fact(sensitive, value):

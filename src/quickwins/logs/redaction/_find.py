@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 from quickwins.logs.redaction._patterns.pairs import pair
 from quickwins.logs.redaction._patterns.people import bare_phone, card, email, iban, phone
-from quickwins.logs.redaction._patterns.said import said
+from quickwins.logs.redaction._patterns.said import may_say, said
 from quickwins.logs.redaction._patterns.spans import MAX_HITS
-from quickwins.logs.redaction._patterns.tokens import OTHER_SCHEMES, api_key, jwt, pem, scheme
+from quickwins.logs.redaction._patterns.tokens import RUN, api_key, jwt, pem, scheme
 from quickwins.logs.redaction._patterns.urls import query, query_runs, url_credentials
 from quickwins.logs.redaction._rules import RedactionRule
 from quickwins.logs.redaction._suspect import (
     ASIDE,
     KEY_WORDS,
     MIN_RANDOM,
+    OTHER_SCHEMES,
     SHAPE,
     WORDS,
     has_run,
@@ -50,6 +51,7 @@ def found(text: str, private: Callable[[str], Kind], *, escaped: bool = False) -
         return _within_escapes(text, private)
     data = text.encode("utf-8", "replace")
     shape = data.translate(SHAPE).decode("ascii")
+    lower = text.lower()
     colon = ":" in text
     spans, urls = _addresses(text, colon=colon) if "@" in text else ([], [])
     if "+" in text or colon:
@@ -57,17 +59,18 @@ def found(text: str, private: Callable[[str], Kind], *, escaped: bool = False) -
     if "0" in shape:
         spans += _numbers(text, shape)
     if len(shape.strip()) >= MIN_RANDOM:
-        spans += _tokens(text, data)
-    if has_scheme(text) or ("A" in shape and OTHER_SCHEMES.search(text)):
+        spans += _tokens(text, data, lower)
+    elif has_scheme(lower):
         spans += scheme(text)
     spans += urls
     equals = "=" in text
     runs = query_runs(text) if "?" in text or (equals and ("#" in text or "&" in text)) else []
     if runs:
         spans += _some(query(text, runs, private))
-    if equals or ASIDE.search(text):
+    if equals or ((colon or "," in text) and ASIDE.search(text)):
         spans += _some(pair(text, private, runs))
-    spans += _some(said(text, private))
+    if equals or colon or may_say(text, lower):
+        spans += _some(said(text, lower, private))
     return _bounded(spans, len(text)) if len(spans) > MAX_HITS else spans
 
 
@@ -106,15 +109,23 @@ def _numbers(text: str, shape: str) -> list[Span]:
     return spans
 
 
-def _tokens(text: str, data: bytes) -> list[Span]:
-    if not may_be_key(data, text):
-        return []
-    spans = jwt(text) if "eyJ" in text else []
-    if spans and len(spans) <= MAX_HITS:
-        for start, end, _ in spans:  # most that hold a token hold no other key
-            text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
-        data = text.encode("utf-8", "replace")
+def _tokens(text: str, data: bytes, lower: str) -> list[Span]:
+    """What programs show to be let in; of a token or a credential no part is looked at again as a key."""
     words = data.translate(WORDS).split()
+    spans = scheme(text) if has_scheme(lower) or not OTHER_SCHEMES.isdisjoint(words) else []
+    if not may_be_key(data, text):
+        return spans
+    if "eyJ" in text:
+        spans += jwt(text)
+    if spans and len(spans) <= MAX_HITS:
+        if len(spans) == 1:
+            ((start, end, _),) = spans
+            words = f"{text[:start]} {text[end:]}".encode("utf-8", "replace").translate(WORDS).split()
+            if max(map(len, words), default=0) < RUN and KEY_WORDS.isdisjoint(words) and "-----" not in text:
+                return spans
+        for start, end, _ in spans:
+            text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
+        words = text.encode("utf-8", "replace").translate(WORDS).split()
     run = has_run(text, words)
     if run or not KEY_WORDS.isdisjoint(words):
         spans += api_key(text, run=run)

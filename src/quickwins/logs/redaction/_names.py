@@ -18,10 +18,6 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _MAX_NAME = 256
 """Characters of a name that are looked at; no name that says something is longer."""
@@ -283,23 +279,37 @@ def _kind(plain: str, parts: list[str], last: str) -> Kind:
     return Kind.WEAK if last in _WEAK or parts[-1] in _WEAK else Kind.SECRET
 
 
-def namer(keys: frozenset[str], safe_keys: frozenset[str]) -> Callable[[str], Kind]:
-    """A function that tells of what kind a field's value is by its name, and remembers. Any thread."""
-    memo: dict[str, Kind] = {}
-    known = memo.get
+class Namer:
+    """Tells of what kind a field's value is by its name, and remembers. Any thread.
 
-    def private(name: str) -> Kind:
-        answer = known(name)
+    Attributes:
+        memo: What it has said; whoever is in a hurry looks here first.
+    """
+
+    __slots__ = ("_keys", "_safe_keys", "memo")
+
+    def __init__(self, keys: frozenset[str], safe_keys: frozenset[str]) -> None:
+        self._keys = keys
+        self._safe_keys = safe_keys
+        self.memo: dict[str, Kind] = {}
+
+    def __call__(self, name: str) -> Kind:
+        """The kind, by rules 1 to 5."""
+        answer = self.memo.get(name)
         if answer is None:
             name = name[:_MAX_NAME]
             folded = fold(name)
-            answer = Kind.NONE if folded in safe_keys else Kind.SECRET if folded in keys else kind_of(name)
-            if len(memo) >= _MEMO:
-                memo.clear()
-            memo[name] = answer
+            answer = (
+                Kind.NONE
+                if folded in self._safe_keys
+                else Kind.SECRET
+                if folded in self._keys
+                else kind_of(name)
+            )
+            if len(self.memo) >= _MEMO:
+                self.memo.clear()
+            self.memo[name] = answer
         return answer
-
-    return private
 
 
 def kind(name: str) -> str:

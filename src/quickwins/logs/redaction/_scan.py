@@ -20,7 +20,7 @@ from quickwins.core.digest import digest
 from quickwins.logs.redaction import _names as names
 from quickwins.logs.redaction._find import found, looks_different, merged
 from quickwins.logs.redaction._patterns.people import is_card
-from quickwins.logs.redaction._plain import Plain
+from quickwins.logs.redaction._plain import Plain, may_escape
 from quickwins.logs.redaction._rules import RedactionRule
 from quickwins.logs.redaction._suspect import is_suspect
 
@@ -81,19 +81,22 @@ class Scanner:
 
     Attributes:
         clean: Texts known to be printable, with nothing private in them. Only ask whether one is in it.
+        kinds: What `key` has said of names. Only get from it.
     """
 
-    __slots__ = ("_all", "_off", "_private", "_rules", "_secret", "clean", "key")
+    __slots__ = ("_all", "_off", "_private", "_rules", "_secret", "clean", "key", "kinds")
 
     def __init__(self, redaction: Redaction) -> None:
         self.clean: dict[str, None] = {}
         self._off = not redaction.rules
         self._rules = redaction.rules
         self._all = redaction.rules >= _ALL
-        self._private = names.namer(redaction.keys, redaction.safe_keys)
+        self._private = names.Namer(redaction.keys, redaction.safe_keys)
         secret = redaction.pseudonym_key
         self._secret = None if secret is None else secret.get_secret_value()
-        self.key = self._private if _KEY in redaction.rules else _never
+        hides = _KEY in redaction.rules
+        self.kinds: dict[str, names.Kind] = self._private.memo if hides else {}
+        self.key = self._private if hides else _never
         """Whether the value of the field with this name must not be shown, whatever it is."""
 
     def hidden(self, name: str, value: object, hits: list[RedactionRule]) -> str:
@@ -147,7 +150,7 @@ class Scanner:
         if whole is not None and (whole["card"] is None or is_card(re.sub("[ -]", "", value))):
             scheme = whole["scheme"]
             return (scheme or "") + self._mark(value, _RULES[whole.lastgroup or ""], hits)
-        text, left_out = _shortened(value)
+        text, left_out = _shortened(value) if len(value) > MAX_DENSE else (value, 0)
         for _ in range(_ROUNDS):
             spans, joined = self._spans(text)
             if not spans:
@@ -178,9 +181,11 @@ class Scanner:
 
     def _spans(self, text: str) -> tuple[list[Span], bool]:
         """What is private in `text`: sorted, apart from each other, not too many; and whether some were joined."""
-        plain = Plain(text)
-        spans = found(text, self._private, escaped=plain.changed)
-        if plain.changed:
+        plain = Plain(text) if may_escape(text) else None
+        if plain is None or not plain.changed:
+            spans = found(text, self._private)
+        else:
+            spans = found(text, self._private, escaped=True)
             spans += [
                 (plain.place(start), plain.place(end), rule)
                 for start, end, rule in found(plain.text, self._private)

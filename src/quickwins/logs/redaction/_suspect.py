@@ -39,9 +39,10 @@ WORDS = bytes(
     ord(chr(code).lower()) if chr(code).isascii() and chr(code).isalnum() else _GAP for code in range(256)
 )
 KEY_WORDS = frozenset(word.encode() for word in API_KEY_WORDS)
+OTHER_SCHEMES = frozenset(word.encode() for word in SCHEME_WORDS)
 _SUSPECT_WORDS = (
     KEY_WORDS
-    | {one.encode() for one in SCHEME_WORDS}
+    | OTHER_SCHEMES
     | {
         b"bearer",
         b"basic",
@@ -74,13 +75,14 @@ def is_suspect(value: str) -> bool:
         or (":" in shape and ASIDE.search(value) is not None)
         or "</" in value
         or "\t" in value
-        or ("-" in value and _DASHED.search(value) is not None)
+        or "--" in value
+        or (" -" in value and _DASHED.search(value) is not None)
     ):
         return True
     if "*" in shape and (plain := Plain(value)).changed and is_suspect(plain.text):
         return True
     if len(shape.strip()) < MIN_RANDOM:
-        return has_scheme(value)
+        return _has_secret_word(value)
     return (
         "000 0000" in shape
         or "0000000000" in shape
@@ -89,7 +91,7 @@ def is_suspect(value: str) -> bool:
     )
 
 
-_DASHED = re.compile("--| -[A-Za-z]")
+_DASHED = re.compile(" -[A-Za-z]")
 
 
 def may_be_key(data: bytes, value: str) -> bool:
@@ -103,18 +105,25 @@ def may_be_key(data: bytes, value: str) -> bool:
     )
 
 
-def has_scheme(value: str) -> bool:
-    """Whether there is a word after which a credential may stand."""
-    words = value.lower()
-    return "bearer" in words or "basic" in words or "token" in words or "pass" in words or "pwd" in words
+def has_scheme(lower: str) -> bool:
+    """Whether there is a word, in lower case, after which a credential may stand."""
+    return "bearer" in lower or "basic" in lower or "token" in lower
+
+
+def _has_secret_word(value: str) -> bool:
+    """Whether there is such a word, or one behind which a password may stand."""
+    lower = value.lower()
+    return has_scheme(lower) or "pass" in lower or "pwd" in lower
 
 
 def _may_have_token(data: bytes, value: str) -> bool:
     """Whether there is a word that begins a key, a block or a credential."""
     if len(value) < _MIN_KEY_LENGTH:
-        return has_scheme(value)
+        return _has_secret_word(value)
+    if "eyJ" in value:
+        return True
     words = data.translate(WORDS).split()
-    return "eyJ" in value or not _SUSPECT_WORDS.isdisjoint(words) or has_run(value, words)
+    return not _SUSPECT_WORDS.isdisjoint(words) or has_run(value, words)
 
 
 def has_run(value: str, words: list[bytes]) -> bool:

@@ -100,8 +100,14 @@ _DROWSSAP = re.compile(r"""([^\s@/"'<>]{2,127}?[^\s@/:,;="'<>()\[\]{}]):[\w.%+-]
 _REACH = 200
 
 
-def said(text: str, private: Private) -> Iterator[Span]:
-    """What belongs to a private name in one of these grammars."""
+def said(text: str, lower: str, private: Private) -> Iterator[Span]:
+    """What belongs to a private name in one of these grammars.
+
+    Args:
+        text: Where to look.
+        lower: The same in lower case.
+        private: Says of a name of what kind its value is, if it is private.
+    """
     if "=" in text:
         yield from _with_equals(text, private)
     if "'" in text and "uplicate entry" in text:
@@ -115,9 +121,22 @@ def said(text: str, private: Private) -> Iterator[Span]:
         yield from _commands(text)
     if ":" in text or "\t" in text:
         yield from _files(text)
-    lower = text.lower()
     if "pass" in lower or "pwd" in lower or "identified" in lower:
         yield from _phrases(text)
+
+
+def may_say(text: str, lower: str) -> bool:
+    """Whether a text without `=` and colons may say something so."""
+    return (
+        "<" in text
+        or "--" in text
+        or " -" in text
+        or "\t" in text
+        or "'" in text
+        or "pass" in lower
+        or "pwd" in lower
+        or "identified" in lower
+    )
 
 
 def _with_equals(text: str, private: Private) -> Iterator[Span]:

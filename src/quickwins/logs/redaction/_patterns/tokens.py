@@ -28,9 +28,6 @@ _SCHEME = re.compile(
 SCHEME_WORDS = frozenset(
     ("splunk", "ssws", "dpop", "negotiate", "ntlm", "accesskey", "apikey", "geniekey", "oauth")
 )
-OTHER_SCHEMES = re.compile(
-    r"Splunk |SSWS |DPoP |Negotiate |NTLM |AccessKey |A[Pp][Ii]-?Key |GenieKey |Key |OAuth "
-)
 _NO_CREDENTIALS = frozenset({"oauth2", "oauth2.0", "rfc6750", "rfc7617"})
 _DIGIT = re.compile(r"[0-9]")
 _CAPITAL_INSIDE = re.compile(r"(?<=.)[A-Z]")
