@@ -1,4 +1,4 @@
-"""`quickwins logs`: an incident, read from the services' logs."""
+"""`quickwins logs`: an incident, read from the services' logs; what redaction would change in them."""
 
 # No `from __future__ import annotations` in modules with commands: Typer reads the annotations.
 
@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from quickwins.cli._redact import redact
 from quickwins.cli._timeline import (
     ENTRY_COLUMNS,
     ERROR_COLUMNS,
@@ -61,17 +62,20 @@ SEVERITIES = dict(zip(Level, Severity, strict=True))
 def build_app() -> typer.Typer:
     """The group `logs`."""
     app = typer.Typer(
-        help="Reconstruct an incident from the services' logs.",
+        help="Reconstruct an incident from the services' logs; try on them what redaction would hide.",
         epilog="Example: quickwins logs timeline feed.log gateway.log.1.gz --first-errors",
         no_args_is_help=True,
     )
-    # A group of one command would otherwise be that command.
-    app.callback()(lambda: None)
     app.command(
         "timeline",
         epilog="Example: quickwins logs timeline *.log *.gz --trace 4bf92f3577b34da6a3ce929d0e0e4736",
         no_args_is_help=True,
     )(timeline)
+    app.command(
+        "redact",
+        epilog="Example: quickwins logs redact app.log.1.gz --safe-key page_token",
+        no_args_is_help=True,
+    )(redact)
     return app
 
 

@@ -39,16 +39,19 @@ _QUERY, _TOO_MANY = RedactionRule.QUERY, RedactionRule.TOO_MANY
 _START = itemgetter(0)
 
 
-def found(text: str, private: Callable[[str], Kind], *, escaped: bool = False) -> list[Span]:
+def found(
+    text: str, private: Callable[[str], Kind], *, escaped: bool = False, errs_open: bool = False
+) -> list[Span]:
     """All spans of all rules, the one that says most first among equals.
 
     Args:
         text: Where to look.
         private: Says of a name of what kind its value is, if it is private.
         escaped: Whether the text is looked at without its escapes too: then only for what escapes belong to.
+        errs_open: Whether what may be a secret or not is left.
     """
     if escaped:
-        return _within_escapes(text, private)
+        return _within_escapes(text, private, errs_open=errs_open)
     data = text.encode("utf-8", "replace")
     shape = data.translate(SHAPE).decode("ascii")
     lower = text.lower()
@@ -57,7 +60,7 @@ def found(text: str, private: Callable[[str], Kind], *, escaped: bool = False) -
     if "+" in text or colon:
         spans += phone(text)
     if "0" in shape:
-        spans += _numbers(text, shape)
+        spans += _numbers(text, shape, errs_open=errs_open)
     if len(shape.strip()) >= MIN_RANDOM:
         spans += _tokens(text, data, lower)
     elif has_scheme(lower):
@@ -66,23 +69,23 @@ def found(text: str, private: Callable[[str], Kind], *, escaped: bool = False) -
     equals = "=" in text
     runs = query_runs(text) if "?" in text or (equals and ("#" in text or "&" in text)) else []
     if runs:
-        spans += _some(query(text, runs, private))
+        spans += _some(query(text, runs, private, errs_open=errs_open))
     if equals or ((colon or "," in text) and ASIDE.search(text)):
-        spans += _some(pair(text, private, runs))
+        spans += _some(pair(text, private, runs, errs_open=errs_open))
     if equals or colon or may_say(text, lower):
         spans += _some(said(text, lower, private))
     return _bounded(spans, len(text)) if len(spans) > MAX_HITS else spans
 
 
-def _within_escapes(text: str, private: Callable[[str], Kind]) -> list[Span]:
+def _within_escapes(text: str, private: Callable[[str], Kind], *, errs_open: bool) -> list[Span]:
     """Values and credentials: an escape in one may stand for what would end it."""
     spans = url_credentials(text) if "://" in text and "@" in text else []
     equals = "=" in text
     runs = query_runs(text) if "?" in text or (equals and ("#" in text or "&" in text)) else []
     if runs:
-        spans += _some(query(text, runs, private))
+        spans += _some(query(text, runs, private, errs_open=errs_open))
     if equals or ASIDE.search(text):
-        spans += _some(pair(text, private, runs))
+        spans += _some(pair(text, private, runs, errs_open=errs_open))
     return _bounded(spans, len(text)) if len(spans) > MAX_HITS else spans
 
 
@@ -99,9 +102,9 @@ def _addresses(text: str, *, colon: bool) -> tuple[list[Span], list[Span]]:
     return [one for one in email(text) if not any(start <= one[0] <= end for start, end, _ in urls)], urls
 
 
-def _numbers(text: str, shape: str) -> list[Span]:
+def _numbers(text: str, shape: str, *, errs_open: bool) -> list[Span]:
     grouped = "000 0000" in shape
-    spans = bare_phone(text, grouped=grouped) if grouped or "00" in text else []
+    spans = bare_phone(text, grouped=grouped) if (grouped or "00" in text) and not errs_open else []
     if grouped or "0000000000" in shape:
         spans += card(text)
         if "A" in shape:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NoReturn
 
@@ -81,19 +81,21 @@ class RedactionRule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """What is left out of log lines. Immutable; any thread. Build it with `strict`.
+    """What is left out of log lines. Immutable; any thread. Build it with `strict`, or with `relaxed`.
 
     Attributes:
         keys: More field names whose values are private, folded.
         safe_keys: Field names whose values are not private whatever they look like, folded. Their values are still
             looked at.
         rules: What is looked for.
+        errs_open: Whether what may be a secret or not is shown.
         pseudonym_key: A key derived from the one that was given; in no output.
     """
 
     keys: frozenset[str] = frozenset()
     safe_keys: frozenset[str] = frozenset()
     rules: frozenset[RedactionRule] = frozenset(RedactionRule)
+    errs_open: bool = False
     pseudonym_key: SecretBytes | None = field(default=None, repr=False)
 
     @classmethod
@@ -104,7 +106,7 @@ class Redaction:
         safe_keys: Iterable[str] = (),
         pseudonym_key: bytes | SecretStr | None = None,
     ) -> Self:
-        """Everything that `RedactionRule` names, by name and by value.
+        """Everything that `RedactionRule` names, by name and by value; what may be a secret or not is left out.
 
         Names are compared without case, `-`, `_`, `.` and spaces, as whole names: `safe_keys=["page_token"]` frees
         `pageToken` and not `my_page_token`.
@@ -127,6 +129,31 @@ class Redaction:
         return cls(keys=more, safe_keys=less, pseudonym_key=_derived(pseudonym_key))
 
     @classmethod
+    def relaxed(
+        cls,
+        *,
+        keys: Iterable[str] = (),
+        safe_keys: Iterable[str] = (),
+        pseudonym_key: bytes | SecretStr | None = None,
+    ) -> Self:
+        """Like `strict`, but what may be a secret or not is shown: for logs that only their engineers read.
+
+        Inside of texts a value without quotes goes only if it looks drawn at random, also behind `=`; a parameter of a URL
+        only then, or if its name is private; a phone number only with `+` or behind `tel:`. Fields go by their names as ever,
+        and so does everything with a shape of its own: keys, tokens, cards, addresses, credentials in URLs.
+
+        Args:
+            keys: As for `strict`.
+            safe_keys: As for `strict`.
+            pseudonym_key: As for `strict`.
+
+        Raises:
+            ConfigError: An argument is invalid.
+        """
+        made = cls.strict(keys=keys, safe_keys=safe_keys, pseudonym_key=pseudonym_key)
+        return replace(made, errs_open=True)
+
+    @classmethod
     def none(cls) -> Self:
         """Nothing is left out: everything private is written. Never in production.
 
@@ -141,12 +168,12 @@ class Redaction:
             for name, names in (("keys", self.keys), ("safe keys", self.safe_keys))
             if names
         )
-        return f"<Redaction rules: {rules}{more}{'' if self.pseudonym_key is None else ', with pseudonyms'}>"
+        return f"<Redaction{' relaxed,' if self.errs_open else ''} rules: {rules}{more}{'' if self.pseudonym_key is None else ', with pseudonyms'}>"
 
     def __reduce__(self) -> str | tuple[object, ...]:
         if self.pseudonym_key is not None:
             _refuse()
-        return type(self), (self.keys, self.safe_keys, self.rules)
+        return type(self), (self.keys, self.safe_keys, self.rules, self.errs_open)
 
     def __copy__(self) -> Self:
         return self

@@ -84,12 +84,13 @@ class Scanner:
         kinds: What `key` has said of names. Only get from it.
     """
 
-    __slots__ = ("_all", "_off", "_private", "_rules", "_secret", "clean", "key", "kinds")
+    __slots__ = ("_all", "_off", "_open", "_private", "_rules", "_secret", "clean", "key", "kinds")
 
     def __init__(self, redaction: Redaction) -> None:
         self.clean: dict[str, None] = {}
         self._off = not redaction.rules
         self._rules = redaction.rules
+        self._open = redaction.errs_open
         self._all = redaction.rules >= _ALL
         self._private = names.Namer(redaction.keys, redaction.safe_keys)
         secret = redaction.pseudonym_key
@@ -183,12 +184,12 @@ class Scanner:
         """What is private in `text`: sorted, apart from each other, not too many; and whether some were joined."""
         plain = Plain(text) if may_escape(text) else None
         if plain is None or not plain.changed:
-            spans = found(text, self._private)
+            spans = found(text, self._private, errs_open=self._open)
         else:
-            spans = found(text, self._private, escaped=True)
+            spans = found(text, self._private, escaped=True, errs_open=self._open)
             spans += [
                 (plain.place(start), plain.place(end), rule)
-                for start, end, rule in found(plain.text, self._private)
+                for start, end, rule in found(plain.text, self._private, errs_open=self._open)
             ]
         if not self._all:
             spans = [span for span in spans if span[2] in self._rules or span[2] is _TOO_MANY]

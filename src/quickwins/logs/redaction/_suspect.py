@@ -69,7 +69,7 @@ def is_suspect(value: str) -> bool:
         return True
     shape = data.translate(SHAPE).decode("ascii")
     if shape.isspace():  # no digit, no capital, no punctuation that means something
-        return "--" in value
+        return "--" in value or "</" in value
     if (
         "@" in shape
         or (":" in shape and ASIDE.search(value) is not None)

@@ -23,6 +23,7 @@ def shown(text: str) -> str:
         "<wsse:Password>hunter2</wsse:Password>",
         '<Password Type="text">hunter2</Password>',
         "<password><![CDATA[hunter2]]></password>",
+        "<password>hunterhunter2</password>",
         "&lt;Password&gt;hunter2&lt;/Password&gt;",
         '{"name": "DB_PASSWORD", "value": "hunter2"}',
         '{"value": "hunter2", "name": "DB_PASSWORD"}',
@@ -96,3 +97,7 @@ def test_it_is_hidden(text: str) -> None:
 )  # fmt: skip
 def test_a_sentence_about_it_stays(text: str) -> None:
     assert shown(text) == text
+
+
+def test_a_secret_without_digit_or_capital_is_seen_in_an_element() -> None:
+    assert shown("<password>swordfish</password>") == "<password>[redacted:pair]</password>"

@@ -47,6 +47,7 @@ _BEGINS = re.compile(r"""(?:\A|[\r\n])[ \t>|*-]*(?:export[ ])?["'`]?\Z|[,;|({][ 
 """What stands before a name that begins its line, or its part of one."""
 _ENDS = re.compile(r"[ \t.]*(?:[\r\n,;|)}\]]|\Z)")
 _CLASS = re.compile(r"[A-Z][a-z]+[A-Z]\w*\Z")
+_LEAST_OF_CLASS = 16
 _SOURCE = re.compile(r"\.[A-Za-z]{1,4}\Z")
 _SCHEMES = re.compile(
     r"(?i:bearer|basic|digest|negotiate|ntlm|token|apikey|aws4-|hawk|dpop|ssws|splunk|accesskey|geniekey|oauth|mac|key\Z)"
@@ -64,13 +65,16 @@ _BRACKET = re.compile(r"""[\[\]{}]|"(?:[^"\\]++|\\.)*+"?""", re.DOTALL)
 _AFTER_MARK = " \t\r\n,;&)]}\"'<[."
 
 
-def pair(text: str, private: Callable[[str], Kind], runs: list[tuple[int, int]]) -> Iterator[Span]:
+def pair(
+    text: str, private: Callable[[str], Kind], runs: list[tuple[int, int]], *, errs_open: bool = False
+) -> Iterator[Span]:
     """The values that belong to private names, and those that another value says are private: `name=token value=…`.
 
     Args:
         text: Where to look.
         private: Says of a name of what kind its value is, if it is private.
         runs: Where not to look, in order: the values of parameters are found as such.
+        errs_open: Whether a value without quotes must look like a secret behind `=` too.
     """
     wanted = _wanted(text, private) if len(text) > _SHORT else None
     if wanted is not None and not wanted:
@@ -98,7 +102,11 @@ def pair(text: str, private: Callable[[str], Kind], runs: list[tuple[int, int]])
         if not kind or at < done or (runs and _is_inside(runs, at)) or _in_mark(text, start, at):
             continue
         judged += MARK.match(text, found.end()) is None and MARK.match(text, found.end() + 1) is None
-        value, end = (at, at) if _is_place(text, found, name) else _value(text, found, kind, name, start)
+        value, end = (
+            (at, at)
+            if _is_place(text, found, name)
+            else _value(text, found, kind, name, start, errs_open=errs_open)
+        )
         if value < end:
             done = end
             yield value, end, RedactionRule.PAIR
@@ -151,7 +159,9 @@ def _is_place(text: str, found: re.Match[str], name: str) -> bool:
     )
 
 
-def _value(text: str, found: re.Match[str], kind: Kind, name: str, start: int) -> tuple[int, int]:
+def _value(
+    text: str, found: re.Match[str], kind: Kind, name: str, start: int, *, errs_open: bool = False
+) -> tuple[int, int]:
     """Where the value behind the separator `found` begins and ends; the same twice where there is none.
 
     Args:
@@ -160,6 +170,7 @@ def _value(text: str, found: re.Match[str], kind: Kind, name: str, start: int) -
         kind: What the name says.
         name: As it is written.
         start: Where the name begins, behind its quote.
+        errs_open: As for `pair`.
     """
     at = found.end()
     nothing = at, at
@@ -179,7 +190,7 @@ def _value(text: str, found: re.Match[str], kind: Kind, name: str, start: int) -
     elif text[at] in "\r\n":
         first, end = _next_line(text, start, at) if sign == ":" else nothing
     else:
-        first, end = at, _bare_end(text, found, kind, name, start)
+        first, end = at, _bare_end(text, found, kind, name, start, errs_open=errs_open)
     return (first, end) if first < end and not MARK.fullmatch(text, first, end) else nothing
 
 
@@ -189,7 +200,7 @@ def _sign(found: re.Match[str]) -> str:
     return "=" if sign.endswith(("=", "=>")) else sign[-1]
 
 
-def _bare_end(text: str, found: re.Match[str], kind: Kind, name: str, start: int) -> int:
+def _bare_end(text: str, found: re.Match[str], kind: Kind, name: str, start: int, *, errs_open: bool) -> int:
     """Where the value without quotes ends; where it begins if it is none."""
     at = found.end()
     quoted = found[2] != ""
@@ -198,8 +209,10 @@ def _bare_end(text: str, found: re.Match[str], kind: Kind, name: str, start: int
     glued = text[at - 1] not in " \t"
     assigned = _sign(found) == "="
     if kind is Kind.LINE:
-        whole = begins or assigned or _PHRASE.search(name) is not None
-        is_said = (glued or not is_status(text, at)) if whole else _begins_header(text, at)
+        if _PHRASE.search(name) or quoted or (assigned and not errs_open):
+            is_said = glued or not is_status(text, at)
+        else:
+            is_said = _begins_header(text, at) or (begins and _is_alone(text, at))
         return _line_end(text, at, quote) if is_said else at
     if not glued and not assigned and is_status(text, at):
         return at
@@ -211,17 +224,26 @@ def _bare_end(text: str, found: re.Match[str], kind: Kind, name: str, start: int
     if quoted:  # JSON: a number, or what is cut short
         return end if kind is not Kind.SEVERAL or not value.isdigit() else at
     alone = begins and not assigned and _ENDS.match(text, end) is not None and not _CLASS.match(name)
-    if assigned or (alone and not glued):
+    if not errs_open and (assigned or (alone and not glued)):
         return end if is_assigned(kind, value, spaced=not glued) else at
+    if _CLASS.match(name) and not assigned:  # `PasswordHasher: argon2id`
+        is_long = len(value) >= _LEAST_OF_CLASS
+        return end if is_long and looks_random(value) and could_be(kind, value) else at
     return end if could_be(kind, value) else at
 
 
 def _begins_header(text: str, at: int) -> bool:
     """Whether a header's value begins at `at`, and no sentence goes on."""
-    first = _WORD.match(text, at)
-    return first is not None and (
-        _SCHEMES.match(first[0]) is not None or "=" in first[0] or looks_random(first[0])
+    words = text[at : at + _NAME_ROOM].split(None, 2)[:2]
+    return bool(words) and (
+        _SCHEMES.match(words[0]) is not None or any("=" in word or looks_random(word) for word in words)
     )
+
+
+def _is_alone(text: str, at: int) -> bool:
+    """Whether the word at `at` is the last of its line, and nothing that a sentence says of a secret."""
+    word = _WORD.match(text, at)
+    return word is not None and _ENDS.match(text, word.end()) is not None and not is_status(text, at)
 
 
 def _is_pair(text: str, start: int, first: int, end: int) -> bool:

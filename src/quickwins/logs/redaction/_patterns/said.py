@@ -26,7 +26,7 @@ _PAIR = RedactionRule.PAIR
 
 # PostgreSQL, "Error Codes", 23505: the columns, then their values; MySQL's ER_DUP_ENTRY: the value, then the index.
 _KEY = re.compile(r"Key \(([^()\n]{1,256})\)=\(")
-_ENTRY = re.compile(r"uplicate entry '([^'\n]{1,512})' for key '([^'\n]{1,128})'")
+_ENTRY = re.compile(r"uplicate entry '([^'\n]++)' for key '([^'\n]{1,128})'")
 
 _ELEMENT = re.compile(r"<(?:[\w.-]{1,64}:)?([\w.-]{1,64})(?:\s[^<>]*+)?>(<!\[CDATA\[)?([^<>]++)")
 
@@ -35,10 +35,10 @@ _LOCATION = re.compile(r"(?:\A|\n)([\w.\[\]-]{1,256})\n[ \t]+[^\n]{0,512}\Z")
 _PART = re.compile(
     r"""\bname=["']?([\w.\[\]-]{2,100})["']?[^\r\n]{0,200}\r?\n(?:[\w-]{2,40}:[^\r\n]{0,200}\r?\n){0,4}\r?\n([^\r\n]{1,2048})"""
 )
-_DEFAULT = re.compile(r'\$(\w{2,64})[ ]?:[ ]?[\w!\[\]]{1,64}[ ]?=[ ]?"([^"\n]{1,512})')
+_DEFAULT = re.compile(r'\$(\w{2,64})[ ]?:[ ]?[\w!\[\]]{1,64}[ ]?=[ ]?"([^"\n]++)')
 
 _OPTION = re.compile(
-    r"""(?<![\w-])--?([A-Za-z][\w-]{2,40})[ ]{1,4}(?:"([^"\n]{1,256})|'([^'\n]{1,256})|([^\s"',;|&-][^\s"',;|&]{0,255}))"""
+    r"""(?<![\w-])--?([A-Za-z][\w-]{2,40})[ ]{1,4}(?:"([^"\n]++)|'([^'\n]++)|([^\s"',;|&-][^\s"',;|&]*+))"""
 )
 _SPEAKS = frozenset(
     (
@@ -61,27 +61,26 @@ _COMMAND = re.compile(
     r"\b(curl|wget|https?|mysql\w{0,8}|mariadb\w{0,8}|sshpass|docker|podman|redis-cli|valkey-cli|mongo\w{0,8}|ldap\w{3,8}"
     r"|smbclient|htpasswd|openssl|helm|rabbitmqadmin|az|twine|cqlsh|clickhouse-client|nats|psql)\b(?=[^\n]{0,16}[ ]-)"
 )
-_USER = re.compile(
-    r"""[ ](?:-[uU]|--(?:user|proxy-user|login))[ =]?["']?[^\s:"']{0,64}[:%]([^\s"']{1,256})"""
-)
+_USER = re.compile(r"""[ ](?:-[uU]|--(?:user|proxy-user|login))[ =]?["']?[^\s:"']{0,64}[:%]([^\s"']++)""")
 _SHORT = {
-    "-p": re.compile(r"""[ ]-p["']?([^\s"'-][^\s"']{0,255})"""),
-    "-p ": re.compile(r"""[ ]-p[ ]?["']?([^\s"'-][^\s"']{0,255})"""),
-    "-a ": re.compile(r"""[ ]-a[ ]["']?([^\s"']{1,256})"""),
-    "-w ": re.compile(r"""[ ]-w[ ]["']?([^\s"']{1,256})"""),
-    "pass:": re.compile(r"[ ](?:-pass(?:in|out)?|-k)[ ](?:pass:)?([^\s:]{1,256})"),
+    "-p": re.compile(r"""[ ]-p["']?([^\s"'-][^\s"']*+)"""),
+    "-p ": re.compile(r"""[ ]-p[ ]?["']?([^\s"'-][^\s"']*+)"""),
+    "-a ": re.compile(r"""[ ]-a[ ]["']?([^\s"']++)"""),
+    "-w ": re.compile(r"""[ ]-w[ ]["']?([^\s"']++)"""),
+    "pass:": re.compile(r"[ ](?:-pass(?:in|out)?|-k)[ ](?:pass:)?([^\s:]++)"),
 }
 _SHORTS = (
     ("mysql", "-p"), ("mariadb", "-p"), ("sshpass", "-p "), ("docker", "-p "), ("podman", "-p "), ("mongo", "-p "),
     ("twine", "-p "), ("az", "-p "), ("helm", "-p "), ("cqlsh", "-p "), ("rabbitmqadmin", "-p "), ("redis", "-a "), ("valkey", "-a "),
     ("ldap", "-w "), ("openssl", "pass:"),
 )  # fmt: skip
+_ARGUMENT = re.compile(r"[^\s\"']++")
 _ARGUMENTS = 256
 
 _SQL = re.compile(
-    r"""\b(?i:password|identified[ ](?:with[ ]\S{1,64}[ ])?(?:by|as)(?:[ ]password)?)\s{1,4}(?:=\s?)?(["'])([^"'\n]{1,256})"""
+    r"""\b(?i:password|identified[ ](?:with[ ]\S{1,64}[ ])?(?:by|as)(?:[ ]password)?)\s{1,4}(?:=\s?)?(["'])([^"'\n]++)"""
 )
-_SPOKEN = re.compile(r"(?i:pass(?:word|wd|phrase)|pwd)[ ](?:is[ ]|was[ ]|of[ ])?([^\s\"',;)]{8,256})")
+_SPOKEN = re.compile(r"(?i:pass(?:word|wd|phrase)|pwd)[ ](?:is[ ]|was[ ]|of[ ])?([^\s\"',;)]{8,}+)")
 
 _COOKIE = re.compile(
     r"\t(?:TRUE|FALSE)\t/[^\t\n]{0,256}\t(?:TRUE|FALSE)\t[0-9]{1,12}\t[^\t\n]{1,256}\t([^\t\n]{1,4096})"
@@ -210,8 +209,9 @@ def _commands(text: str) -> Iterator[Span]:
         patterns = [_USER, *(_SHORT[option] for prefix, option in _SHORTS if name.startswith(prefix))]
         for pattern in patterns:
             for found in pattern.finditer(text, start, stop):
-                if not MARK.match(text, found.start(1)):
-                    yield *found.span(1), _PAIR
+                whole = _ARGUMENT.match(text, found.start(1))
+                if whole is not None and not MARK.match(text, found.start(1)):
+                    yield *whole.span(), _PAIR
 
 
 def _files(text: str) -> Iterator[Span]:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from quickwins.logs.redaction._patterns.spans import MARK, MAX_HITS
+from quickwins.logs.redaction._patterns.values import looks_random
 from quickwins.logs.redaction._rules import RedactionRule
 
 if TYPE_CHECKING:
@@ -77,7 +78,10 @@ def _words(listed: str) -> frozenset[str]:
     return frozenset(listed.split())
 
 
-_SHOWN = re.compile(r"[0-9]{1,5}\Z|[\w.-]{1,3}\Z|\#[0-9A-Fa-f]{3,8}\Z|(?:true|false|none|null)\Z", re.ASCII)
+_SHOWN = re.compile(
+    r"(?:/[a-z-]{1,24}){1,4}\Z|[0-9]{1,5}\Z|[\w.-]{1,3}\Z|\#[0-9A-Fa-f]{3,8}\Z|(?:true|false|none|null)\Z",
+    re.ASCII,
+)
 """Values that are too short to be secrets."""
 _USUAL = _words("""
     page size limit offset sort order order_by orderby sort_by sortby per_page perpage page_size pagesize format lang language
@@ -85,28 +89,40 @@ _USUAL = _words("""
     tab mode direction dir asc desc from to since until start end after before count group_by tz timezone currency unit
     """)
 """Names of parameters whose values are words: what is shown, in which order, and how much."""
-_WORD = re.compile(r"[a-z]{1,16}(?:[_.,-][a-z]{1,16}){0,3}\Z|[A-Z]{1,8}\Z|[0-9-]{1,10}\Z")
+_WORD = re.compile(r"[-+]?[a-z]{1,16}(?:[_.,-][a-z]{1,16}){0,3}\Z|[A-Z]{1,8}\Z|[0-9-]{1,10}\Z")
 
 
-def query(text: str, runs: list[tuple[int, int]], private: Callable[[str], Kind]) -> Iterator[Span]:
+def query(
+    text: str, runs: list[tuple[int, int]], private: Callable[[str], Kind], *, errs_open: bool = False
+) -> Iterator[Span]:
     """The values of all parameters but the shortest, such as `page=2`, where the name isn't private.
 
     What has no name is a value unless it is a word, as in `?debug`.
+
+    Args:
+        text: Where to look.
+        runs: Where parameters stand.
+        private: Says of a name whether it is private.
+        errs_open: Whether other values go only if they look drawn at random.
     """
     for number, (start, end) in enumerate(runs):
         if number == MAX_RUNS:
             yield start, len(text), RedactionRule.TOO_MANY
             return
-        yield from _values(text, start, end, private)
+        yield from _values(text, start, end, private, errs_open=errs_open)
 
 
-def _is_shown(name: str, value: str, private: Callable[[str], Kind]) -> bool:
+def _is_shown(name: str, value: str, private: Callable[[str], Kind], *, errs_open: bool) -> bool:
+    if errs_open:
+        return not private(name) and not looks_random(value)
     if _SHOWN.match(value) is None and (name.lower() not in _USUAL or _WORD.match(value) is None):
         return False
     return not private(name)
 
 
-def _values(text: str, start: int, end: int, private: Callable[[str], Kind]) -> Iterator[Span]:
+def _values(
+    text: str, start: int, end: int, private: Callable[[str], Kind], *, errs_open: bool
+) -> Iterator[Span]:
     piece = text[start:end]
     at = 0
     for part in _SEPARATOR.split(piece):
@@ -114,7 +130,7 @@ def _values(text: str, start: int, end: int, private: Callable[[str], Kind]) -> 
         value = at + len(name) + 1 if equals else at
         stop = at + len(part)
         hidden = value < stop if equals else bool(part) and not _FLAG.fullmatch(part)
-        if hidden and equals and _is_shown(name, piece[value:stop], private):
+        if hidden and equals and _is_shown(name, piece[value:stop], private, errs_open=errs_open):
             hidden = False
         if hidden and not MARK.fullmatch(piece, value, stop):
             yield start + value, start + stop, RedactionRule.QUERY

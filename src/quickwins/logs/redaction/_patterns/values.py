@@ -32,7 +32,7 @@ def is_status(text: str, at: int = 0) -> bool:
 
 
 NO_VALUE = re.compile(
-    r"""(?:\$[0-9]{1,3}|%s|%\(\w{1,32}\)s|\?|:[a-z_]{1,24}|[*•]{3,}|x{4,}|\$?\{{1,2}\s?[\w.]{0,64}\s?\}{1,2}|<[A-Za-z_.\ -]{1,64}>
+    r"""(?:\$[0-9]{1,3}|\$[A-Z_][A-Z0-9_]{2,63}|%s|%\(\w{1,32}\)s|\?|:[a-z_]{1,24}|[*•]{3,}|x{4,}|\$?\{{1,2}\s?[\w.]{0,64}\s?\}{1,2}|<[A-Za-z_.\ -]{1,64}>
     |<[\w.]{1,64}(?:\ object)?\ at\ 0x[0-9a-f]{1,16}>|null|none|nil|undefined|empty|true|false|yes|no|\.{3}|…
     |[\[(<](?:filtered|hidden|redacted|masked|omitted|removed|secret|sensitive|private|empty|none|null)[\])>])
     (?=[\s,;)&}\]"']|\.?(?:\s|\Z))""",
@@ -44,6 +44,7 @@ _CODE = re.compile(
     r"[A-Za-z_][\w.]*\(|[A-Z]\w*[{\[@]|[a-z_][a-z0-9_]*(?:\.[A-Za-z_]\w*)+\Z|[-+]?0x[0-9a-fA-F]+\Z|\"?\$|@[a-z_]+\Z|:[a-z]|[\w.$]+@[0-9a-f]{4,8}\Z"
 )
 """A call, a printed object, a column or a module, an address, a placeholder."""
+_MODULE = re.compile(r"[a-z_][a-z0-9_]*(?:\.[A-Za-z_]\w*){2,}\Z")
 _PATH = re.compile(r"(?:\.{0,2}|~)/[\w.@+-]*(?:/[\w.@+-]*)*\Z|[A-Za-z]:\\|[a-z][a-z0-9+]{1,12}://[^@]*\Z")
 _FIGURE = re.compile(
     r"[-+~<>]?[0-9][0-9.,:_x/-]*(?:[a-zA-Z%µ]{1,4}(?:/[a-z]{1,4})?)?\Z"  # with a unit; versions, times, sizes, fractions
@@ -51,13 +52,11 @@ _FIGURE = re.compile(
 )
 _DIGITS = re.compile(r"[0-9]")
 _LETTERS = re.compile(r"[A-Za-z]")
-_WORDS = re.compile(
-    r"(?:[A-Z]?[a-z]+|[A-Z]+(?![a-z]))(?:[-_./' :]?(?:[A-Z]?[a-z]+|[A-Z]+(?![a-z])))*[.,:;!?]*\Z"
-)
-_NUMBERED = re.compile(r"(?:[A-Za-z]+[-_.:/]?)+[0-9]{0,4}\Z")
+# Possessive, and a mark between two words: what can be cut in one way only takes time in proportion to its length.
+_WORDS = re.compile(r"[A-Za-z]++(?:[-_./' :][A-Za-z]++)*+[.,:;!?]*+\Z")
+_NUMBERED = re.compile(r"[A-Za-z]++(?:[-_.:/][A-Za-z]++)*+[-_.:/]?[0-9]{0,4}\Z")
 _LOUD = re.compile(r"[!#$%^&*~@+]")
 _CHANGES = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]|[A-Za-z][0-9]|[0-9][A-Za-z]")
-_CAMEL = re.compile(r"(?:[A-Z]?[a-z]{3,}|[A-Z]{2,5}(?![a-z])|[A-Z](?=[A-Z]))+[0-9]{0,2}\Z")
 _LEAST, _LEAST_RANDOM, _LEAST_CHANGES = 6, 8, 2
 _LEAST_NUMBER = 6
 _FEW_DIGITS = 4
@@ -74,7 +73,7 @@ def looks_random(value: str) -> bool:
         value = MARK.sub("", value)
     if len(value) < _LEAST_RANDOM or _PATH.match(value) or _FIGURE.match(value) or _CODE.match(value):
         return False
-    if _WORDS.match(value) or _NUMBERED.match(value) or _CAMEL.match(value):
+    if _WORDS.match(value) or _NUMBERED.match(value):
         return False
     if _DIGITS.search(value) and _LETTERS.search(value):
         return len(_CHANGES.findall(value)) >= _LEAST_CHANGES
@@ -98,7 +97,9 @@ def is_assigned(kind: Kind, value: str, *, spaced: bool) -> bool:
     judge = _ASSIGNED.get(kind)
     if judge is not None:
         return judge(value)
-    if value.lower() in _STATUS or (_CODE.match(value) and (spaced or kind is not Kind.PASSWORD)):
+    if value.lower() in _STATUS or _MODULE.match(value):
+        return False
+    if _CODE.match(value) and (spaced or kind is not Kind.PASSWORD):
         return False
     if _PATH.match(value) and not looks_random(value.rpartition("/")[2]):
         return False
