@@ -200,6 +200,29 @@ def test_a_value_cannot_smuggle_in_other_settings(quickwins: Call, config: Path)
     assert "audit" in quickwins("flags", "show").rows[1][-1]
 
 
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        (
+            "percent=0.5",
+            "warning: backpressure.percent=0.5 is less than one percent; percent=50 would be that share of all\n",
+        ),
+        ("percent=1", ""),
+        ("percent=0", ""),
+        ("threshold=0.5", ""),
+    ],
+)
+def test_set_asks_whether_a_share_was_meant_as_a_percentage(
+    quickwins: Call, config: Path, assignment: str, said: str
+) -> None:
+    answer = quickwins("flags", "set", "backpressure", assignment)
+
+    assert (answer.code, answer.err.replace("quickwins: written to quickwins.toml\n", "")) == (
+        0,
+        said and f"quickwins: {said}",
+    )
+
+
 def test_set_warns_when_the_environment_is_stronger(
     quickwins: Call, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

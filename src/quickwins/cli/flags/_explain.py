@@ -121,3 +121,12 @@ def obstacles(
             f"{feature} has expired: fallback_percent applies; `quickwins flags set {feature} expires_at=` removes the date"
         )
     return found
+
+
+def slips(feature: str, fields: Mapping[str, object]) -> list[str]:
+    """What was written and can be meant, but seldom is: a share where a percentage is asked for."""
+    return [
+        f"{feature}.{key}={value} is less than one percent; {key}={value * 100:g} would be that share of all"
+        for key, value in fields.items()
+        if key in {"percent", "fallback_percent"} and isinstance(value, float) and 0 < value < 1
+    ]

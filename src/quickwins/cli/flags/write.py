@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from quickwins.cli._configuration import Configuration, known_flag
-from quickwins.cli.flags._explain import obstacles, parse_assignments
+from quickwins.cli.flags._explain import obstacles, parse_assignments, slips
 from quickwins.cli.options import ConfigOption, FeatureArgument, JsonOption
 from quickwins.cli.output import note, print_json, print_table
 from quickwins.core.clock import SystemClock
@@ -118,6 +118,7 @@ def _report(
     warnings = [f"only kills are followed until this is right: {line}" for line in wrong]
     if new is not None:
         warnings += obstacles(new, feature, fields, file=str(configuration.path), spell=configuration.spell)
+    warnings += slips(feature, fields)
     warnings += _record(configuration, feature, snapshots, fields, written.where)
     before = {} if old is None else old.settings.values(feature)
     after = dict(fields) if new is None else new.settings.values(feature)
