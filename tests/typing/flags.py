@@ -18,6 +18,7 @@ from quickwins.core.config import (
     Number,
     Section,
     Settings,
+    Whole,
     load_environment,
     load_file,
     resolve,
@@ -50,11 +51,11 @@ class Mine(FlagSettings):
     """The section `[mine]`."""
 
     weight: Number = Field(default=1.0, gt=0)
-    first: int = setting(Sampling, "first")
+    first: Whole = setting(Sampling, "first")
 
 
-class Whole(SwitchSettings):
-    """The section `[whole]`, of something that a process has one of."""
+class Switch(SwitchSettings):
+    """The section `[switch]`, of something that a process has one of."""
 
 
 class Other(Section):
@@ -66,7 +67,7 @@ class Other(Section):
 def flags_of_ones_own(env: dict[str, str]) -> bool:
     sections: dict[str, type[Section]] = {
         "mine": Mine,
-        "whole": Whole,
+        "switch": Switch,
         "other": Other,
         "flags": FlagsSettings,
     }

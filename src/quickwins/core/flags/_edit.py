@@ -50,6 +50,23 @@ def edited(text: str, feature: str, fields: Mapping[Path, object]) -> str:
     Raises:
         ConfigError: The text is not TOML, something on the way is not a table, or nobody but a person can edit it.
     """
+    return _checked(marked_last(_with(text, feature, fields)), text, feature, fields)
+
+
+def killed(text: str, feature: str) -> str:
+    """`text` with the line that kills `feature`, whatever else is wrong with it."""
+    fields: dict[Path, object] = {("killed",): True}
+    try:
+        return edited(text, feature, fields)
+    except ConfigError:
+        pass
+    try:  # what looks like the line that says it is whole is inside of a text, and has to stay there
+        return _checked(_with(text, feature, fields), text, feature, fields)
+    except ConfigError:
+        return marked_last(kill_by_line(text, feature))
+
+
+def _with(text: str, feature: str, fields: Mapping[Path, object]) -> str:
     try:
         tomllib.loads(text)  # as running processes do: tomlkit takes a lone carriage return for a line's end
         document = tomlkit.parse(text)
@@ -64,21 +81,17 @@ def edited(text: str, feature: str, fields: Mapping[Path, object]) -> str:
             table.pop(key, None)
         else:
             table[key] = value
-    new = marked_last(tomlkit.dumps(document))
+    return tomlkit.dumps(document)
+
+
+def _checked(new: str, text: str, feature: str, fields: Mapping[Path, object]) -> str:
+    """`new`, if it says of anything else what `text` does, with a line break at its end."""
     if not new.endswith("\n"):
         new += "\n"  # without it, running processes take the file for one that was cut short
     paths = [(feature, *path) for path in fields]
     if _others(new, paths) != _others(text, paths):
         raise ConfigError("it cannot be edited without a change of something else: do it by hand")
     return new
-
-
-def killed(text: str, feature: str) -> str:
-    """`text` with the line that kills `feature`, whatever else is wrong with it."""
-    try:
-        return edited(text, feature, {("killed",): True})
-    except ConfigError:
-        return marked_last(kill_by_line(text, feature))
 
 
 def nested(feature: str, fields: Mapping[Path, object]) -> dict[str, Any]:
