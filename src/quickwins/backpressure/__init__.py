@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
+    from quickwins.backpressure._acquisition import Acquisition
     from quickwins.backpressure._gate import Gate, GateOptions, ShellOptions
     from quickwins.backpressure._permit import Permit
-    from quickwins.backpressure._pool import Acquisition, GatedPool
+    from quickwins.backpressure._pool import GatedPool
     from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
     from quickwins.backpressure.rule import GateKind, Nested, Priority, RejectReason, Rule
     from quickwins.backpressure.settings import BackpressureSettings, PoolSettings
@@ -50,7 +51,7 @@ __all__ = [
 __getattr__, __dir__ = lazily(
     __name__,
     {
-        "Acquisition": "_pool",
+        "Acquisition": "_acquisition",
         "BackpressureSettings": "settings",
         "Gate": "_gate",
         "GateKind": "rule",

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     import asyncpg
 
 
-def in_use_of(connection: asyncpg.pool.PoolConnectionProxy) -> asyncio.Future[None] | None:
-    """What is done when asyncpg has `connection` back, reset included; `None` when there is no telling.
+in_use_of: Callable[[asyncpg.pool.PoolConnectionProxy], asyncio.Future[None]] = attrgetter("_holder._in_use")
+"""What is done when asyncpg has a connection back, reset included; an `AttributeError` when there is no telling.
 
-    A task of our own around its release would tell, too, and costs as much as the whole gate.
-    """
-    try:
-        in_use: asyncio.Future[None] | None = connection._holder._in_use  # noqa: SLF001 -- no public name; until=2028-05-31
-    except AttributeError:
-        return None
-    return in_use
+A task of our own around its release would tell, too, and costs as much as the whole gate.
+"""
 
 
 def is_lost(connection: asyncpg.pool.PoolConnectionProxy) -> bool:

@@ -48,6 +48,7 @@ class State(StrEnum):
     WAITING = "in line"
     HELD = "in use"
     ENDED = "given back"
+    TAKEN = "taken back by the pool"
 
 
 # As in `_core.verdict`: none of them is looked up on a hot path.
@@ -55,6 +56,7 @@ NEW: Final = State.NEW
 WAITING: Final = State.WAITING
 HELD: Final = State.HELD
 ENDED: Final = State.ENDED
+TAKEN: Final = State.TAKEN
 
 
 class Hold(Generic[_G]):

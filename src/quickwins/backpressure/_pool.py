@@ -10,18 +10,13 @@ from contextlib import suppress
 from sys import _getframe  # as for permits
 from typing import TYPE_CHECKING, Any
 
-from quickwins.backpressure._asyncpg import in_use_of, is_lost, twice
-from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED, Ending
-from quickwins.backpressure._counts import outcome_of
+from quickwins.backpressure._acquisition import Acquisition, Lender
+from quickwins.backpressure._asyncpg import is_lost
 from quickwins.backpressure._gate import Gate
-from quickwins.backpressure._permit import HELD, NEW, Hold, ending_of
 from quickwins.backpressure._shortcuts import Shortcuts
 from quickwins.backpressure.rule import Priority
-from quickwins.core.deadline import NEVER, earliest
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
-    from types import TracebackType
     from typing import Unpack
 
     import asyncpg
@@ -30,7 +25,6 @@ if TYPE_CHECKING:
     from quickwins.backpressure.rule import Rule
     from quickwins.backpressure.stats import PoolStats
     from quickwins.backpressure.testing import FakePool
-    from quickwins.core.clock import Deadline
 
 _NORMAL = Priority.NORMAL
 
@@ -73,8 +67,7 @@ class GatedPool(Shortcuts):
         self._shell = gate.shell
         self.name = self._shell.name
         self._core = self._shell.core
-        self._holding: dict[asyncpg.pool.PoolConnectionProxy, Acquisition] = {}
-        self._resetting: set[asyncio.Future[None]] = set()  # whose caller was cancelled meanwhile
+        self._lender = Lender(self.pool, self._shell)
 
     def __repr__(self) -> str:
         return f"<GatedPool {self._shell}>"
@@ -97,7 +90,7 @@ class GatedPool(Shortcuts):
             DeadlineExceeded: There was no permit, or no connection, before the request's deadline.
             TimeoutError: There was none within `timeout`.
         """
-        return Acquisition(self, timeout, priority, tenant, _getframe(1))
+        return Acquisition(self._lender, timeout, priority, tenant, _getframe(1))
 
     async def release(
         self, connection: asyncpg.pool.PoolConnectionProxy, *, timeout: float | None = None
@@ -109,38 +102,12 @@ class GatedPool(Shortcuts):
         Raises:
             asyncpg.InterfaceError: The connection is another pool's.
         """
-        hold = self._holding.get(connection)
+        hold = self._lender.holding.get(connection)
         if hold is None:
             await self.pool.release(connection, timeout=timeout)
         else:
-            await self._leave(hold, FAILED if is_lost(connection) else DONE, timeout)
-
-    async def _leave(self, hold: Acquisition, ending: Ending, timeout: float | None = None) -> None:
-        """Give the connection of `hold` back, and when asyncpg has it the permit."""
-        connection, in_use = hold.connection, hold.in_use
-        if self._holding.pop(connection, None) is None:
-            if hold.ending is None:  # not released inside its block: the pool took it back by itself
-                hold.ending = ending
-                if ending is FAILED:
-                    self._shell.failed()
-            return
-        hold.ending = ending
-        if in_use is not None:
-            in_use.remove_done_callback(hold.is_back)  # not a turn of the loop later, if all goes well
-        try:
-            await self.pool.release(connection, timeout=hold.timeout_seconds if timeout is None else timeout)
-        finally:
-            if in_use is None or in_use.done():
-                self._shell.leave(hold, ending)
-            else:  # we were cancelled; asyncpg's reset goes on behind its shield
-                self._resetting.add(in_use)
-                in_use.add_done_callback(hold.is_back)
-
-    def _is_back(self, hold: Acquisition, in_use: asyncio.Future[None]) -> None:
-        """The pool has the connection of `hold` back: reset, or closed, terminated or lost before anybody released it."""
-        self._resetting.discard(in_use)
-        self._holding.pop(hold.connection, None)
-        self._shell.leave(hold, IGNORED if hold.ending is None else hold.ending)
+            error = ConnectionResetError("the connection was lost") if is_lost(connection) else None
+            await hold.given_back(None, error, timeout=timeout)
 
     async def try_acquire(self) -> asyncpg.pool.PoolConnectionProxy | None:
         """A connection if there is a permit right now, else `None`; give it back with `release`.
@@ -151,20 +118,12 @@ class GatedPool(Shortcuts):
         Raises:
             PoolExhausted: The pool was closed, and the gate is on.
         """
-        gated = self._is_gated()
+        gated = self._shell.gates()
         if gated and self._core.closed:
             raise self._shell.closed_error()
-        hold = Acquisition(self, None, _NORMAL, None, _getframe(1))
+        hold = Acquisition(self._lender, None, _NORMAL, None, _getframe(1))
         limit = self._core.limit_for(_NORMAL) if gated else self._core.max_size
-        if not self._shell.try_enter(hold, limit):
-            return None
-        try:
-            connection = await self.pool.acquire()
-        except BaseException:
-            self._shell.leave(hold, IGNORED)
-            raise
-        self._given(hold, connection)
-        return connection
+        return await hold.entered(gated=False) if self._shell.try_enter(hold, limit) else None
 
     def stats(self) -> PoolStats:
         """What is going on now."""
@@ -184,90 +143,19 @@ class GatedPool(Shortcuts):
         with suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self.pool.close()  # cancelled, it terminates the pool
-        if self._resetting:  # their connections are closed: a few turns, unless a reset hook hangs
-            await asyncio.wait(self._resetting, timeout=grace)
-
-    def _is_gated(self) -> bool:
-        flag = self._shell.flag
-        return self._core.limit is not None and (flag is None or flag.active())
-
-    def _acquire(self, hold: Acquisition) -> Coroutine[Any, Any, asyncpg.pool.PoolConnectionProxy]:
-        timeout = hold.timeout_seconds
-        return self._gated(hold, timeout) if self._is_gated() else self._ungated(hold, timeout)
-
-    async def _ungated(self, hold: Acquisition, timeout: float | None) -> asyncpg.pool.PoolConnectionProxy:
-        """A connection as the pool gives it, counted."""
-        shell = self._shell
-        now = shell.now()
-        try:
-            connection = await self.pool.acquire(timeout=timeout)
-        except BaseException as error:
-            shell.counts.acquired[outcome_of(error)].observe(shell.now() - now)
-            raise
-        shell.count(hold)
-        self._given(hold, connection)
-        shell.counts.given.observe(hold.since - now)
-        return connection
-
-    async def _gated(
-        self, hold: Acquisition, timeout: float | None, *, shortcut: bool = False
-    ) -> asyncpg.pool.PoolConnectionProxy:
-        """A permit, then a connection for it."""
-        shell = self._shell
-        now = shell.now()
-        deadline = earliest(timeout, now)
-        waiter = shell.ask(hold, now, deadline)
-        if waiter is not None:
-            await shell.wait(hold, waiter, deadline)
-        try:
-            if deadline is NEVER:
-                connection = await self.pool.acquire()
-            else:
-                connection = await self._connection_until(deadline, shortcut=shortcut)
-        except BaseException as error:
-            shell.leave(hold, IGNORED)
-            hold.state = NEW  # asyncpg's may be entered again
-            shell.counts.acquired[outcome_of(error)].observe(shell.now() - now)
-            raise
-        self._given(hold, connection)
-        shell.counts.given.observe(hold.since - now)
-        return connection
-
-    async def _connection_until(
-        self, deadline: Deadline, *, shortcut: bool
-    ) -> asyncpg.pool.PoolConnectionProxy:
-        """A connection, in what the line has left of one deadline."""
-        left_seconds = deadline.remaining(self._shell.now())
-        try:
-            if not shortcut:
-                return await self.pool.acquire(timeout=left_seconds)
-            # Not `acquire(timeout=...)`: asyncpg would hold the reset to it too, after the statement has succeeded.
-            async with asyncio.timeout(left_seconds):
-                return await self.pool.acquire()
-        except TimeoutError as error:
-            if not deadline.passed(self._shell.now()):
-                raise  # not this one: a hook of the pool has time-outs of its own
-            raise self._shell.late("connection", deadline) from error
-
-    def _given(self, hold: Acquisition, connection: asyncpg.pool.PoolConnectionProxy) -> None:
-        hold.since = self._shell.now()  # connecting is no part of what statements take
-        hold.connection = connection
-        hold.ending = None
-        hold.in_use = in_use = in_use_of(connection)
-        self._holding[connection] = hold
-        if in_use is not None:
-            in_use.add_done_callback(hold.is_back)
+        if self._lender.resetting:  # their connections are closed: a few turns, unless a reset hook hangs
+            await asyncio.wait(self._lender.resetting, timeout=grace)
 
     async def _with(self, method: str, *args: object, timeout: float | None, **options: Any) -> Any:
-        hold = Acquisition(self, None, _NORMAL, None, _getframe(2))  # 1 is the shortcut's own
-        if not self._is_gated():
-            connection = await self._ungated(hold, None)
-        elif timeout is None:
-            connection = await self._gated(hold, None)
-        else:
-            ends_at = self._shell.now() + timeout
-            connection = await self._gated(hold, timeout, shortcut=True)
-            timeout = max(0.0, ends_at - self._shell.now())
+        shell = self._shell
+        gated = shell.gates()
+        ends_at = None if timeout is None or not gated else shell.now() + timeout
+        # 1 is the shortcut's own frame.
+        hold = Acquisition(self._lender, timeout if gated else None, _NORMAL, None, _getframe(2))
+        connection = await hold.entered(gated)
+        hold.timeout_seconds = None  # none of the reset's
+        if ends_at is not None:
+            timeout = max(0.0, ends_at - shell.now())
         error: BaseException | None = None
         try:
             return await getattr(connection, method)(*args, timeout=timeout, **options)
@@ -276,49 +164,6 @@ class GatedPool(Shortcuts):
             raise
         finally:
             try:
-                await self._leave(hold, _ending(error, connection))
+                await hold.given_back(None, error)
             finally:
                 error = None  # no cycle through this frame
-
-
-class Acquisition(Hold[GatedPool]):
-    """What `GatedPool.acquire` returns: await it, or enter it with `async with`, once.
-
-    Attributes:
-        connection: What it was given for, once it was.
-        in_use: What is done when the pool has that back, in whatever way; `None` when it cannot be told.
-        ending: How its use ended; `None` before it was given back.
-    """
-
-    __slots__ = ("connection", "ending", "in_use")
-
-    connection: asyncpg.pool.PoolConnectionProxy
-    ending: Ending | None
-    in_use: asyncio.Future[None] | None
-
-    def __await__(self) -> Generator[Any, None, asyncpg.pool.PoolConnectionProxy]:
-        if self.state is HELD:
-            raise twice()
-        return self.giver._acquire(self).__await__()  # noqa: SLF001 -- the same room; until=never
-
-    def __aenter__(self) -> Coroutine[Any, Any, asyncpg.pool.PoolConnectionProxy]:
-        if self.state is not NEW:
-            raise twice()
-        return self.giver._acquire(self)  # noqa: SLF001 -- the same room; until=never
-
-    def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> Coroutine[Any, Any, None]:
-        return self.giver._leave(self, _ending(error, self.connection))  # noqa: SLF001 -- the same room; until=never
-
-    def is_back(self, in_use: asyncio.Future[None]) -> None:
-        """Give the permit back, since the pool has the connection."""
-        self.giver._is_back(self, in_use)  # noqa: SLF001 -- the same room; until=never
-
-
-def _ending(error: BaseException | None, connection: asyncpg.pool.PoolConnectionProxy) -> Ending:
-    """How the use of `connection` ended that ended in `error`."""
-    if error is None:
-        return DONE
-    ending = ending_of(error)
-    return FAILED if ending is DONE and is_lost(connection) else ending

@@ -157,6 +157,11 @@ class GateShell:
             leaving.cancel()
             await asyncio.wait([leaving])
 
+    def gates(self) -> bool:
+        """Whether a pool's callers are asked for a permit now."""
+        flag = self.flag
+        return self.core.limit is not None and (flag is None or flag.active())
+
     def ask(self, hold: Hold[Any], now: float, deadline: Deadline) -> Waiter | None:
         """Take a permit at once, or a place in line.
 
@@ -253,7 +258,6 @@ class GateShell:
             if held_seconds > holders.worth_noting_seconds:
                 holders.note(hold, held_seconds)
         if hold.counted:
-            hold.counted = False
             ended = core.release(now, ending, held_seconds, hold.tenant)
         else:
             ended = () if hold.waiter is None else core.cancel(hold.waiter, now)

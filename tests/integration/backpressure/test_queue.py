@@ -145,6 +145,23 @@ async def test_a_caller_that_cannot_be_served_in_time_is_refused_before_waiting(
     await all_is_back(gated)
 
 
+async def test_an_acquisition_in_line_is_not_awaited_again(pools: Pools) -> None:
+    gated = gated_over(await pools(1), gate=patient())
+    connection = await gated.acquire()
+    acquisition = gated.acquire()
+
+    async def wait() -> None:
+        await gated.release(await acquisition)
+
+    waiter = asyncio.create_task(wait())
+    await eventually(lambda: gated.stats().waiting == 1)
+    with pytest.raises(asyncpg.InterfaceError, match="already acquired"):
+        await asyncio.wait_for(wait(), DEADLINE_SECONDS)
+    await gated.release(connection)
+    await waiter
+    await all_is_back(gated)
+
+
 async def test_trying_takes_what_is_free_and_never_waits(pools: Pools) -> None:
     gated = gated_over(await pools(2), gate=patient())
     first = await gated.try_acquire()

@@ -90,6 +90,20 @@ async def test_connections_that_were_told_to_expire_give_their_permits_back(pool
     await all_is_back(gated)
 
 
+async def test_what_is_heard_of_a_use_that_is_over_leaves_the_next_one_its_permit(pools: Pools) -> None:
+    gated = gated_over(await pools(2, min_size=2))
+    acquisition = gated.acquire()
+    first = await acquisition
+    first.terminate()  # of which the gate hears a turn of the loop later
+    await gated.release(first)
+    second = await acquisition
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert gated.stats().inflight == 1
+    await gated.release(second)
+    await all_is_back(gated)
+
+
 async def test_nothing_is_remembered_of_connections_and_tasks_that_are_gone(pools: Pools) -> None:
     gated = gated_over(await pools(2))
 

@@ -26,7 +26,8 @@ async def test_a_connection_tells_when_the_pool_has_it_back_as_long_as_the_names
     held: Any = SimpleNamespace(_holder=SimpleNamespace(_in_use=back))
     given_back: Any = SimpleNamespace(_holder=None)
     assert in_use_of(held) is back
-    assert in_use_of(given_back) is None
+    with pytest.raises(AttributeError):
+        in_use_of(given_back)
 
 
 def test_a_proxy_without_its_connection_is_lost() -> None:

@@ -103,3 +103,14 @@ async def test_without_a_grace_they_are_lost_at_once() -> None:
 
 async def held(pool: GatedPool) -> Any:
     return await pool.acquire()
+
+
+async def test_a_connection_that_was_there_when_it_was_tried_for_counts_as_acquired() -> None:
+    registry = CollectorRegistry()
+    pool = GatedPool(FakePool(1), registry=registry)
+    connection = await pool.try_acquire()
+    assert connection is not None
+    assert await pool.try_acquire() is None
+    await pool.release(connection)
+    labels = {"service": "", "name": "", "outcome": "acquired"}
+    assert registry.get_sample_value("db_pool_acquire_duration_seconds_count", labels) == 1

@@ -1,0 +1,180 @@
+"""One use of a pool's connection: the permit first, then the connection; they go back the other way round.
+
+Amid a request each call costs, whatever it does, and every use of a database comes through here. So there are few of them:
+`entered` and `given_back` are themselves the coroutines that a block awaits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from quickwins.backpressure._asyncpg import in_use_of, is_lost, twice
+from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED, Ending
+from quickwins.backpressure._counts import outcome_of
+from quickwins.backpressure._permit import HELD, NEW, TAKEN, WAITING, Hold, ending_of
+from quickwins.core.deadline import NEVER, earliest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import TracebackType
+
+    import asyncpg
+
+    from quickwins.backpressure._waiting import GateShell
+    from quickwins.core.clock import Deadline
+
+
+class Lender:
+    """A pool and the gate before it.
+
+    Attributes:
+        pool: The caller's.
+        shell: What works for the gate.
+        name: The pool's.
+        holding: Who has which connection.
+        resetting: What is done when the pool has reset a connection whose caller was cancelled meanwhile.
+    """
+
+    __slots__ = ("holding", "name", "pool", "resetting", "shell")
+
+    def __init__(self, pool: asyncpg.Pool, shell: GateShell) -> None:
+        self.pool = pool
+        self.shell = shell
+        self.name = shell.name
+        self.holding: dict[asyncpg.pool.PoolConnectionProxy, Acquisition] = {}
+        self.resetting: set[asyncio.Future[None]] = set()
+
+
+class Acquisition(Hold[Lender]):
+    """What `GatedPool.acquire` returns: await it, or enter it with `async with`, once.
+
+    Attributes:
+        connection: What it was given for, once it was.
+        in_use: What is done when the pool has that back, in whatever way; `None` when it cannot be told.
+    """
+
+    __slots__ = ("connection", "in_use")
+
+    connection: asyncpg.pool.PoolConnectionProxy
+    in_use: asyncio.Future[None] | None
+
+    def __await__(self) -> Generator[Any, None, asyncpg.pool.PoolConnectionProxy]:
+        if self.state is not HELD and self.state is not WAITING:
+            self.state = NEW  # asyncpg's may be awaited again
+        return self.__aenter__().__await__()
+
+    async def entered(self, gated: bool | None = None) -> asyncpg.pool.PoolConnectionProxy:
+        """Wait for a permit where the gate is on, and for a connection.
+
+        Args:
+            gated: Whether to ask the gate, from the pool's own methods: they know, and have no time limit for the reset.
+                `None`: find out.
+        """
+        lender, timeout = self.giver, self.timeout_seconds
+        shell, shortcut = lender.shell, gated is not None
+        if not shortcut:
+            if self.state is not NEW:
+                raise twice()
+            gated = shell.gates()
+        now, deadline = shell.now(), NEVER
+        if gated:
+            deadline = earliest(timeout, now)
+            waiter = shell.ask(self, now, deadline)
+            if waiter is not None:
+                await shell.wait(self, waiter, deadline)
+        try:
+            if deadline is NEVER:
+                connection = await lender.pool.acquire(timeout=timeout)
+            else:
+                connection = await self._connected(deadline, shortcut=shortcut)
+        except BaseException as error:
+            shell.leave(self, IGNORED)
+            self.state = NEW  # asyncpg's may be entered again
+            shell.counts.acquired[outcome_of(error)].observe(shell.now() - now)
+            raise
+        if not gated and self.state is not HELD:  # nor had it one before
+            shell.count(self)
+        self.since = since = shell.now()  # connecting is no part of what statements take
+        self.connection = connection
+        lender.holding[connection] = self
+        try:
+            self.in_use = in_use_of(connection)
+            self.in_use.add_done_callback(self._is_taken)
+        except AttributeError:  # another asyncpg, or a test's pool
+            self.in_use = None
+        shell.counts.given.observe(since - now)
+        return connection
+
+    __aenter__ = entered
+
+    async def given_back(
+        self,
+        kind: type[BaseException] | None = None,  # noqa: ARG002 -- what `__aexit__` is called with; until=never
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,  # noqa: ARG002 -- the same; until=never
+        *,
+        timeout: float | None = None,
+    ) -> None:
+        """Give the connection back, as after a use that ended in `error`, and when asyncpg has it the permit.
+
+        Args:
+            kind: Not looked at.
+            error: How the use ended; `None`: well.
+            trace: Not looked at.
+            timeout: Seconds for the reset; that of the acquisition when `None`.
+        """
+        lender, connection, in_use = self.giver, self.connection, self.in_use
+        ending = DONE if error is None else _ending(error, connection)
+        if lender.holding.pop(connection, None) is None:
+            if self.state is TAKEN and ending is FAILED:
+                lender.shell.failed()
+            return
+        if in_use is not None:
+            in_use.remove_done_callback(self._is_taken)  # not a turn of the loop later, if all goes well
+        try:
+            await lender.pool.release(
+                connection, timeout=self.timeout_seconds if timeout is None else timeout
+            )
+        finally:
+            if in_use is None or in_use.done():
+                lender.shell.leave(self, ending)
+            else:  # we were cancelled; asyncpg's reset goes on behind its shield
+                lender.resetting.add(in_use)
+                in_use.add_done_callback(partial(self._is_reset, ending))
+
+    __aexit__ = given_back
+
+    def _is_reset(self, ending: Ending, in_use: asyncio.Future[None]) -> None:
+        """The pool has back what the caller was giving back when it was cancelled."""
+        self.giver.resetting.discard(in_use)
+        self.giver.shell.leave(self, ending)
+
+    def _is_taken(self, in_use: asyncio.Future[None]) -> None:
+        """The pool has back what nobody has given back: it was closed, terminated or lost."""
+        if self.state is HELD and self.in_use is in_use:  # not the use before
+            self.giver.holding.pop(self.connection, None)
+            self.giver.shell.leave(self, IGNORED)
+            self.state = TAKEN
+
+    async def _connected(self, deadline: Deadline, *, shortcut: bool) -> asyncpg.pool.PoolConnectionProxy:
+        """A connection, in what the line has left of one deadline."""
+        pool, shell = self.giver.pool, self.giver.shell
+        left_seconds = deadline.remaining(shell.now())
+        try:
+            if not shortcut:
+                return await pool.acquire(timeout=left_seconds)
+            # Not `acquire(timeout=...)`: asyncpg would hold the reset to it too, after the statement has succeeded.
+            async with asyncio.timeout(left_seconds):
+                return await pool.acquire()
+        except TimeoutError as error:
+            if not deadline.passed(shell.now()):
+                raise  # not this one: a hook of the pool has time-outs of its own
+            raise shell.late("connection", deadline) from error
+
+
+def _ending(error: BaseException, connection: asyncpg.pool.PoolConnectionProxy) -> Ending:
+    """How the use of `connection` ended that ended in `error`."""
+    ending = ending_of(error)
+    return FAILED if ending is DONE and is_lost(connection) else ending
