@@ -19,13 +19,20 @@ from benchmarks.program import command_line, conclude
 from quickwins.rig import Target
 
 BARE = "pass"
-ROOMS = ("quickwins", "quickwins.backpressure", "quickwins.logs", "quickwins.suppressions")
+ROOMS = (
+    "quickwins",
+    "quickwins.backpressure",
+    "quickwins.channels",
+    "quickwins.logs",
+    "quickwins.suppressions",
+)
 BY_NAME = (
     "from quickwins.backpressure import Gate, GatedPool",
+    "from quickwins.channels import rotating_channel",
     "from quickwins.logs import configure_logging, get_logger",
     "from quickwins.logs.asgi import LogMiddleware",
 )
-PEERS = ("import structlog", "import psycopg_pool")
+PEERS = ("import grpc.aio", "import structlog", "import psycopg_pool")
 AT_MOST_MS = 150
 
 

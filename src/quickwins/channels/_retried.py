@@ -48,9 +48,7 @@ class _Tried(Attempt):
     def end(self, outcome: Outcome) -> None:
         self.ended = True
         self.pool.landed(self, outcome)
-        of = self._of
-        del self._of  # no cycle: what has ended holds its connection until it is collected
-        of.ended(self, outcome)
+        self._of.ended(self, outcome)
 
 
 class Retried:
