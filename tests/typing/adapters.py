@@ -14,6 +14,7 @@ from quickwins.backpressure.asgi import (
     KEPT_BYTES,
     LONGEST_DEADLINE_SECONDS,
     MESSAGE_BYTES,
+    TRY_AGAIN_LATER,
     BackpressureMiddleware,
 )
 from quickwins.backpressure.grpc import DETAILS, BackpressureInterceptor
@@ -56,8 +57,8 @@ def http(app: App) -> App:
     )
 
 
-def limits() -> tuple[int, float]:
-    return KEPT_BYTES // MESSAGE_BYTES, LONGEST_DEADLINE_SECONDS
+def limits() -> tuple[int, float, int]:
+    return KEPT_BYTES // MESSAGE_BYTES, LONGEST_DEADLINE_SECONDS, TRY_AGAIN_LATER
 
 
 def calls(trailers: Mapping[str, bytes]) -> bytes | None:

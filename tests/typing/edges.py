@@ -5,9 +5,10 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, assert_type
 
-from quickwins.core.asgi import EXEMPT, App, Message, Receive, Scope, Send, header
+from quickwins.core.asgi import EXEMPT, App, Message, Receive, Scope, Send, below, header, plain
 from quickwins.core.clock import Clock, Deadline, FakeClock, SystemClock, backoff_seconds
 from quickwins.core.deadline import NEVER, begin, current, deadline, earliest, within
+from quickwins.core.edge import REQUEST, Refused, known
 from quickwins.core.errors import (
     PUSHBACK,
     Answer,
@@ -18,6 +19,7 @@ from quickwins.core.errors import (
     Rejected,
     answer,
     needs_extra,
+    refusal_in,
 )
 from quickwins.core.events import (
     AUDIT_FAILED,
@@ -97,7 +99,16 @@ def edge(app: App) -> App:
 
 
 def is_exempt(scope: Scope) -> bool:
-    return scope["path"] in EXEMPT
+    return plain(scope["path"], scope["root_path"]) in EXEMPT or below(scope["path"], "/v1") in EXEMPT
+
+
+def refused(raised: Exception) -> Rejected | None:
+    """What a framework has made a 500 of."""
+    mine = refusal_in(raised)
+    edge_of_this_request: Refused | None = REQUEST.get()
+    if mine is not None:
+        return known(mine)
+    return None if edge_of_this_request is None else edge_of_this_request.error
 
 
 def pushback(error: Rejected) -> str | None:

@@ -24,7 +24,8 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
-App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+App: TypeAlias = Callable[..., Awaitable[None]]
+"""Of the three arguments, for which every framework has types of its own, with Litestar's among those that fit no others."""
 
 EXEMPT = ("/health", "/healthz", "/livez", "/readyz", "/metrics")
 """Paths that monitors ask every few seconds, to see whether the service is alive."""
