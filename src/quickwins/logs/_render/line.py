@@ -19,7 +19,7 @@ from quickwins.core.errors import ConfigError, needs_extra
 from quickwins.logs._render.envelope import MAX_LINE_BYTES
 from quickwins.logs._render.memory import Bound, Memory
 from quickwins.logs._render.slow import slowly
-from quickwins.logs._render.values import LARGEST_PLAIN_INTEGER, PLAIN, Walk, type_name
+from quickwins.logs._render.values import LARGEST_PLAIN_INTEGER, LONG, PLAIN, Walk, type_name
 from quickwins.logs._span import finder
 
 with needs_extra("logs"):
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from quickwins.logs.redaction._rules import RedactionRule
     from quickwins.logs.redaction._scan import Scanner
 
+MAX_LONG = 16
+"""Long texts of one call that are looked at on the first way; with more of them the second says when to stop."""
 _DIGITS = tuple(b"%03d" % number for number in range(1_000))
 
 
@@ -117,12 +119,17 @@ class Renderer:
                 hits = []
             if extra is None and head.plain and bound.plain and bound.names.isdisjoint(fields):
                 names, clean = head.names, self._clean
+                long = 0
                 for name, value in fields.items():
                     if name not in names and not memory.learn_name(head, event, name):
                         break
                     kind = type(value)
                     if kind is str:
                         if value not in clean:
+                            if len(value) > LONG:  # type: ignore[arg-type]  # -- a str, as just seen; until=never
+                                long += 1
+                                if long > MAX_LONG:
+                                    break
                             shown = memory.shown(value, hits)  # type: ignore[arg-type]  # -- a str, as just seen; until=never
                             if shown is None:
                                 break

@@ -151,8 +151,8 @@ class Memory:
     def learn_head(self, level: Level, event: object) -> Head:
         """The head of `event`'s lines at `level`, made; remembered if it is harmless."""
         walk = Walk(self.scanner)
-        name = walk.value(event[:MAX_EVENT_LENGTH] if type(event) is str else event)
-        name = name if type(name) is str else str(name)
+        name = walk.value(event[: 2 * MAX_EVENT_LENGTH] if type(event) is str else event)
+        name = (name if type(name) is str else str(name))[:MAX_EVENT_LENGTH]
         text = as_json({"severity_text": level.text, "severity_number": level.severity, "event.name": name})
         known = self._declared.get(event) if type(event) is str else None
         count = self.count(walk.hits)

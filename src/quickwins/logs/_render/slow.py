@@ -46,7 +46,8 @@ def slowly(
     """
     memory.check(head, event, fields)
     error = exception_in(fields.pop("exc_info"), sys.exception()) if "exc_info" in fields else None
-    own, attributes = apart(Walk(memory.scanner, hits).mapping(fields), head.declared)
+    walk = Walk(memory.scanner, hits)
+    own, attributes = apart(walk.mapping(fields), head.declared)
     redactions = head.redactions + memory.count(hits) + bound.redactions
     text = bound.text
     if (
@@ -67,15 +68,28 @@ def slowly(
         own["log.redactions"] = redactions
     if extra is not None:
         own |= extra
+    if walk.unread:
+        own["log.error"] = f"{_left_out(walk.unread)}: the line had more text than is looked at"
     line = b"".join((start, text, b"," + as_json(own)[1:-1] if own else b""))
     if len(line) <= MAX_LINE_BYTES:
         return line
-    return _shortened(start, {**bound.fields, **own}, len(line))
+    return _shortened(start, {**bound.fields, **own}, len(line), walk.unread)
 
 
-def _shortened(start: bytes, fields: dict[str, object], length: int) -> bytes:
-    """A line that fits: without its largest values, and, should even their names be too much, without those."""
-    excess, left_out = length + _ROOM - MAX_LINE_BYTES, 0
+def _left_out(count: int) -> str:
+    return "a value is left out" if count == 1 else f"{count} values are left out"
+
+
+def _shortened(start: bytes, fields: dict[str, object], length: int, left_out: int) -> bytes:
+    """A line that fits: without its largest values, and, should even their names be too much, without those.
+
+    Args:
+        start: The line up to and with the head.
+        fields: What the line has besides.
+        length: Of the line with all of them.
+        left_out: Values that are left out already.
+    """
+    excess = length + _ROOM - MAX_LINE_BYTES
     sizes = sorted(((len(as_json({"": value})) - 5, name) for name, value in fields.items()), reverse=True)
     for size, name in sizes:
         mark = f"<{size} bytes>"
@@ -88,6 +102,5 @@ def _shortened(start: bytes, fields: dict[str, object], length: int) -> bytes:
         if excess <= 0:
             break
         excess -= len(as_json({name: fields.pop(name)}))
-    what = "a value is" if left_out == 1 else f"{left_out} values are"
-    fields["log.error"] = f"{what} left out: the line was {length} bytes long"
+    fields["log.error"] = f"{_left_out(left_out)}: the line was {length} bytes long"
     return start + b"," + as_json(fields)[1:-1]

@@ -31,6 +31,7 @@ from quickwins.logs.redaction._labels import BESIDE, LABELS, LONGEST_NAME
 from quickwins.logs.redaction._names import Kind
 from quickwins.logs.redaction._patterns.spans import MARK
 from quickwins.logs.redaction._patterns.values import could_be
+from quickwins.logs.redaction._scan import MAX_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,6 +50,10 @@ MAX_VALUES = 1_000
 PLAIN = frozenset({bool, float, type(None)})
 """Types whose values hold nothing to redact, and which JSON knows."""
 
+LONG = 128
+MAX_CHARACTERS = 32_768
+"""Characters of a line's longer texts that are looked at: twice as many as a line holds. What comes then would be left out of
+it, so no time is spent on it."""
 MAX_KEY_BYTES = 64
 LARGEST_CARD = 1e16
 """Beyond it a float is not exact."""
@@ -68,13 +73,16 @@ class Walk:
 
     Attributes:
         hits: The rules that replaced something, one entry each time.
+        unread: How many texts were not looked at, since the line had enough already.
     """
 
-    __slots__ = ("_left", "_scanner", "hits")
+    __slots__ = ("_left", "_room", "_scanner", "hits", "unread")
 
     def __init__(self, scanner: Scanner, hits: list[RedactionRule] | None = None) -> None:
         self._scanner = scanner
         self._left = MAX_VALUES
+        self._room = MAX_CHARACTERS
+        self.unread = 0
         self.hits: list[RedactionRule] = [] if hits is None else hits
 
     def mapping(  # noqa: C901, PLR0912 -- one loop with few calls: every nested value passes here; until=never
@@ -105,7 +113,7 @@ class Walk:
                 continue
             kind = type(value)
             if kind is str:
-                copy[name] = value if value in clean else scanner.text(value, self.hits)
+                copy[name] = value if value in clean else self._text(value)
             elif kind in PLAIN and kind is not float:
                 copy[name] = value
             else:
@@ -115,6 +123,15 @@ class Walk:
         if not LABELS.isdisjoint(copy) and not BESIDE.isdisjoint(copy):
             self._hide_beside(copy)
         return copy
+
+    def _text(self, value: str) -> str:
+        """`value` without what is private in it; only its length once the line has had more text than it can hold."""
+        if len(value) > LONG:
+            self._room -= min(len(value), MAX_LENGTH)
+            if self._room < 0:
+                self.unread += 1
+                return f"<{len(value)} characters>"
+        return self._scanner.text(value, self.hits)
 
     def _hide_beside(self, copy: dict[str, object]) -> None:
         """Hide what another value in `copy` says is private."""
@@ -129,7 +146,7 @@ class Walk:
         """A copy of `value`; `<TypeName>` for what is not known, and for containers deeper than `MAX_DEPTH`."""
         kind = type(value)
         if kind is str:
-            return value if value in self._scanner.clean else self._scanner.text(value, self.hits)
+            return value if value in self._scanner.clean else self._text(value)
         if kind is int or kind in PLAIN:
             return self._integer(value) if kind is int else value if kind is not float else self._float(value)
         try:
@@ -270,7 +287,7 @@ class Walk:
 
     def _made(self, made: object, kind: type, depth: int) -> object:
         if type(made) is str:
-            return self._scanner.text(made, self.hits)
+            return self._text(made)
         return f"<{type_name(kind)}>" if type(made) is kind else self.value(made, depth + 1)
 
     def _key(self, key: object) -> tuple[str, str]:

@@ -343,3 +343,8 @@ class TestRedaction:
             "key", "email", "phone", "card", "iban", "jwt", "bearer", "pem", "api_key", "url_credentials", "query", "pair",
             "too_many", "too_long",
         }  # fmt: skip
+
+
+def test_an_address_behind_a_brace_is_no_login_of_a_url() -> None:
+    assert shown("://{Alice.JONES@Example.ORG ") == "://{[redacted:email] "
+    assert shown("postgres://{user}:{pw}@db/x") == "postgres://[redacted:url_credentials]@db/x"

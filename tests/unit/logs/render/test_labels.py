@@ -93,3 +93,13 @@ def test_other_numbers_stay(value: float) -> None:
 def test_no_time_is_invented_for_what_is_none() -> None:
     assert shown(NaT(1, 1, 1)) == "<NaT>"
     assert shown(dt.datetime(2026, 11, 29, tzinfo=dt.UTC)) == "2026-11-29T00:00:00+00:00"
+
+
+def test_a_line_with_more_text_than_it_can_hold_is_not_all_looked_at() -> None:
+    texts = [f"{number} somebody@example.com {'x ' * 2_000}" for number in range(90)]
+    walk = Walk(Scanner(Redaction.strict()))
+    kept = walk.value(texts)
+    assert isinstance(kept, list)
+    assert len(walk.hits) < 30
+    assert kept[-1] == f"<{len(texts[-1])} characters>"
+    assert "somebody" not in repr(kept)
