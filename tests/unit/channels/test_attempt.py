@@ -1,0 +1,53 @@
+"""An attempt ends once, whoever says so first and however often gRPC does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quickwins.channels._attempt import Attempt
+from quickwins.channels._counts import Counts
+from quickwins.channels._native import OK, UNTOLD, Outcome
+
+
+class Landed:
+    """A pool that only counts."""
+
+    def __init__(self) -> None:
+        self.counts = Counts(list, int, lambda: None)
+        self.outcomes: list[Outcome] = []
+
+    def landed(self, attempt: Attempt, outcome: Outcome) -> None:
+        assert attempt.ended
+        self.outcomes.append(outcome)
+
+
+class Call:
+    """A native call that is fine, as gRPC's own object below it says."""
+
+    def is_ok(self) -> bool:
+        return True
+
+    _cython_call = property(lambda self: self)
+
+
+def attempt(pool: Landed) -> Attempt:
+    nobody: Any = None
+    return Attempt(pool, nobody, nobody, telling=True)
+
+
+def test_a_call_of_which_grpc_says_twice_that_it_has_ended_is_counted_once() -> None:
+    pool = Landed()
+    one = attempt(pool)
+    one(Call())
+    one(Call())
+    assert pool.outcomes == [OK]
+    assert pool.counts.requests["OK"] == 1
+
+
+def test_what_its_caller_knew_first_stays() -> None:
+    pool = Landed()
+    one = attempt(pool)
+    one.end(UNTOLD)
+    one(Call())
+    assert pool.outcomes == [UNTOLD]
+    assert (pool.counts.requests["UNKNOWN"], pool.counts.requests["OK"]) == (1, 0)
