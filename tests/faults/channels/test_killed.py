@@ -30,8 +30,9 @@ async def test_no_idempotent_call_fails_and_no_other_is_executed_twice(tmp_path:
     async with behind_one_address(tmp_path, 3) as (balancer, backends):
         async with (
             ours(f"127.0.0.1:{balancer.port}", methods=[GET]) as channel,
-            load(channel, GET, workers=WORKERS) as safe,
-            load(channel, PUT, workers=WORKERS, seed=2) as once,
+            # Long enough for several to be under way on the victim.
+            load(channel, GET, workers=WORKERS, sleep_seconds=0.02) as safe,
+            load(channel, PUT, workers=WORKERS, sleep_seconds=0.02, seed=2) as once,
         ):
             for _ in range(rounds):
                 await safe.more(60)

@@ -129,6 +129,12 @@ async def test_what_its_caller_cancels_is_not_tried_again(tmp_path: Path) -> Non
         assert executions([backend], "Get") == {"one": 1, "two": 1}
 
 
+async def time_for_another(channel: grpc.aio.Channel) -> None:
+    """Do something else for longer than it would take to try again."""
+    for number in range(10):
+        await channel.unary_unary(PUT)(b"sleep 0.02 meanwhile%d" % number, timeout=20, wait_for_ready=True)
+
+
 def holders(backends: Sequence[Backend], call: str) -> list[Backend]:
     return [backend for backend in backends if any(entry.call == call for entry in backend.entries())]
 
@@ -144,6 +150,7 @@ async def test_a_stream_that_has_begun_is_not_begun_again(tmp_path: Path) -> Non
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await read_to(got, call)
             assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+            await time_for_another(channel)
         assert [int(message.split()[0]) for message in got] == [*range(len(got))]
         assert executions(backends, "List")["one"] == 1
 
@@ -185,6 +192,7 @@ async def test_an_iterator_that_was_begun_is_never_begun_again(tmp_path: Path, k
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await reading
             assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+            await time_for_another(channel)
         assert drawn == [*range(len(drawn))]
         assert max(executions(backends, "Collect" if kind == "requests" else "Chat").values()) == 1
 
