@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import os
+import secrets
 import signal
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -34,13 +38,18 @@ class Entry(NamedTuple):
 
 @dataclass(slots=True)
 class Backend:
-    """One server process. Its port and its ledger are the same after a restart."""
+    """One server process. Its port and its ledger are the same after a restart.
+
+    Attributes:
+        harmed: Whether it is of no use to another test.
+    """
 
     name: str
     folder: Path
     arguments: tuple[str, ...]
     child: Child
     port: int = 0
+    harmed: bool = False
 
     @property
     def pid(self) -> int:
@@ -73,6 +82,7 @@ class Backend:
         self.child.signal(signal.SIGKILL)
 
     def pause(self) -> None:
+        self.harmed = True  # what it is asked meanwhile it begins after the test
         self.child.signal(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -100,33 +110,69 @@ class Backend:
         )
 
 
+_UNHARMED: Final[dict[tuple[str, int], Backend]] = {}
+"""Backends that came out of a test as they went in, by name and age: a start costs more than most tests do."""
+
+
 @asynccontextmanager
 async def fleet(
     folder: Path, size: int, *, max_age_ms: int = 0, tls: Path | None = None
 ) -> AsyncIterator[list[Backend]]:
-    """So many backends, which all listen, and none of which outlives the block or this process."""
-    arguments = ("--max-age-ms", str(max_age_ms), "--tls", "" if tls is None else str(tls))
-    backends = []
+    """So many backends, which all listen, have executed nothing, and don't outlive this process.
+
+    Args:
+        folder: For their logs.
+        size: How many.
+        max_age_ms: When a server sends a connection away; 0: never.
+        tls: Where their key and certificate are; `None`: plain.
+    """
+    backends = [
+        _UNHARMED.pop((f"backend{number}", max_age_ms), None) if tls is None else None
+        for number in range(size)
+    ]
     async with AsyncExitStack() as stack:
-        for number in range(size):
-            name = f"backend{number}"
-            child = Child(
-                name=name,
-                log_path=folder / f"{name}.log",
-                env=untraced.environment(),
-                cwd=ROOT,
-                stop_signals=[(signal.SIGTERM, 10.0)],
-            )
-            stack.push_async_callback(asyncio.to_thread, _end, child)
-            backends.append(Backend(name, folder, arguments, child))
-        await asyncio.gather(*(backend.start() for backend in backends))
-        yield backends
+        ready = []
+        for number, found in enumerate(backends):
+            backend = found or _new(f"backend{number}", folder, max_age_ms, tls)
+            stack.push_async_callback(_give_back, backend, max_age_ms, reusable=tls is None)
+            ready.append(backend)
+        await asyncio.gather(
+            *(backend.start() for backend, found in zip(ready, backends, strict=True) if found is None)
+        )
+        yield ready
 
 
-def _end(child: Child) -> None:
-    # One that was left stopped would not notice that it is asked to end.
-    child.signal(signal.SIGCONT)
-    child.stop()
+def _new(name: str, folder: Path, max_age_ms: int, tls: Path | None) -> Backend:
+    own = Path(tempfile.gettempdir(), f"quickwins-{name}-{secrets.token_hex(6)}")
+    child = Child(
+        name=name,
+        log_path=folder / f"{name}.log",
+        env=untraced.environment(),
+        cwd=ROOT,
+        cleanup_folder=own,
+    )
+    arguments = ("--max-age-ms", str(max_age_ms), "--tls", "" if tls is None else str(tls))
+    return Backend(name, own, arguments, child)
+
+
+async def _give_back(backend: Backend, max_age_ms: int, *, reusable: bool) -> None:
+    """Keep it for another test, if it is as good as new; else end it."""
+    key = (backend.name, max_age_ms)
+    if (
+        reusable
+        and not backend.harmed
+        and backend.port
+        and key not in _UNHARMED
+        and backend.child.poll() is None
+    ):
+        gc.collect()  # the test's call objects keep connections
+        with contextlib.suppress(AssertionError):
+            await eventually(lambda: backend.connections() == 0, seconds=1.0)
+            os.truncate(backend.ledger, 0)
+            _UNHARMED[key] = backend
+            return
+    backend.resume()  # one that was left stopped would not notice that it is asked to end
+    await asyncio.to_thread(backend.child.stop)
 
 
 @asynccontextmanager

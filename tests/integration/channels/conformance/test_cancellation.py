@@ -107,17 +107,19 @@ async def test_a_task_that_reads_is_cancelled_and_the_server_hears_of_it(
     channel: grpc.aio.Channel, service: Service, way: str
 ) -> None:
     call = channel.unary_stream(TICK)(b"")
+    came = asyncio.Event()
 
     async def consume() -> None:
         if way == "read":
             while await call.read() is not grpc.aio.EOF:
-                pass
+                came.set()
         else:
             async for _ in call:
-                pass
+                came.set()
 
     task = asyncio.ensure_future(consume())
-    await service.entered.wait()
+    await came.wait()
+    await asyncio.sleep(0)  # it waits for the next one
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
