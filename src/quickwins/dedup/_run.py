@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from quickwins.core.clock import backoff_seconds
 from quickwins.core.errors import ConfigError
 from quickwins.dedup._lane import HandlerFailed, Lane, stopped_because
-from quickwins.dedup.errors import Fenced, PartitionQuarantined
+from quickwins.dedup.errors import Fenced, PartitionQuarantined, StoreDown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -209,6 +209,8 @@ class Run:
         at = one.at
         try:
             partitions = len(self._consumer.partitions_for_topic(at.topic) or ())
+            if not partitions:
+                raise StoreDown(f"the broker has not said yet how many partitions {at.topic} has")  # noqa: TRY301 -- it waits as for all that is away; until=never
             lane = await self._dedup.take(at.topic, at.partition, partitions)
             first = (await self._consumer.beginning_offsets([at]))[at]
             one.start = await self._consumer.position(at)

@@ -74,8 +74,10 @@ class House:
     prefix: str
     topics: list[str]
 
-    def consumer(self, *, partitions: int = 1, subscribe: bool = False, **options: Any) -> AIOKafkaConsumer:
-        """One with all partitions; with `subscribe` one of a group, which takes seconds to come together."""
+    def consumer(
+        self, *, partitions: int = 1, subscribe: bool | None = False, **options: Any
+    ) -> AIOKafkaConsumer:
+        """One with all partitions; with `subscribe` one of a group, which takes seconds to come together; `None`: neither."""
         made = AIOKafkaConsumer(
             **{
                 "bootstrap_servers": self.bootstrap,
@@ -89,7 +91,7 @@ class House:
         )
         if subscribe:
             made.subscribe(self.topics)
-        else:
+        elif subscribe is not None:
             made.assign(
                 [TopicPartition(topic, number) for topic in self.topics for number in range(partitions)]
             )
@@ -124,6 +126,14 @@ class House:
             finally:
                 await dedup.stop()
                 await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), DEADLINE_SECONDS)
+
+    async def until_true(self, query: str, *tasks: asyncio.Task[None]) -> None:
+        """Wait for the database to say yes; a task that ends before is a failure."""
+        async with asyncio.timeout(2 * DEADLINE_SECONDS):
+            while not await self.pool.fetchval(query):
+                for task in tasks:
+                    assert not task.done(), task
+                await asyncio.sleep(0.01)
 
     async def until(self, condition: Callable[[dict[str, int]], bool], *tasks: asyncio.Task[None]) -> None:
         """Wait for the cursors to be so; a task that ends before is a failure."""

@@ -1,0 +1,164 @@
+"""Partitions that come and go, are paused, and are given back in the middle of a batch."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+
+from quickwins.core.errors import ConfigError
+from tests.eventually import eventually
+from tests.integration.dedup.consuming import House, apply, house, send
+from tests.unit.dedup.records import Record, record
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from quickwins.dedup import Context, Event
+    from tests.engines import Target
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.engines("kafka", "postgres")]
+POSTS = "feed.public.posts"
+PARTITIONS = 3
+
+
+def row(number: int) -> Record:
+    """An insert in a transaction of its own."""
+    return record(
+        key=b'{"id":%d}' % number,
+        lsn=1_000 + 10 * number,
+        commit=990 + 10 * number,
+        transaction=number,
+        after={"id": number, "user_id": 1, "body": "x", "likes": 0},
+    )
+
+
+@pytest_asyncio.fixture
+async def posts(kafka: Target, postgres_database: str, topic_prefix: str) -> AsyncIterator[House]:
+    async with house(kafka.url, postgres_database, topic_prefix, (POSTS,), partitions=PARTITIONS) as made:
+        yield made
+
+
+async def spread(made: House, numbers: Sequence[int]) -> None:
+    """Send rows over all partitions."""
+    async with AIOKafkaProducer(bootstrap_servers=made.bootstrap) as producer:
+        for number in numbers:
+            one = row(number)
+            await producer.send(made.topics[0], one.value, key=one.key, partition=number % PARTITIONS)
+
+
+async def test_what_the_service_paused_stays_paused_and_its_listener_is_told(posts: House) -> None:
+    told: list[set[Any]] = []
+
+    class Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # -- aiokafka ships no types; until=never
+        def on_partitions_revoked(self, revoked: Any) -> None: ...
+
+        def on_partitions_assigned(self, assigned: Any) -> None:
+            told.append(set(assigned))
+            consumer.pause(TopicPartition(posts.topics[0], 0))
+
+    await spread(posts, range(9))
+    consumer = posts.consumer(subscribe=None)
+    consumer.subscribe(pattern=f"^{posts.prefix}", listener=Listener())
+    dedup = posts.dedup()
+    async with consumer, dedup.attach(consumer) as run:
+        task = asyncio.create_task(run())
+        await posts.until(lambda offsets: sum(offsets.values()) >= 3, task)
+        await eventually(lambda: "0 ready" in repr(run))
+        await _applied(posts, 6, task)
+        assert consumer.paused() == {TopicPartition(posts.topics[0], 0)}
+        consumer.resume(TopicPartition(posts.topics[0], 0))
+        await _applied(posts, 9, task)
+        await dedup.stop()
+        await task
+    assert told[0] == {TopicPartition(posts.topics[0], number) for number in range(PARTITIONS)}
+
+
+async def _applied(posts: House, count: int, *tasks: asyncio.Task[None]) -> None:
+    """Wait for at least `count` effects, while all `tasks` run."""
+    await posts.until_true(f"SELECT count(*) >= {count} FROM applied", *tasks)
+
+
+async def test_cancelled_in_the_handler_nothing_had_an_effect_and_the_same_consumer_reads_it_again(
+    posts: House,
+) -> None:
+    await send(posts.bootstrap, [row(3 * number) for number in range(5)], posts.prefix)
+    entered = asyncio.Event()
+
+    async def hangs(events: Sequence[Event], ctx: Context) -> None:
+        await apply(events, ctx)
+        entered.set()
+        await asyncio.Event().wait()
+
+    async with posts.consumer(partitions=PARTITIONS) as consumer:
+        async with posts.dedup(handler=hangs).attach(consumer) as run:
+            task = asyncio.create_task(run())
+            await entered.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert await posts.pool.fetchval("SELECT count(*) FROM applied") == 0
+        again = posts.dedup()
+        async with again.attach(consumer) as run:
+            task = asyncio.create_task(run())
+            await _applied(posts, 5, task)
+            await again.stop()
+            await task
+
+
+async def test_a_quarantined_partition_holds_up_no_other(posts: House) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=posts.bootstrap) as producer:
+        await producer.send(posts.topics[0], b"not json", partition=0)
+    await spread(posts, range(9))
+    async with posts.running(posts.dedup(), partitions=PARTITIONS) as (run, task):
+        await _applied(posts, 6, task)
+        assert run.quarantined == [TopicPartition(posts.topics[0], 0)]
+
+
+async def test_a_consumer_that_commits_by_itself_is_refused(posts: House) -> None:
+    async with posts.consumer(enable_auto_commit=True) as consumer:
+        with pytest.raises(ConfigError, match="enable_auto_commit=False"):
+            async with posts.dedup().attach(consumer):
+                pytest.fail("it was attached to")
+
+
+@pytest.mark.volume
+@pytest.mark.timeout(240)
+async def test_members_that_come_and_go_all_the_time_apply_each_event_once(posts: House) -> None:
+    rng, total = Random(5), 600
+    members: list[tuple[Any, asyncio.Task[None]]] = []
+    numbers = iter(range(total))
+
+    async def come() -> None:
+        dedup, attached = posts.dedup(max_records=20), asyncio.Event()
+
+        async def consume() -> None:
+            async with posts.consumer(subscribe=True) as consumer, dedup.attach(consumer) as run:
+                attached.set()
+                await run()
+
+        members.append((dedup, asyncio.create_task(consume())))
+        await attached.wait()
+
+    await come()
+    for _ in range(6):
+        await spread(posts, [next(numbers) for _ in range(total // 6)])
+        if len(members) < 3:
+            await come()
+        else:
+            dedup, task = members.pop(rng.randrange(3))
+            await dedup.stop()
+            await task
+        at = await posts.pool.fetchval("SELECT count(*) FROM applied")
+        await _applied(posts, at + 1, *(task for _, task in members))
+    await _applied(posts, total, *(task for _, task in members))
+    for dedup, task in members:
+        await dedup.stop()
+        await task
+    assert await posts.pool.fetchval("SELECT count(*) FROM posts") == total
+    assert await posts.pool.fetchval("SELECT count(*) FROM applied") == total
