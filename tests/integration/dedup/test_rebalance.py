@@ -138,7 +138,10 @@ async def test_members_that_come_and_go_all_the_time_apply_each_event_once(posts
         dedup, attached = posts.dedup(max_records=20), asyncio.Event()
 
         async def consume() -> None:
-            async with posts.consumer(subscribe=True) as consumer, dedup.attach(consumer) as run:
+            async with (
+                posts.consumer(subscribe=True, request_timeout_ms=5_000) as consumer,
+                dedup.attach(consumer) as run,
+            ):
                 attached.set()
                 await run()
 
