@@ -15,13 +15,14 @@ from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
 from quickwins.core.metrics import Reading, Tallies
 from quickwins.logs import _logger
-from quickwins.logs._context import CONTEXT, EMPTY
+from quickwins.logs._context import CONTEXT
 from quickwins.logs._instance import INSTANCE, named
 from quickwins.logs._levels import LEVELS, WARNING, level_of
 from quickwins.logs._logger import CLOSE_SECONDS
 from quickwins.logs._render.line import Renderer
 from quickwins.logs._render.values import Walk
 from quickwins.logs._sampling import Sampler
+from quickwins.logs._span import NOBODY
 from quickwins.logs._takeover.records import ACCESS, said, saying
 from quickwins.logs._takeover.stdlib import Takeover
 from quickwins.logs._takeover.told import is_told_by_others, left
@@ -251,7 +252,7 @@ class Pipeline(AbstractContextManager["Pipeline"]):
             "seconds": round(outage.seconds, 3),
             "error": outage.error,
         }
-        return self._renderer.line(WARNING, "log.sink_recovered", fields, EMPTY)
+        return self._renderer.line(WARNING, "log.sink_recovered", fields, NOBODY)
 
     def _wall_ns(self) -> int:
         return int(self._clock.wall() * 1e9)

@@ -16,6 +16,7 @@ span into an inner one.
 from __future__ import annotations
 
 import sys
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from quickwins.logs._context import Context
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 _API = "opentelemetry.trace"
 _ANY = object()
+
+
+NOBODY = Context(MappingProxyType({}))
+"""Of what is said of the process itself, whatever request or span is active."""
+NOBODY.spanned = _ANY, NOBODY
 
 
 def finder() -> Callable[[Context], Context] | None:

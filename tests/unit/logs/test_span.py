@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 
-from quickwins.logs import bound, get_logger
+from quickwins.logs import Sink, bound, get_logger
 from quickwins.logs._context import CONTEXT, EMPTY, Canonical, Context, within
 from quickwins.logs._span import in_span, settled
 from quickwins.logs._trace.request import departing, joined
@@ -115,6 +116,18 @@ def test_outside_of_requests_no_span_is_remembered() -> None:
     with active(span()):
         assert in_span(EMPTY).trace is not None
     assert in_span(EMPTY) is EMPTY
+
+
+def test_what_a_sink_says_of_itself_is_in_nobodys_trace(configure: Configure, tmp_path: Path) -> None:
+    path = tmp_path / "later" / "log"
+    pipeline = configure(sink=Sink.file(path, inline=True))
+    with active(span()), within(request()):
+        log.info("a")
+        path.parent.mkdir()
+        assert pipeline.flush(30)
+    told = {line["event.name"]: line for line in Written(path).lines}
+    assert told["a"]["trace_id"] == f"{0xC:032x}"
+    assert "trace_id" not in told["log.sink_recovered"]
 
 
 class Hostile(NonRecordingSpan):
