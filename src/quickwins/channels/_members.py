@@ -27,6 +27,9 @@ WARM_SECONDS = 10.0
 
 WARM_TRIES = 2
 
+MOST_DRAINING = 128
+"""How many replaced connections may be left for their calls: twice the most members. Beyond, the oldest is cut."""
+
 PATIENCE_SECONDS = 1.0
 """How long the next replacement waits for the last one's calls, so that connections don't add up while short calls run."""
 
@@ -104,8 +107,8 @@ class Members:
     def _retire(self, old: Member) -> asyncio.Task[None]:
         old.draining = True
         self.draining.append(old)
-        if len(self.draining) > 2 * max(len(self.members), 1):
-            self.draining[0].hurry.set()
+        for one in self.draining[:-MOST_DRAINING]:
+            one.hurry.set()
         return self.spawn(self._end(old))
 
     async def _end(self, old: Member) -> None:
