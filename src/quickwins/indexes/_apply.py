@@ -134,7 +134,15 @@ class Application:
         await self._end()
 
     async def _look(self) -> Plan:
-        facts = await self._gatherer.read(self._sessions.main)
+        deadline = self._clock.monotonic() + self._patience.max_wait_seconds
+        while True:
+            try:
+                facts = await self._gatherer.read(self._sessions.main)
+                break
+            except Blocked:
+                if self._clock.monotonic() >= deadline:
+                    raise
+            await self._clock.sleep(LOOK_SECONDS)
         wall = self._clock.wall()
         plan = plan_of(
             self._migration,

@@ -253,3 +253,17 @@ async def test_a_role_that_may_not_is_told_so(database: Database) -> None:
     assert said[0] == "permissions: our role does not own public.t, or may not create in its schema"
     assert "quickwins.index_history" in said[1]
     assert any("pg_read_all_stats" in note for note in plan.notes)
+
+
+async def test_a_table_that_is_locked_as_a_whole_is_waited_for_and_named(database: Database) -> None:
+    migration = database.migration()
+    async with database.session(application_name="alter") as connection:
+        await connection.execute("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(Blocked, match="application 'alter': BEGIN; LOCK TABLE t") as blocked:
+            await Runner(database.url).plan(migration)
+        waiting = asyncio.create_task(database.apply(migration, rollback=False, max_wait_seconds=30))
+        await connection.execute("ROLLBACK")
+        await waiting
+
+    assert blocked.value.reason is Precondition.LOCKS
+    assert list(database.indexes()) == ["i"]

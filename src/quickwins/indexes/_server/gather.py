@@ -5,20 +5,31 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import asyncpg
+
 from quickwins.indexes._core.actions import Target
+from quickwins.indexes._core.preconditions import Precondition
 from quickwins.indexes._core.summary import Gathered
 from quickwins.indexes._server import catalogue, history
 from quickwins.indexes._server.holders import building, holders
 from quickwins.indexes._server.probe import Probed, probe, size
 from quickwins.indexes._statements import AttachIndex, CreateIndex, DropIndex, Reindex, Statement
+from quickwins.indexes.errors import Blocked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    import asyncpg
-
     from quickwins.indexes._core.facts import Server, Table
     from quickwins.indexes.migration import Migration
+
+LOCK_MILLISECONDS = 2000
+LOCKED = """
+    SELECT format('pid %s, application %L: %s', l.pid, a.application_name, left(a.query, 100)) AS who
+    FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
+    WHERE l.mode = 'AccessExclusiveLock' AND l.granted AND l.locktype = 'relation' AND l.relation >= 16384
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.pid <> pg_backend_pid()
+    LIMIT 5
+"""
 
 
 class Gatherer:
@@ -30,7 +41,24 @@ class Gatherer:
         self._probed: dict[tuple[Statement, int], Probed] = {}
 
     async def read(self, connection: asyncpg.Connection) -> Gathered:
-        """The facts as they are now."""
+        """The facts as they are now.
+
+        Raises:
+            Blocked: A table is locked as a whole, so that not even its size can be read.
+        """
+        await connection.execute(f"SET lock_timeout = {LOCK_MILLISECONDS}")
+        try:
+            return await self._read(connection)
+        except asyncpg.LockNotAvailableError as error:
+            who = "; ".join(row["who"] for row in await connection.fetch(LOCKED))
+            raise Blocked(
+                f"a table is locked as a whole, by {who or 'nobody any more'}", reason=Precondition.LOCKS
+            ) from error
+        finally:
+            if not connection.is_closed():
+                await connection.execute("SET lock_timeout = 0")
+
+    async def _read(self, connection: asyncpg.Connection) -> Gathered:
         server = await catalogue.server(connection)
         targets = [await self._target(connection, one, server) for one in self._statements]
         tables = {

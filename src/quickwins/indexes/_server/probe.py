@@ -54,6 +54,8 @@ async def probe(connection: asyncpg.Connection, one: CreateIndex, table: Table) 
         return Probed(shape=made[0].shape)
     except (asyncpg.InsufficientPrivilegeError, asyncpg.ReadOnlySQLTransactionError) as error:
         return Probed(lacking=str(error))
+    except asyncpg.LockNotAvailableError:
+        raise
     except asyncpg.PostgresError as error:
         return Probed(error=str(error).replace(f'"{COPY.name}"', str(table.name)))
     finally:
