@@ -129,9 +129,16 @@ async def test_a_task_that_reads_is_cancelled_and_the_server_hears_of_it(
 
 
 async def test_a_timeout_of_asyncio_cancels(channel: grpc.aio.Channel, service: Service) -> None:
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.1):
+    over = asyncio.get_running_loop().time()
+
+    async def impatient() -> None:
+        async with asyncio.timeout(None) as limit:
+            entering = asyncio.ensure_future(service.entered.wait())
+            entering.add_done_callback(lambda _: limit.reschedule(over))
             await channel.unary_unary(HANG)(b"")
+
+    with pytest.raises(TimeoutError):
+        await impatient()
     async with asyncio.timeout(DEADLINE_SECONDS):
         await service.cancelled.wait()
     assert service.calls == 1
