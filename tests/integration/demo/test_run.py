@@ -20,6 +20,8 @@ from quickwins.engines import EngineError, EngineFailure
 from quickwins.rig import Outcome
 from tests.eventually import eventually, wait_until
 
+pytestmark = pytest.mark.timeout(180)  # the whole demo runs within the first of these
+
 OPTIONS = DemoOptions(rows=100, fast=True)
 DEADLINE_SECONDS = 60.0
 
