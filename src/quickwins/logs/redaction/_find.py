@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -35,6 +36,10 @@ _NEIGHBOURS = frozenset(' \t\r\n"<>),;=:/?')
 """What nothing private begins or ends with."""
 
 _AFTER_VALUE = frozenset((" ", "&", "#", ""))
+_NO_LOGIN = re.compile(r"[^:]*[{}|^`][^:]*\Z|[^ \"<>]*[ \"<>]")
+"""What has a character that no user of a URL may have (RFC 3986, 3.2.1), and no password; or a space or
+quotes: what is before its `@` may be an address too."""
+
 _QUERY, _TOO_MANY = RedactionRule.QUERY, RedactionRule.TOO_MANY
 _START = itemgetter(0)
 
@@ -99,7 +104,8 @@ def _addresses(text: str, *, colon: bool) -> tuple[list[Span], list[Span]]:
     if not colon or "://" not in text:
         return email(text), []
     urls = url_credentials(text)
-    return [one for one in email(text) if not any(start <= one[0] <= end for start, end, _ in urls)], urls
+    logins = [(start, end) for start, end, _ in urls if _NO_LOGIN.match(text, start, end) is None]
+    return [one for one in email(text) if not any(start <= one[0] <= end for start, end in logins)], urls
 
 
 def _numbers(text: str, shape: str, *, errs_open: bool) -> list[Span]:

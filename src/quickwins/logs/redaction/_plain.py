@@ -57,6 +57,8 @@ class Plain:
 
     def place(self, at: int) -> int:
         """Where in the text with its escapes the character `at` begins."""
+        if not self.changed:
+            return at
         if self._at is None:
             sizes = list(map(len, self._made))
             removed = list(map(sub, map(len, self._pieces[1::2]), sizes))

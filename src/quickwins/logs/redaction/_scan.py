@@ -186,7 +186,8 @@ class Scanner:
         if plain is None or not plain.changed:
             spans = found(text, self._private, errs_open=self._open)
         else:
-            spans = found(text, self._private, escaped=True, errs_open=self._open)
+            # What is invisible may be the border of a secret, and within one.
+            spans = found(text, self._private, escaped=text.isascii(), errs_open=self._open)
             spans += [
                 (plain.place(start), plain.place(end), rule)
                 for start, end, rule in found(plain.text, self._private, errs_open=self._open)

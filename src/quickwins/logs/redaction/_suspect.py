@@ -120,7 +120,7 @@ def _may_have_token(data: bytes, value: str) -> bool:
     """Whether there is a word that begins a key, a block or a credential."""
     if len(value) < _MIN_KEY_LENGTH:
         return _has_secret_word(value)
-    if "eyJ" in value:
+    if "eyJ" in value or "earer" in value or "EARER" in value:
         return True
     words = data.translate(WORDS).split()
     return not _SUSPECT_WORDS.isdisjoint(words) or has_run(value, words)

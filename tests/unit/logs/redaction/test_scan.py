@@ -345,6 +345,9 @@ class TestRedaction:
         }  # fmt: skip
 
 
-def test_an_address_behind_a_brace_is_no_login_of_a_url() -> None:
-    assert shown("://{Alice.JONES@Example.ORG ") == "://{[redacted:email] "
+@pytest.mark.parametrize("before", ["://{", "://0{", "ftp://a|"])
+def test_an_address_behind_what_looks_like_a_url_is_hidden_whole(before: str) -> None:
+    kept = shown(f"{before}Alice.JONES@Example.ORG ")
+    assert "JONES" not in kept
+    assert "Example" not in kept
     assert shown("postgres://{user}:{pw}@db/x") == "postgres://[redacted:url_credentials]@db/x"

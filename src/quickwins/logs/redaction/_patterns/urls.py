@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from quickwins.logs.redaction._names import Kind
     from quickwins.logs.redaction._patterns.spans import Span
 
-_USERINFO = re.compile(r"""://(?![{}][^\s:/?#@"<>]*+@)((?:[^\s/?#@"<>]*+@)++)""")
+_USERINFO = re.compile(r"""://((?:[^\s/?#@"<>]*+@)++)""")
 # A password with a raw slash: what follows the colon is no port, so the authority has not ended yet.
 _RAW_USERINFO = re.compile(
     r"""://([^\s:/?#@"<>]{0,128}+:(?![0-9]{1,5}(?:[/?#\s"'<>]|\Z))[^\s@"<>]{1,128}+@)"""
