@@ -117,7 +117,7 @@ def directives(comment: str) -> list[Directive]:
 
 def reason(comment: str) -> Reason | None:
     """The reason after `--` at the end of a comment; `None` if there is none."""
-    begin = _REASON.search(comment)
+    begin = _REASON.search(comment) if "--" in comment else None
     if begin is None:
         return None
     end = _UNTIL.search(comment, max(begin.end(), len(comment) - _UNTIL_LENGTH))
@@ -148,6 +148,8 @@ def _whole_file_types(comment: str) -> list[Directive]:
 
 def _is_misread(comment: str, start: int, ends: re.Pattern[str]) -> bool:
     """Whether a reason begins before the directive at `start` ends for its tool."""
+    if "--" not in comment:
+        return False
     end = ends.search(comment, start)
     return _REASON.search(comment, start, len(comment) if end is None else end.start()) is not None
 

@@ -29,6 +29,7 @@ _LEXEME = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _SPAN = re.Match.span
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"()[]{}")
 _NESTS_QUOTES = sys.version_info >= (3, 12)
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _BOM = b"\xef\xbb\xbf"
@@ -89,9 +90,7 @@ def lexed(text: str) -> Lexed:
         Unparseable: It is not Python.
     """
     result, doubtful = _masked(text, map(_SPAN, _LEXEME.finditer(text)))
-    if doubtful or any(
-        result.code.count(one) != result.code.count(other) for one, other in ("()", "[]", "{}")
-    ):
+    if doubtful or not _is_balanced(result.code):
         _parse(text)
         tokens = _tokenized(text)
         # The middle of an f-string may begin with a `#`.
@@ -103,6 +102,12 @@ def lexed(text: str) -> Lexed:
 def without_comments(source: str) -> str:
     """`source` without its comments; it must not begin inside a string."""
     return _LEXEME.sub(lambda found: "" if found[0][0] == "#" else found[0], source)
+
+
+def _is_balanced(code: str) -> bool:
+    """Whether as many brackets of each kind open as close. Counting each in all of the code takes twice as long."""
+    count = code.encode(errors="replace").translate(None, _NO_BRACKETS).count
+    return count(b"(") == count(b")") and count(b"[") == count(b"]") and count(b"{") == count(b"}")
 
 
 def balance(code: str, start: int, end: int) -> int:
