@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from quickwins.channels._native import outcome_of
+from quickwins.channels._native import OK, outcome_of
 
 if TYPE_CHECKING:
     from quickwins.channels._counts import Counts
@@ -49,9 +49,13 @@ class Attempt:
         self.ended = False
 
     def __call__(self, call: Any) -> None:
-        """`call` has ended."""
+        """`call` has ended.
+
+        gRPC's own object below it says without a coroutine that all is well; there is none below an intercepted one.
+        """
         if not self.ended:
-            self.end(outcome_of(call))
+            below = getattr(call, "_cython_call", None)
+            self.end(OK if below is not None and below.is_ok() else outcome_of(call))
 
     def end(self, outcome: Outcome) -> None:
         """It has ended with `outcome`."""

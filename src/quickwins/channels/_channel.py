@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
+from asyncio import get_running_loop
+from os import getpid
 from typing import TYPE_CHECKING, Any
 
 from quickwins.channels._conflicts import check_options
@@ -124,7 +125,12 @@ class RotatingChannel(ForStubs):
             ChannelMisuse: This is another event loop, or a process forked from the channel's.
             UsageError: The channel is closed, as gRPC says it.
         """
-        self._here()
+        try:  # as in `_here`, without a call: every call of the channel's comes by
+            is_here = get_running_loop() is self._loop and getpid() == self._pid
+        except RuntimeError:
+            is_here = False
+        if not is_here:
+            self._here()
         if not self._is_open:
             self._open()
         flag = self._flag
@@ -143,14 +149,14 @@ class RotatingChannel(ForStubs):
     def _here(self) -> None:
         """Refuse to be used elsewhere than at the first use."""
         try:
-            loop = asyncio.get_running_loop()
+            loop = get_running_loop()
         except RuntimeError:
             loop = None
-        if loop is not self._loop or loop is None or os.getpid() != self._pid:
+        if loop is None or loop is not self._loop or getpid() != self._pid:
             self._bind(loop)
 
     def _bind(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        if self._loop is not None and os.getpid() != self._pid:
+        if self._loop is not None and getpid() != self._pid:
             raise ChannelMisuse(
                 f"channel {self.name!r} belongs to process {self._pid}, and this one was forked from it: gRPC's connections "
                 "don't survive a fork; make the channel after it",
@@ -166,7 +172,7 @@ class RotatingChannel(ForStubs):
                 reason=MisuseReason.LOOP,
             )
         self._loop = loop
-        self._pid = os.getpid()
+        self._pid = getpid()
 
     def _decide(self) -> None:
         """Make what the configuration and the addresses ask for, and ask for these where they matter."""
@@ -213,7 +219,7 @@ class RotatingChannel(ForStubs):
         """Find out how many addresses the target has; until then calls go to the stock channel."""
         for wait in itertools.chain(_ASK_AGAIN_SECONDS, itertools.repeat(_ASK_AGAIN_SECONDS[-1])):
             try:
-                self._addresses = distinct(await asyncio.get_running_loop().getaddrinfo(host, port, type=1))
+                self._addresses = distinct(await get_running_loop().getaddrinfo(host, port, type=1))
             except OSError:
                 await self._clock.sleep(wait)
                 continue
@@ -367,7 +373,7 @@ class RotatingChannel(ForStubs):
         return [one.state() for pool in self._pools() for one in (*pool.members, *pool.draining)]
 
     def _spawn(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -199,13 +199,7 @@ UNTOLD = Outcome("UNKNOWN", here=True)
 
 
 def outcome_of(call: Any) -> Outcome:
-    """How `call`, which has ended, ended.
-
-    gRPC's own object below a call says without a coroutine that all is well; there is none below an intercepted one.
-    """
-    below = getattr(call, "_cython_call", None)
-    if below is not None and below.is_ok():
-        return OK
+    """How `call`, which has ended, ended."""
     code = result_of(call.code())
     if code is grpc.StatusCode.OK:
         return OK
