@@ -248,9 +248,12 @@ class RotatingChannel(ForStubs):
             return grpc.ChannelConnectivity.SHUTDOWN
         if not self._is_open and not try_to_connect:
             return grpc.ChannelConnectivity.IDLE
+        begins = not self._is_open
         pool = self.route()
         if pool is None:
             return self.stock.channel.get_state(try_to_connect)
+        if begins:
+            return grpc.ChannelConnectivity.IDLE  # what it was when it was asked, as gRPC has it
         states = {member.channel.get_state(try_to_connect) for member in pool.members}
         return next(state for state in _BEST_FIRST if state in states)
 

@@ -86,6 +86,7 @@ async def test_it_is_idle_until_it_is_asked_to_connect(channel: grpc.aio.Channel
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await channel.wait_for_state_change(grpc.ChannelConnectivity.IDLE)
+    assert channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.IDLE  # when it was asked
     await reach(channel, grpc.ChannelConnectivity.READY)
 
 
