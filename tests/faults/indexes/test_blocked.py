@@ -66,8 +66,20 @@ async def prepared(database: Database) -> AsyncIterator[None]:
 HOLDING = [
     pytest.param(writer, Precondition.LOCKS, "application 'nightly job'", id="a writer of the table"),
     pytest.param(repeatable, Precondition.SNAPSHOTS, "application 'nightly job'", id="a repeatable read"),
-    pytest.param(statement, Precondition.SNAPSHOTS, "SELECT pg_sleep(60)", id="a long statement"),
-    pytest.param(idle_with_parameters, Precondition.SNAPSHOTS, "idle in transaction", id="an open cursor"),
+    pytest.param(
+        statement,
+        Precondition.SNAPSHOTS,
+        "SELECT pg_sleep(60)",
+        id="a long statement",
+        marks=pytest.mark.volume,
+    ),
+    pytest.param(
+        idle_with_parameters,
+        Precondition.SNAPSHOTS,
+        "idle in transaction",
+        id="an open cursor",
+        marks=pytest.mark.volume,
+    ),
     pytest.param(
         prepared, Precondition.PREPARED, "prepared transaction 'transfer 42'", id="a prepared transaction"
     ),
@@ -99,6 +111,7 @@ async def test_it_is_named_waited_for_and_given_up_on_before_anything_begins(
     assert database.value("SELECT to_regclass('quickwins.index_history') IS NULL")
 
 
+@pytest.mark.volume
 async def test_it_begins_when_the_way_is_free(database: Database) -> None:
     migration = database.migration()
     async with writer(database):
@@ -155,9 +168,9 @@ async def test_in_the_middle_of_a_build_it_is_named_at_once_and_the_build_ends_i
     "harmless",
     [
         pytest.param("SELECT 1 FROM t LIMIT 1", id="an idle reader of the table"),
-        pytest.param("SELECT 1", id="an idle transaction"),
+        pytest.param("SELECT 1", id="an idle transaction", marks=pytest.mark.volume),
         pytest.param("INSERT INTO other VALUES (1)", id="a writer of another table"),
-        pytest.param("SELECT pg_advisory_xact_lock(1)", id="an advisory lock"),
+        pytest.param("SELECT pg_advisory_xact_lock(1)", id="an advisory lock", marks=pytest.mark.volume),
     ],
 )
 async def test_who_does_not_hold_a_build_up_is_not_accused(database: Database, harmless: str) -> None:

@@ -43,6 +43,7 @@ async def test_ten_runners_twenty_times(database: Database) -> None:
         database.run("DROP INDEX i, j", "DROP SCHEMA quickwins CASCADE")
 
 
+@pytest.mark.volume
 async def test_a_runner_that_waits_for_its_turn_in_a_blocking_way_deadlocks(database: Database) -> None:
     """The negative control: what others do, a blocking advisory lock, kills a build."""
     async with database.session() as one, database.session() as two:

@@ -91,6 +91,7 @@ def test_what_cannot_be_done_is_said_with_its_code(
     assert "pw-secret" not in out + err
 
 
+@pytest.mark.volume
 def test_a_refused_file_exits_with_2_whatever_is_asked(call: Call, tmp_path: Path) -> None:
     (tmp_path / MIGRATION).write_text("BEGIN; CREATE INDEX i ON t (a);")
     for verb in ("plan", "apply", "status", "verify", "rollback", "watch"):

@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
 WHOLE = {"i": "CREATE INDEX i ON public.t USING btree (a)"}
 STATES = [
     pytest.param(False, True, id="interrupted before the build"),
-    pytest.param(True, True, id="interrupted before the end"),
-    pytest.param(False, False, id="an interrupted drop"),
+    pytest.param(True, True, id="interrupted before the end", marks=pytest.mark.volume),
+    pytest.param(False, False, id="an interrupted drop", marks=pytest.mark.volume),
     pytest.param(True, False, id="half of an interrupted drop"),
 ]
 
@@ -131,6 +131,7 @@ async def test_it_is_cancelled_and_built_again_where_that_is_asked_for(slow: Dat
     assert (await Runner(slow.url).status(slow.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))"))).good
 
 
+@pytest.mark.volume
 async def test_a_running_build_can_be_followed(slow: Database) -> None:
     migration = slow.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")
     task = asyncio.create_task(slow.apply(migration))

@@ -116,7 +116,7 @@ async def test_audit_finds_a_bloated_index(database: Database) -> None:
 async def test_the_size_is_known_before_the_build(database: Database) -> None:
     columns = ", ".join(f"{expression} AS {name}_" for name, expression in COLUMNS.items())
     database.run(
-        f"CREATE TABLE wide AS SELECT {columns}, CASE WHEN n % 3 = 0 THEN n END AS nullable_ FROM generate_series(1, 50000) AS n",
+        f"CREATE TABLE wide AS SELECT {columns}, CASE WHEN n % 3 = 0 THEN n END AS nullable_ FROM generate_series(1, 20000) AS n",
         "ANALYZE wide",
     )
     shapes = [
