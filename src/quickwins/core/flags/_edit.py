@@ -8,7 +8,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from quickwins.core.errors import ConfigError, needs_extra
-from quickwins.core.flags._kills import kill_by_line
+from quickwins.core.flags._kills import killed_by_line, killed_in, kills_by_line
 from quickwins.core.flags.truncation import marked_last
 
 with needs_extra("cli"):
@@ -63,7 +63,15 @@ def killed(text: str, feature: str) -> str:
     try:  # what looks like the line that says it is whole is inside of a text, and has to stay there
         return _checked(_with(text, feature, fields), text, feature, fields)
     except ConfigError:
-        return marked_last(kill_by_line(text, feature))
+        texts = [marked_last(one) for one in kills_by_line(text, feature)]
+        return next((one for one in texts if feature in _kills_of(one)), texts[0])
+
+
+def _kills_of(text: str) -> frozenset[str]:
+    try:
+        return killed_in(tomllib.loads(text))
+    except (ValueError, RecursionError):
+        return killed_by_line(text)
 
 
 def _with(text: str, feature: str, fields: Mapping[Path, object]) -> str:

@@ -8,7 +8,7 @@ text that is not TOML, kills too. Turning off is safe, so that is the side to er
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -69,6 +69,16 @@ def kill_by_line(text: str, feature: str) -> str:
         return f"{text.rstrip()}\n\n[{feature}]\nkilled = true\n"
     lines.insert(header_at + 1, "killed = true")
     return "\n".join(lines)
+
+
+def kills_by_line(text: str, feature: str) -> Iterator[str]:
+    """Texts of which one kills `feature`, the likeliest first: what looks like its header may be inside of a string."""
+    yield kill_by_line(text, feature)
+    lines = text.split("\n")
+    for at, line in enumerate(lines):
+        header = _HEADER.match(line)
+        if header and _name(header) == feature:
+            yield "\n".join([*lines[: at + 1], "killed = true", *lines[at + 1 :]])
 
 
 def _name(header: re.Match[str]) -> str:

@@ -94,6 +94,7 @@ LINES = st.sampled_from(
 
 @example("\r")
 @example('salt = """\n# quickwins: complete\n[one]\nsalt = """')
+@example('salt = """\n[one]\nsalt = """\n[[one]]')
 @given(st.lists(LINES, max_size=12).map("\n".join))
 def test_a_kill_can_be_written_into_any_text_and_takes_nothing_from_another(text: str) -> None:
     before = kills_of(text.encode(), "x")
