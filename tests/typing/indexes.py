@@ -48,7 +48,7 @@ async def night(dsn: str, flag: Flag) -> tuple[str, ...]:
     except MigrationError as error:
         print(error.reason)
     except Blocked as error:
-        print(error.reason is Precondition.WINDOW)
+        print(Precondition(str(error.reason)))
     except BuildFailed as error:
         return error.debris
     return runner.debris
