@@ -83,7 +83,9 @@ def one_by_one(qw: QuickWins, pool: asyncpg.Pool) -> Deduplicator:
     return made
 
 
-async def consume(dedup: Deduplicator, consumer: AIOKafkaConsumer, record: ConsumerRecord[bytes, bytes]) -> str:
+async def consume(
+    dedup: Deduplicator, consumer: AIOKafkaConsumer, record: ConsumerRecord[bytes, bytes]
+) -> str:
     async with dedup.attach(consumer) as run:
         assert_type(run, Run)
         await run()
