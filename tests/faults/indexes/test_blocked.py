@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -255,8 +256,10 @@ async def test_outside_of_its_window_nothing_begins_and_nothing_to_do_is_no_obst
 
 async def test_a_role_that_may_not_is_told_so(database: Database) -> None:
     role = f"limited_{database.value('SELECT current_database()')}"
-    database.run(f"CREATE ROLE {role} LOGIN", f"GRANT SELECT ON t TO {role}")
-    limited = Runner(database.url.replace("//quickwins@", f"//{role}@"))
+    database.run(f"CREATE ROLE {role} LOGIN PASSWORD 'of-the-test'", f"GRANT SELECT ON t TO {role}")
+    parts = urlsplit(database.url)
+    address = parts.netloc.rpartition("@")[2]
+    limited = Runner(parts._replace(netloc=f"{role}:of-the-test@{address}").geturl())
     try:
         plan = await limited.plan(database.migration())
     finally:
