@@ -29,7 +29,7 @@ class ForStubs(grpc.aio.Channel):  # type: ignore[misc]  # -- grpc ships no type
         request_serializer: Callable[[Any], bytes] | None = None,
         response_deserializer: Callable[[bytes], Any] | None = None,
         _registered_method: bool | None = False,
-    ) -> grpc.aio.UnaryUnaryMultiCallable:
+    ) -> grpc.aio.UnaryUnaryMultiCallable[Any, Any]:
         """As in gRPC. So are the other three."""
         return self._multicallable(
             Kind.UNARY_UNARY, method, request_serializer, response_deserializer, _registered_method
@@ -41,7 +41,7 @@ class ForStubs(grpc.aio.Channel):  # type: ignore[misc]  # -- grpc ships no type
         request_serializer: Callable[[Any], bytes] | None = None,
         response_deserializer: Callable[[bytes], Any] | None = None,
         _registered_method: bool | None = False,
-    ) -> grpc.aio.UnaryStreamMultiCallable:
+    ) -> grpc.aio.UnaryStreamMultiCallable[Any, Any]:
         """As in gRPC."""
         return self._multicallable(
             Kind.UNARY_STREAM, method, request_serializer, response_deserializer, _registered_method
@@ -53,7 +53,7 @@ class ForStubs(grpc.aio.Channel):  # type: ignore[misc]  # -- grpc ships no type
         request_serializer: Callable[[Any], bytes] | None = None,
         response_deserializer: Callable[[bytes], Any] | None = None,
         _registered_method: bool | None = False,
-    ) -> grpc.aio.StreamUnaryMultiCallable:
+    ) -> grpc.aio.StreamUnaryMultiCallable[Any, Any]:
         """As in gRPC."""
         return self._multicallable(
             Kind.STREAM_UNARY, method, request_serializer, response_deserializer, _registered_method
@@ -65,7 +65,7 @@ class ForStubs(grpc.aio.Channel):  # type: ignore[misc]  # -- grpc ships no type
         request_serializer: Callable[[Any], bytes] | None = None,
         response_deserializer: Callable[[bytes], Any] | None = None,
         _registered_method: bool | None = False,
-    ) -> grpc.aio.StreamStreamMultiCallable:
+    ) -> grpc.aio.StreamStreamMultiCallable[Any, Any]:
         """As in gRPC."""
         return self._multicallable(
             Kind.STREAM_STREAM, method, request_serializer, response_deserializer, _registered_method
