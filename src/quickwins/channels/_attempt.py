@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 
 class Landing(Protocol):
-    """Who gets a member's place back: a pool."""
+    """Who gets a member's place back: a pool.
+
+    Attributes:
+        inflight: Calls on all members.
+    """
+
+    inflight: int
 
     @property
     def counts(self) -> Counts:
@@ -31,7 +37,7 @@ class Landing(Protocol):
 
 
 class Attempt:
-    """A native call that its caller has; it is the call's done callback. It holds no call: calls hold connections.
+    """A native call that its caller has, counted from when this is made; it is the call's done callback. It holds no call: calls hold connections.
 
     Attributes:
         member: What it is on.
@@ -47,6 +53,10 @@ class Attempt:
         self.method = method
         self.telling = telling
         self.ended = False
+        pool.inflight += 1
+        member.inflight += 1
+        if member.health.out_until is not None:
+            member.health.begin()
 
     def __call__(self, call: Any) -> None:
         """`call` has ended.

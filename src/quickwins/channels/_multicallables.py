@@ -57,15 +57,16 @@ class _MultiCallable:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._method.path} of {self._channel!r}>"
 
-    def _begin(
+    def __call__(
         self,
         request: Any,
-        timeout: float | None,
-        metadata: Any,
-        credentials: Any,
-        wait_for_ready: bool | None,
-        compression: Any,
+        timeout: float | None = None,
+        metadata: Any = None,
+        credentials: Any = None,
+        wait_for_ready: bool | None = None,
+        compression: Any = None,
     ) -> Any:
+        """A call, as in gRPC; `request` is an iterator where requests stream."""
         channel, method = self._channel, self._method
         pool = channel.route()
         if channel.adds_metadata:
@@ -106,7 +107,6 @@ class _MultiCallable:
             wait_for_ready=wait_for_ready,
             compression=compression,
         )
-        pool.enter(member)
         native.add_done_callback(Attempt(pool, member, method, has_time))
         return native
 
@@ -120,44 +120,24 @@ def _earlier(timeout: float | None, now: float) -> float | None:
 class UnaryUnary(_MultiCallable, grpc.aio.UnaryUnaryMultiCallable):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
     """One request, one answer."""
 
-    def __call__(
-        self,
-        request: Any,
-        *,
-        timeout: float | None = None,
-        metadata: Any = None,
-        credentials: Any = None,
-        wait_for_ready: bool | None = None,
-        compression: Any = None,
-    ) -> Any:
-        return self._begin(request, timeout, metadata, credentials, wait_for_ready, compression)
-
 
 class UnaryStream(_MultiCallable, grpc.aio.UnaryStreamMultiCallable):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
     """One request, a stream of answers."""
 
-    __call__ = UnaryUnary.__call__
+
+class _Streaming(_MultiCallable):
+    """Requests that stream: gRPC has another name for the first argument, and it may be left out."""
+
+    def __call__(self, request_iterator: Any = None, *rest: Any, **options: Any) -> Any:  # type: ignore[override]  # -- the name is gRPC's; until=never
+        return super().__call__(request_iterator, *rest, **options)
 
 
-class StreamUnary(_MultiCallable, grpc.aio.StreamUnaryMultiCallable):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+class StreamUnary(_Streaming, grpc.aio.StreamUnaryMultiCallable):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
     """A stream of requests, one answer."""
 
-    def __call__(
-        self,
-        request_iterator: Any = None,
-        timeout: float | None = None,
-        metadata: Any = None,
-        credentials: Any = None,
-        wait_for_ready: bool | None = None,
-        compression: Any = None,
-    ) -> Any:
-        return self._begin(request_iterator, timeout, metadata, credentials, wait_for_ready, compression)
 
-
-class StreamStream(_MultiCallable, grpc.aio.StreamStreamMultiCallable):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
+class StreamStream(_Streaming, grpc.aio.StreamStreamMultiCallable):  # type: ignore[misc]  # -- grpc ships no types; until=2027-05-31
     """Streams both ways."""
-
-    __call__ = StreamUnary.__call__
 
 
 MULTICALLABLES: dict[Kind, type[_MultiCallable]] = {

@@ -116,13 +116,6 @@ class Pool(Members):
         """The member for a call, and what it is good for."""
         return self.picker.pick(self.members, Member.look, now, avoid, self.chance)
 
-    def enter(self, member: Member) -> None:
-        """A call is on `member`."""
-        member.inflight += 1
-        self.inflight += 1
-        if member.health.out_until is not None:
-            member.health.begin()
-
     def give_back(self, member: Member) -> None:
         """The call on `member` has not come about."""
         member.inflight -= 1

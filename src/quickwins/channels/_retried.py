@@ -114,7 +114,6 @@ class Retried:
 
     def _launch(self, member: Member, timeout: float | None, *, telling: bool) -> None:
         attempt = _Tried(self, member, telling)
-        self.pool.enter(member)
         try:
             native = member.native(self.method)(self._request, timeout=timeout, **self._options)
         except BaseException:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from quickwins.channels._attempt import Attempt
+from quickwins.channels._core.health import Health
 from quickwins.channels._counts import Counts
 from quickwins.channels._native import OK, UNTOLD, Outcome
 
@@ -13,6 +15,7 @@ class Landed:
     """A pool that only counts."""
 
     def __init__(self) -> None:
+        self.inflight = 0
         self.counts = Counts(list, int, lambda: None)
         self.outcomes: list[Outcome] = []
 
@@ -31,8 +34,11 @@ class Call:
 
 
 def attempt(pool: Landed) -> Attempt:
-    nobody: Any = None
-    return Attempt(pool, nobody, nobody, telling=True)
+    member: Any = SimpleNamespace(inflight=0, health=Health())
+    method: Any = None
+    made = Attempt(pool, member, method, telling=True)
+    assert (pool.inflight, member.inflight) == (1, 1)
+    return made
 
 
 def test_a_call_of_which_grpc_says_twice_that_it_has_ended_is_counted_once() -> None:
