@@ -107,6 +107,16 @@ def test_every_backend_sees_the_flip_and_nobody_fails(
     assert all(sample.utilization >= 0.0 for sample in result.samples)
 
 
+def test_both_clients_ask_the_same_while_backends_fail(
+    run: tuple[DemoResult, object, object, object],
+) -> None:
+    outage = run[0].outage
+    one, several = outage.clients
+    assert one.requests == several.requests > 0
+    assert one.failed <= one.requests
+    assert 0 < outage.killed_at_seconds < outage.stopped_at_seconds < outage.duration_seconds
+
+
 def test_the_processor_time_of_every_process_is_known(
     run: tuple[DemoResult, object, object, object],
 ) -> None:

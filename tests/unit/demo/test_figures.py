@@ -3,7 +3,9 @@ from math import isinf
 
 import pytest
 
-from quickwins.demo.figures import figures
+from quickwins.demo.figures import checks, figures
+from quickwins.demo.phases import PHASES
+from quickwins.demo.result import OutageClient, OutageResult
 from quickwins.rig import Outcome
 from tests.unit.demo.synthetic import burst, endings, result
 
@@ -96,3 +98,13 @@ def test_a_flip_that_was_never_seen_is_null_in_json() -> None:
 def test_a_phase_that_does_not_exist_is_a_key_error() -> None:
     with pytest.raises(KeyError):
         result().phase("nonsense")
+
+
+@pytest.mark.parametrize(("several", "met"), [(3, True), (15, True), (16, False)])
+def test_several_connections_are_to_fail_half_as_often_as_one_channel(several: int, met: bool) -> None:
+    seen = result()
+    outage = OutageResult(
+        2.5, 5.0, 10.0, (OutageClient("one channel", 50, 30), OutageClient("3 connections", 50, several))
+    )
+    found = {check.name: check for check in checks(PHASES, seen.phases, seen.flips, outage, seen.indexes)}
+    assert found["Outage: requests failed with 3 connections, by those with one channel"].met is met

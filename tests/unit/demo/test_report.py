@@ -55,6 +55,7 @@ def test_the_page_says_what_came_out_and_how_to_repeat_it(html: str) -> None:
     loaded.feed(html)
     text = re.sub(r"\s+", " ", " ".join(loaded.text))
     assert "the feed served" in text
+    assert "with one channel 30 of 50, with 3 connections 3 of 50" in text
     assert "quickwins demo --rows 2000 --seed 1" in text
     assert "not met: backpressure turned on: requests failed around it 1, 0" in text
     assert "18 <beta>" in text  # escaped in the source, or the parser would have eaten it
