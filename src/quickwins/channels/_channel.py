@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from asyncio import get_running_loop
+from contextvars import Context
 from os import getpid
 from typing import TYPE_CHECKING, Any
 
@@ -376,7 +377,7 @@ class RotatingChannel(ForStubs):
         return [one.state() for pool in self._pools() for one in (*pool.members, *pool.draining)]
 
     def _spawn(self, work: Any) -> None:
-        task = get_running_loop().create_task(work)
+        task = get_running_loop().create_task(work, context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

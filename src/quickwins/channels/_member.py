@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from quickwins.channels._core.health import Health
@@ -96,7 +97,8 @@ class Member:
         A watch of gRPC's cannot be taken back before the channel closes: so there is one at a time, and nobody cancels it.
         """
         if self._watch is None or self._watch.done():
-            self._watch = asyncio.get_running_loop().create_task(self._changed(self.channel.get_state()))
+            loop, watch = asyncio.get_running_loop(), self._changed(self.channel.get_state())
+            self._watch = loop.create_task(watch, context=Context())
         return self._watch
 
     async def _changed(self, state: Any) -> None:

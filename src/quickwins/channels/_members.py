@@ -7,6 +7,7 @@ connection that closes.
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from quickwins.channels._core.rotation import lifetime_seconds, next_due
@@ -80,8 +81,8 @@ class Members:
         self.spawn(self._keep())
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run `work` until it ends, or the pool closes, which awaits it."""
-        task = self._loop.create_task(work)
+        """Run `work` until it ends, or the pool closes, which awaits it; in no request's context, so in nobody's trace."""
+        task = self._loop.create_task(work, context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -206,7 +207,7 @@ class Members:
             task.cancel()
         # No await before each is told to: a caller who is cancelled here leaves nothing open.
         closing = [
-            self._loop.create_task(member.close())
+            self._loop.create_task(member.close(), context=Context())
             for member in (*self.members, *self.draining, *self._making)
         ]
         await asyncio.wait([*tasks, *closing])

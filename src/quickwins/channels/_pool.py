@@ -7,6 +7,7 @@ step.
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from quickwins.channels._core.budget import RetryBudget
@@ -150,7 +151,7 @@ class Pool(Members):
                 new = self._new(now)
                 new.spared_until = now + seldom
                 self._put(member, new, SwitchReason.SILENT)
-                self._loop.call_soon(self._report, member.number, SwitchReason.SILENT)
+                self._loop.call_soon(self._report, member.number, SwitchReason.SILENT, context=Context())
             elif verdict is Verdict.RECONNECT_ALL and now >= self._reconnects_from:
                 self._reconnects_from = now + seldom
                 self.spawn(self._reconnect_all())
@@ -194,7 +195,7 @@ class Pool(Members):
         new.health.out_until = now + self.config.ejection_seconds
         self.counts.ejections += 1
         self._put(member, new, SwitchReason.EJECTED)
-        self._loop.call_soon(self._report, member.number, SwitchReason.EJECTED)
+        self._loop.call_soon(self._report, member.number, SwitchReason.EJECTED, context=Context())
 
     def _report(self, number: int, reason: SwitchReason) -> None:
         self._reporter.report(CONNECTION_SWITCHED, member=str(number), reason=str(reason))

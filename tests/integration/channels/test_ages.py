@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from typing import Any
 
 import grpc
@@ -74,6 +75,26 @@ async def ask(channel: RotatingChannel, times: int = 1, timeout: float | None = 
     for _ in range(times):
         with suppress(grpc.RpcError):
             await channel.unary_unary("/test/say")(b"x", timeout=timeout)
+
+
+async def test_what_it_reports_is_in_nobodys_trace() -> None:
+    clock, request, seen = FakeClock(), ContextVar("request", default="nobody"), []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(request.get())
+
+    handler = Handler()
+    request.set("somebody")
+    logging.getLogger("quickwins").addHandler(handler)
+    try:
+        async with pool(clock, size=4, eject_after=2, ejection_seconds=5.0) as (server, channel):
+            server.mood = "refuse"
+            await ask(channel, 20)  # two are ejected, and then all are connected anew
+            await eventually(lambda: len(seen) >= 3)
+    finally:
+        logging.getLogger("quickwins").removeHandler(handler)
+    assert set(seen) == {"nobody"}
 
 
 @pytest.mark.parametrize(("mood", "timeout"), [("refuse", None), ("hang", 0.02)])
