@@ -29,9 +29,10 @@ IMPORTED: Final = {
     ],
     "backpressure": ["asyncpg", "quickwins.backpressure"],
     "cli": ["quickwins.cli.app"],
+    "dedup": ["aiokafka", "asyncpg", "quickwins.dedup.identity"],
     "engines": ["asyncpg", "quickwins.engines"],
     "graphql": ["quickwins.backpressure.strawberry", "quickwins.logs.strawberry"],
-    "grpc": ["quickwins.backpressure.grpc", "quickwins.logs.grpc"],
+    "grpc": ["quickwins.backpressure.grpc", "quickwins.channels", "quickwins.logs.grpc"],
     "indexes": ["asyncpg", "quickwins.indexes.runner"],
     "logs": ["quickwins.logs.kafka", "structlog"],
     "rig": ["hdrh.histogram", "quickwins.rig"],
@@ -40,6 +41,8 @@ IMPORTED: Final = {
 USED: Final = {
     "": "from quickwins.backpressure import Gate; print(Gate.queue(size=1).stats())",
     "backpressure": "from quickwins.backpressure import Gate, GatedPool; print(GatedPool)",
+    "dedup": "from quickwins.dedup import DebeziumPostgres, Deduplicator; print(DebeziumPostgres(incarnation='pg1'), Deduplicator)",
+    "indexes": "from quickwins.indexes import Migration, Runner; print(Migration, Runner)",
     "logs": "from quickwins.logs import configure_logging, get_logger\n"
     "with configure_logging(service='wheel'): get_logger().info('it.works', password='x')",
     "grpc": "import quickwins.backpressure.grpc as one, quickwins.logs.grpc as other\n"

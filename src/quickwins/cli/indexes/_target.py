@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +16,10 @@ from quickwins.core.errors import ConfigError
 from quickwins.core.flags import FlagState, Snapshot
 from quickwins.core.flags.loading import config_path, read_settings, sources_of
 from quickwins.facade import SECTIONS
-from quickwins.indexes import Blocked, BuildFailed, IndexesSettings, MigrationError, Precondition, Runner
+from quickwins.indexes import Blocked, BuildFailed, IndexesSettings, MigrationError, Precondition
+
+if TYPE_CHECKING:
+    from quickwins.indexes import Migration, Runner
 
 FileArgument = Annotated[
     Path,
@@ -82,6 +85,18 @@ def settings_of(config: Path | None = None) -> tuple[IndexesSettings, FlagState]
     return settings.section("indexes", IndexesSettings), snapshot.flags["indexes"]
 
 
+def migration_of(file: Path) -> "Migration":
+    """The migration in `file`.
+
+    Raises:
+        MigrationError: It is none.
+        MissingExtraError: What reads it is not installed.
+    """
+    from quickwins.indexes import Migration
+
+    return Migration.load(file)
+
+
 def runner_for(
     dsn: str | None,
     *,
@@ -91,7 +106,7 @@ def runner_for(
     terminate: Sequence[str] = (),
     cancel_orphan: bool = False,
     changes: bool = False,
-) -> Runner:
+) -> "Runner":
     """A runner for what the options and `[indexes]` say.
 
     Raises:
@@ -104,6 +119,8 @@ def runner_for(
     if changes and said and not state.on:
         raise Blocked(f"[indexes] is switched off: {state}", reason=Precondition.FLAG)
     from_file = settings.dsn.get_secret_value() if settings.dsn is not None else None
+    from quickwins.indexes import Runner
+
     return Runner(
         warned(dsn) or from_file,
         window=settings.window if window is None else window,

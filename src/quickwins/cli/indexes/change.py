@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -21,13 +21,16 @@ from quickwins.cli.indexes._target import (
     WindowOption,
     applications,
     exits,
+    migration_of,
     runner_for,
 )
 from quickwins.cli.indexes.look import show_plan
 from quickwins.cli.options import JsonOption
 from quickwins.cli.output import counted, note, print_json
 from quickwins.core.clock import SystemClock
-from quickwins.indexes import Migration, Plan, Progress, Runner
+
+if TYPE_CHECKING:
+    from quickwins.indexes import Plan, Progress, Runner
 
 LINE_SECONDS = 2.0
 """Between two lines of the same phase where there is no terminal."""
@@ -99,8 +102,8 @@ def rollback(
         _change(runner, file, rollback=True, dry_run=dry_run, as_json=as_json)
 
 
-def _change(runner: Runner, file: Path, *, rollback: bool, dry_run: bool, as_json: bool) -> None:
-    migration = Migration.load(file)
+def _change(runner: "Runner", file: Path, *, rollback: bool, dry_run: bool, as_json: bool) -> None:
+    migration = migration_of(file)
     plan = asyncio.run(runner.plan(migration, rollback=rollback))
     if dry_run or not as_json:
         show_plan(plan, as_json=as_json)
@@ -124,7 +127,7 @@ def _change(runner: Runner, file: Path, *, rollback: bool, dry_run: bool, as_jso
     note(f"done: {counted(len(finished), 'action')}" if finished else "nothing to do")
 
 
-async def _followed(runner: Runner, plan: Plan, done: list[Progress]) -> None:
+async def _followed(runner: "Runner", plan: "Plan", done: "list[Progress]") -> None:
     with _stoppable(), _display() as show:
         async with aclosing(runner.apply(plan)) as looks:
             async for progress in looks:
@@ -154,7 +157,7 @@ def _stoppable() -> Iterator[None]:
 
 
 @contextmanager
-def _display() -> Iterator[Callable[[Progress], None]]:
+def _display() -> "Iterator[Callable[[Progress], None]]":
     """One moving line at a terminal; else a line for each phase, and for each two seconds of it."""
     console = Console(stderr=True)
     if sys.stderr.isatty():
@@ -165,7 +168,7 @@ def _display() -> Iterator[Callable[[Progress], None]]:
     last: tuple[object, ...] = ()
     said = 0.0
 
-    def show(progress: Progress) -> None:
+    def show(progress: "Progress") -> None:
         nonlocal last, said
         now = clock.monotonic()
         key = (progress.step, progress.phase, progress.ratio == 1, progress.blockers != ())

@@ -1,7 +1,7 @@
 """The commands that only look: `plan`, `status`, `watch`, `verify` and `audit`."""
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,13 +13,16 @@ from quickwins.cli.indexes._target import (
     OverrideOption,
     WindowOption,
     exits,
+    migration_of,
     runner_for,
     shown,
     warned,
 )
 from quickwins.cli.options import JsonOption
 from quickwins.cli.output import note, print_json, print_line, print_table
-from quickwins.indexes import Migration, Plan, Status, Verification
+
+if TYPE_CHECKING:
+    from quickwins.indexes import Plan, Status, Verification
 
 
 def plan(
@@ -37,7 +40,7 @@ def plan(
     """
     with exits():
         runner = runner_for(dsn, window=window, max_wait=max_wait, override=override)
-        found = asyncio.run(runner.plan(Migration.load(file), rollback=rollback))
+        found = asyncio.run(runner.plan(migration_of(file), rollback=rollback))
     show_plan(found, as_json=as_json)
     if found.refusals:
         raise typer.Exit(ExitCode.USAGE)
@@ -47,7 +50,7 @@ def plan(
         raise typer.Exit(ExitCode.BLOCKED)
 
 
-def show_plan(found: Plan, *, as_json: bool) -> None:
+def show_plan(found: "Plan", *, as_json: bool) -> None:
     """Print a plan: its actions on stdout, all else on stderr."""
     if as_json:
         sizes = [
@@ -84,13 +87,13 @@ def status(file: FileArgument, dsn: DsnOption = None, as_json: JsonOption = Fals
     Its indexes, what is being built now, what an interrupted run has left, and the history. Exits with 0 if it is applied and whole, or not there at all, and with 3 otherwise.
     """
     with exits():
-        found = asyncio.run(runner_for(dsn).status(Migration.load(file)))
+        found = asyncio.run(runner_for(dsn).status(migration_of(file)))
     _show_status(found, as_json=as_json)
     if not found.good:
         raise typer.Exit(ExitCode.FINDING)
 
 
-def _show_status(found: Status, *, as_json: bool) -> None:
+def _show_status(found: "Status", *, as_json: bool) -> None:
     if as_json:
         print_json(shown(found) | {"good": found.good})
         return
@@ -116,7 +119,7 @@ def watch(file: FileArgument, dsn: DsnOption = None, as_json: JsonOption = False
             print_json(shown(one)) if as_json else print_line(one)
 
     with exits():
-        migration = Migration.load(file)
+        migration = migration_of(file)
         runner = runner_for(dsn)
         asyncio.run(follow())
 
@@ -140,13 +143,13 @@ def verify(
     Exits with 0 if all is well, and with 3 otherwise: an index that the planner ignores is not well.
     """
     with exits():
-        found = asyncio.run(runner_for(dsn).verify(Migration.load(file), measure_seconds=measure))
+        found = asyncio.run(runner_for(dsn).verify(migration_of(file), measure_seconds=measure))
     _show_verification(found, as_json=as_json)
     if not found.good:
         raise typer.Exit(ExitCode.FINDING)
 
 
-def _show_verification(found: Verification, *, as_json: bool) -> None:
+def _show_verification(found: "Verification", *, as_json: bool) -> None:
     if as_json:
         print_json(shown(found) | {"good": found.good})
         return
