@@ -11,7 +11,7 @@ from quickwins.logs.redaction._patterns.pairs import pair
 from quickwins.logs.redaction._patterns.people import bare_phone, card, email, iban, phone
 from quickwins.logs.redaction._patterns.said import may_say, said
 from quickwins.logs.redaction._patterns.spans import MAX_HITS
-from quickwins.logs.redaction._patterns.tokens import RUN, api_key, jwt, pem, scheme
+from quickwins.logs.redaction._patterns.tokens import api_key, jwt, pem, scheme
 from quickwins.logs.redaction._patterns.urls import query, query_runs, url_credentials
 from quickwins.logs.redaction._rules import RedactionRule
 from quickwins.logs.redaction._suspect import (
@@ -127,15 +127,11 @@ def _tokens(text: str, data: bytes, lower: str) -> list[Span]:
     if "eyJ" in text:
         spans += jwt(text)
     if spans and len(spans) <= MAX_HITS:
-        if len(spans) == 1:
-            ((start, end, _),) = spans
-            words = f"{text[:start]} {text[end:]}".encode("utf-8", "replace").translate(WORDS).split()
-            if max(map(len, words), default=0) < RUN and KEY_WORDS.isdisjoint(words) and "-----" not in text:
-                return spans
         for start, end, _ in spans:
             text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
-        words = text.encode("utf-8", "replace").translate(WORDS).split()
-    run = has_run(text, words)
+        data = text.encode("utf-8", "replace")
+        words = data.translate(WORDS).split()
+    run = has_run(text, data)
     if run or not KEY_WORDS.isdisjoint(words):
         spans += api_key(text, run=run)
     if "-----" in text:

@@ -123,15 +123,17 @@ def _may_have_token(data: bytes, value: str) -> bool:
     if "eyJ" in value or "earer" in value or "EARER" in value:
         return True
     words = data.translate(WORDS).split()
-    return not _SUSPECT_WORDS.isdisjoint(words) or has_run(value, words)
+    return not _SUSPECT_WORDS.isdisjoint(words) or has_run(value, data)
 
 
-def has_run(value: str, words: list[bytes]) -> bool:
-    """Whether `value`, which is made of `words`, has a `LONG_RUN`."""
-    return (max(map(len, words), default=0) >= RUN or value.count("-") > _DASHES) and LONG_RUN.search(
+def has_run(value: str, data: bytes) -> bool:
+    """Whether `value`, which is encoded as `data`, has a `LONG_RUN`."""
+    return (_RUN in data.translate(_RUNS) or value.count("-") > _DASHES) and LONG_RUN.search(
         value
     ) is not None
 
 
+_RUNS = bytes(97 if chr(code).isascii() and chr(code).isalnum() else _GAP for code in range(256))
+_RUN = b"a" * RUN
 _DASHES = 3
 """Of a UUID."""
