@@ -38,37 +38,48 @@ BATCH = 1_000
 
 
 def events(count: int, rng: Random) -> list[bytes]:
-    """Change events as a connector sends them, some of which it sends again when it starts anew."""
+    """Change events as a connector sends them, one to five in a transaction; some it sends again when it starts anew."""
     made: list[bytes] = []
+    commit, transaction = 28_000_000, 700
     while len(made) < count:
-        number = len(made)
-        lsn = 28_000_000 + 160 * number
-        row = {"id": number, "user_id": rng.randrange(1_000), "body": rng.randbytes(60).hex(), "likes": 0}
-        value = {
-            "before": None,
-            "after": row,
-            "source": {
-                "version": "3.6.3.Final",
-                "connector": "postgresql",
-                "name": "feed",
-                "ts_ms": 1_795_425_618_182,
-                "snapshot": "false",
-                "db": "feed",
-                "sequence": json.dumps([str(lsn - 160), str(lsn)]),
-                "schema": "public",
-                "table": "posts",
-                "txId": 700 + number,
-                "lsn": lsn,
-                "xmin": None,
-            },
-            "transaction": {"id": f"{700 + number}:{lsn}", "total_order": 1, "data_collection_order": 1},
-            "op": "c",
-            "ts_ms": 1_795_425_618_541,
-        }
-        made.append(json.dumps(value).encode())
-        if number % 100 == 99:
+        begin = commit
+        transaction += 1
+        for order in range(1, rng.randint(1, 5) + 1):
+            lsn = begin + 160 * (order - 1)
+            made.append(json.dumps(envelope(len(made), begin, lsn, transaction, order, rng)).encode())
+        commit = lsn + 208
+        if len(made) // 100 != (len(made) - order) // 100:
             made += made[-20:]
     return made[:count]
+
+
+def envelope(number: int, commit: int, lsn: int, transaction: int, order: int, rng: Random) -> dict[str, Any]:
+    """An inserted row, as Debezium tells it."""
+    return {
+        "before": None,
+        "after": {"id": number, "user_id": rng.randrange(1_000), "body": rng.randbytes(60).hex(), "likes": 0},
+        "source": {
+            "version": "3.6.3.Final",
+            "connector": "postgresql",
+            "name": "feed",
+            "ts_ms": 1_795_425_618_182,
+            "snapshot": "false",
+            "db": "feed",
+            "sequence": json.dumps([str(commit), str(lsn)]),
+            "schema": "public",
+            "table": "posts",
+            "txId": transaction,
+            "lsn": lsn,
+            "xmin": None,
+        },
+        "transaction": {
+            "id": f"{transaction}:{lsn}",
+            "total_order": order,
+            "data_collection_order": order,
+        },
+        "op": "c",
+        "ts_ms": 1_795_425_618_541,
+    }
 
 
 async def fill(bootstrap: str, values: Sequence[bytes]) -> None:

@@ -55,7 +55,7 @@ class Rows(Protocol):
         ...
 
 
-class Event(msgspec.Struct, frozen=True, eq=False):
+class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One event with its identity. Frozen; a key or a row is decoded when it is first asked for.
 
     Attributes:

@@ -112,7 +112,7 @@ class Cursor:
         self.next_offset = offset + 1
         self.deleted = None
 
-    def judge(self, offset: int, source: SourceId, *, message: bool = False) -> Decision:
+    def judge(self, offset: int, source: SourceId, message: bool = False) -> Decision:
         """What becomes of the next record, and move on behind it, unless it is `QUARANTINE`: then nothing has changed.
 
         Args:

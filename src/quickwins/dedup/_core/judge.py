@@ -61,7 +61,7 @@ def judge(cursor: Cursor, identity: Identity, record: Record, *, on: bool = True
     source = event.identity
     if type(source) is SourceId:
         message = op is Op.MESSAGE
-        decision = cursor.judge(offset, source, message=message)
+        decision = cursor.judge(offset, source, message)
         if not on and decision is not Decision.NEW:
             if decision is Decision.QUARANTINE:
                 cursor.follow(offset, source, message=message)
