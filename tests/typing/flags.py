@@ -19,6 +19,7 @@ from quickwins.core.config import (
     Section,
     Settings,
     Whole,
+    inherited,
     load_environment,
     load_file,
     resolve,
@@ -62,6 +63,10 @@ class Other(Section):
     """The section `[other]`."""
 
     words: tuple[str, ...] = ()
+
+
+def for_each_instance(values: dict[str, object]) -> object:
+    return inherited(values, Other)
 
 
 def flags_of_ones_own(env: dict[str, str]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, assert_type
 
+from quickwins.core.events import INDEX_SESSION_TERMINATED
 from quickwins.indexes import (
     Action,
     Blocked,
@@ -29,6 +30,9 @@ from quickwins.indexes import (
 if TYPE_CHECKING:
     from quickwins import QuickWins
     from quickwins.core.flags import Flag
+
+
+TOLD = INDEX_SESSION_TERMINATED.fields
 
 
 async def night(dsn: str, flag: Flag) -> tuple[str, ...]:

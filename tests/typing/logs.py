@@ -70,6 +70,7 @@ from quickwins.logs.timeline import (
     trace_of,
     written,
 )
+from quickwins.logs.trial import Finding, tried
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -179,3 +180,9 @@ def beginnings(found: Iterable[tuple[Entry, Parsed]]) -> FirstErrors:
         if severity(one[1].fields) >= Severity.ERROR and len(one[0].line) < MAX_LINE_BYTES
     )
     return first_errors(errors, max_groups=MAX_GROUPS)
+
+
+def trial(lines: list[bytes]) -> list[str]:
+    findings = list(tried(lines, Redaction.relaxed()))
+    assert_type(findings, list[Finding])
+    return [f"{one.number}: {one.rules.total()} {one.shown}" for one in findings]

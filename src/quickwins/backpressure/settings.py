@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field, model_validator
 
 from quickwins.backpressure.rule import GateKind, Nested, Rule
-from quickwins.core.config import Number, Section, Whole, setting
+from quickwins.core.config import Number, Section, Whole, inherited, setting
 from quickwins.core.flags import FlagSettings
 
 
@@ -61,11 +61,4 @@ class BackpressureSettings(PoolSettings, FlagSettings):
     @model_validator(mode="before")
     @classmethod
     def _inherit(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or not isinstance(values.get("names"), dict):
-            return values
-        inherited = {key: values[key] for key in PoolSettings.model_fields if key in values}
-        names = {
-            name: {**inherited, **own} if isinstance(own, dict) else own
-            for name, own in values["names"].items()
-        }
-        return {**values, "names": names}
+        return inherited(values, PoolSettings)

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from quickwins.channels.config import Mode, Pick, PoolConfig
-from quickwins.core.config import Number, Section, Whole, setting
+from quickwins.core.config import Number, Section, Whole, inherited, setting
 from quickwins.core.flags import FlagSettings
 
 
@@ -50,11 +50,4 @@ class ChannelsSettings(ChannelSettings, FlagSettings):
     @model_validator(mode="before")
     @classmethod
     def _inherit(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or not isinstance(values.get("names"), dict):
-            return values
-        inherited = {key: values[key] for key in ChannelSettings.model_fields if key in values}
-        names = {
-            name: {**inherited, **own} if isinstance(own, dict) else own
-            for name, own in values["names"].items()
-        }
-        return {**values, "names": names}
+        return inherited(values, ChannelSettings)

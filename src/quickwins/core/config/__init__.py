@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from quickwins.core.config._environment import load_environment
     from quickwins.core.config._layer import CONFIG_PATH_VARIABLE, ENV_PREFIX, Layer, load_file
     from quickwins.core.config._resolve import Settings, resolve
-    from quickwins.core.config._section import AnyLayerWins, Number, Section, Whole, setting
+    from quickwins.core.config._section import AnyLayerWins, Number, Section, Whole, inherited, setting
 
 __all__ = [
     "CONFIG_PATH_VARIABLE",
@@ -26,6 +26,7 @@ __all__ = [
     "Section",
     "Settings",
     "Whole",
+    "inherited",
     "load_environment",
     "load_file",
     "resolve",
@@ -43,6 +44,7 @@ __getattr__, __dir__ = lazily(
         "Section": "_section",
         "Settings": "_resolve",
         "Whole": "_section",
+        "inherited": "_section",
         "load_environment": "_environment",
         "load_file": "_layer",
         "resolve": "_resolve",

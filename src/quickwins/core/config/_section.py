@@ -44,5 +44,21 @@ def setting(owner: type, name: str) -> Any:
     return Field(default=knob.default, description=knob.words, **knob.bounds)
 
 
+def inherited(values: Any, instance: type[Section]) -> Any:
+    """`values` of a section, with what each of its instances leaves out taken from it; for a validator of mode `before`.
+
+    Args:
+        values: As they were given; what is not shaped like a section is left to validation.
+        instance: The model of an instance, whose keys the section has, too.
+    """
+    if not isinstance(values, dict) or not isinstance(values.get(INSTANCES), dict):
+        return values
+    common = {key: values[key] for key in instance.model_fields if key in values}
+    names = {
+        name: {**common, **own} if isinstance(own, dict) else own for name, own in values[INSTANCES].items()
+    }
+    return {**values, INSTANCES: names}
+
+
 class AnyLayerWins:
     """Marks a boolean field that is true as soon as any layer says so, whatever the others say."""
