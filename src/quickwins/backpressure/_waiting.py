@@ -151,7 +151,7 @@ class GateShell:
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if leaving.done() and not leaving.cancelled() and not (task and task.cancelling()):
-                raise CallerGone("whoever this was for has gone") from leaving.exception()
+                raise CallerGone("the caller this was for has gone") from leaving.exception()
             raise
         finally:
             leaving.cancel()

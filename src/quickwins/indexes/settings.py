@@ -25,7 +25,7 @@ class IndexesSettings(SwitchSettings):
         default=600.0,
         ge=0,
         le=86_400,
-        description="How long to wait for another runner, for what is in the way at the start, and for whoever holds a statement "
+        description="How long to wait for another runner, for what is in the way at the start, and for what holds a statement "
         "up: each so long. 0: for nobody.",
     )
 
