@@ -61,7 +61,7 @@ def sort(
         if passed and record.offset in passed:
             cursor.pass_by(record.offset)
             continue
-        judged = judge(cursor, identity, record, on=on)
+        judged = judge(cursor, identity, record, on)
         if isinstance(judged, Event):
             events.append(judged)
             continue

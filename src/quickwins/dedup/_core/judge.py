@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from quickwins.dedup.identity import Identity, Record
 
 
+# An enumeration looks its members up; not for each record.
+_NEW, _QUARANTINE, _APPLY = Decision.NEW, Decision.QUARANTINE, Policy.APPLY
+_CREATE, _UPDATE, _DELETE, _MESSAGE, _TOMBSTONE = Op.CREATE, Op.UPDATE, Op.DELETE, Op.MESSAGE, Op.TOMBSTONE
+
+
 class Judged(NamedTuple):
     """One record and what becomes of it.
 
@@ -33,7 +38,7 @@ class Judged(NamedTuple):
     refused: EventRefused | None = None
 
 
-def judge(cursor: Cursor, identity: Identity, record: Record, *, on: bool = True) -> Event | Judged:
+def judge(cursor: Cursor, identity: Identity, record: Record, on: bool = True) -> Event | Judged:
     """What becomes of `record`, the next one or one delivered again: its event, when that is new. The cursor moves on behind it.
 
     A decision of `QUARANTINE` leaves the cursor where it is: with `refused`, the shell may put the record aside and pass it
@@ -51,32 +56,32 @@ def judge(cursor: Cursor, identity: Identity, record: Record, *, on: bool = True
     try:
         event = identity.read(record)
     except EventRefused as error:
-        return Judged(record, Decision.QUARANTINE, refused=error)
+        return Judged(record, _QUARANTINE, refused=error)
     op = event.op
-    # Looking up an enumeration's member calls a function of Python's: not for each row.
-    policy = Policy.APPLY if op is Op.CREATE or op is Op.UPDATE else identity.policies.get(op, Policy.APPLY)
+    # Hashing a member calls a function of Python's: not for each row.
+    policy = _APPLY if op is _CREATE or op is _UPDATE else identity.policies.get(op, _APPLY)
     if policy is Policy.QUARANTINE:
         refused = EventRefused(f"a policy has each {op.name} put aside")
-        return Judged(record, Decision.QUARANTINE, event, refused)
+        return Judged(record, _QUARANTINE, event, refused)
     source = event.identity
     if type(source) is SourceId:
-        message = op is Op.MESSAGE
+        message = op is _MESSAGE
         decision = cursor.judge(offset, source, message)
-        if not on and decision is not Decision.NEW:
-            if decision is Decision.QUARANTINE:
+        if not on and decision is not _NEW:
+            if decision is _QUARANTINE:
                 cursor.follow(offset, source, message=message)
-            decision = Decision.NEW
-        if op is Op.DELETE and decision is not Decision.QUARANTINE:
+            decision = _NEW
+        if op is _DELETE and decision is not _QUARANTINE:
             cursor.deleted = Tombstoned(_digest(record.key), decision)
     else:
         deleted = cursor.deleted
         cursor.pass_by(offset)
-        decision = Decision.NEW
-        if op is Op.TOMBSTONE and on and deleted is not None and deleted.key == _digest(record.key):
+        decision = _NEW
+        if op is _TOMBSTONE and on and deleted is not None and deleted.key == _digest(record.key):
             decision = deleted.decision  # it goes the way of its delete
-    if decision is Decision.NEW and policy is Policy.APPLY:
+    if decision is _NEW and policy is _APPLY:
         return event
-    return Judged(record, Decision.SKIPPED if decision is Decision.NEW else decision, event)
+    return Judged(record, Decision.SKIPPED if decision is _NEW else decision, event)
 
 
 def _digest(key: object) -> bytes:

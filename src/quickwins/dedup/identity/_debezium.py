@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from quickwins.dedup.identity._base import Record
 
 _SNAPSHOT_OVER = ("false", None, False)
-_OPS = {"c": Op.CREATE, "u": Op.UPDATE, "d": Op.DELETE, "r": Op.READ, "t": Op.TRUNCATE, "m": Op.MESSAGE}
+_READ = Op.READ
+_OPS: dict[str | None, Op] = {
+    "c": Op.CREATE,
+    "u": Op.UPDATE,
+    "d": Op.DELETE,
+    "r": Op.READ,
+    "t": Op.TRUNCATE,
+    "m": Op.MESSAGE,
+}
 
 
 _Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
@@ -139,10 +147,10 @@ class DebeziumPostgres:
         if envelope.op is None:
             envelope = _decode_payload(envelope)
         source = envelope.source
-        op = _OPS.get(envelope.op or "")
+        op = _OPS.get(envelope.op)
         if source is None or op is None:
             _refuse_envelope(envelope)
-        if op is Op.READ or source.snapshot not in _SNAPSHOT_OVER:
+        if op is _READ or source.snapshot not in _SNAPSHOT_OVER:
             return Event(record, Op.READ, None, envelope)
         try:
             # `["28296464","28296568"]`; a JSON decoder takes four times as long.
