@@ -274,5 +274,9 @@ class Deduplicator:
             self._waiting.discard(at)
             self._reporter.report(DEDUP_RESUMED, topic=at.topic, partition=at.partition)
 
+    def behind(self, records: int) -> None:
+        """See `Owner`."""
+        self._metrics.gauge(metrics.CURSOR_LAG, group=self.group).set(records)
+
     def commit_failed(self, error: BaseException) -> None:
         """See `Owner`; the next time it is told."""

@@ -60,6 +60,10 @@ class Owner(Protocol):
         """A partition is read, or read again."""
         ...
 
+    def behind(self, records: int) -> None:
+        """So many records of all partitions had no effect yet."""
+        ...
+
     def commit_failed(self, error: BaseException) -> None:
         """Kafka was not told where to go on."""
         ...
@@ -336,11 +340,19 @@ class Run:
             if one.moved and one.lane is not None and one.lane.held.cursor.next_offset is not None:
                 offsets[one.at] = one.lane.held.cursor.next_offset
                 one.moved = False
-        if offsets and self._consumer.assignment() is self._assignment:
+        if self._consumer.assignment() is not self._assignment:
+            return
+        self._dedup.behind(sum(map(self._behind, self._partitions.values())))
+        if offsets:
             try:
                 await self._consumer.commit(offsets)
             except Exception as error:  # noqa: BLE001 -- advice that did not arrive; until=never
                 self._dedup.commit_failed(error)
+
+    def _behind(self, one: Partition) -> int:
+        at = None if one.lane is None else one.lane.held.cursor.next_offset
+        end = self._consumer.highwater(one.at)
+        return 0 if at is None or end is None else max(0, end - at)
 
     def _release(self) -> None:
         if self._consumer.assignment() is self._assignment:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from random import Random
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -129,39 +129,17 @@ async def test_a_consumer_that_commits_by_itself_is_refused(posts: House) -> Non
 
 @pytest.mark.volume
 @pytest.mark.timeout(240)
-async def test_members_that_come_and_go_all_the_time_apply_each_event_once(posts: House) -> None:
-    rng, total = Random(5), 600
-    members: list[tuple[Any, asyncio.Task[None]]] = []
-    numbers = iter(range(total))
-
-    async def come() -> None:
-        dedup, attached = posts.dedup(max_records=20), asyncio.Event()
-
-        async def consume() -> None:
-            async with (
-                posts.consumer(subscribe=True, request_timeout_ms=5_000) as consumer,
-                dedup.attach(consumer) as run,
-            ):
-                attached.set()
-                await run()
-
-        members.append((dedup, asyncio.create_task(consume())))
-        await attached.wait()
-
-    await come()
-    for _ in range(6):
-        await spread(posts, [next(numbers) for _ in range(total // 6)])
-        if len(members) < 3:
-            await come()
-        else:
-            dedup, task = members.pop(rng.randrange(3))
-            await dedup.stop()
-            await task
-        at = await posts.pool.fetchval("SELECT count(*) FROM applied")
-        await _applied(posts, at + 1, *(task for _, task in members))
-    await _applied(posts, total, *(task for _, task in members))
-    for dedup, task in members:
-        await dedup.stop()
-        await task
-    assert await posts.pool.fetchval("SELECT count(*) FROM posts") == total
-    assert await posts.pool.fetchval("SELECT count(*) FROM applied") == total
+async def test_members_that_come_take_partitions_over_and_each_event_is_applied_once(posts: House) -> None:
+    async with AsyncExitStack() as stack:
+        tasks: list[asyncio.Task[None]] = []
+        for number in range(PARTITIONS):
+            await spread(posts, range(60 * number, 60 * number + 60))
+            dedup = posts.dedup(max_records=5)
+            _, task = await stack.enter_async_context(
+                posts.running(dedup, subscribe=True, request_timeout_ms=5_000)
+            )
+            tasks.append(task)
+            await _applied(posts, 60 * number + 20, *tasks)
+        await _applied(posts, 60 * PARTITIONS, *tasks)
+    assert await posts.pool.fetchval("SELECT count(*) FROM posts") == 60 * PARTITIONS
+    assert await posts.pool.fetchval("SELECT count(*) FROM applied") == 60 * PARTITIONS

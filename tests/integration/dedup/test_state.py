@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+from prometheus_client import CollectorRegistry
 
 from quickwins.dedup import DeadLetterTable, Decision
 from tests.eventually import eventually
@@ -56,10 +57,19 @@ def inserted(count: int, *, first: int = 0) -> list[Record]:
 
 async def test_real_events_with_their_duplicates_end_in_the_sources_own_state(real: House) -> None:
     counts = await send(real.bootstrap, real_records(), real.prefix)
-    dedup = real.dedup()
+    registry = CollectorRegistry()
+    dedup = real.dedup(registry=registry)
     async with real.running(dedup, subscribe=True) as (_, task):
         await real.until(lambda offsets: offsets == counts, task)
     assert await truth(real.pool) == real_truth()
+    found = {
+        (sample.name, sample.labels.get("decision")): sample.value
+        for family in registry.collect()
+        for sample in family.samples
+        if sample.labels.get("topic", "").endswith("posts")
+    }
+    assert found["kafka_events_processed_total", "dup_source"] > 0
+    assert sum(value for (name, _), value in found.items() if name == "kafka_events_processed_total") == 1_471
 
 
 async def test_what_restarts_goes_on_where_effects_ended_and_not_where_kafka_thinks(real: House) -> None:

@@ -12,11 +12,13 @@ import logging
 import pkgutil
 import sys
 import warnings
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
 import grpc
 import grpc.aio
+from aiokafka import ConsumerRecord, TopicPartition
 
 import quickwins
 from quickwins import QuickWins
@@ -24,6 +26,9 @@ from quickwins.backpressure import Gate, PoolExhausted
 from quickwins.channels import MethodPolicy, PoolConfig, RotatingChannel, rotating_channel
 from quickwins.core.flags import Snapshot
 from quickwins.core.metrics import Metric, exposed_registry
+from quickwins.dedup import DebeziumPostgres, Decision, Deduplicator, PostgresState
+from quickwins.dedup._core.batch import Batch
+from quickwins.dedup._core.judge import Judged
 from quickwins.indexes._core.actions import Past, Target
 from quickwins.indexes._core.facts import Index, Key, Server, Shape, Table
 from quickwins.indexes._core.summary import Gathered
@@ -147,8 +152,29 @@ def migrations() -> None:
     gauges.state("090", "running")
 
 
+class Database:
+    """A pool that nobody asks for a connection."""
+
+    def acquire(self) -> None: ...
+
+
+def change_events() -> None:
+    """The series of a consumer of change events."""
+    store = PostgresState(Database())
+    dedup = Deduplicator(
+        group="feed", identity=DebeziumPostgres(incarnation="pg1"), store=store, service="api"
+    )
+    at = TopicPartition("posts", 0)
+    aside = Judged(ConsumerRecord("posts", 0, 7, 0, 0, None, None, None, 0, 0, ()), Decision.QUARANTINE)
+    counts = Counter({Decision.NEW: 1, Decision.DUP_SOURCE: 1})
+    dedup.applied(at, Batch(aside=[aside], counts=counts), 0.01)
+    dedup.quarantined(at, "its source was restored")
+    dedup.behind(7)
+
+
 async def main(path: Path) -> None:
     migrations()
+    change_events()
     async with QuickWins.load(path, env={}) as qw:
         logging.getLogger("quickwins").addHandler(Shipper())
         qw.flags.subscribe(broken)
