@@ -14,6 +14,7 @@ import pytest
 
 from quickwins import ConfigError
 from quickwins.logs import close_on_sigterm
+from tests import untraced
 
 PATIENCE_SECONDS = 60.0
 BEFORE = """
@@ -37,6 +38,7 @@ def run(code: str) -> tuple[int, list[str]]:
     """How it ended, and the events that it wrote."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", BEFORE + code],
+        env=untraced.environment(),  # coverage has a handler of its own, which the first process of a namespace survives
         capture_output=True,
         timeout=PATIENCE_SECONDS,
         check=False,
@@ -243,6 +245,7 @@ def test_the_first_process_of_a_container_ends_too() -> None:
     code = 'logging()\nclose_on_sigterm()\nlog.info("a")\nterminated()\ntime.sleep(60)'
     done = subprocess.run(
         [*apart, sys.executable, "-c", BEFORE + code],
+        env=untraced.environment(),  # coverage has a handler of its own, which the first process of a namespace survives
         capture_output=True,
         timeout=PATIENCE_SECONDS,
         check=False,
