@@ -250,10 +250,8 @@ class Deduplicator:
             self._metrics.counter(metrics.PROCESSED, decision=decision, **where).inc(count)
             if decision in (Decision.DUP_OFFSET, Decision.DUP_SOURCE):
                 self._metrics.counter(metrics.DEDUPLICATED, reason=decision, **where).inc(count)
-        if batch.aside:
-            self._metrics.counter(metrics.DEAD_LETTERS, group=self.group, topic=at.topic).inc(
-                len(batch.aside)
-            )
+            if decision is Decision.QUARANTINE:
+                self._metrics.counter(metrics.DEAD_LETTERS, **where).inc(count)
 
     def quarantined(self, at: _TopicPartition, why: str) -> None:
         """See `Owner`."""

@@ -124,7 +124,9 @@ async def test_an_event_that_the_handler_always_fails_with_is_put_aside_and_the_
             raise ValueError("a row that hurts: hunter2")
         await apply(events, ctx)
 
-    dedup = posts.dedup(handler=picky, poison=DeadLetterTable(posts.pool, max_attempts=2))
+    registry = CollectorRegistry()
+    poison = DeadLetterTable(posts.pool, max_attempts=2)
+    dedup = posts.dedup(handler=picky, poison=poison, registry=registry)
     async with posts.running(dedup) as (_, task):
         await posts.until(lambda offsets: list(offsets.values()) == [30], task)
     letters = await posts.pool.fetch(
@@ -133,6 +135,8 @@ async def test_an_event_that_the_handler_always_fails_with_is_put_aside_and_the_
     assert [tuple(letter) for letter in letters] == [(13, "handler", "ValueError", 2)]
     assert await posts.pool.fetchval("SELECT count(*) FROM posts") == 29
     assert tries > 2
+    labels = {"service": "", "name": dedup.group, "group": dedup.group, "topic": posts.topics[0]}
+    assert registry.get_sample_value("kafka_dead_letters_total", labels) == 1
 
 
 async def test_without_somewhere_to_put_it_what_the_handler_raises_ends_the_run_and_nothing_is_lost(

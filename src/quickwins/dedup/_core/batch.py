@@ -27,7 +27,7 @@ class Batch:
         events: For the handler, in order.
         aside: To be put aside: no events, or of a kind that a policy puts aside.
         stopped: The record behind which nothing was looked at, because its partition must stop there.
-        counts: How many there were of each decision.
+        counts: How many there were of each decision; as many as are put aside, given up or no events, are `QUARANTINE`.
     """
 
     events: list[Event] = field(default_factory=list)
@@ -60,6 +60,7 @@ def sort(
     for record in records:
         if passed and record.offset in passed:
             cursor.pass_by(record.offset)
+            counts[Decision.QUARANTINE] += 1
             continue
         judged = judge(cursor, identity, record, on)
         if isinstance(judged, Event):

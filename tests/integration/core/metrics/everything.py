@@ -18,7 +18,7 @@ from pathlib import Path
 
 import grpc
 import grpc.aio
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 
 import quickwins
 from quickwins import QuickWins
@@ -28,7 +28,6 @@ from quickwins.core.flags import Snapshot
 from quickwins.core.metrics import Metric, exposed_registry
 from quickwins.dedup import DebeziumPostgres, Decision, Deduplicator, PostgresState
 from quickwins.dedup._core.batch import Batch
-from quickwins.dedup._core.judge import Judged
 from quickwins.indexes._core.actions import Past, Target
 from quickwins.indexes._core.facts import Index, Key, Server, Shape, Table
 from quickwins.indexes._core.summary import Gathered
@@ -165,9 +164,8 @@ def change_events() -> None:
         group="feed", identity=DebeziumPostgres(incarnation="pg1"), store=store, service="api"
     )
     at = TopicPartition("posts", 0)
-    aside = Judged(ConsumerRecord("posts", 0, 7, 0, 0, None, None, None, 0, 0, ()), Decision.QUARANTINE)
-    counts = Counter({Decision.NEW: 1, Decision.DUP_SOURCE: 1})
-    dedup.applied(at, Batch(aside=[aside], counts=counts), 0.01)
+    counts = Counter({Decision.NEW: 1, Decision.DUP_SOURCE: 1, Decision.QUARANTINE: 1})
+    dedup.applied(at, Batch(counts=counts), 0.01)
     dedup.quarantined(at, "its source was restored")
     dedup.behind(7)
 
