@@ -72,6 +72,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell without job control starts what runs in its background with SIGINT ignored, and every process that
+    # a test starts would inherit that: none of them could be tried with Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     asked = Choice(config.getoption("--engines"))
     try:
         choice, reasons = decide(asked)
