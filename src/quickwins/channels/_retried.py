@@ -11,6 +11,9 @@ The states, and what leads out of each:
 It settles when the native call has ended for good, or when the caller may have seen something of it: for a stream when
 initial metadata or a message has come (gRFC A6: the call is committed).
 
+Each attempt is made in the context of the caller, so that interceptors and iterators of requests see the caller's trace,
+whoever finds out that there is a connection.
+
 The rule that keeps a cancelled call from being tried again: gRPC says whether a call was cancelled on this side, and nobody
 but its caller, and the end of the channel, does that here.
 """
@@ -18,6 +21,7 @@ but its caller, and the end of the channel, does that here.
 from __future__ import annotations
 
 import asyncio
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from quickwins.channels._attempt import Attempt
@@ -100,6 +104,7 @@ class Retried:
         self._request = request
         self._ends_at = None if timeout is None else now + timeout
         self._options = options
+        self._context = copy_context()
         member, ready = found
         if ready is READY:
             self._launch(member, timeout, telling=timeout is None or timeout > 0)
@@ -143,13 +148,16 @@ class Retried:
         self.is_held = True
         self.pool.hold(self)
         if left is not None:
-            self._timer = asyncio.get_running_loop().call_later(left, self._go)
+            self._wait(left)
+
+    def _wait(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._go, context=self._context)
 
     def look_again(self) -> None:
         """Some connection has changed."""
         member, ready = self.pool.pick(self.pool.now(), self._tried)
         if ready is READY or (ready is not Readiness.CONNECTING and not self._options["wait_for_ready"]):
-            self._start(member, ready)
+            self._context.run(self._start, member, ready)
 
     def _go(self) -> None:
         """A wait is over: go on where it is best, or to the end."""
@@ -189,7 +197,7 @@ class Retried:
         self._tried = (*self._tried, attempt.member)
         self._native = self._attempt = None
         self.pool.pending[self] = None
-        self._timer = asyncio.get_running_loop().call_later(wait, self._go)
+        self._wait(wait)
 
     def _wait_after(self, outcome: Outcome) -> float | None:
         """Seconds until the next attempt; `None`: there is none."""
