@@ -1,0 +1,100 @@
+"""Fences: what keeps an answer from being stored, or served, once what it was made of has been invalidated.
+
+A *namespace* is what is invalidated together: one cache's name within one service, the same in all its processes. The
+schema is no part of it, but of every key: while two releases run side by side, a mutation in one must void the answers of
+the other. Each store has its own order of events for a namespace. It is
+
+* an *epoch*, random, made anew whenever the store can't know what it has missed (it began, was emptied, lost its
+  subscription, was off): no fence of another epoch is ever valid again; and
+* a *sequence*, which grows by one with each invalidation.
+
+A `Fence` is a reading of both. The rules:
+
+1. Whoever executes reads the fence first. The answer is stored with *that* fence, not with the one at its end.
+2. An answer depends on *marks* (`entity`, `unsure`, `of_type`, `of_list`, `tag`, `of_principal`). An invalidation names
+   marks and prefixes of tags, takes the next sequence, and writes it against each of them.
+3. A store refuses an answer when its epoch is over, or when any of its marks, or a prefix of any of its tags, has been
+   invalidated at a later sequence than its fence. What a store has forgotten (its memory of marks is bounded) counts as
+   invalidated: a `floor` below which every fence is refused. Reading judges the same way, so that voiding needs no
+   search: what was put before an invalidation is not found after it.
+4. A mutation's answer waits until its invalidation has its sequence: whoever has read it, and reads again, reads afresh.
+5. A flight (an execution that several wait for) is joined only by those who would have read the same fence when it began
+   for its marks: after an invalidation nobody joins an older flight.
+
+Trap: the fence must be read before the first resolver runs and the invalidation written after the mutation has
+committed. The other way round, an answer that was read before the commit passes for one that was read after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+_TAG = "tag:"
+
+
+class Fence(NamedTuple):
+    """A reading of one store's order of events. See the head of this file."""
+
+    epoch: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Invalidation:
+    """What an invalidation names.
+
+    Attributes:
+        marks: Answers that depend on any of them are void.
+        tag_prefixes: Answers with a tag that begins with any of them are void.
+        everything: All answers are void: the store begins a new epoch.
+    """
+
+    marks: frozenset[str] = frozenset()
+    tag_prefixes: tuple[str, ...] = ()
+    everything: bool = False
+
+    def __bool__(self) -> bool:
+        return self.everything or bool(self.marks or self.tag_prefixes)
+
+    def voids(self, mark: str) -> bool:
+        """Whether an answer that depends on `mark` is void."""
+        return (
+            self.everything
+            or mark in self.marks
+            or (
+                bool(self.tag_prefixes)
+                and mark.startswith(_TAG)
+                and mark[len(_TAG) :].startswith(self.tag_prefixes)
+            )
+        )
+
+
+def entity(type_name: str, identity: str) -> str:
+    """The mark of an answer that has this entity in it."""
+    return f"entity:{type_name}:{identity}"
+
+
+def unsure(type_name: str) -> str:
+    """The mark of an answer with a null, an empty list or an object without an id where an entity of this type may be."""
+    return f"unsure:{type_name}"
+
+
+def of_type(type_name: str) -> str:
+    """The mark of an answer whose document can have entities of this type in it."""
+    return f"type:{type_name}"
+
+
+def of_list(coordinate: str) -> str:
+    """The mark of an answer whose document has this field, such as `Query.users`."""
+    return f"list:{coordinate}"
+
+
+def tag(name: str) -> str:
+    """The mark of an answer with this tag. Only these have prefixes."""
+    return f"{_TAG}{name}"
+
+
+def of_principal(pseudonym: str) -> str:
+    """The mark of an answer that is this principal's, by its pseudonym: no store sees the principal itself."""
+    return f"principal:{pseudonym}"
