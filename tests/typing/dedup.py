@@ -26,6 +26,7 @@ from quickwins.dedup import (
     Record,
     RefusedBecause,
     Run,
+    Store,
     StoreDown,
 )
 
@@ -51,6 +52,10 @@ def identities() -> list[Identity]:
 
 def _key(record: Record) -> str:
     return f"{record.topic} {record.key}"
+
+
+def stores(pool: asyncpg.Pool) -> list[Store]:
+    return [PostgresState(pool, takeover_seconds=10)]
 
 
 def projector(pool: asyncpg.Pool) -> Deduplicator:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from quickwins.dedup.errors import EventRefused, Fenced, PartitionQuarantined, RefusedBecause, StoreDown
     from quickwins.dedup.event import Event, Op
     from quickwins.dedup.identity import DebeziumPostgres, HeaderId, Identity, KeyId, Policy, Record
+    from quickwins.dedup.stores._base import Store
     from quickwins.dedup.stores.postgres_state import PostgresState
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Record",
     "RefusedBecause",
     "Run",
+    "Store",
     "StoreDown",
 ]
 
@@ -67,6 +69,7 @@ __getattr__, __dir__ = lazily(
         "Record": "identity",
         "RefusedBecause": "errors",
         "Run": "_run",
+        "Store": "stores._base",
         "StoreDown": "errors",
     },
 )

@@ -15,7 +15,7 @@ from quickwins.dedup._lane import Lane
 from quickwins.dedup._run import Run, check_consumer
 from quickwins.dedup.decision import Decision, Explanation
 from quickwins.dedup.identity._base import checked_name
-from quickwins.dedup.stores.postgres_state import Place, PostgresState
+from quickwins.dedup.stores._base import Place, Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -70,7 +70,7 @@ class Deduplicator:
         *,
         group: str,
         identity: Identity,
-        store: PostgresState,
+        store: Store,
         cluster: str = "",
         on_store_down: Literal["pause"] = "pause",
         poison: DeadLetterTable | None = None,
@@ -106,12 +106,9 @@ class Deduplicator:
         self.one_by_one = False
         if on_store_down != "pause":
             raise ConfigError(f"on_store_down must be 'pause', not {on_store_down!r}")
-        if not isinstance(store, PostgresState):
-            raise ConfigError(f"store must be a PostgresState, not a {type(store).__name__}")
-        if not identity.incarnation:
-            raise ConfigError(
-                f"PostgresState goes by positions of the source, which {identity!r} does not have"
-            )
+        if not isinstance(store, Store):
+            raise ConfigError(f"store must be a store, as PostgresState is, not a {type(store).__name__}")
+        store.check(identity)
         self._identity = identity
         self._store = store
         self._cluster = cluster
@@ -219,7 +216,7 @@ class Deduplicator:
         lane = self._lanes.get((record.topic, record.partition))
         if lane is None:
             raise ConfigError(f"{record.topic}:{record.partition} is not read here: nothing is known of it")
-        return lane.explain(record)
+        return await lane.held.explain(record)
 
     # What the run asks and tells.
 
@@ -227,14 +224,9 @@ class Deduplicator:
         """See `Owner`."""
         assert self._handler is not None
         place = Place(self.group, self._cluster, topic, partition)
-        held = await self._store.take(place, self._identity.incarnation, partitions)
+        held = await self._store.take(place, self._identity, partitions)
         lane = self._lanes[topic, partition] = Lane(
-            held,
-            store=self._store,
-            identity=self._identity,
-            handler=self._handler,
-            poison=self.poison,
-            transient=self._store.transient,
+            held, handler=self._handler, store=self._store, poison=self.poison
         )
         return lane
 

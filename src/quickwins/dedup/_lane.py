@@ -1,14 +1,10 @@
-"""One partition under `PostgresState`: a batch at a time, each in one transaction with its effects and its cursor."""
+"""One partition: a batch at a time, from the store's decision through the handler to what is remembered."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from quickwins.dedup._core.batch import fingerprint, sort
-from quickwins.dedup._core.position import SourceId
 from quickwins.dedup.context import Context
-from quickwins.dedup.decision import Decision, Explanation
-from quickwins.dedup.errors import EventRefused, PartitionQuarantined
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -16,9 +12,10 @@ if TYPE_CHECKING:
     from quickwins.dedup._core.batch import Batch
     from quickwins.dedup._core.judge import Judged
     from quickwins.dedup.dead_letters import DeadLetterTable
+    from quickwins.dedup.decision import Explanation
     from quickwins.dedup.event import Event
-    from quickwins.dedup.identity import Identity, Record
-    from quickwins.dedup.stores.postgres_state import Held, PostgresState
+    from quickwins.dedup.identity import Record
+    from quickwins.dedup.stores._base import Held, Store
 
     Handler = Callable[[Sequence[Event], Context], Awaitable[None]]
 
@@ -36,7 +33,7 @@ class Lane:
     """A partition that this consumer has taken. One batch at a time.
 
     Attributes:
-        held: Its row.
+        held: It, as the store has it.
         attempts: How often the handler has failed with the record at an offset by itself.
         passed: Offsets given up: to be put aside.
     """
@@ -45,71 +42,43 @@ class Lane:
         self,
         held: Held,
         *,
-        store: PostgresState,
-        identity: Identity,
         handler: Handler,
+        store: Store,
         poison: DeadLetterTable | None,
-        transient: Callable[[BaseException], bool],
     ) -> None:
         self.held = held
         self.attempts: dict[int, int] = {}
         self.passed: dict[int, BaseException] = {}
-        self._store = store
-        self._identity = identity
         self._handler = handler
+        self._store = store
         self._poison = poison
-        self._transient = transient
-        self._compared = False
 
-    @property
-    def seek_to(self) -> int | None:
-        """Where to read on: at the last record that had its effect, to see that it is still the same one."""
-        cursor = self.held.cursor
-        return cursor.next_offset if cursor.last is None else cursor.last[0]
+    def step(self, records: Sequence[Record], *, one_by_one: bool) -> int:
+        """How many of `records` to apply at a time. What cannot be taken back is done one by one once the handler has failed."""
+        alone = one_by_one or (not self._store.transactional and self._suspects(records))
+        return 1 if alone else len(records)
 
-    def compare(self, records: Sequence[Record]) -> None:
-        """Look whether the first records read are those that were expected, once.
-
-        Raises:
-            PartitionQuarantined: The topic is another one of the same name.
-        """
-        if self._compared:
-            return
-        self._compared = True
-        last, place = self.held.cursor.last, self.held.place
-        if last is None:
-            return
-        offset, digest = last
-        first = records[0]
-        if first.offset < offset or (first.offset == offset and fingerprint(first) != digest):
-            raise PartitionQuarantined(
-                f"{place.topic}:{place.partition} was made anew: its record at offset {first.offset} is not the one that had "
-                f"its effect at {offset}. Read it from its beginning under another group, or give its cluster another name"
-            )
+    def _suspects(self, records: Sequence[Record]) -> bool:
+        return bool(self.attempts) and any(record.offset in self.attempts for record in records)
 
     async def apply(self, records: Sequence[Record], *, on: bool) -> Batch:
         """Have what is new of `records` take effect, once, and move on behind them.
 
         Raises:
             Fenced: Another consumer has taken the partition over; nothing had an effect.
+            PartitionQuarantined: It cannot be told any more what had its effect; nothing had one.
             HandlerFailed: Nothing had an effect. To be tried again, or given up by `passed`.
             BaseException: Of the store; nothing had an effect, or the answer to the commit was lost.
         """
-        alone = any(record.offset in self.attempts for record in records)
-        async with self._store.batch(self.held) as tx:
+        alone = self._suspects(records)
+        opened = self.held.batch(records, on=on, puts_aside=self._poison is not None, passed=self.passed)
+        async with opened as (batch, tx, fence):
             place = self.held.place
-            batch = sort(
-                self.held.cursor,
-                self._identity,
-                records,
-                on=on,
-                puts_aside=self._poison is not None,
-                passed=self.passed,
-            )
-            context = Context(place.topic, place.partition, self.held.epoch, place.group, tx)
+            context = Context(place.topic, place.partition, fence, place.group, tx)
             if batch.events:
                 await (self._halve if alone else self._call)(batch.events, context)
-            await self._put_aside(tx, batch, records)
+            if self._poison is not None and (batch.aside or self.passed):
+                await self._put_aside(self._poison, tx, batch, records)
         for record in records:
             self.attempts.pop(record.offset, None)
             self.passed.pop(record.offset, None)
@@ -119,12 +88,15 @@ class Lane:
         try:
             await self._handler(events, context)
         except Exception as error:
-            if self._transient(error) or context.tx.is_closed():
+            if self._store.transient(error) or (context.tx is not None and context.tx.is_closed()):
                 raise
             raise HandlerFailed(events[0] if len(events) == 1 else None, error) from error
 
     async def _halve(self, events: Sequence[Event], context: Context) -> None:
         """Find the event that the handler fails with, each half behind a savepoint."""
+        if context.tx is None:
+            await self._call(events, context)
+            return
         try:
             async with context.tx.transaction():
                 await self._call(events, context)
@@ -135,41 +107,35 @@ class Lane:
             await self._halve(events[:middle], context)
             await self._halve(events[middle:], context)
 
-    async def _put_aside(self, tx: Any, batch: Batch, records: Sequence[Record]) -> None:
-        if self._poison is None:
+    async def _put_aside(
+        self, poison: DeadLetterTable, tx: Any, batch: Batch, records: Sequence[Record]
+    ) -> None:
+        """In the transaction of the effects; without one before they are remembered, and so perhaps twice."""
+        if tx is None:
+            async with poison.pool.acquire() as connection:
+                await self._put_aside(poison, connection, batch, records)
             return
         group = self.held.place.group
         for judged in batch.aside:
             refused = judged.refused
             if refused is not None:
                 reason = "policy" if refused.reason is None else str(refused.reason)
-                await self._poison.write(tx, group, judged.record, reason=reason, error=refused, attempts=0)
+                await poison.write(tx, group, judged.record, reason=reason, error=refused, attempts=0)
         for record in records:
             if record.offset in self.passed:
                 error = self.passed[record.offset]
                 attempts = self.attempts.get(record.offset, 0)
-                await self._poison.write(tx, group, record, reason="handler", error=error, attempts=attempts)
-
-    def explain(self, record: Record) -> Explanation:
-        """What would become of `record`; nothing changes."""
-        cursor = self.held.cursor
-        if cursor.delivered(record.offset):
-            return cursor.explain(record.offset, None)
-        try:
-            event = self._identity.read(record)
-        except EventRefused as error:
-            return Explanation(Decision.QUARANTINE, str(error), {"reason": str(error.reason)})
-        source = event.identity
-        return cursor.explain(record.offset, source if isinstance(source, SourceId) else None)
+                await poison.write(tx, group, record, reason="handler", error=error, attempts=attempts)
 
 
-def stopped_because(stopped: Judged, explain: Callable[[Record], Explanation]) -> str:
+async def stopped_because(stopped: Judged, explain: Callable[[Record], Awaitable[Explanation]]) -> str:
     """Why a partition must stop at a record, with the evidence."""
     record = stopped.record
     at = f"{record.topic}:{record.partition} stops at offset {record.offset}"
     if stopped.refused is not None:
         return f"{at}: {stopped.refused}. Give the deduplicator a `poison` to put such records aside"
+    reason = (await explain(record)).reason
     return (
-        f"{at}: {explain(record).reason}. Give DebeziumPostgres another `incarnation` when that is so; a source whose positions "
-        "do not only grow needs PostgresInbox"
+        f"{at}: {reason}. Give DebeziumPostgres another `incarnation` when that is so; a source whose positions do not only "
+        "grow needs PostgresInbox"
     )

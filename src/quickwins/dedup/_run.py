@@ -221,7 +221,7 @@ class Run:
             if self._consumer.assignment() is not self._assignment:
                 return
             one.lane = lane
-            self._check(lane, partitions, first)
+            self._check(lane, first)
         except PartitionQuarantined as error:
             self._quarantine(one, str(error))
         except Exception as error:  # noqa: BLE001 -- of a store or a broker; whatever it is, the partition waits; until=never
@@ -230,13 +230,8 @@ class Run:
             self._rewind(one)
             self._ready(one)
 
-    def _check(self, lane: Lane, partitions: int, first: int) -> None:
-        place, expected = lane.held.place, lane.held.cursor.next_offset
-        if lane.held.partitions != partitions:
-            raise PartitionQuarantined(
-                f"{place.topic} had {lane.held.partitions} partitions and has {partitions}: what is sent again may come to "
-                "another one than before. Give DebeziumPostgres another `incarnation`, or take PostgresInbox"
-            )
+    def _check(self, lane: Lane, first: int) -> None:
+        place, expected = lane.held.place, lane.held.next_offset
         if expected is not None and first > expected:
             raise PartitionQuarantined(
                 f"{place.topic}:{place.partition} begins at offset {first}: what was at {expected} was deleted before it had "
@@ -252,7 +247,7 @@ class Run:
 
     def _rewind(self, one: Partition) -> None:
         """Have the consumer read on where effects end. It stands behind what it has fetched, which may have had none."""
-        to = one.start if one.lane is None or one.lane.seek_to is None else one.lane.seek_to
+        to = one.start if one.lane is None or one.lane.held.seek_to is None else one.lane.held.seek_to
         if to is not None and self._consumer.assignment() is self._assignment:
             self._consumer.seek(one.at, to)
 
@@ -262,8 +257,7 @@ class Run:
             return
         try:
             await self._look_for_a_gap(one, lane, records)
-            lane.compare(records)
-            step = 1 if self._dedup.one_by_one else len(records)
+            step = lane.step(records, one_by_one=self._dedup.one_by_one)
             for start in range(0, len(records), step):
                 began = self._clock.monotonic()
                 on = self._dedup.on(one.at.topic, one.at.partition)
@@ -271,7 +265,7 @@ class Run:
                 one.failures, one.moved = 0, True
                 self._dedup.applied(one.at, batch, self._clock.monotonic() - began)
                 if batch.stopped is not None:
-                    self._quarantine(one, stopped_because(batch.stopped, lane.explain))
+                    self._quarantine(one, await stopped_because(batch.stopped, lane.held.explain))
                     return
         except PartitionQuarantined as error:
             self._quarantine(one, str(error))
@@ -284,10 +278,10 @@ class Run:
 
     async def _look_for_a_gap(self, one: Partition, lane: Lane, records: Sequence[Record]) -> None:
         """Offsets are missing where a topic is compacted, or behind a transaction; but also where retention was quicker."""
-        expected = lane.held.cursor.next_offset
+        expected = lane.held.next_offset
         if expected is not None and records[0].offset > expected:
             first = (await self._consumer.beginning_offsets([one.at]))[one.at]
-            self._check(lane, lane.held.partitions, first)
+            self._check(lane, first)
 
     def _handler_failed(
         self, one: Partition, lane: Lane, records: Sequence[Record], failed: HandlerFailed
@@ -337,8 +331,8 @@ class Run:
         self._commit_at = self._clock.monotonic() + COMMIT_SECONDS
         offsets = {}
         for one in self._partitions.values():
-            if one.moved and one.lane is not None and one.lane.held.cursor.next_offset is not None:
-                offsets[one.at] = one.lane.held.cursor.next_offset
+            if one.moved and one.lane is not None and one.lane.held.next_offset is not None:
+                offsets[one.at] = one.lane.held.next_offset
                 one.moved = False
         if self._consumer.assignment() is not self._assignment:
             return
@@ -350,7 +344,7 @@ class Run:
                 self._dedup.commit_failed(error)
 
     def _behind(self, one: Partition) -> int:
-        at = None if one.lane is None else one.lane.held.cursor.next_offset
+        at = None if one.lane is None else one.lane.held.next_offset
         end = self._consumer.highwater(one.at)
         return 0 if at is None or end is None else max(0, end - at)
 

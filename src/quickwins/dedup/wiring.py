@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flags, Snapshot
-    from quickwins.dedup import DeadLetterTable, Deduplicator, Identity, PostgresState
+    from quickwins.dedup import DeadLetterTable, Deduplicator, Identity, Store
 
 
 class DedupOptions(TypedDict):
     """What `Deduplicator` takes, as keywords; explained there."""
 
     identity: Identity
-    store: PostgresState
+    store: Store
     cluster: NotRequired[str]
     poison: NotRequired[DeadLetterTable | None]
 

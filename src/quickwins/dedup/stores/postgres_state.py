@@ -13,19 +13,25 @@ The rules, which hold whatever ends when:
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError, Rejected, needs_extra
+from quickwins.dedup._core.batch import fingerprint, sort
 from quickwins.dedup._core.cursor import Cursor
 from quickwins.dedup._core.ledger import Ledger
-from quickwins.dedup.errors import Fenced
+from quickwins.dedup._core.position import SourceId
+from quickwins.dedup.decision import Decision, Explanation
+from quickwins.dedup.errors import EventRefused, Fenced, PartitionQuarantined
 from quickwins.dedup.stores import _saved
+from quickwins.dedup.stores._base import Work
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from quickwins.core.clock import Clock
+    from quickwins.dedup.identity import Identity, Record
+    from quickwins.dedup.stores._base import Place
 
 SCHEMA = """
 CREATE SCHEMA IF NOT EXISTS quickwins;
@@ -90,36 +96,85 @@ SELECT count(*) FROM moved
 _PRUNE_EVERY = 64
 
 
-class Place(NamedTuple):
-    """Which row a partition has."""
-
-    group: str
-    cluster: str
-    topic: str
-    partition: int
-
-
 class Held:
-    """A partition that this consumer has taken. One batch at a time.
+    """A partition under `PostgresState`. One batch at a time.
 
     Attributes:
         place: Which row.
         epoch: Of the row since it was taken.
         cursor: What is known; as in the row, but for a batch in progress.
-        partitions: How many partitions the topic had when the cursor was begun.
         transactions: How many of the source's transactions it has seen, forgotten ones included.
         batches: How many batches have had their effect.
     """
 
-    __slots__ = ("batches", "cursor", "epoch", "partitions", "place", "transactions")
+    __slots__ = ("_compared", "_identity", "_store", "batches", "cursor", "epoch", "place", "transactions")
 
-    def __init__(self, place: Place, epoch: int, cursor: Cursor, partitions: int, transactions: int) -> None:
+    def __init__(
+        self,
+        store: PostgresState,
+        place: Place,
+        identity: Identity,
+        *,
+        epoch: int,
+        cursor: Cursor,
+        transactions: int,
+    ) -> None:
         self.place = place
         self.epoch = epoch
         self.cursor = cursor
-        self.partitions = partitions
         self.transactions = transactions
         self.batches = 0
+        self._store = store
+        self._identity = identity
+        self._compared = False
+
+    @property
+    def next_offset(self) -> int | None:
+        """See `stores.Held`."""
+        return self.cursor.next_offset
+
+    @property
+    def seek_to(self) -> int | None:
+        """At the last record that had its effect, to see that it is still the same one."""
+        last = self.cursor.last
+        return self.cursor.next_offset if last is None else last[0]
+
+    @asynccontextmanager
+    async def batch(
+        self, records: Sequence[Record], *, on: bool, puts_aside: bool, passed: Mapping[int, BaseException]
+    ) -> AsyncIterator[Work]:
+        """See `stores.Held`."""
+        self._compare(records)
+        async with self._store.moving(self) as tx:
+            batch = sort(self.cursor, self._identity, records, on=on, puts_aside=puts_aside, passed=passed)
+            yield Work(batch, tx, self.epoch)
+
+    def _compare(self, records: Sequence[Record]) -> None:
+        """Look whether the first records read are those that were expected, once: the topic may be another one of its name."""
+        if self._compared:
+            return
+        self._compared = True
+        if self.cursor.last is None:
+            return
+        offset, digest = self.cursor.last
+        first, place = records[0], self.place
+        if first.offset < offset or (first.offset == offset and fingerprint(first) != digest):
+            raise PartitionQuarantined(
+                f"{place.topic}:{place.partition} was made anew: its record at offset {first.offset} is not the one that had "
+                f"its effect at {offset}. Read it from its beginning under another group, or give its cluster another name"
+            )
+
+    async def explain(self, record: Record) -> Explanation:
+        """See `stores.Held`."""
+        cursor = self.cursor
+        if cursor.delivered(record.offset):
+            return cursor.explain(record.offset, None)
+        try:
+            event = self._identity.read(record)
+        except EventRefused as error:
+            return Explanation(Decision.QUARANTINE, str(error), {"reason": str(error.reason)})
+        source = event.identity
+        return cursor.explain(record.offset, source if isinstance(source, SourceId) else None)
 
 
 class PostgresState:
@@ -128,6 +183,8 @@ class PostgresState:
     Attributes:
         pool: Where the effects are, too.
     """
+
+    transactional = True
 
     def __init__(
         self,
@@ -169,6 +226,13 @@ class PostgresState:
     def __repr__(self) -> str:
         return f"<PostgresState takeover_seconds={self._takeover_seconds:g}>"
 
+    def check(self, identity: Identity) -> None:
+        """See `Store`."""
+        if not identity.incarnation:
+            raise ConfigError(
+                f"PostgresState goes by positions of the source, which {identity!r} does not have"
+            )
+
     async def prepare(self) -> None:
         """Make the tables where they are missing.
 
@@ -190,19 +254,20 @@ class PostgresState:
                     f"the role may not make the tables of deduplication. Have them made by one that may:\n{SCHEMA}"
                 ) from error
 
-    async def take(self, place: Place, incarnation: str, partitions: int) -> Held:
+    async def take(self, place: Place, identity: Identity, partitions: int) -> Held:
         """Take a partition over, and read where to go on.
 
         Args:
             place: Which row.
-            incarnation: Of the source; another one than before makes all that is known of its positions void.
-            partitions: How many the topic has; read again from `Held.partitions`.
+            identity: Another incarnation than before makes all that is known of positions void.
+            partitions: How many the topic has.
 
         Raises:
+            PartitionQuarantined: It had another number of partitions.
             asyncpg.PostgresError: The database said no. A lock that a stopped consumer holds is waited for: at most
                 `takeover_seconds` and a moment.
         """
-        fresh = _saved.dump(Cursor(Ledger(1)))
+        incarnation, fresh = identity.incarnation, _saved.dump(Cursor(Ledger(1)))
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute(f"SET LOCAL lock_timeout = '{self._takeover_seconds + 5:.3f}s'")
             row = await connection.fetchrow(_TAKE, *place, incarnation, partitions, fresh)
@@ -215,11 +280,16 @@ class PostgresState:
             for seen in await connection.fetch(_SEEN, *place):
                 ledger.load(seen["seen"])
             ledger.trim()
+        if known != partitions:
+            raise PartitionQuarantined(
+                f"{place.topic} had {known} partitions and has {partitions}: what is sent again may come to another one than "
+                "before. Give DebeziumPostgres another `incarnation`, or take PostgresInbox"
+            )
         cursor = _saved.load(state, ledger, row["next_offset"])
-        return Held(place, row["epoch"], cursor, known, transactions)
+        return Held(self, place, identity, epoch=row["epoch"], cursor=cursor, transactions=transactions)
 
     @asynccontextmanager
-    async def batch(self, held: Held) -> AsyncIterator[Any]:
+    async def moving(self, held: Held) -> AsyncIterator[Any]:
         """A transaction that moves the cursor on when the block ends, to where `held.cursor` is then.
 
         When the block, the move or the commit raises, nothing had an effect, and the cursor is where it was. When the answer
