@@ -110,7 +110,10 @@ def _addresses(text: str, *, colon: bool) -> tuple[list[Span], list[Span]]:
 
 def _numbers(text: str, shape: str, *, errs_open: bool) -> list[Span]:
     grouped = "000 0000" in shape
-    spans = bare_phone(text, grouped=grouped) if (grouped or "00" in text) and not errs_open else []
+    american = grouped and (
+        "000 000 0000" in shape or "000  000 0000" in shape
+    )  # 3-3-4, the first in brackets or not
+    spans = bare_phone(text, grouped=american) if (american or "00" in text) and not errs_open else []
     if grouped or "0000000000" in shape:
         spans += card(text)
         if "A" in shape:
@@ -130,7 +133,6 @@ def _tokens(text: str, data: bytes, lower: str) -> list[Span]:
         for start, end, _ in spans:
             text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
         data = text.encode("utf-8", "replace")
-        words = data.translate(WORDS).split()
     run = has_run(text, data)
     if run or not KEY_WORDS.isdisjoint(words):
         spans += api_key(text, run=run)
@@ -175,7 +177,6 @@ def looks_different(text: str, spans: list[Span]) -> bool:
     That is so where the neighbour of a span could be part of something private that only the span kept from being seen,
     and where a URL or its parameters lose white space.
     """
-    run = "&" in text or "?" in text or "#" in text or "://" in text
     length = len(text)
     for start, end, rule in spans:
         if rule is _QUERY and text[end : end + 1] in _AFTER_VALUE and text[start - 1] == "=":
@@ -184,6 +185,6 @@ def looks_different(text: str, spans: list[Span]) -> bool:
             return True
         if start and (text[start - 1] not in _NEIGHBOURS or (start > 1 and text[start - 2].isdigit())):
             return True
-        if run and " " in text[start:end]:
+        if text.find(" ", start, end) >= 0 and ("&" in text or "?" in text or "#" in text or "://" in text):
             return True
     return False

@@ -208,15 +208,17 @@ def card(text: str) -> list[Span]:
             spans.append((found.start(), len(text), RedactionRule.TOO_MANY))
             break
         start, end = found.start(), found.end(1)
+        at = start + 1
         if found[2] is None and end - start > _USUAL and text[start - 1 : start] == "_":
             pass  # the number of a block
         elif is_card(text[start:end].replace(" ", "").replace("-", "")):
             spans.append((start, end, _CARD_RULE))
+            at = end
         elif found[2] and (more := _CARD_19.match(text, end)):
             digits = text[start : more.end()].replace(" ", "").replace("-", "")
             if len(digits) == _LONGEST and (digits[0] == "4" or _BRANDS.fullmatch(digits)) and luhn(digits):
                 spans.append((start, more.end(), _CARD_RULE))
-        found = _CARD.search(text, start + 1)
+        found = _CARD.search(text, at)
     return spans
 
 

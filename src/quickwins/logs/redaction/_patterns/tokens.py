@@ -45,9 +45,11 @@ def scheme(text: str) -> list[Span]:
     spans: list[Span] = []
     found = _SCHEME.search(text)
     while found is not None and len(spans) <= MAX_HITS:
+        at = found.end()
         if _is_credential(found[1].lower(), found[3]) if found[1] else _is_opaque(found[3]):
-            spans.append((*found.span(3), _BEARER))
-        found = _SCHEME.search(text, found.end())
+            at = found.end(3)
+            spans.append((found.start(3), at, _BEARER))
+        found = _SCHEME.search(text, at)
     return spans
 
 
