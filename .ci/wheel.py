@@ -29,7 +29,7 @@ IMPORTED: Final = {
     ],
     "backpressure": ["asyncpg", "quickwins.backpressure"],
     "cli": ["quickwins.cli.app"],
-    "dedup": ["aiokafka", "asyncpg", "quickwins.dedup.identity"],
+    "dedup": ["aiokafka", "asyncpg", "quickwins.dedup.identity", "valkey"],
     "engines": ["asyncpg", "quickwins.engines"],
     "graphql": ["quickwins.backpressure.strawberry", "quickwins.logs.strawberry"],
     "grpc": ["quickwins.backpressure.grpc", "quickwins.channels", "quickwins.logs.grpc"],

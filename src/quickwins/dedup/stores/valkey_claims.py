@@ -1,0 +1,330 @@
+"""Effects outside of any database of ours: a claim on each event in Valkey or Redis, held while its effect is made.
+
+The rules:
+
+- Absent: nobody works on the event, and it is not known to have had its effect. In progress: somebody works on it and holds
+  a lease, told by a token. Done: it had its effect, and that is remembered for `keep_seconds`.
+- Only whoever has the token renews, completes or gives back. A lease that was not renewed ends, and then anybody may claim.
+- So an effect is made at least once, and between two that are both made stands a crash, a lost lease or a lost Valkey. The
+  sink alone can tell: by the idempotency key, which is the same each time, or by the fence, which grows each time a
+  partition changes hands.
+- A Valkey that comes back empty has forgotten claims, never the order of fences: a new one is above the clock, above the
+  last one where that is known, and above the floor of a sink that is asked for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import secrets
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from quickwins.core.digest import digest
+from quickwins.core.errors import ConfigError, needs_extra
+from quickwins.dedup.errors import Fenced
+from quickwins.dedup.stores import _claim_scripts as scripts
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from quickwins.dedup.stores._base import Place
+
+SHARDS = 16
+"""Into how many slots of a cluster the claims of a group fall: a batch is one call for each, all in one round trip."""
+TOKEN_BYTES = 16
+PAYLOAD_BYTES = 8
+_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
+_ANSWER_SECONDS = 5.0
+_FENCE_SECONDS = 86_400 * 7
+
+
+class Claim(NamedTuple):
+    """What is claimed of one event.
+
+    Attributes:
+        id: 16 bytes that tell it from all others.
+        payload: 8 bytes that tell its content, by which an id that was given twice is noticed; all zeros: not compared.
+        at: Where it came from, `partition:offset`; by which an event that Kafka delivers again is told from one sent again.
+    """
+
+    id: bytes
+    payload: bytes
+    at: str
+
+
+class Claimed(NamedTuple):
+    """What became of one claim.
+
+    Attributes:
+        mine: It is ours, to make its effect.
+        done_at: It had its effect, and came from there.
+        altered: It had its effect with another payload.
+        wait_seconds: Somebody else works on it, for so long at most.
+    """
+
+    mine: bool = False
+    done_at: str | None = None
+    altered: bool = False
+    wait_seconds: float = 0.0
+
+
+class Hold(NamedTuple):
+    """A partition that this consumer works on.
+
+    Attributes:
+        place: Which.
+        fence: Above those of all that had it before.
+        token: Tells its claims from those of others.
+    """
+
+    place: Place
+    fence: int
+    token: bytes
+
+
+_MINE = Claimed(mine=True)
+
+
+class ValkeyClaims:
+    """Claims in Valkey or Redis, single or cluster. Belongs to one event loop.
+
+    Attributes:
+        lease_seconds: How long a claim holds without being renewed.
+        keep_seconds: How long it is remembered that an event had its effect.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        lease_seconds: float = 30.0,
+        keep_seconds: float = 86_400.0,
+        floor: Callable[[str, int], Awaitable[int]] | None = None,
+    ) -> None:
+        """Nothing is connected to yet.
+
+        Args:
+            url: `redis://`, `rediss://` (TLS), `valkey://`, `valkeys://` or `unix://`; of any node of a cluster. A password
+                belongs into the environment.
+            lease_seconds: For how long nobody else may work on an event after its consumer was killed, 1 to 3,600. While it
+                lives it renews its leases; one that it could not renew in time ends the handler.
+            keep_seconds: From `lease_seconds` to a year. An event that is sent again later is new again.
+            floor: Asked with topic and partition whenever this consumer gets one: the highest fence that the sink has seen.
+                Without, fences are in order as long as the server's clock does not go back while its memory is lost.
+
+        Raises:
+            ConfigError: An argument is out of its bounds.
+        """
+        if urlsplit(url).scheme not in _SCHEMES:
+            raise ConfigError(f"ValkeyClaims takes a URL that begins with one of {', '.join(_SCHEMES)}")
+        if not 1 <= lease_seconds <= 3_600:  # noqa: PLR2004 -- as documented; until=never
+            raise ConfigError(f"lease_seconds must be 1 to 3600, not {lease_seconds!r}")
+        if not lease_seconds <= keep_seconds <= 366 * 86_400:
+            raise ConfigError(
+                f"keep_seconds must be from lease_seconds ({lease_seconds:g}) to a year, not {keep_seconds!r}"
+            )
+        self.lease_seconds = lease_seconds
+        self.keep_seconds = keep_seconds
+        self._url = url
+        self._floor = floor
+        self._answer_seconds = min(_ANSWER_SECONDS, lease_seconds / 3)
+        self._client: Any = None
+
+    def __repr__(self) -> str:
+        at = urlsplit(self._url)
+        return f"<ValkeyClaims at {at.hostname or at.path}:{at.port or 6379}, lease_seconds={self.lease_seconds:g}>"
+
+    async def prepare(self) -> None:
+        """Connect, and find out whether it is a cluster.
+
+        Raises:
+            ConfigError: The server throws keys away when it is full.
+            valkey.exceptions.ValkeyError: It cannot be reached.
+            MissingExtraError: The extra `dedup` is not installed.
+        """
+        if self._client is not None:
+            return
+        with needs_extra("dedup"):
+            from valkey.asyncio import Valkey, ValkeyCluster
+            from valkey.asyncio.retry import Retry
+            from valkey.backoff import NoBackoff
+            from valkey.exceptions import ConnectionError as Lost
+        options: dict[str, Any] = {
+            "socket_timeout": self._answer_seconds,
+            "socket_connect_timeout": self._answer_seconds,
+            # A connection of a server that was started again meanwhile: each script may be run twice.
+            "retry": Retry(NoBackoff(), 1),
+            "retry_on_error": [Lost],
+        }
+        client: Any = Valkey.from_url(self._url, **options)
+        try:
+            about = await client.info("everything")
+            _check_memory(about)
+            if about.get("cluster_enabled"):
+                await client.aclose()
+                client = ValkeyCluster.from_url(self._url, **options)
+                await client.initialize()
+        except BaseException:
+            await client.aclose()
+            raise
+        self._client = client
+
+    async def close(self) -> None:
+        """Close its connections; `prepare` opens them again. Any number of times."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def take(self, place: Place) -> Hold:
+        """Begin to work on a partition, with a fence above all before.
+
+        Raises:
+            valkey.exceptions.ValkeyError: It cannot be reached.
+            Exception: What `floor` raises.
+        """
+        floor = 0 if self._floor is None else await self._floor(place.topic, place.partition)
+        keep = _milliseconds(max(self.keep_seconds, _FENCE_SECONDS))
+        (fence,) = await self._run((scripts.FENCE, [_fence_key(place)], [floor, keep]))
+        return Hold(place, fence, secrets.token_bytes(TOKEN_BYTES))
+
+    async def claim(self, hold: Hold, claims: Sequence[Claim]) -> list[Claimed]:
+        """Claim events, in one round trip; those that are ours already are ours for another lease.
+
+        Raises:
+            Fenced: Another consumer has taken the partition since; nothing is claimed.
+            valkey.exceptions.ValkeyError: It cannot be reached. Some of them may be ours then: claim them again.
+        """
+        keep = _milliseconds(max(self.keep_seconds, _FENCE_SECONDS))
+        shards = _by_shard(hold.place, claims)
+        lease = _milliseconds(self.lease_seconds)
+        still, *answers = await self._run(
+            (scripts.HOLD, [_fence_key(hold.place)], [hold.fence, keep]),
+            *((scripts.CLAIM, keys, [hold.token, lease]) for _, keys in shards),
+        )
+        if not still:
+            await self.release(hold, claims)
+            raise Fenced(
+                f"another consumer has taken {hold.place.topic}:{hold.place.partition} since: nothing was claimed"
+            )
+        found = [_MINE] * len(claims)
+        for (numbers, _), said in zip(shards, answers, strict=True):
+            for number, one in zip(numbers, said, strict=True):
+                if one != 0:
+                    found[number] = _claimed(claims[number], one)
+        return found
+
+    async def renew(self, hold: Hold, claims: Sequence[Claim]) -> bool:
+        """Hold claims for another lease; whether all are still ours.
+
+        Raises:
+            valkey.exceptions.ValkeyError: It cannot be reached.
+        """
+        lease = _milliseconds(self.lease_seconds)
+        answers = await self._run(
+            *((scripts.RENEW, keys, [hold.token, lease]) for _, keys in _by_shard(hold.place, claims))
+        )
+        return all(map(all, answers))
+
+    async def complete(self, hold: Hold, claims: Sequence[Claim]) -> bool:
+        """Remember that the effects of claims were made; whether all were still ours.
+
+        Those that were are remembered, whatever the others are. May be called again when its answer was lost.
+
+        Raises:
+            valkey.exceptions.ValkeyError: It cannot be reached.
+        """
+        keep = _milliseconds(self.keep_seconds)
+        answers = await self._run(
+            *(
+                (
+                    scripts.COMPLETE,
+                    keys,
+                    [
+                        hold.token,
+                        keep,
+                        *(claims[number].payload + claims[number].at.encode() for number in numbers),
+                    ],
+                )
+                for numbers, keys in _by_shard(hold.place, claims)
+            )
+        )
+        return all(map(all, answers))
+
+    async def release(self, hold: Hold, claims: Sequence[Claim]) -> None:
+        """Give claims back without an effect, those that are ours.
+
+        Raises:
+            valkey.exceptions.ValkeyError: It cannot be reached; their leases end by themselves.
+        """
+        await self._run(*((scripts.RELEASE, keys, [hold.token]) for _, keys in _by_shard(hold.place, claims)))
+
+    def transient(self, error: BaseException) -> bool:
+        """Whether `error` says that the store was away or too busy, which no event is to blame for."""
+        from valkey import exceptions as said
+
+        # A TimeoutError of our own is an OSError.
+        away = (said.ConnectionError, said.TimeoutError, said.ClusterDownError, said.ReadOnlyError, OSError)
+        return isinstance(error, away)
+
+    async def _run(self, *calls: tuple[str, list[str], list[Any]]) -> list[Any]:
+        """Scripts in one round trip, of a cluster's nodes at the same time."""
+        if not calls:
+            return []
+        if self._client is None:
+            raise ConfigError("ValkeyClaims is used inside of `attach`, or between `prepare` and `close`")
+        pipeline = (
+            self._client.pipeline() if _is_cluster(self._client) else self._client.pipeline(transaction=False)
+        )
+        async with pipeline:
+            for script, keys, arguments in calls:
+                pipeline.execute_command("EVAL", script, len(keys), *keys, *arguments)
+            async with asyncio.timeout(3 * self._answer_seconds):
+                answers: list[Any] = await pipeline.execute()
+        return answers
+
+
+def _check_memory(about: dict[str, Any]) -> None:
+    policy = about.get("maxmemory_policy", "noeviction")
+    if about.get("maxmemory") and policy != "noeviction":
+        raise ConfigError(
+            f"the server throws keys away when it is full (maxmemory-policy {policy}), and claims with them: have it say "
+            "noeviction"
+        )
+
+
+def _is_cluster(client: Any) -> bool:
+    return hasattr(client, "nodes_manager")
+
+
+def _scope(place: Place) -> str:
+    return digest(place.group, place.cluster, size_bytes=6).hex()
+
+
+def _fence_key(place: Place) -> str:
+    at = digest(place.topic, b"%d" % place.partition, size_bytes=8).hex()
+    return f"quickwins:fence:{{{_scope(place)}:{at}}}"
+
+
+def _by_shard(place: Place, claims: Sequence[Claim]) -> list[tuple[list[int], list[str]]]:
+    """The numbers and keys of claims, by the slot that they fall into."""
+    scope = _scope(place)
+    shards: dict[int, tuple[list[int], list[str]]] = {}
+    for number, claim in enumerate(claims):
+        shard = claim.id[0] % SHARDS
+        numbers, keys = shards.setdefault(shard, ([], []))
+        numbers.append(number)
+        keys.append(f"quickwins:claim:{{{scope}:{shard:x}}}:{claim.id.hex()}")
+    return list(shards.values())
+
+
+def _claimed(claim: Claim, said: int | bytes) -> Claimed:
+    if isinstance(said, int):
+        return Claimed(wait_seconds=said / 1000)
+    payload = said[1 + TOKEN_BYTES : 1 + TOKEN_BYTES + PAYLOAD_BYTES]
+    at = said[1 + TOKEN_BYTES + PAYLOAD_BYTES :].decode()
+    return Claimed(done_at=at, altered=payload != claim.payload)
+
+
+def _milliseconds(seconds: float) -> int:
+    return math.ceil(seconds * 1000)
