@@ -24,8 +24,9 @@ import quickwins
 from quickwins import QuickWins
 from quickwins.backpressure import Gate, PoolExhausted
 from quickwins.channels import MethodPolicy, PoolConfig, RotatingChannel, rotating_channel
+from quickwins.core.asgi import Receive, Scope, Send
 from quickwins.core.flags import Snapshot
-from quickwins.core.metrics import Metric, exposed_registry
+from quickwins.core.metrics import Metric, Metrics, exposed_registry
 from quickwins.dedup import DebeziumPostgres, Decision, Deduplicator, PostgresState
 from quickwins.dedup._core.batch import Batch
 from quickwins.indexes._core.actions import Past, Target
@@ -34,6 +35,8 @@ from quickwins.indexes._core.summary import Gathered
 from quickwins.indexes._gauges import Gauges
 from quickwins.indexes._statements import DropIndex, Name
 from quickwins.logs import get_logger
+from quickwins.rollout.asgi import RolloutMiddleware
+from quickwins.rollout.metrics import LEADER, PERCENT, ROLLBACKS, UNCONFIRMED, VERDICTS
 from tests.eventually import eventually
 from tests.grpc_service import listening
 
@@ -116,6 +119,7 @@ async def hold(gate: Gate) -> None:
 
 
 keep: list[asyncio.Task[None]] = []
+counters: list[RolloutMiddleware] = []
 
 
 async def refused(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
@@ -170,9 +174,37 @@ def change_events() -> None:
     dedup.behind(7)
 
 
+def ramp() -> None:
+    """The series of the controller."""
+    metrics = Metrics(service="api")
+    for gauge in (PERCENT, UNCONFIRMED, LEADER):
+        metrics.gauge(gauge, feature="backpressure").set(1)
+    metrics.counter(VERDICTS, feature="backpressure", verdict="pass").inc()
+    metrics.counter(ROLLBACKS, feature="backpressure", reason="crash").inc()
+
+
+async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def cohorts(qw: QuickWins) -> None:
+    """The series of requests by cohort."""
+    counting = RolloutMiddleware(nothing, qw.flags, features=["backpressure"])
+
+    async def received() -> dict[str, object]:
+        return {"type": "http.request"}
+
+    async def sent(message: object) -> None: ...
+
+    await counting({"type": "http", "path": "/feed"}, received, sent)
+    counters.append(counting)
+
+
 async def main(path: Path) -> None:
     migrations()
     change_events()
+    ramp()
     async with QuickWins.load(path, env={}) as qw:
         logging.getLogger("quickwins").addHandler(Shipper())
         qw.flags.subscribe(broken)
@@ -183,6 +215,7 @@ async def main(path: Path) -> None:
         keep_gates = [await overload(qw, name) for name in ("feed", "shadow")]
         change(qw, path, CONFIG.replace('gate = "queue"', 'gate = "queue"\npercent = 50'))
         qw.flag("backpressure").active()
+        await cohorts(qw)
         change(qw, path, "")
         async with listening(
             no=grpc.unary_unary_rpc_method_handler(refused),
