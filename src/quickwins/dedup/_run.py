@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from quickwins.core.clock import backoff_seconds
 from quickwins.core.errors import ConfigError
@@ -13,7 +13,7 @@ from quickwins.dedup._lane import HandlerFailed, Lane, stopped_because
 from quickwins.dedup.errors import Fenced, PartitionQuarantined, StoreDown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
     from random import Random
 
     from quickwins.core.clock import Clock
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from quickwins.dedup.dead_letters import DeadLetterTable
     from quickwins.dedup.identity import Record
 
+T = TypeVar("T")
 FETCH_SECONDS = 0.5
 COMMIT_SECONDS = 1.0
 """How often Kafka is told where to go on. It is advice for its own tools: the cursor decides."""
@@ -90,7 +91,7 @@ class Partition:
     failures: int = 0
     retry_at: float = 0.0
     start: int | None = None
-    """Where reading began, for a partition whose cursor has not moved yet."""
+    """Where reading began, or began again; for a store that doesn't know itself where to go on."""
     paused: bool = False
     """By this run; the service's own pauses are its own."""
     moved: bool = False
@@ -107,7 +108,10 @@ class Run:
         self._rng = rng
         self._assignment: object = None
         self._partitions: dict[Any, Partition] = {}
-        self._stopping = asyncio.Event()
+        self._stopping = False
+        self._wake = asyncio.Event()
+        """A fetch ends early: it must stop, or a partition is not read any more."""
+        self._applying: set[asyncio.Task[None]] = set()
         self._commit_at = 0.0
         self._failure: BaseException | None = None
 
@@ -119,7 +123,8 @@ class Run:
 
     def stop(self) -> None:
         """Have the call return once what is in progress has had its effect."""
-        self._stopping.set()
+        self._stopping = True
+        self._wake.set()
 
     async def __call__(self) -> None:
         """Consume until `stop`, or until it is cancelled: then what is in progress is rolled back.
@@ -128,10 +133,14 @@ class Run:
             Exception: What the handler raised, when there is no `poison` to put its event aside.
         """
         try:
-            while not self._stopping.is_set():
+            while not self._stopping:
                 await self._turn()
+            await self._settle()
             await self._commit()
         finally:
+            for task in self._applying:
+                task.cancel()
+            await asyncio.gather(*self._applying, return_exceptions=True)
             self._release()
 
     @property
@@ -140,64 +149,66 @@ class Run:
         return [one.at for one in self._partitions.values() if one.state is State.QUARANTINED]
 
     async def _turn(self) -> None:
+        """Read the next batches while the last ones take effect."""
+        self._wake.clear()
         assignment = self._consumer.assignment()
         if assignment is not self._assignment:  # aiokafka makes a new set at each rebalance, an equal one too
+            await self._settle()
             self._assignment = assignment
             self._reassign(assignment)
         now = self._clock.monotonic()
         for one in list(self._partitions.values()):
             if one.state is State.NEW or (one.state is State.WAITING and now >= one.retry_at):
                 await self._take(one)
-            if self._stopping.is_set() or self._consumer.assignment() is not self._assignment:
+            if self._stopping or self._consumer.assignment() is not self._assignment:
                 return
         ready = [one.at for one in self._partitions.values() if one.state is State.READY]
         fetched = await self._fetch(ready)
-        if self._consumer.assignment() is not self._assignment:
+        await self._settle()
+        if self._stopping or self._consumer.assignment() is not self._assignment:
             return  # they are of an assignment that is over: whoever has them now reads them again
-        async with asyncio.TaskGroup() as group:
-            for at, records in fetched.items():
-                one = self._partitions[at]
-                if one.state is State.READY and records:
-                    group.create_task(self._apply(one, records))
+        for at, records in fetched.items():
+            one = self._partitions[at]
+            if one.state is State.READY and records:
+                self._applying.add(asyncio.create_task(self._apply(one, records)))
+        if self._clock.monotonic() >= self._commit_at:
+            await self._settle()
+            await self._commit()
+
+    async def _settle(self) -> None:
+        """Wait until the batches in progress have had their effect, or have not."""
+        await asyncio.gather(*self._applying)
+        self._applying.clear()
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
-        if self._clock.monotonic() >= self._commit_at:
-            await self._commit()
 
     def _reassign(self, assignment: frozenset[Any]) -> None:
         # aiokafka forgets pauses, too
         self._partitions = {at: Partition(at) for at in assignment}
 
     async def _fetch(self, ready: Sequence[Any]) -> dict[Any, list[Record]]:
-        """Some records of `ready`, or none when it takes long, a partition wants to be looked after, or it must stop."""
+        """Some records of `ready`, or none when it takes long or something else is to be done."""
         if not ready:
             # Membership is the business of aiokafka's own task; fetching would need a partition.
-            await self._rest(self._next_retry())
+            await self._unless_woken(self._clock.sleep(self._next_retry()))
             return {}
-        fetch = asyncio.ensure_future(
+        fetched = await self._unless_woken(
             self._consumer.getmany(
                 *ready, timeout_ms=int(FETCH_SECONDS * 1000), max_records=self._dedup.max_records
             )
         )
-        stop = asyncio.ensure_future(self._stopping.wait())
-        try:
-            await asyncio.wait((fetch, stop), return_when=asyncio.FIRST_COMPLETED)
-            return fetch.result() if fetch.done() else {}
-        finally:
-            for task in (fetch, stop):
-                task.cancel()
-            await asyncio.gather(fetch, stop, return_exceptions=True)
+        return fetched or {}
 
-    async def _rest(self, seconds: float) -> None:
-        stop = asyncio.ensure_future(self._stopping.wait())
-        sleep = asyncio.ensure_future(self._clock.sleep(seconds))
+    async def _unless_woken(self, doing: Coroutine[Any, Any, T]) -> T | None:
+        task, wake = asyncio.ensure_future(doing), asyncio.ensure_future(self._wake.wait())
         try:
-            await asyncio.wait((sleep, stop), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((task, wake), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (sleep, stop):
-                task.cancel()
-            await asyncio.gather(sleep, stop, return_exceptions=True)
+            task.cancel()
+            wake.cancel()
+            await asyncio.gather(task, wake, return_exceptions=True)
+        return None if task.cancelled() else task.result()
 
     def _next_retry(self) -> float:
         waiting = [one.retry_at for one in self._partitions.values() if one.state is State.WAITING]
@@ -208,6 +219,7 @@ class Run:
     async def _take(self, one: Partition) -> None:
         """Take a partition over, or read again what a handler has failed with."""
         if one.lane is not None:
+            self._rewind(one)
             self._ready(one)
             return
         at = one.at
@@ -217,7 +229,8 @@ class Run:
                 raise StoreDown(f"the broker has not said yet how many partitions {at.topic} has")  # noqa: TRY301 -- it waits as for all that is away; until=never
             lane = await self._dedup.take(at.topic, at.partition, partitions)
             first = (await self._consumer.beginning_offsets([at]))[at]
-            one.start = await self._consumer.position(at)
+            if one.start is None:
+                one.start = await self._consumer.position(at)
             if self._consumer.assignment() is not self._assignment:
                 return
             one.lane = lane
@@ -248,6 +261,7 @@ class Run:
     def _rewind(self, one: Partition) -> None:
         """Have the consumer read on where effects end. It stands behind what it has fetched, which may have had none."""
         to = one.start if one.lane is None or one.lane.held.seek_to is None else one.lane.held.seek_to
+        one.start = to
         if to is not None and self._consumer.assignment() is self._assignment:
             self._consumer.seek(one.at, to)
 
@@ -290,6 +304,7 @@ class Run:
         self._rewind(one)
         if poison is None:
             self._failure = failed.cause
+            self._wake.set()
             return
         if failed.event is None:
             for record in records:  # next time each by itself
@@ -320,6 +335,7 @@ class Run:
 
     def _pause(self, one: Partition) -> None:
         """What nobody reads must not hold up the others' fetches."""
+        self._wake.set()
         if self._consumer.assignment() is self._assignment and one.at not in self._consumer.paused():
             one.paused = True
             self._consumer.pause(one.at)
