@@ -27,10 +27,18 @@ committed. The other way round, an answer that was read before the commit passes
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _TAG = "tag:"
+MOST_MARKS = 65_536
+"""How many marks an order remembers: some ten megabytes. Entries are rarely older than that many invalidations."""
+MOST_PREFIXES = 256
+"""How many prefixes: each one is compared with each tag."""
 
 
 class Fence(NamedTuple):
@@ -98,3 +106,59 @@ def tag(name: str) -> str:
 def of_principal(pseudonym: str) -> str:
     """The mark of an answer that is this principal's, by its pseudonym: no store sees the principal itself."""
     return f"principal:{pseudonym}"
+
+
+class Order:
+    """One store's order of events, in memory: rules 2 and 3."""
+
+    __slots__ = ("_floor", "_marks", "_most_marks", "_most_prefixes", "_prefixes", "fence")
+
+    def __init__(
+        self, epoch: str, *, most_marks: int = MOST_MARKS, most_prefixes: int = MOST_PREFIXES
+    ) -> None:
+        """Nothing is invalidated yet.
+
+        Args:
+            epoch: Random.
+            most_marks: How many marks it remembers.
+            most_prefixes: How many prefixes of tags it remembers.
+        """
+        self._most_marks = most_marks
+        self._most_prefixes = most_prefixes
+        self.renew(epoch)
+
+    def renew(self, epoch: str) -> None:
+        """Begin a new epoch: all that was stored is void."""
+        self.fence = Fence(epoch, 0)
+        self._floor = 0
+        self._marks: OrderedDict[str, int] = OrderedDict()
+        self._prefixes: OrderedDict[str, int] = OrderedDict()
+
+    def invalidate(self, marks: Iterable[str], tag_prefixes: Iterable[str] = ()) -> Fence:
+        """Void what depends on any of these; the new fence."""
+        sequence = self.fence.sequence + 1
+        self.fence = Fence(self.fence.epoch, sequence)
+        for names, known, most in (
+            (marks, self._marks, self._most_marks),
+            (tag_prefixes, self._prefixes, self._most_prefixes),
+        ):
+            for name in names:
+                known[name] = sequence
+                known.move_to_end(name)
+            while len(known) > most:
+                _, forgotten = known.popitem(last=False)
+                self._floor = max(self._floor, forgotten)
+        return self.fence
+
+    def voids(self, marks: Iterable[str], fence: Fence) -> bool:
+        """Whether what depends on `marks` and began at `fence` is void by now."""
+        epoch, sequence = fence
+        if epoch != self.fence.epoch or sequence < self._floor:
+            return True
+        known = self._marks
+        if any(known.get(mark, 0) > sequence for mark in marks):
+            return True
+        later = tuple(prefix for prefix, when in self._prefixes.items() if when > sequence)
+        return bool(later) and any(
+            mark.startswith(_TAG) and mark.startswith(later, len(_TAG)) for mark in marks
+        )
