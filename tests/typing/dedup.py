@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_type
 
-from quickwins.core.events import DEDUP_PAUSED, DEDUP_QUARANTINED, DEDUP_RESUMED
+from quickwins.core.events import DEDUP_ALTERED, DEDUP_PAUSED, DEDUP_QUARANTINED, DEDUP_RESUMED
 from quickwins.core.events import Event as Fact
 from quickwins.dedup import (
     Context,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from quickwins import QuickWins
 
-FACTS: tuple[Fact, ...] = (DEDUP_PAUSED, DEDUP_QUARANTINED, DEDUP_RESUMED)
+FACTS: tuple[Fact, ...] = (DEDUP_ALTERED, DEDUP_PAUSED, DEDUP_QUARANTINED, DEDUP_RESUMED)
 FAILURES = (EventRefused, Fenced, PartitionQuarantined, StoreDown)
 
 

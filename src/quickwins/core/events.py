@@ -103,6 +103,7 @@ QUERY_SLOW = Event("query.slow", logging.WARNING, ("db.query.summary", "duration
 CACHE_ACCESS = Event("cache.access", logging.INFO, ("cache", "hit"))
 DEDUP_PAUSED = Event("dedup.paused", logging.WARNING, ("topic", "partition", "reason"))
 DEDUP_RESUMED = Event("dedup.resumed", logging.INFO, ("topic", "partition"))
+DEDUP_ALTERED = Event("dedup.altered", logging.WARNING, ("topic", "partition", "count"))
 DEDUP_QUARANTINED = Event("dedup.quarantined", logging.ERROR, ("topic", "partition", "reason"))
 DUPLICATE_SKIPPED = Event("duplicate.skipped", logging.INFO, ("messaging.destination.name", "count"))
 CONNECTION_SWITCHED = Event("connection.switched", logging.WARNING, ("member", "reason"))

@@ -14,6 +14,7 @@ from quickwins.core.lazy import lazily
 if TYPE_CHECKING:
     from quickwins.dedup._deduplicator import Deduplicator
     from quickwins.dedup._run import Run
+    from quickwins.dedup.checked import Checked
     from quickwins.dedup.context import Context
     from quickwins.dedup.dead_letters import DeadLetterTable
     from quickwins.dedup.decision import Decision, Explanation
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from quickwins.dedup.identity import DebeziumPostgres, HeaderId, Identity, KeyId, Policy, Record
     from quickwins.dedup.stores._base import Store
     from quickwins.dedup.stores.postgres_state import PostgresState
+    from quickwins.dedup.stores.valkey_claims import ValkeyClaims
 
 __all__ = [
+    "Checked",
     "Context",
     "DeadLetterTable",
     "DebeziumPostgres",
@@ -45,11 +48,13 @@ __all__ = [
     "Run",
     "Store",
     "StoreDown",
+    "ValkeyClaims",
 ]
 
 __getattr__, __dir__ = lazily(
     __name__,
     {
+        "Checked": "checked",
         "Context": "context",
         "DeadLetterTable": "dead_letters",
         "DebeziumPostgres": "identity",
@@ -71,5 +76,6 @@ __getattr__, __dir__ = lazily(
         "Run": "_run",
         "Store": "stores._base",
         "StoreDown": "errors",
+        "ValkeyClaims": "stores.valkey_claims",
     },
 )

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
-from quickwins.core.events import DEDUP_PAUSED, DEDUP_QUARANTINED, DEDUP_RESUMED, Reporter
+from quickwins.core.events import DEDUP_ALTERED, DEDUP_PAUSED, DEDUP_QUARANTINED, DEDUP_RESUMED, Reporter
 from quickwins.core.metrics import Metrics
 from quickwins.dedup import metrics
 from quickwins.dedup._lane import Lane
 from quickwins.dedup._run import Run, check_consumer
 from quickwins.dedup.decision import Decision, Explanation
 from quickwins.dedup.identity._base import checked_name
-from quickwins.dedup.stores._base import Place, Store
+from quickwins.dedup.stores._base import Checks, Place, Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
     from quickwins.dedup._core.batch import Batch
+    from quickwins.dedup.checked import Checked
     from quickwins.dedup.context import Context
     from quickwins.dedup.dead_letters import DeadLetterTable
     from quickwins.dedup.event import Event
@@ -62,7 +63,6 @@ class Deduplicator:
         group: The consumer group.
         poison: Where records go that cannot be applied; without, the first of them stops its partition, or `run`.
         max_records: How many events a handler gets at most.
-        one_by_one: Whether each event has a transaction of its own.
     """
 
     def __init__(  # noqa: PLR0913 -- one keyword for each thing a consumer needs, and what every shell takes; until=never
@@ -103,7 +103,7 @@ class Deduplicator:
         self.group = checked_name("group", group, longest=255)
         self.poison = poison
         self.max_records = 1_000
-        self.one_by_one = False
+        self._concurrency: int | None = None
         if on_store_down != "pause":
             raise ConfigError(f"on_store_down must be 'pause', not {on_store_down!r}")
         if not isinstance(store, Store):
@@ -167,7 +167,7 @@ class Deduplicator:
                 await handler(events[0], context)
 
             self._take_handler(one)
-            self.one_by_one = True
+            self._concurrency = concurrency
             return handler
 
         return take
@@ -201,6 +201,31 @@ class Deduplicator:
         finally:
             self._run = None
             self._lanes.clear()
+            await self._store.close()
+
+    async def check(self, record: Record) -> Checked:
+        """Claim one record, for a service that has a loop of its own.
+
+        Weaker than `attach`: the caller commits offsets, keeps the order of a key, ends each claim within its lease, and puts
+        aside what it cannot apply. Any number at a time. The store connects at the first call; `close` closes it.
+
+        Raises:
+            ConfigError: The store cannot: with a transaction and a cursor only `attach` keeps the promise.
+            EventRefused: It is no event that could be told from its duplicates.
+            Exception: What the store says when it is away: nothing is claimed, or until the lease ends.
+        """
+        if not isinstance(self._store, Checks):
+            raise ConfigError(f"{self._store!r} has no claims on single records: consume with `attach`")
+        await self._store.prepare()
+        place = Place(self.group, self._cluster, record.topic, record.partition)
+        on = self.on(record.topic, record.partition)
+        return await self._store.check_one(place, self._identity, record, on=on)
+
+    async def close(self) -> None:
+        """Stop, and close the store's connections; what `attach` has opened it closes by itself."""
+        await self.stop()
+        if self._run is None:
+            await self._store.close()
 
     async def stop(self) -> None:
         """Have `run` return once what is in progress has had its effect. Any number of times."""
@@ -226,7 +251,12 @@ class Deduplicator:
         place = Place(self.group, self._cluster, topic, partition)
         held = await self._store.take(place, self._identity, partitions)
         lane = self._lanes[topic, partition] = Lane(
-            held, handler=self._handler, store=self._store, poison=self.poison
+            held,
+            handler=self._handler,
+            concurrency=self._concurrency,
+            store=self._store,
+            poison=self.poison,
+            incarnation=self._identity.incarnation,
         )
         return lane
 
@@ -236,6 +266,9 @@ class Deduplicator:
 
     def applied(self, at: _TopicPartition, batch: Batch, seconds: float) -> None:
         """See `Owner`."""
+        if batch.altered:
+            self._metrics.counter(metrics.ALTERED, group=self.group, topic=at.topic).inc(batch.altered)
+            self._reporter.report(DEDUP_ALTERED, topic=at.topic, partition=at.partition, count=batch.altered)
         self._metrics.histogram(metrics.STORE_SECONDS, group=self.group).observe(seconds)
         for decision, count in batch.counts.items():
             where = {"group": self.group, "topic": at.topic}

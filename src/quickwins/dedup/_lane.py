@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from quickwins.dedup._spread import spread
 from quickwins.dedup.context import Context
+from quickwins.dedup.decision import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from quickwins.dedup.stores._base import Held, Store
 
     Handler = Callable[[Sequence[Event], Context], Awaitable[None]]
+
+
+IN_FLIGHT = 4
+"""How many batches' worth of a handler for single events are claimed at once: what a crash leaves in doubt."""
 
 
 class HandlerFailed(Exception):
@@ -43,20 +49,28 @@ class Lane:
         held: Held,
         *,
         handler: Handler,
+        concurrency: int | None,
         store: Store,
         poison: DeadLetterTable | None,
+        incarnation: str,
     ) -> None:
         self.held = held
         self.attempts: dict[int, int] = {}
         self.passed: dict[int, BaseException] = {}
         self._handler = handler
+        self._concurrency = concurrency
+        self._incarnation = incarnation
         self._store = store
         self._poison = poison
 
-    def step(self, records: Sequence[Record], *, one_by_one: bool) -> int:
-        """How many of `records` to apply at a time. What cannot be taken back is done one by one once the handler has failed."""
-        alone = one_by_one or (not self._store.transactional and self._suspects(records))
-        return 1 if alone else len(records)
+    def step(self, records: Sequence[Record]) -> int:
+        """How many of `records` to apply at a time."""
+        if self._store.transactional:
+            return len(records) if self._concurrency is None else 1
+        if self._concurrency is not None:
+            return IN_FLIGHT * self._concurrency
+        # What cannot be taken back is done one by one once the handler has failed.
+        return 1 if self._suspects(records) else len(records)
 
     def _suspects(self, records: Sequence[Record]) -> bool:
         return bool(self.attempts) and any(record.offset in self.attempts for record in records)
@@ -67,22 +81,32 @@ class Lane:
         Raises:
             Fenced: Another consumer has taken the partition over; nothing had an effect.
             PartitionQuarantined: It cannot be told any more what had its effect; nothing had one.
-            HandlerFailed: Nothing had an effect. To be tried again, or given up by `passed`.
+            HandlerFailed: Nothing had an effect. To be tried again, or given up by `passed`. Where several are handled at a
+                time, this is the batch's `failure`, and all but its `undone` had theirs.
             BaseException: Of the store; nothing had an effect, or the answer to the commit was lost.
         """
         alone = self._suspects(records)
         opened = self.held.batch(records, on=on, puts_aside=self._poison is not None, passed=self.passed)
         async with opened as (batch, tx, fence):
             place = self.held.place
-            context = Context(place.topic, place.partition, fence, place.group, tx)
+            context = Context(place.topic, place.partition, fence, place.group, tx, self._incarnation)
             if batch.events:
-                await (self._halve if alone else self._call)(batch.events, context)
+                await self._effect(batch, context, alone=alone)
             if self._poison is not None and (batch.aside or self.passed):
                 await self._put_aside(self._poison, tx, batch, records)
+        done = self.held.next_offset
         for record in records:
-            self.attempts.pop(record.offset, None)
-            self.passed.pop(record.offset, None)
+            if done is None or record.offset < done:
+                self.attempts.pop(record.offset, None)
+                self.passed.pop(record.offset, None)
         return batch
+
+    async def _effect(self, batch: Batch, context: Context, *, alone: bool) -> None:
+        if self._concurrency is not None and context.tx is None:
+            await spread(batch, lambda event: self._call([event], context), self._concurrency)
+            batch.counts[Decision.NEW] -= len(batch.undone)
+        else:
+            await (self._halve if alone else self._call)(batch.events, context)
 
     async def _call(self, events: Sequence[Event], context: Context) -> None:
         try:

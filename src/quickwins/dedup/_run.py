@@ -34,7 +34,6 @@ class Owner(Protocol):
 
     poison: DeadLetterTable | None
     max_records: int
-    one_by_one: bool
     group: str
 
     async def take(self, topic: str, partition: int, partitions: int) -> Lane:
@@ -271,13 +270,19 @@ class Run:
             return
         try:
             await self._look_for_a_gap(one, lane, records)
-            step = lane.step(records, one_by_one=self._dedup.one_by_one)
+            step = lane.step(records)
             for start in range(0, len(records), step):
                 began = self._clock.monotonic()
                 on = self._dedup.on(one.at.topic, one.at.partition)
                 batch = await lane.apply(records[start : start + step], on=on)
-                one.failures, one.moved = 0, True
+                one.moved = True
                 self._dedup.applied(one.at, batch, self._clock.monotonic() - began)
+                if batch.failure is not None:
+                    raise batch.failure  # noqa: TRY301 -- it goes the way of one that `apply` raises; until=never
+                one.failures = 0
+                if batch.held_up_seconds is not None:
+                    self._hold_up(one, batch.held_up_seconds)
+                    return
                 if batch.stopped is not None:
                     self._quarantine(one, await stopped_because(batch.stopped, lane.held.explain))
                     return
@@ -318,6 +323,13 @@ class Run:
         one.failures += 1
         one.state = State.WAITING
         one.retry_at = self._clock.monotonic() + self._backoff(one)
+
+    def _hold_up(self, one: Partition, seconds: float) -> None:
+        """Read again from the record that somebody else works on, when they must be done with it or gone."""
+        self._rewind(one)
+        self._pause(one)
+        one.state = State.WAITING
+        one.retry_at = self._clock.monotonic() + seconds
 
     def _wait(self, one: Partition, error: BaseException, seconds: float | None = None) -> None:
         """Try again later, and take the partition anew then: its row says where to go on."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from quickwins.core.digest import digest
 from quickwins.core.lazy import shows
+from quickwins.dedup._core.ids import event_id
 
 if TYPE_CHECKING:
     from quickwins.dedup.event import Event
@@ -26,6 +26,7 @@ class Context:
             comes with a lower one, is safe from a consumer that was stopped and wakes up.
         group: The consumer group.
         tx: The asyncpg connection, in the transaction that also moves the cursor; `None` where the store has none.
+        incarnation: Of the source; positions of another one are other events.
     """
 
     topic: str
@@ -33,15 +34,8 @@ class Context:
     fence: int
     group: str
     tx: Any = None
+    incarnation: str = ""
 
     def idempotency_key(self, event: Event) -> str:
         """The same for an event however often it comes, in 32 hexadecimal digits, for a sink that takes such a key."""
-        identity = event.identity
-        if identity is None:
-            parts: tuple[str | bytes, ...] = (b"%d:%d" % (self.partition, event.record.offset),)
-        elif isinstance(identity, bytes):
-            parts = (identity,)
-        else:
-            last = identity.id if isinstance(identity.id, bytes) else b"%d" % identity.id
-            parts = (b"%d:%d:%d" % (identity.commit, identity.lsn, identity.transaction), last)
-        return digest(self.group, self.topic, event.op.value, event.table, *parts).hex()
+        return event_id(self.group, self.incarnation, event).hex()

@@ -22,6 +22,12 @@ QUARANTINED = Metric(
     "Partitions that stopped, because what of them had its effect cannot be told any more.",
     labels=("group", "topic"),
 )
+ALTERED = Metric(
+    "kafka_dedup_altered_total",
+    Kind.COUNTER,
+    "Records whose id had its effect with another payload: two events share an id, or one was changed on its way.",
+    labels=("group", "topic"),
+)
 DEAD_LETTERS = Metric(
     "kafka_dead_letters_total",
     Kind.COUNTER,
@@ -42,4 +48,4 @@ CURSOR_LAG = Metric(
     labels=("group",),
 )
 
-METRICS = (PROCESSED, DEDUPLICATED, QUARANTINED, DEAD_LETTERS, STORE_SECONDS, CURSOR_LAG)
+METRICS = (PROCESSED, DEDUPLICATED, QUARANTINED, ALTERED, DEAD_LETTERS, STORE_SECONDS, CURSOR_LAG)

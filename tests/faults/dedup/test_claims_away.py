@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.no_cover]
 
 async def test_stopped_it_says_so_in_time_and_goes_on_afterwards(own_valkey: Server) -> None:
     async with claims_at(own_valkey.url, lease_seconds=1) as store:
-        hold = await store.take(place("g"))
+        hold = await store.hold(place("g"))
         await store.claim(hold, events(*range(20)))
         own_valkey.pause()
         try:
@@ -30,7 +30,7 @@ async def test_stopped_it_says_so_in_time_and_goes_on_afterwards(own_valkey: Ser
 
 async def test_killed_and_started_again_with_its_log_it_has_forgotten_nothing(own_valkey: Server) -> None:
     async with claims_at(own_valkey.url) as store:
-        hold = await store.take(place("g"))
+        hold = await store.hold(place("g"))
         await store.claim(hold, events(1, 2))
         await store.complete(hold, events(1))
         own_valkey.kill()
@@ -39,7 +39,7 @@ async def test_killed_and_started_again_with_its_log_it_has_forgotten_nothing(ow
         assert store.transient(raised.value)
         own_valkey.restart()
         assert await store.renew(hold, events(2))
-        later = await store.take(place("g", 1))
+        later = await store.hold(place("g", 1))
         done, held = await store.claim(later, events(1, 2))
         assert done.done_at == "0:1"
         assert held.wait_seconds > 0
@@ -48,12 +48,12 @@ async def test_killed_and_started_again_with_its_log_it_has_forgotten_nothing(ow
 async def test_come_back_empty_its_fences_are_above_all_before() -> None:
     with ValkeyServer.start(settings={"appendonly": "no"}) as server:
         async with claims_at(server.url) as store:
-            fences = [(await store.take(place("g"))).fence for _ in range(20)]
+            fences = [(await store.hold(place("g"))).fence for _ in range(20)]
             server.kill()
             server.restart()
             with client.Valkey.from_url(server.url) as admin:
                 assert admin.dbsize() == 0
-            fences += [(await store.take(place("g"))).fence for _ in range(20)]
+            fences += [(await store.hold(place("g"))).fence for _ in range(20)]
             assert fences == sorted(set(fences))
 
 
@@ -67,10 +67,10 @@ async def test_come_back_empty_with_a_clock_that_is_behind_the_sinks_floor_decid
         return seen
 
     async with claims_at(own_valkey.url, floor=floor) as store:
-        first = await store.take(place("g", 3))
+        first = await store.hold(place("g", 3))
         with client.Valkey.from_url(own_valkey.url) as admin:
             admin.flushall()
-        second = await store.take(place("g", 3))
+        second = await store.hold(place("g", 3))
         assert first.fence > seen
         assert second.fence > seen
 
@@ -83,16 +83,16 @@ async def test_come_back_empty_whoever_works_on_a_partition_tells_its_fence_agai
         return ahead
 
     async with claims_at(own_valkey.url, floor=floor) as sure, claims_at(own_valkey.url) as store:
-        hold = await sure.take(place("g"))
+        hold = await sure.hold(place("g"))
         with client.Valkey.from_url(own_valkey.url) as admin:
             admin.flushall()
         assert (await sure.claim(hold, events(1)))[0].mine
-        assert (await store.take(place("g"))).fence > hold.fence
+        assert (await store.hold(place("g"))).fence > hold.fence
 
 
 async def test_what_was_done_while_it_was_empty_is_done(own_valkey: Server) -> None:
     async with claims_at(own_valkey.url) as store:
-        hold = await store.take(place("g"))
+        hold = await store.hold(place("g"))
         await store.claim(hold, events(1))
         with client.Valkey.from_url(own_valkey.url) as admin:
             admin.flushall()

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from quickwins.dedup.stores._base import Place
-from quickwins.dedup.stores.valkey_claims import Claim, ValkeyClaims
+from quickwins.dedup.stores._claims import Claim
+from quickwins.dedup.stores.valkey_claims import ValkeyClaims
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

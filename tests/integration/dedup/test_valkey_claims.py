@@ -11,7 +11,8 @@ import valkey as client
 
 from quickwins.core.errors import ConfigError
 from quickwins.dedup import Fenced
-from quickwins.dedup.stores.valkey_claims import SHARDS, Claimed, ValkeyClaims
+from quickwins.dedup.stores._claims import SHARDS, Claimed
+from quickwins.dedup.stores.valkey_claims import ValkeyClaims
 from quickwins.engines import ValkeyServer
 from tests.eventually import DEADLINE_SECONDS, wait_until
 from tests.integration.dedup.claiming import claims_at, events, place
@@ -58,7 +59,7 @@ def group() -> str:
 
 async def test_a_claim_is_one_consumers_until_it_is_done_and_then_remembered(url: str, group: str) -> None:
     async with claims_at(url) as store:
-        ours, theirs = [await store.take(place(group, partition)) for partition in (0, 1)]
+        ours, theirs = [await store.hold(place(group, partition)) for partition in (0, 1)]
         some = events(*range(50))
         assert await store.claim(ours, some) == [MINE] * 50
         assert all(0 < one.wait_seconds <= 30 for one in await store.claim(theirs, some))
@@ -69,13 +70,13 @@ async def test_a_claim_is_one_consumers_until_it_is_done_and_then_remembered(url
 async def test_a_claim_is_of_its_group_and_cluster(url: str, group: str) -> None:
     async with claims_at(url) as store:
         for other in (place(group), place(f"{group}2"), place(group)._replace(cluster="elsewhere")):
-            hold = await store.take(other)
+            hold = await store.hold(other)
             assert await store.claim(hold, events(1)) == [MINE]
 
 
 async def test_an_id_that_comes_with_another_payload_is_told(url: str, group: str) -> None:
     async with claims_at(url) as store:
-        hold = await store.take(place(group))
+        hold = await store.hold(place(group))
         await store.claim(hold, events(1))
         await store.complete(hold, events(1))
         assert await store.claim(hold, events(1, payload=b"another!")) == [
@@ -87,7 +88,7 @@ async def test_one_that_is_given_back_is_anybodys_and_one_of_somebody_else_is_no
     url: str, group: str
 ) -> None:
     async with claims_at(url) as store:
-        ours, theirs = [await store.take(place(group, partition)) for partition in (0, 1)]
+        ours, theirs = [await store.hold(place(group, partition)) for partition in (0, 1)]
         await store.claim(ours, events(1, 2))
         await store.release(theirs, events(1, 2))
         assert (await store.claim(theirs, events(1)))[0].wait_seconds > 0
@@ -100,7 +101,7 @@ async def test_one_that_is_given_back_is_anybodys_and_one_of_somebody_else_is_no
 async def test_nobody_completes_or_renews_what_somebody_else_works_on(url: str, group: str) -> None:
     """A zombie that wakes up behind its lease, and is told."""
     async with claims_at(url, lease_seconds=1) as store:
-        zombie, heir = [await store.take(place(group, partition)) for partition in (0, 1)]
+        zombie, heir = [await store.hold(place(group, partition)) for partition in (0, 1)]
         await store.claim(zombie, events(1, 2))
         await _until_mine(store, heir, 1)
         assert not await store.renew(zombie, events(1, 2))
@@ -113,7 +114,7 @@ async def test_nobody_completes_or_renews_what_somebody_else_works_on(url: str, 
 
 async def test_a_lease_that_is_renewed_does_not_end(url: str, group: str) -> None:
     async with claims_at(url, lease_seconds=1) as store:
-        ours, theirs = [await store.take(place(group, partition)) for partition in (0, 1)]
+        ours, theirs = [await store.hold(place(group, partition)) for partition in (0, 1)]
         await store.claim(ours, events(1, 2))
         begun = asyncio.get_running_loop().time()
         while asyncio.get_running_loop().time() < begun + 2:
@@ -124,7 +125,7 @@ async def test_a_lease_that_is_renewed_does_not_end(url: str, group: str) -> Non
 
 async def test_completed_again_because_the_answer_was_lost_it_was_ours(url: str, group: str) -> None:
     async with claims_at(url) as store:
-        hold = await store.take(place(group))
+        hold = await store.hold(place(group))
         await store.claim(hold, events(1))
         assert await store.complete(hold, events(1))
         assert await store.complete(hold, events(1))
@@ -132,14 +133,14 @@ async def test_completed_again_because_the_answer_was_lost_it_was_ours(url: str,
 
 async def test_claimed_again_because_the_answer_was_lost_it_is_still_ours(url: str, group: str) -> None:
     async with claims_at(url) as store:
-        hold = await store.take(place(group))
+        hold = await store.hold(place(group))
         assert await store.claim(hold, events(1)) == [MINE]
         assert await store.claim(hold, events(1)) == [MINE]
 
 
 async def test_everything_that_is_written_expires(url: str, group: str) -> None:
     async with claims_at(url, lease_seconds=2, keep_seconds=3) as store:
-        hold = await store.take(place(group))
+        hold = await store.hold(place(group))
         await store.claim(hold, events(*range(40)))
         await store.complete(hold, events(*range(20)))
         await store.renew(hold, events(*range(20, 30)))
@@ -151,7 +152,7 @@ async def test_everything_that_is_written_expires(url: str, group: str) -> None:
 
 async def test_a_claim_that_somebody_made_eternal_ends_all_the_same(url: str, group: str) -> None:
     async with claims_at(url, lease_seconds=1) as store:
-        dead, heir = [await store.take(place(group, partition)) for partition in (0, 1)]
+        dead, heir = [await store.hold(place(group, partition)) for partition in (0, 1)]
         await store.claim(dead, events(1))
         with client.Valkey.from_url(url) as admin:
             for key in admin.scan_iter(match="quickwins:claim:*"):
@@ -161,7 +162,7 @@ async def test_a_claim_that_somebody_made_eternal_ends_all_the_same(url: str, gr
 
 async def test_what_is_not_kept_any_more_is_new_again(url: str, group: str) -> None:
     async with claims_at(url, lease_seconds=1, keep_seconds=1) as store:
-        hold = await store.take(place(group))
+        hold = await store.hold(place(group))
         await store.claim(hold, events(1))
         await store.complete(hold, events(1))
         assert (await store.claim(hold, events(1)))[0].done_at == "0:1"
@@ -170,8 +171,8 @@ async def test_what_is_not_kept_any_more_is_new_again(url: str, group: str) -> N
 
 async def test_fences_grow_and_one_with_a_lower_one_claims_nothing(url: str, group: str) -> None:
     async with claims_at(url) as store:
-        zombie = await store.take(place(group))
-        heir = await store.take(place(group))
+        zombie = await store.hold(place(group))
+        heir = await store.hold(place(group))
         assert heir.fence > zombie.fence
         with pytest.raises(Fenced):
             await store.claim(zombie, events(*range(20)))
@@ -180,20 +181,20 @@ async def test_fences_grow_and_one_with_a_lower_one_claims_nothing(url: str, gro
 
 async def test_many_that_take_a_partition_at_once_get_fences_of_their_own(url: str, group: str) -> None:
     async with claims_at(url) as store:
-        holds = await asyncio.gather(*(store.take(place(group)) for _ in range(50)))
+        holds = await asyncio.gather(*(store.hold(place(group)) for _ in range(50)))
         assert len({hold.fence for hold in holds}) == 50
 
 
 async def test_of_many_that_claim_at_once_one_gets_it(url: str, group: str) -> None:
     async with claims_at(url) as store:
-        holds = [await store.take(place(group, partition)) for partition in range(20)]
+        holds = [await store.hold(place(group, partition)) for partition in range(20)]
         found = await asyncio.gather(*(store.claim(hold, events(7)) for hold in holds))
         assert sum(one.mine for (one,) in found) == 1
 
 
 async def test_a_batch_is_a_call_a_shard_however_many_events_it_has(valkey: Target, group: str) -> None:
     async with claims_at(valkey.url) as store:
-        hold = await store.take(place(group))
+        hold = await store.hold(place(group))
         with client.Valkey.from_url(valkey.url) as admin:
             before = admin.info("commandstats").get("cmdstat_eval", {"calls": 0})["calls"]
             await store.claim(hold, events(*range(1_000)))
@@ -204,7 +205,7 @@ async def test_a_batch_is_a_call_a_shard_however_many_events_it_has(valkey: Targ
 async def test_a_call_that_is_cancelled_leaves_its_answer_to_nobody(url: str, group: str) -> None:
     """A client that puts a connection back with an answer still to come gives that to whoever asks next."""
     async with claims_at(url) as store:
-        hold = await store.take(place(group))
+        hold = await store.hold(place(group))
         some = events(*range(200))
         for turns in range(12):
             task = asyncio.create_task(store.claim(hold, some))
@@ -212,7 +213,7 @@ async def test_a_call_that_is_cancelled_leaves_its_answer_to_nobody(url: str, gr
                 await asyncio.sleep(0)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            assert (await store.take(place(group, 1))).fence > 10**15
+            assert (await store.hold(place(group, 1))).fence > 10**15
         assert await store.claim(hold, some) == [MINE] * 200
 
 
@@ -224,7 +225,7 @@ async def test_a_server_that_throws_keys_away_when_it_is_full_is_refused() -> No
         with client.Valkey.from_url(server.url) as admin:
             admin.config_set("maxmemory-policy", "noeviction")
         async with claims_at(server.url) as store:
-            assert (await store.take(place("g"))).fence > 0
+            assert (await store.hold(place("g"))).fence > 0
 
 
 @pytest.mark.parametrize(

@@ -28,12 +28,21 @@ class Batch:
         aside: To be put aside: no events, or of a kind that a policy puts aside.
         stopped: The record behind which nothing was looked at, because its partition must stop there.
         counts: How many there were of each decision; as many as are put aside, given up or no events, are `QUARANTINE`.
+        altered: How many had their effect under the same id with another payload.
+        held_up_seconds: For how long somebody else works on the record behind them at most; `None`: nobody does.
+        undone: Offsets of `events` that had no effect, for the handler failed with them; filled by whoever calls it, where
+            there is no transaction to roll the others back with. What is not undone is remembered.
+        failure: Why, of the first of them.
     """
 
     events: list[Event] = field(default_factory=list)
     aside: list[Judged] = field(default_factory=list)
     stopped: Judged | None = None
     counts: Counter[Decision] = field(default_factory=Counter)
+    altered: int = 0
+    held_up_seconds: float | None = None
+    undone: set[int] = field(default_factory=set)
+    failure: BaseException | None = None
 
 
 def sort(

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from quickwins.dedup._core.batch import Batch
+    from quickwins.dedup.checked import Checked
     from quickwins.dedup.decision import Explanation
     from quickwins.dedup.identity import Identity, Record
 
@@ -26,7 +27,8 @@ class Work(NamedTuple):
     """A batch that was begun.
 
     Attributes:
-        batch: What became of its records.
+        batch: What became of its records. Where the store has no transaction, what its `undone` names at the end is not
+            remembered, and `Held.next_offset` stays before the first of them.
         tx: An asyncpg connection in the transaction of the effects; `None` where the store has none.
         fence: See `Context.fence`; 0 where the store has none.
     """
@@ -116,6 +118,27 @@ class Store(Protocol):
         """
         ...
 
+    async def close(self) -> None:
+        """Give back what `prepare` has taken."""
+        ...
+
     def transient(self, error: BaseException) -> bool:
         """Whether `error`, raised in a batch, says that the store was away or in conflict, which no event is to blame for."""
+        ...
+
+
+@runtime_checkable
+class Checks(Protocol):
+    """A store that can be asked for one record alone."""
+
+    async def prepare(self) -> None:
+        """See `Store`."""
+        ...
+
+    async def check_one(self, place: Place, identity: Identity, record: Record, *, on: bool) -> Checked:
+        """Claim one record.
+
+        Raises:
+            EventRefused: It is no event that could be told from its duplicates.
+        """
         ...

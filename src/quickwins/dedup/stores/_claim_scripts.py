@@ -92,3 +92,19 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
 """KEYS: a fence; ARGV: ours, how long to keep it in ms. Whether nobody has a higher one; a server that has lost it has it again."""
+
+LOOK = """
+local said = {}
+for n, key in ipairs(KEYS) do
+  local held = redis.call('GET', key)
+  if held and string.sub(held, 1, 1) == 'd' then
+    said[n] = held
+  elseif held and held ~= 'p' .. ARGV[1] then
+    said[n] = math.max(redis.call('PTTL', key), 1)
+  else
+    said[n] = 0
+  end
+end
+return said
+"""
+"""What `CLAIM` would say."""

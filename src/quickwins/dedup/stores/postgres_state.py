@@ -254,6 +254,9 @@ class PostgresState:
                     f"the role may not make the tables of deduplication. Have them made by one that may:\n{SCHEMA}"
                 ) from error
 
+    async def close(self) -> None:
+        """Nothing to give back: the pool is the caller's."""
+
     async def take(self, place: Place, identity: Identity, partitions: int) -> Held:
         """Take a partition over, and read where to go on.
 

@@ -17,73 +17,54 @@ from __future__ import annotations
 import asyncio
 import math
 import secrets
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from quickwins.core.digest import digest
 from quickwins.core.errors import ConfigError, needs_extra
+from quickwins.dedup._core.ids import ask
+from quickwins.dedup.checked import Checked
+from quickwins.dedup.decision import Decision
 from quickwins.dedup.errors import Fenced
 from quickwins.dedup.stores import _claim_scripts as scripts
+from quickwins.dedup.stores._claims import (
+    TOKEN_BYTES,
+    Claimed,
+    Hold,
+    Owed,
+    by_shard,
+    claim_of,
+    claimed,
+    fence_key,
+)
+from quickwins.dedup.stores._leases import Leases, answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from quickwins.dedup.identity import Identity, Record
     from quickwins.dedup.stores._base import Place
+    from quickwins.dedup.stores._claims import Claim
 
-SHARDS = 16
-"""Into how many slots of a cluster the claims of a group fall: a batch is one call for each, all in one round trip."""
-TOKEN_BYTES = 16
-PAYLOAD_BYTES = 8
 _SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
 _ANSWER_SECONDS = 5.0
 _FENCE_SECONDS = 86_400 * 7
 
 
-class Claim(NamedTuple):
-    """What is claimed of one event.
-
-    Attributes:
-        id: 16 bytes that tell it from all others.
-        payload: 8 bytes that tell its content, by which an id that was given twice is noticed; all zeros: not compared.
-        at: Where it came from, `partition:offset`; by which an event that Kafka delivers again is told from one sent again.
-    """
-
-    id: bytes
-    payload: bytes
-    at: str
-
-
-class Claimed(NamedTuple):
-    """What became of one claim.
-
-    Attributes:
-        mine: It is ours, to make its effect.
-        done_at: It had its effect, and came from there.
-        altered: It had its effect with another payload.
-        wait_seconds: Somebody else works on it, for so long at most.
-    """
-
-    mine: bool = False
-    done_at: str | None = None
-    altered: bool = False
-    wait_seconds: float = 0.0
-
-
-class Hold(NamedTuple):
-    """A partition that this consumer works on.
-
-    Attributes:
-        place: Which.
-        fence: Above those of all that had it before.
-        token: Tells its claims from those of others.
-    """
-
-    place: Place
-    fence: int
-    token: bytes
-
-
 _MINE = Claimed(mine=True)
+
+
+class _Ending:
+    def __init__(self, store: ValkeyClaims, hold: Hold, claim: Claim) -> None:
+        self._store = store
+        self._hold = hold
+        self._claim = claim
+
+    async def done(self) -> bool:
+        return await self._store.complete(self._hold, [self._claim])
+
+    async def failed(self) -> None:
+        await self._store.release(self._hold, [self._claim])
 
 
 class ValkeyClaims:
@@ -92,7 +73,10 @@ class ValkeyClaims:
     Attributes:
         lease_seconds: How long a claim holds without being renewed.
         keep_seconds: How long it is remembered that an event had its effect.
+        owed: What was done and is still to be remembered.
     """
+
+    transactional = False
 
     def __init__(
         self,
@@ -130,10 +114,16 @@ class ValkeyClaims:
         self._floor = floor
         self._answer_seconds = min(_ANSWER_SECONDS, lease_seconds / 3)
         self._client: Any = None
+        self.owed = Owed()
+        self._connecting = asyncio.Lock()
+        self._secret = secrets.token_bytes(TOKEN_BYTES)
 
     def __repr__(self) -> str:
         at = urlsplit(self._url)
         return f"<ValkeyClaims at {at.hostname or at.path}:{at.port or 6379}, lease_seconds={self.lease_seconds:g}>"
+
+    def check(self, identity: Identity) -> None:
+        """See `Store`: any identity will do."""
 
     async def prepare(self) -> None:
         """Connect, and find out whether it is a cluster.
@@ -143,32 +133,9 @@ class ValkeyClaims:
             valkey.exceptions.ValkeyError: It cannot be reached.
             MissingExtraError: The extra `dedup` is not installed.
         """
-        if self._client is not None:
-            return
-        with needs_extra("dedup"):
-            from valkey.asyncio import Valkey, ValkeyCluster
-            from valkey.asyncio.retry import Retry
-            from valkey.backoff import NoBackoff
-            from valkey.exceptions import ConnectionError as Lost
-        options: dict[str, Any] = {
-            "socket_timeout": self._answer_seconds,
-            "socket_connect_timeout": self._answer_seconds,
-            # A connection of a server that was started again meanwhile: each script may be run twice.
-            "retry": Retry(NoBackoff(), 1),
-            "retry_on_error": [Lost],
-        }
-        client: Any = Valkey.from_url(self._url, **options)
-        try:
-            about = await client.info("everything")
-            _check_memory(about)
-            if about.get("cluster_enabled"):
-                await client.aclose()
-                client = ValkeyCluster.from_url(self._url, **options)
-                await client.initialize()
-        except BaseException:
-            await client.aclose()
-            raise
-        self._client = client
+        async with self._connecting:
+            if self._client is None:
+                self._client = await self._connected()
 
     async def close(self) -> None:
         """Close its connections; `prepare` opens them again. Any number of times."""
@@ -176,8 +143,21 @@ class ValkeyClaims:
         if client is not None:
             await client.aclose()
 
-    async def take(self, place: Place) -> Hold:
+    async def take(self, place: Place, identity: Identity, partitions: int) -> Leases:  # noqa: ARG002 -- as for every store: claims go by no partition; until=never
+        """See `Store`.
+
+        Raises:
+            valkey.exceptions.ValkeyError: It cannot be reached.
+            Exception: What `floor` raises.
+        """
+        return Leases(self, await self.hold(place), identity)
+
+    async def hold(self, place: Place, *, alone: bool = False) -> Hold:
         """Begin to work on a partition, with a fence above all before.
+
+        Args:
+            place: Which one.
+            alone: Not on the whole of it: others may work on it as well, and claims are told from theirs.
 
         Raises:
             valkey.exceptions.ValkeyError: It cannot be reached.
@@ -185,8 +165,11 @@ class ValkeyClaims:
         """
         floor = 0 if self._floor is None else await self._floor(place.topic, place.partition)
         keep = _milliseconds(max(self.keep_seconds, _FENCE_SECONDS))
-        (fence,) = await self._run((scripts.FENCE, [_fence_key(place)], [floor, keep]))
-        return Hold(place, fence, secrets.token_bytes(TOKEN_BYTES))
+        (fence,) = await self._run((scripts.FENCE, [fence_key(place)], [floor, keep]))
+        if alone:
+            return Hold(place, fence, secrets.token_bytes(TOKEN_BYTES), alone)
+        # The same for a partition each time: what this consumer had claimed before Valkey was away is its own.
+        return Hold(place, fence, digest(*place[:3], b"%d" % place.partition, key=self._secret))
 
     async def claim(self, hold: Hold, claims: Sequence[Claim]) -> list[Claimed]:
         """Claim events, in one round trip; those that are ours already are ours for another lease.
@@ -196,13 +179,14 @@ class ValkeyClaims:
             valkey.exceptions.ValkeyError: It cannot be reached. Some of them may be ours then: claim them again.
         """
         keep = _milliseconds(max(self.keep_seconds, _FENCE_SECONDS))
-        shards = _by_shard(hold.place, claims)
+        shards = by_shard(hold.place, claims)
         lease = _milliseconds(self.lease_seconds)
-        still, *answers = await self._run(
-            (scripts.HOLD, [_fence_key(hold.place)], [hold.fence, keep]),
+        fence = [] if hold.alone else [(scripts.HOLD, [fence_key(hold.place)], [hold.fence, keep])]
+        answers = await self._run(
+            *fence,
             *((scripts.CLAIM, keys, [hold.token, lease]) for _, keys in shards),
         )
-        if not still:
+        if fence and not answers.pop(0):
             await self.release(hold, claims)
             raise Fenced(
                 f"another consumer has taken {hold.place.topic}:{hold.place.partition} since: nothing was claimed"
@@ -211,7 +195,7 @@ class ValkeyClaims:
         for (numbers, _), said in zip(shards, answers, strict=True):
             for number, one in zip(numbers, said, strict=True):
                 if one != 0:
-                    found[number] = _claimed(claims[number], one)
+                    found[number] = claimed(claims[number], one)
         return found
 
     async def renew(self, hold: Hold, claims: Sequence[Claim]) -> bool:
@@ -222,7 +206,7 @@ class ValkeyClaims:
         """
         lease = _milliseconds(self.lease_seconds)
         answers = await self._run(
-            *((scripts.RENEW, keys, [hold.token, lease]) for _, keys in _by_shard(hold.place, claims))
+            *((scripts.RENEW, keys, [hold.token, lease]) for _, keys in by_shard(hold.place, claims))
         )
         return all(map(all, answers))
 
@@ -246,7 +230,7 @@ class ValkeyClaims:
                         *(claims[number].payload + claims[number].at.encode() for number in numbers),
                     ],
                 )
-                for numbers, keys in _by_shard(hold.place, claims)
+                for numbers, keys in by_shard(hold.place, claims)
             )
         )
         return all(map(all, answers))
@@ -257,7 +241,38 @@ class ValkeyClaims:
         Raises:
             valkey.exceptions.ValkeyError: It cannot be reached; their leases end by themselves.
         """
-        await self._run(*((scripts.RELEASE, keys, [hold.token]) for _, keys in _by_shard(hold.place, claims)))
+        await self._run(*((scripts.RELEASE, keys, [hold.token]) for _, keys in by_shard(hold.place, claims)))
+
+    async def look(self, hold: Hold, claims: Sequence[Claim]) -> list[Claimed]:
+        """What would become of claims; nothing changes.
+
+        Raises:
+            valkey.exceptions.ValkeyError: It cannot be reached.
+        """
+        found: list[Claimed] = [_MINE] * len(claims)
+        shards = by_shard(hold.place, claims)
+        answers = await self._run(*((scripts.LOOK, keys, [hold.token]) for _, keys in shards))
+        for (numbers, _), said in zip(shards, answers, strict=True):
+            for number, one in zip(numbers, said, strict=True):
+                if one != 0:
+                    found[number] = claimed(claims[number], one)
+        return found
+
+    async def check_one(self, place: Place, identity: Identity, record: Record, *, on: bool) -> Checked:
+        """See `Deduplicator.check`."""
+        asking = ask(identity, [record], group=place.group, next_offset=None, puts_aside=False, passed=())
+        if asking.stopped is not None:
+            raise asking.stopped.refused or AssertionError
+        (one,) = asking.asked
+        if one.judged is not None:
+            return Checked(one.judged.decision, one.event)
+        hold, claim = await self.hold(place, alone=True), claim_of(one)
+        (found,) = await self.claim(hold, [claim])
+        said = answer(claim, found)
+        decision = said.decision if on else Decision.NEW
+        if not found.mine:
+            return Checked(decision, one.event, hold.fence, one.id.hex(), said.wait_seconds)
+        return Checked(decision, one.event, hold.fence, one.id.hex(), ending=_Ending(self, hold, claim))
 
     def transient(self, error: BaseException) -> bool:
         """Whether `error` says that the store was away or too busy, which no event is to blame for."""
@@ -266,6 +281,32 @@ class ValkeyClaims:
         # A TimeoutError of our own is an OSError.
         away = (said.ConnectionError, said.TimeoutError, said.ClusterDownError, said.ReadOnlyError, OSError)
         return isinstance(error, away)
+
+    async def _connected(self) -> Any:
+        with needs_extra("dedup"):
+            from valkey.asyncio import Valkey, ValkeyCluster
+            from valkey.asyncio.retry import Retry
+            from valkey.backoff import NoBackoff
+            from valkey.exceptions import ConnectionError as Lost
+        options: dict[str, Any] = {
+            "socket_timeout": self._answer_seconds,
+            "socket_connect_timeout": self._answer_seconds,
+            # A connection of a server that was started again meanwhile: each script may be run twice.
+            "retry": Retry(NoBackoff(), 1),
+            "retry_on_error": [Lost],
+        }
+        client: Any = Valkey.from_url(self._url, **options)
+        try:
+            about = await client.info("everything")
+            _check_memory(about)
+            if about.get("cluster_enabled"):
+                await client.aclose()
+                client = ValkeyCluster.from_url(self._url, **options)
+                await client.initialize()
+        except BaseException:
+            await client.aclose()
+            raise
+        return client
 
     async def _run(self, *calls: tuple[str, list[str], list[Any]]) -> list[Any]:
         """Scripts in one round trip, of a cluster's nodes at the same time."""
@@ -295,35 +336,6 @@ def _check_memory(about: dict[str, Any]) -> None:
 
 def _is_cluster(client: Any) -> bool:
     return hasattr(client, "nodes_manager")
-
-
-def _scope(place: Place) -> str:
-    return digest(place.group, place.cluster, size_bytes=6).hex()
-
-
-def _fence_key(place: Place) -> str:
-    at = digest(place.topic, b"%d" % place.partition, size_bytes=8).hex()
-    return f"quickwins:fence:{{{_scope(place)}:{at}}}"
-
-
-def _by_shard(place: Place, claims: Sequence[Claim]) -> list[tuple[list[int], list[str]]]:
-    """The numbers and keys of claims, by the slot that they fall into."""
-    scope = _scope(place)
-    shards: dict[int, tuple[list[int], list[str]]] = {}
-    for number, claim in enumerate(claims):
-        shard = claim.id[0] % SHARDS
-        numbers, keys = shards.setdefault(shard, ([], []))
-        numbers.append(number)
-        keys.append(f"quickwins:claim:{{{scope}:{shard:x}}}:{claim.id.hex()}")
-    return list(shards.values())
-
-
-def _claimed(claim: Claim, said: int | bytes) -> Claimed:
-    if isinstance(said, int):
-        return Claimed(wait_seconds=said / 1000)
-    payload = said[1 + TOKEN_BYTES : 1 + TOKEN_BYTES + PAYLOAD_BYTES]
-    at = said[1 + TOKEN_BYTES + PAYLOAD_BYTES :].decode()
-    return Claimed(done_at=at, altered=payload != claim.payload)
 
 
 def _milliseconds(seconds: float) -> int:
