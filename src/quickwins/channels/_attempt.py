@@ -1,16 +1,18 @@
 """One native call on one member, from its beginning to its one end.
 
-gRPC may say twice that a call has ended, and never that one has whose metadata it could not take: an attempt ends once, by
-whoever says so first.
+gRPC may say twice that a call has ended, and never that one has whose metadata or request it could not send: an attempt ends
+once, by whoever says so first.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from quickwins.channels._native import OK, outcome_of
+from quickwins.channels._native import OK, beginning_of, grpc, outcome_of, outcome_of_error
 
 if TYPE_CHECKING:
+    import asyncio
+
     from quickwins.channels._counts import Counts
     from quickwins.channels._member import Member
     from quickwins.channels._method import Method
@@ -66,6 +68,23 @@ class Attempt:
         if not self.ended:
             below = getattr(call, "_cython_call", None)
             self.end(OK if below is not None and below.is_ok() else outcome_of(call))
+
+    def on(self, call: Any) -> None:
+        """`call` is the native one: hear of its end."""
+        call.add_done_callback(self)
+        self._begin(call)
+
+    def _begin(self, call: Any) -> None:
+        if (beginning := beginning_of(call)) is not None:
+            beginning.add_done_callback(self._begun)
+
+    def _begun(self, beginning: asyncio.Task[Any]) -> None:
+        if self.ended or beginning.cancelled():
+            return
+        if (error := beginning.exception()) is not None:
+            self.end(outcome_of_error(error))
+        elif isinstance(call := beginning.result(), grpc.aio.Call):  # what the interceptors made
+            self._begin(call)
 
     def end(self, outcome: Outcome) -> None:
         """It has ended with `outcome`."""

@@ -61,6 +61,7 @@ class RotatingChannel(ForStubs):
         name: What it is called.
         stock: What calls go to that go to no pool.
         adds_metadata: Whether there is a `metadata` function.
+        is_secure: Whether it was made with credentials, so that calls may bring more.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class RotatingChannel(ForStubs):
         self._config = config
         self._policies = methods
         self.adds_metadata = metadata is not None
+        self.is_secure = recipe.credentials is not None
         self._metadata = metadata
         self._metadata_failed = False
         self._flag = flag
@@ -205,6 +207,7 @@ class RotatingChannel(ForStubs):
             self._config,
             size=size,
             alone=alone,
+            is_on=self._is_on,
             counts=self._counts,
             numbers=self._numbers,
             clock=self._clock,
@@ -362,9 +365,13 @@ class RotatingChannel(ForStubs):
 
     def _in_effect(self) -> tuple[Mode, str]:
         """The mode, and why; for all requests, so that a share of them makes no difference."""
-        if self._flag is not None and not self._flag.state.limit:
+        if not self._is_on():
             return decide(self._config.mode, self._config.size, self._addresses, on=False)
         return self._mode, self._why
+
+    def _is_on(self) -> bool:
+        """Whether the flag lets any call come to a pool."""
+        return self._flag is None or self._flag.state.limit > 0
 
     def _pools(self) -> Iterator[Pool]:
         if self._pool is not None:

@@ -56,6 +56,7 @@ class Members:
         config: PoolConfig,
         *,
         size: int,
+        is_on: Callable[[], bool],
         counts: Counts,
         numbers: Callable[[], int],
         clock: Clock,
@@ -63,6 +64,7 @@ class Members:
     ) -> None:
         """Make `size` members, which begin to connect; see `Pool`."""
         self._make = make
+        self._is_on = is_on
         self._numbers = numbers
         self.now = clock.monotonic
         self._sleep = clock.sleep
@@ -170,12 +172,12 @@ class Members:
         self.counts.not_rotated += not replaced
 
     async def _keep(self) -> None:
-        """Replace members that are too old."""
+        """Replace members that are too old, as long as calls may come to them."""
         while True:
             place, due = next_due([one.ends for one in self.members])
             now = self.now()
-            if now < due:
-                await self._sleep(min(due - now, TICK_SECONDS))
+            if now < due or not self._is_on():
+                await self._sleep(min(due - now, TICK_SECONDS) if now < due else TICK_SECONDS)
                 continue
             old = self.members[place]
             replaced = await self._replace(old, SwitchReason.AGE)

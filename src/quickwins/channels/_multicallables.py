@@ -38,6 +38,11 @@ class Router(Protocol):
         """Whether there is anything to add to calls."""
         ...
 
+    @property
+    def is_secure(self) -> bool:
+        """Whether calls may bring credentials of their own."""
+        ...
+
     def route(self) -> Pool | None:
         """The pool for a new call."""
         ...
@@ -92,6 +97,9 @@ class _MultiCallable:
         found = pool.picker.pick(pool.members, LOOK, now, (), pool.chance)
         member, ready = found
         if ready is not READY or (method.retried and pool.retries):
+            if credentials is not None and not channel.is_secure:
+                # What gRPC says where a call is made; one that is held would hear of it too late.
+                raise grpc.aio.UsageError("Call credentials are only valid on secure channels")
             options = {
                 "metadata": checked_metadata(metadata),
                 "credentials": credentials,
@@ -107,7 +115,7 @@ class _MultiCallable:
             wait_for_ready=wait_for_ready,
             compression=compression,
         )
-        native.add_done_callback(Attempt(pool, member, method, has_time))
+        Attempt(pool, member, method, has_time).on(native)
         return native
 
 

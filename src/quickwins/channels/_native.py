@@ -20,6 +20,7 @@ with needs_extra("grpc"):
     import grpc.aio
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Coroutine, Mapping, Sequence
 
     from quickwins.channels.config import MethodPolicy, PoolConfig
@@ -32,6 +33,7 @@ __all__ = [
     "UNTOLD",
     "Outcome",
     "Recipe",
+    "beginning_of",
     "checked_metadata",
     "core_options",
     "grpc",
@@ -173,6 +175,21 @@ def result_of(coroutine: Coroutine[Any, Any, Any]) -> Any:
     except Exception:  # noqa: BLE001 -- an interceptor's own error, which its caller gets; here it only has no status; until=never
         return None
     coroutine.close()
+    return None
+
+
+_BEGINNINGS = ("_call_response", "_preparation", "_interceptors_task")
+
+
+def beginning_of(call: Any) -> asyncio.Task[Any] | None:
+    """The task in which gRPC begins `call`, or its interceptors do; `None`: it has none, since somebody answered in its stead.
+
+    A call whose metadata or request cannot be sent fails there, and nowhere else: gRPC never says that it has ended.
+    """
+    for name in _BEGINNINGS:
+        found = getattr(call, name, None)
+        if found is not None:
+            return found  # type: ignore[no-any-return]  # -- grpc ships no types; until=2027-05-31
     return None
 
 

@@ -71,6 +71,7 @@ class Pool(Members):
         *,
         size: int,
         alone: bool,
+        is_on: Callable[[], bool],
         counts: Counts,
         numbers: Callable[[], int],
         clock: Clock,
@@ -84,13 +85,16 @@ class Pool(Members):
             config: What holds.
             size: How many members.
             alone: There is one member that does everything by itself: gRPC retries and ejects, and we don't.
+            is_on: Whether any call may still come: without, nothing is replaced for its age.
             counts: Where to count.
             numbers: Gives each connection its number.
             clock: For ages, ejections and deadlines; must run as the event loop's does.
             rng: For jitter, and for one of two choices.
             reporter: For events.
         """
-        super().__init__(make, config, size=size, counts=counts, numbers=numbers, clock=clock, rng=rng)
+        super().__init__(
+            make, config, size=size, is_on=is_on, counts=counts, numbers=numbers, clock=clock, rng=rng
+        )
         self._alone = alone
         self._reporter = reporter
         self._watching = False

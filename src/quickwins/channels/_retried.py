@@ -29,7 +29,7 @@ from quickwins.channels._core.picker import READY, Readiness
 from quickwins.channels._core.retry import CANCELLED, Stop, next_attempt
 from quickwins.channels._counts import RetryOutcome
 from quickwins.channels._ended import Ended
-from quickwins.channels._native import LEFT, LOCALLY_CANCELLED, OK, PAST_SECONDS, grpc, outcome_of_error
+from quickwins.channels._native import LEFT, LOCALLY_CANCELLED, OK, PAST_SECONDS, grpc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,6 @@ class Retried:
     # Not slots: gRPC's own base classes have none. What most calls never change is the class's.
     is_held = False
     _native: Any = None
-    _attempt: _Tried | None = None
     _made = 0
     _tried: tuple[Member, ...] = ()
     _left = False
@@ -126,8 +125,7 @@ class Retried:
             raise
         self._made += 1
         self._native = native
-        self._attempt = attempt
-        native.add_done_callback(attempt)
+        attempt.on(native)
         if self.method.streams_answers:
             self._commit = asyncio.get_running_loop().create_task(self._committed(native))
         if self._waiters:
@@ -195,7 +193,7 @@ class Retried:
             self._finish()
             return
         self._tried = (*self._tried, attempt.member)
-        self._native = self._attempt = None
+        self._native = None
         self.pool.pending[self] = None
         self._wait(wait)
 
@@ -230,7 +228,6 @@ class Retried:
 
     def _finish(self) -> None:
         self._over = self._settled = True
-        self._attempt = None  # they know each other, and a call that is not freed keeps its connection
         if self._waiters:
             self._wake()
         if self._callbacks:
@@ -353,18 +350,12 @@ class Retried:
         while True:
             if self._native is None:
                 yield from self._mine(self._is_there).__await__()
-            native, attempt = self._native, self._attempt
+            native = self._native
             try:
-                response = yield from native.__await__()
+                return (yield from native.__await__())
             except BaseException as error:
-                if attempt is not None and not attempt.ended:
-                    attempt.end(outcome_of_error(error))  # gRPC never said that it has ended
                 if native is self._native or isinstance(error, asyncio.CancelledError):
                     raise
-                continue
-            if attempt is not None and not attempt.ended:
-                attempt.end(OK)
-            return response
 
 
 def _retry_outcome(outcome: Outcome) -> RetryOutcome:

@@ -40,15 +40,34 @@ async def test_connections_that_are_sent_away_all_the_time_cost_no_call(tmp_path
 async def test_a_backend_that_comes_gets_calls_within_an_age(tmp_path: Path) -> None:
     async with behind_one_address(tmp_path, 3) as (balancer, _backends):
         late = balancer.targets.pop()
-        config = PoolConfig(mode="pool", size=3, max_age_seconds=1.0)
+        config = PoolConfig(mode="pool", size=3, max_age_seconds=2.0)
         async with (
             ours(f"127.0.0.1:{balancer.port}", methods=[GET], config=config) as channel,
             load(channel, GET, workers=2, sleep_seconds=0.01) as seen,
         ):
             await seen.more(50)
             assert len(seen.by) == 2
+            before = {one.number for one in channel.snapshot().members}
             balancer.targets.append(late)
-            await eventually(lambda: len(seen.by) == 3, "the new backend got nothing", 10.0)
+            await eventually(lambda: len(seen.by) == 3, "it got nothing", config.max_age_seconds)
+            assert {one.number for one in channel.snapshot().members} - before <= {4, 5, 6}
+    assert seen.failed == {}
+
+
+async def test_so_it_does_where_servers_send_their_clients_away(tmp_path: Path) -> None:
+    """Each connection is placed once in an age: so the newcomer has one of the next three, and perhaps one under way."""
+    async with behind_one_address(tmp_path, 3, max_age_ms=MAX_AGE_MS) as (balancer, backends):
+        late = balancer.targets.pop()
+        async with (
+            ours(f"127.0.0.1:{balancer.port}", methods=[GET]) as channel,
+            load(channel, GET, workers=2, sleep_seconds=0.01) as seen,
+        ):
+            await seen.more(50)
+            before = {entry.peer for backend in backends for entry in backend.entries()}
+            balancer.targets.append(late)
+            await eventually(lambda: len(seen.by) == 3, "it got nothing")
+            after = {entry.peer for backend in backends for entry in backend.entries()}
+    assert len(after - before) <= 4
     assert seen.failed == {}
 
 

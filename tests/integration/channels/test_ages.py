@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import grpc
@@ -16,8 +17,10 @@ from prometheus_client import CollectorRegistry
 
 from quickwins.channels import MemberState, PoolConfig, RotatingChannel, rotating_channel
 from quickwins.core.clock import FakeClock
+from quickwins.core.flags import Flag
 from tests.eventually import eventually
 from tests.grpc_service import listening
+from tests.integration.channels.test_flag import Switch
 
 pytestmark = pytest.mark.asyncio
 
@@ -42,7 +45,9 @@ class Moody:
 
 
 @asynccontextmanager
-async def pool(clock: FakeClock, **config: Any) -> AsyncIterator[tuple[Moody, RotatingChannel]]:
+async def pool(
+    clock: FakeClock, flag: Flag | None = None, **config: Any
+) -> AsyncIterator[tuple[Moody, RotatingChannel]]:
     server = Moody()
     async with (
         listening(say=grpc.unary_unary_rpc_method_handler(server.say)) as port,
@@ -52,6 +57,7 @@ async def pool(clock: FakeClock, **config: Any) -> AsyncIterator[tuple[Moody, Ro
             config=PoolConfig(mode="pool", **config),
             registry=CollectorRegistry(),
             clock=clock,
+            flag=flag,
         ) as channel,
     ):
         await channel.channel_ready()
@@ -65,6 +71,10 @@ async def all_ready(channel: RotatingChannel) -> None:
 
 def states(channel: RotatingChannel) -> set[MemberState]:
     return {one.state for one in channel.snapshot().members}
+
+
+def all_newer(channel: RotatingChannel, *, than: int) -> bool:
+    return min(one.number for one in channel.snapshot().members) > than
 
 
 def ejected(channel: RotatingChannel) -> int:
@@ -173,6 +183,23 @@ async def test_members_are_replaced_one_by_one_as_they_grow_old() -> None:
         assert numbers[1] <= 6
         await eventually(lambda: min(one.number for one in channel.snapshot().members) > 3)
         assert channel.snapshot().requests == {"OK": 9}
+
+
+async def test_nothing_is_replaced_while_the_flag_is_off_and_what_is_too_old_is_once_it_is_on_again() -> None:
+    clock, switch = FakeClock(), Switch(enabled=True)
+    async with pool(clock, switch.flag, size=3, max_age_seconds=10.0) as (_, channel):
+        for off in ({"enabled": False}, {"enabled": True, "killed": True}):
+            before = [one.number for one in channel.snapshot().members]
+            switch.set(**off)
+            for _ in range(12):
+                await clock.advance(1.0)
+            await ask(channel, 3)
+            assert [one.number for one in channel.snapshot().members] == before
+            assert channel.snapshot().draining == ()
+            switch.set(enabled=True, killed=False)
+            await clock.advance(1.0)
+            await eventually(partial(all_newer, channel, than=max(before)))
+            await eventually(lambda: not channel.snapshot().draining)
 
 
 async def test_an_age_that_is_made_shorter_counts_from_now_on() -> None:

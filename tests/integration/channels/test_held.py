@@ -57,7 +57,7 @@ SAY = grpc.unary_unary_rpc_method_handler(say)
 HANG = grpc.unary_unary_rpc_method_handler(hang)
 
 
-def begun(channel: RotatingChannel, kind: str, **more: Any) -> Any:
+def begun(channel: grpc.aio.Channel, kind: str, **more: Any) -> Any:
     return getattr(channel, kind)("/test/say")(b"x" if kind.startswith("unary") else [b"x"], **more)
 
 
@@ -68,6 +68,16 @@ async def test_when_all_have_failed_to_connect_the_call_fails_without_a_deadline
         assert channel.snapshot().held == 1
         assert await call.code() is grpc.StatusCode.UNAVAILABLE
         assert "failed to connect" in await call.details()
+        assert (channel.snapshot().held, channel.snapshot().inflight) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_credentials_that_grpc_refuses_are_refused_where_the_call_is_made(kind: str) -> None:
+    credentials = grpc.access_token_call_credentials("x")
+    async with made(free_port()) as channel, grpc.aio.insecure_channel("127.0.0.1:1") as bare:
+        for one in (bare, channel):
+            with pytest.raises(grpc.aio.UsageError, match="only valid on secure channels"):
+                begun(one, kind, credentials=credentials)
         assert (channel.snapshot().held, channel.snapshot().inflight) == (0, 0)
 
 
