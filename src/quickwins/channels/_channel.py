@@ -9,39 +9,36 @@ from contextvars import Context
 from os import getpid
 from typing import TYPE_CHECKING, Any
 
-from quickwins.channels._conflicts import check_options
+from quickwins.channels._calls.added import Added
+from quickwins.channels._calls.stubs import ForStubs
+from quickwins.channels._connections.pool import Pool
+from quickwins.channels._connections.stock import Stock
+from quickwins.channels._core.conflicts import check_options
 from quickwins.channels._core.mode import decide
 from quickwins.channels._counts import READINGS, Counts
 from quickwins.channels._native import core_options, grpc, member_options
-from quickwins.channels._pool import Pool
-from quickwins.channels._stock import Stock
-from quickwins.channels._stubs import ForStubs
 from quickwins.channels._target import distinct, parse
 from quickwins.channels.config import Mode
 from quickwins.channels.errors import ChannelMisuse, MisuseReason
 from quickwins.channels.stats import ChannelStats, SwitchReason
-from quickwins.core.events import CALL_METADATA_FAILED, Reporter
+from quickwins.core.events import Reporter
 from quickwins.core.feature import close_together
 from quickwins.core.metrics import Tallies
-from quickwins.core.tracing import TRACEPARENT, TRACESTATE, names_span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from random import Random
     from typing import Self
 
     from prometheus_client import CollectorRegistry
 
+    from quickwins.channels._calls.added import AddedMetadata
     from quickwins.channels._native import Recipe
     from quickwins.channels.config import MethodPolicy, PoolConfig
     from quickwins.channels.stats import MemberState
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
 
-    Metadata = Sequence[tuple[str, str | bytes]]
-    AddedMetadata = Callable[[str], Metadata]
-
-_TRACE = (TRACEPARENT, TRACESTATE)
 _ASK_AGAIN_SECONDS = (0.1, 1.0, 10.0, 30.0)
 _BEST_FIRST = (
     grpc.ChannelConnectivity.READY,
@@ -60,7 +57,7 @@ class RotatingChannel(ForStubs):
     Attributes:
         name: What it is called.
         stock: What calls go to that go to no pool.
-        adds_metadata: Whether there is a `metadata` function.
+        added: What a `metadata` function adds to calls; `None`: there is no such function.
         is_secure: Whether it was made with credentials, so that calls may bring more.
     """
 
@@ -84,14 +81,12 @@ class RotatingChannel(ForStubs):
         self._recipe = recipe
         self._config = config
         self._policies = methods
-        self.adds_metadata = metadata is not None
         self.is_secure = recipe.credentials is not None
-        self._metadata = metadata
-        self._metadata_failed = False
         self._flag = flag
         self._clock = clock
         self._rng = rng
         self._reporter = Reporter(service=service, name=name, registry=registry)
+        self.added = None if metadata is None else Added(metadata, self._reporter)
         self._numbers = itertools.count(1).__next__
         self._counts = Counts(
             self._states,
@@ -231,18 +226,6 @@ class RotatingChannel(ForStubs):
         self._decide()
         if self._pool is not None:
             await self.stock.close(self._config.drain_seconds)
-
-    def with_metadata(self, path: str, given: Any) -> Any:
-        """`given`, and what the `metadata` function adds to each call."""
-        if self._metadata is None:
-            return given
-        try:
-            return _with(self._metadata(path), given)
-        except Exception as error:  # noqa: BLE001 -- what goes along with a call is no reason to fail it; until=never
-            if not self._metadata_failed:
-                self._metadata_failed = True
-                self._reporter.report(CALL_METADATA_FAILED, error=type(error).__name__)
-            return given
 
     # -- What gRPC's channels have.
 
@@ -387,15 +370,3 @@ class RotatingChannel(ForStubs):
         task = get_running_loop().create_task(work, context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _with(more: Metadata, given: Any) -> Any:
-    """`given` and `more`, which replaces what has the same name, but for a trace."""
-    if not more:
-        return given
-    if not given:
-        return tuple(more)
-    if names_span(given):
-        more = [pair for pair in more if pair[0] not in _TRACE]
-    names = {name for name, _ in more}
-    return (*((name, value) for name, value in given if name not in names), *more)

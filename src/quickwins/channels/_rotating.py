@@ -6,7 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from quickwins.channels._channel import RotatingChannel
-from quickwins.channels._conflicts import check_options
+from quickwins.channels._core.conflicts import check_options
 from quickwins.channels._native import Recipe
 from quickwins.channels.config import PoolConfig, checked_methods
 from quickwins.core.clock import SystemClock
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import grpc
     from prometheus_client import CollectorRegistry
 
-    from quickwins.channels._channel import AddedMetadata
+    from quickwins.channels._calls.added import AddedMetadata
     from quickwins.channels.config import MethodPolicy
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag

@@ -37,6 +37,7 @@ async def test_connections_that_are_sent_away_all_the_time_cost_no_call(tmp_path
     assert max(executed.values()) == 1
 
 
+@pytest.mark.volume
 async def test_a_backend_that_comes_gets_calls_within_an_age(tmp_path: Path) -> None:
     async with behind_one_address(tmp_path, 3) as (balancer, _backends):
         late = balancer.targets.pop()
@@ -81,13 +82,8 @@ async def test_with_one_channel_of_grpcs_it_gets_none(tmp_path: Path) -> None:
     assert len(seen.by) == 1
 
 
-@pytest.mark.parametrize(
-    "noticed",
-    [
-        pytest.param(True, id="taken out of the balancer first", marks=pytest.mark.volume),
-        pytest.param(False, id="not taken out"),
-    ],
-)
+@pytest.mark.volume
+@pytest.mark.parametrize("noticed", [True, False], ids=["taken out of the balancer first", "not taken out"])
 async def test_a_rolling_restart(tmp_path: Path, noticed: bool) -> None:
     async with behind_one_address(tmp_path, 3) as (balancer, backends):
         async with (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from quickwins.channels._attempt import Attempt
+from quickwins.channels._calls.attempt import Attempt
 from quickwins.channels._core.health import Health
 from quickwins.channels._counts import Counts
 from quickwins.channels._native import OK, UNTOLD, Outcome

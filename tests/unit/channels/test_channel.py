@@ -15,7 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from quickwins.channels import ChannelConflict, ChannelMisuse, MisuseReason, PoolConfig, rotating_channel
-from quickwins.channels._method import MOST_METHODS, Kind, Methods
+from quickwins.channels._calls.method import MOST_METHODS, Kind, Methods
 from quickwins.channels._native import outcome_of
 from quickwins.channels.config import MethodPolicy
 
@@ -145,7 +145,7 @@ class Adding:
 )  # fmt: skip
 def test_metadata_is_added(more: Any, given: Any, sent: Any) -> None:
     adding = Adding(more)
-    assert made(metadata=adding).with_metadata("/a/b", given) == sent
+    assert made(metadata=adding).added.to("/a/b", given) == sent
     assert adding.asked == ["/a/b"]
 
 
@@ -155,7 +155,7 @@ def test_when_the_function_fails_the_call_goes_without_and_it_is_said_once(
 ) -> None:
     channel = made(metadata=Adding(answer, answer))
     with caplog.at_level(logging.WARNING, "quickwins"):
-        assert [channel.with_metadata("/a/b", (("b", "2"),)) for _ in range(2)] == [(("b", "2"),)] * 2
+        assert [channel.added.to("/a/b", (("b", "2"),)) for _ in range(2)] == [(("b", "2"),)] * 2
     [record] = caplog.records
     assert record.getMessage() in {
         "call.metadata_failed error=RuntimeError",

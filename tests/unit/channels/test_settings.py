@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from quickwins.channels import ChannelConflict, ChannelsSettings, MethodPolicy, Mode, Pick, PoolConfig
-from quickwins.channels._conflicts import check_options
+from quickwins.channels._core.conflicts import check_options
 from quickwins.channels.config import checked_methods
 from quickwins.core.config import Layer, resolve
 from quickwins.core.errors import ConfigError

@@ -10,8 +10,8 @@ import asyncio
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from quickwins.channels._connections.member import Member
 from quickwins.channels._core.rotation import lifetime_seconds, next_due
-from quickwins.channels._member import Member
 from quickwins.channels.errors import RotationFailed
 from quickwins.channels.stats import SwitchReason
 

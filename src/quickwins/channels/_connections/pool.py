@@ -10,12 +10,12 @@ import asyncio
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
+from quickwins.channels._connections.member import Member
+from quickwins.channels._connections.members import Members
 from quickwins.channels._core.budget import RetryBudget
 from quickwins.channels._core.health import Sign, Verdict, judge
 from quickwins.channels._core.picker import Picker
 from quickwins.channels._core.retry import CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE, RetryRule
-from quickwins.channels._member import Member
-from quickwins.channels._members import Members
 from quickwins.channels._native import OK
 from quickwins.channels.config import Pick
 from quickwins.channels.stats import SwitchReason
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from random import Random
 
-    from quickwins.channels._attempt import Attempt
+    from quickwins.channels._calls.attempt import Attempt
     from quickwins.channels._core.picker import Readiness
     from quickwins.channels._counts import Counts
     from quickwins.channels._native import Outcome

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from quickwins.channels._attempt import Attempt
-from quickwins.channels._calls import CALLS
+from quickwins.channels._calls.attempt import Attempt
+from quickwins.channels._calls.kinds import CALLS
+from quickwins.channels._calls.method import Kind
+from quickwins.channels._connections.member import Member
 from quickwins.channels._core.picker import READY
-from quickwins.channels._member import Member
-from quickwins.channels._method import Kind
 from quickwins.channels._native import PAST_SECONDS, checked_metadata, grpc
 from quickwins.core.deadline import current, earliest
 
 if TYPE_CHECKING:
-    from quickwins.channels._method import Method
-    from quickwins.channels._pool import Pool
-    from quickwins.channels._stock import Stock
+    from quickwins.channels._calls.added import Added
+    from quickwins.channels._calls.method import Method
+    from quickwins.channels._connections.pool import Pool
+    from quickwins.channels._connections.stock import Stock
 
 
 LOOK = Member.look
@@ -34,8 +35,8 @@ class Router(Protocol):
         ...
 
     @property
-    def adds_metadata(self) -> bool:
-        """Whether there is anything to add to calls."""
+    def added(self) -> Added | None:
+        """What is added to each call's metadata."""
         ...
 
     @property
@@ -45,10 +46,6 @@ class Router(Protocol):
 
     def route(self) -> Pool | None:
         """The pool for a new call."""
-        ...
-
-    def with_metadata(self, path: str, given: Any) -> Any:
-        """The metadata of a new call."""
         ...
 
 
@@ -74,8 +71,8 @@ class _MultiCallable:
         """A call, as in gRPC; `request` is an iterator where requests stream."""
         channel, method = self._channel, self._method
         pool = channel.route()
-        if channel.adds_metadata:
-            metadata = channel.with_metadata(method.path, metadata)
+        if (added := channel.added) is not None:
+            metadata = added.to(method.path, metadata)
         if pool is None:
             return channel.stock.native(method)(
                 request,

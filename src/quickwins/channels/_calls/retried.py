@@ -24,20 +24,20 @@ import asyncio
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from quickwins.channels._attempt import Attempt
+from quickwins.channels._calls.attempt import Attempt
+from quickwins.channels._calls.ended import Ended
 from quickwins.channels._core.picker import READY, Readiness
 from quickwins.channels._core.retry import CANCELLED, Stop, next_attempt
 from quickwins.channels._counts import RetryOutcome
-from quickwins.channels._ended import Ended
 from quickwins.channels._native import LEFT, LOCALLY_CANCELLED, OK, PAST_SECONDS, grpc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from quickwins.channels._member import Member
-    from quickwins.channels._method import Method
+    from quickwins.channels._calls.method import Method
+    from quickwins.channels._connections.member import Member
+    from quickwins.channels._connections.pool import Pool
     from quickwins.channels._native import Outcome
-    from quickwins.channels._pool import Pool
 
 
 class _Tried(Attempt):

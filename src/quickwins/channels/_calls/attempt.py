@@ -13,9 +13,9 @@ from quickwins.channels._native import OK, beginning_of, grpc, outcome_of, outco
 if TYPE_CHECKING:
     import asyncio
 
+    from quickwins.channels._calls.method import Method
+    from quickwins.channels._connections.member import Member
     from quickwins.channels._counts import Counts
-    from quickwins.channels._member import Member
-    from quickwins.channels._method import Method
     from quickwins.channels._native import Outcome
 
 

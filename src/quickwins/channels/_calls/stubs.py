@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from quickwins.channels._method import Kind, Methods
-from quickwins.channels._multicallables import MULTICALLABLES
+from quickwins.channels._calls.method import Kind, Methods
+from quickwins.channels._calls.multicallables import MULTICALLABLES
 from quickwins.channels._native import grpc
 
 if TYPE_CHECKING:

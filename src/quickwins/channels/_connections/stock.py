@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import grpc
 
-    from quickwins.channels._method import Method
+    from quickwins.channels._calls.method import Method
     from quickwins.channels._native import Recipe
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from quickwins.channels._method import Kind
+from quickwins.channels._calls.method import Kind
+from quickwins.channels._calls.retried import Retried
 from quickwins.channels._native import grpc
-from quickwins.channels._retried import Retried
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator

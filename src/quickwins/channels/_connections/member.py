@@ -11,14 +11,14 @@ from contextlib import suppress
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from quickwins.channels._calls.method import MOST_METHODS
 from quickwins.channels._core.health import Health
 from quickwins.channels._core.picker import READY, Readiness
-from quickwins.channels._method import MOST_METHODS
 from quickwins.channels._native import grpc
 from quickwins.channels.stats import MemberState, MemberStats
 
 if TYPE_CHECKING:
-    from quickwins.channels._method import Method
+    from quickwins.channels._calls.method import Method
 
 _READY = grpc.ChannelConnectivity.READY
 _READINESS = {
