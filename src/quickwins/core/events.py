@@ -28,6 +28,8 @@ __all__ = [
     "AUTH_DENIED",
     "AUTH_FAILURE",
     "CACHE_ACCESS",
+    "CACHE_STORE_BACK",
+    "CACHE_STORE_LOST",
     "CALL_METADATA_FAILED",
     "CONFIG_UNUSED",
     "CONNECTION_SWITCHED",
@@ -101,6 +103,8 @@ AUTH_DENIED = Event("auth.denied", logging.WARNING, ("action", "resource", "reas
 RATE_LIMITED = Event("rate.limited", logging.WARNING, ("scope", "limit", "window_seconds"))
 QUERY_SLOW = Event("query.slow", logging.WARNING, ("db.query.summary", "duration_ms"))
 CACHE_ACCESS = Event("cache.access", logging.INFO, ("cache", "hit"))
+CACHE_STORE_LOST = Event("cache.store_lost", logging.WARNING, ("reason",))
+CACHE_STORE_BACK = Event("cache.store_back", logging.INFO, ())
 DEDUP_PAUSED = Event("dedup.paused", logging.WARNING, ("topic", "partition", "reason"))
 DEDUP_RESUMED = Event("dedup.resumed", logging.INFO, ("topic", "partition"))
 DEDUP_ALTERED = Event("dedup.altered", logging.WARNING, ("topic", "partition", "count"))
