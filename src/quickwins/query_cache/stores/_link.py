@@ -145,3 +145,20 @@ class Link(asyncio.Protocol):
             self._published(push[2])
         elif push[:1] == [b"subscribe"] and self._waiting:
             self._reply(self._waiting.popleft(), push)  # the only answer to that command
+
+
+def copy(reply: asyncio.Future[Any]) -> asyncio.Future[Any]:
+    """A future that ends as `reply` does, or earlier."""
+    copied: asyncio.Future[Any] = reply.get_loop().create_future()
+
+    def done(reply: asyncio.Future[Any]) -> None:
+        error = reply.exception()
+        if copied.done():
+            return
+        if error is None:
+            copied.set_result(reply.result())
+        else:
+            copied.set_exception(error)
+
+    reply.add_done_callback(done)
+    return copied

@@ -6,21 +6,18 @@ one slot of a cluster. Keys expire, but for the one that holds the order of even
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-import ssl
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
-from quickwins.core.clock import backoff_seconds
-from quickwins.core.errors import ConfigError
-from quickwins.core.events import CACHE_STORE_BACK, CACHE_STORE_LOST, QUIET_SECONDS, Reporter
+from quickwins.core.events import Reporter
 from quickwins.core.knobs import Checked, knob
 from quickwins.query_cache._core.fences import Fence, Invalidation
 from quickwins.query_cache._store import BreakerState, Entry, Found
-from quickwins.query_cache.stores._link import Link, LinkEnded
+from quickwins.query_cache.stores._address import Address
+from quickwins.query_cache.stores._connection import Connection, OddReply, Talk
+from quickwins.query_cache.stores._link import Link, copy
 from quickwins.query_cache.stores._owed import Owed
 from quickwins.query_cache.stores._packed import (
     OddError,
@@ -30,25 +27,15 @@ from quickwins.query_cache.stores._packed import (
     unpack_entry,
     unpack_invalidation,
 )
-from quickwins.query_cache.stores._resp import Refusal
 from quickwins.query_cache.stores._scripts import script, scripts
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from prometheus_client import CollectorRegistry
 
     from quickwins.core.clock import Chance, Clock
-
-CONNECT_SECONDS: Final = 2.0
-"""How long connecting may take, of which no request knows."""
-
-FIRST_PAUSE_SECONDS: Final = 0.05
-MAX_PAUSE_SECONDS: Final = 5.0
-"""How long a server that is slow is left alone at most."""
-
-MAX_RECONNECT_SECONDS: Final = 0.5
-"""Between two attempts to connect: how long an invalidation may have to wait for a server that is there again."""
 
 MAX_MARKS: Final = 100_000
 """How many marks, and how many prefixes, the server remembers to be invalid; what was put before older ones is void."""
@@ -85,7 +72,7 @@ class Valkey(Checked):
 
     def __post_init__(self) -> None:
         Checked.__post_init__(self)
-        _address(self.url)
+        Address.of(self.url)
 
     def open(
         self,
@@ -108,37 +95,35 @@ class ValkeyStore:
     def __init__(
         self, config: Valkey, namespace: str, *, clock: Clock, rng: Chance, reporter: Reporter
     ) -> None:
-        self._config = config
-        self._address = _address(config.url)
         # The braces are what a cluster's slot is made of; the name in them has none of its own.
         prefix = f"quickwins:{{query_cache:{quote(namespace, safe='')}}}:{_FORMAT}:"
         self._order = [f"{prefix}{part}".encode() for part in ("order", "marks", "prefixes")]
         self._entry = f"{prefix}entry:".encode()
         self._channel = f"{prefix}invalidated".encode()
         self._clock = clock
-        self._rng = rng
-        self._reporter = reporter
-        self._link: Link | None = None
-        self._links: set[Link] = set()  # with those that are over and have not gone yet
-        self._state = BreakerState.OPEN
         self._owed = Owed()
         self._offset_ms = 0.0  # the server's wall clock less this process's monotonic one
-        self._nudged = asyncio.Event()
-        self._tried = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._failures = 0  # since a request was last answered in time
-        self._said_lost = False
-        self._quiet_until = 0.0
         self._invalidated: Callable[[Invalidation], None] = lambda _: None
         self._lost: Callable[[], None] = lambda: None
+        address = Address.of(config.url)
+        self._login = address.greeting()
+        self._connection = Connection(
+            address,
+            Talk(self._greeting, self._greeted, self._published, self._missed),
+            timeout_seconds=config.timeout_seconds,
+            heartbeat_seconds=config.heartbeat_seconds,
+            clock=clock,
+            rng=rng,
+            reporter=reporter,
+        )
 
     def __repr__(self) -> str:
-        return f"<ValkeyStore at {self._address.host}:{self._address.port}, {self._state.value}>"
+        return f"<ValkeyStore {self._connection!r}>"
 
     @property
     def state(self) -> BreakerState:
         """See `Store`."""
-        return self._state
+        return self._connection.state
 
     async def get(self, key: bytes) -> Found:
         """See `Store`."""
@@ -173,77 +158,34 @@ class ValkeyStore:
     async def invalidate(self, invalidation: Invalidation) -> Fence | None:
         """See `Store`."""
         number, owed = self._owed.add(invalidation)
-        link = self._link
+        link = self._connection.link
         if link is None:
             return None
         reply = self._pay(link, number, owed)
-        if self._state is not BreakerState.CLOSED:
+        if self._connection.state is not BreakerState.CLOSED:
             return None  # it is sent, before anything that is asked later on; nobody waits for a server that is slow
-        answer = await self._in_time(_copy(reply))  # whoever waits may leave, or have waited long enough
+        answer = await self._connection.in_time(
+            copy(reply)
+        )  # whoever waits may leave, or have waited long enough
         return None if answer is None else Fence(answer[0].decode(), answer[1])
 
     async def subscribe(self, invalidated: Callable[[Invalidation], None], lost: Callable[[], None]) -> None:
         """See `Store`. Returns when the server is there, or after the store's timeout."""
         self._invalidated, self._lost = invalidated, lost
-        self._task = asyncio.create_task(self._run(), name="quickwins query cache: shared store")
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._config.timeout_seconds):
-                await self._tried.wait()
+        await self._connection.start()
 
     async def close(self) -> None:
         """See `Store`."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        for link in list(self._links):
-            await link.close()
+        await self._connection.close()
 
     # Asking.
 
     async def _ask(self, name: str, keys: list[bytes], values: list[bytes]) -> Any:
-        """What a script replies; `None`: the server is not there, or not now."""
-        link = self._link
-        if link is None or self._state is not BreakerState.CLOSED:
-            return None
-        return await self._in_time(link.send(*self._call(name, keys, values)))
+        return await self._connection.ask(*self._call(name, keys, values))
 
     def _call(self, name: str, keys: list[bytes], values: list[bytes]) -> list[bytes]:
         keys = [*self._order, *keys]
         return [b"EVALSHA", script(name).name, b"%d" % len(keys), *keys, *values]
-
-    async def _in_time(self, reply: asyncio.Future[Any]) -> Any:
-        link = self._link
-        timer = asyncio.get_running_loop().call_later(self._config.timeout_seconds, self._late, reply, 2)
-        try:
-            answer = await reply
-        except LinkEnded:
-            return None
-        except Refusal as refusal:
-            # A server that is full stores nothing. All else is no server to go on with: it was given another role, has
-            # forgotten the scripts, or loads its data.
-            if refusal.kind != "OOM" and link is not None:
-                link.end(f"the server refused: {refusal.kind}")
-            return None
-        finally:
-            timer.cancel()
-        self._failures = 0
-        return answer
-
-    def _late(self, reply: asyncio.Future[Any], rounds: int) -> None:
-        """A request has waited for long enough, unless it was this process that had no time to look."""
-        if reply.done():
-            return
-        if rounds:
-            asyncio.get_running_loop().call_soon(self._late, reply, rounds - 1)
-            return
-        reply.set_exception(LinkEnded("late"))
-        if self._state is BreakerState.CLOSED:
-            self._state = BreakerState.OPEN
-            self._failures += 1
-            self._nudged.set()
-            self._say_lost("slow")
 
     def _set_offset(self, server_ms: int, sent_at: float) -> None:
         self._offset_ms = server_ms - sent_at * 1000
@@ -263,203 +205,30 @@ class ValkeyStore:
         reply.add_done_callback(replied)
         return reply
 
-    # Being connected.
-
-    async def _run(self) -> None:
-        """Connect, look after the connection, and connect again, until cancelled."""
-        known = False
-        while True:
-            self._state = BreakerState.HALF_OPEN
-            link = await self._connect()
-            if link is not None:
-                self._nudged.clear()
-                if known:
-                    # The others may have invalidations that this server doesn't know of yet.
-                    await self._rest(self._config.heartbeat_seconds, link)
-                known = True
-                await self._look_after(link)
-            self._state = BreakerState.OPEN
-            self._tried.set()
-            self._failures += 1
-            await self._pause(MAX_RECONNECT_SECONDS)
-
-    async def _connect(self) -> Link | None:
-        """A connection that knows the scripts, has paid what was owed, and hears what others invalidate."""
-        address = self._address
-        link: Link | None = None
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                _, link = await asyncio.get_running_loop().create_connection(
-                    lambda: Link(self._published, self._ended, self._links),
-                    address.host,
-                    address.port,
-                    ssl=ssl.create_default_context() if address.tls else None,
-                )
-                sent_at = self._clock.monotonic()
-                replies = [link.send(*words) for words in self._greeting()]
-                for reply in replies:
-                    answer = await reply
-                self._set_offset(answer[2], sent_at)
-                self._link = link
-                for number, invalidation in self._owed.all():
-                    await self._pay(link, number, invalidation)
-        except asyncio.CancelledError:
-            if link is not None:
-                link.end("closed")
-            raise
-        except (OSError, TimeoutError, LinkEnded, Refusal) as error:
-            if isinstance(error, Refusal) and error.kind == "MOVED":
-                self._follow(error)
-            if link is not None:
-                link.end(f"it could not be used: {type(error).__name__}")
-            return None
-        return None if link.ended else link
+    # What the connection asks.
 
     def _greeting(self) -> list[list[bytes]]:
-        address = self._address
-        login = [b"AUTH", address.user.encode(), address.password.encode()] if address.password else []
-        select = [[b"SELECT", b"%d" % address.database]] if address.database else []
         loads = [[b"SCRIPT", b"LOAD", one.text] for one in scripts()]
         # Subscribed before the order is read: nothing that comes after that reading is missed.
         subscribe = [b"SUBSCRIBE", self._channel]
-        return [
-            *([b"HELLO", b"3", *login], *select, *loads),
-            *(subscribe, self._call("connect", [], [_epoch(), self._channel])),
-        ]
+        connect = self._call("connect", [], [_epoch(), self._channel])
+        return [*self._login, *loads, subscribe, connect]
 
-    def _follow(self, moved: Refusal) -> None:
-        """Another node of the cluster has our slot."""
-        host, _, port = str(moved).rpartition(" ")[2].rpartition(":")
-        if port.isdigit():
-            self._address = _Address(host or self._address.host, int(port), *self._address.rest())
+    async def _greeted(self, link: Link, reply: Any, sent_at: float) -> None:
+        """Pay what is owed before anything is asked."""
+        if not isinstance(reply, list) or len(reply) != 3:  # noqa: PLR2004 -- as `connect.lua` replies; until=never
+            raise OddReply
+        self._set_offset(reply[2], sent_at)
+        for number, invalidation in self._owed.all():
+            await self._pay(link, number, invalidation)
 
-    async def _look_after(self, link: Link) -> None:
-        """Ask it for a sign of life now and then, and soon after it was late, until it is over."""
-        loop = asyncio.get_running_loop()
-        while not link.ended:
-            sent_at = loop.time()
-            timer = loop.call_later(self._config.heartbeat_seconds, link.end, "the server is silent")
-            try:
-                await link.send(b"PING")
-            except (LinkEnded, Refusal):
-                link.end("the server is silent")
-                return
-            finally:
-                timer.cancel()
-            if loop.time() - sent_at <= self._config.timeout_seconds:
-                self._back()
-                await self._rest(self._config.heartbeat_seconds, link)
-            else:
-                self._failures += 1
-                self._state = BreakerState.OPEN
-            if self._state is not BreakerState.CLOSED and not link.ended:
-                await self._pause(MAX_PAUSE_SECONDS)
-                self._state = BreakerState.HALF_OPEN
-
-    async def _pause(self, longest: float) -> None:
-        await self._clock.sleep(
-            backoff_seconds(
-                self._failures, base_seconds=FIRST_PAUSE_SECONDS, cap_seconds=longest, rng=self._rng
-            )
-        )
-
-    def _back(self) -> None:
-        self._state = BreakerState.CLOSED
-        self._nudged.clear()
-        self._tried.set()
-        if self._said_lost:
-            self._said_lost = False
-            self._reporter.report(CACHE_STORE_BACK)
-
-    def _say_lost(self, reason: str) -> None:
-        now = self._clock.monotonic()
-        if not self._said_lost and now >= self._quiet_until:
-            self._said_lost = True
-            self._quiet_until = now + QUIET_SECONDS
-            self._reporter.report(CACHE_STORE_LOST, reason=reason)
-
-    async def _rest(self, seconds: float, link: Link) -> None:
-        """Wait for so long, or until a request was late or the connection is over."""
-        if link.ended:
-            return
-        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
-        nudged = asyncio.ensure_future(self._nudged.wait())
-        try:
-            await asyncio.wait((sleeping, nudged), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (sleeping, nudged):
-                task.cancel()
-            await asyncio.gather(sleeping, nudged, return_exceptions=True)
-
-    # What the connection says.
+    def _missed(self) -> None:
+        self._lost()
 
     def _published(self, message: bytes) -> None:
         self._invalidated(unpack_invalidation(message))
-
-    def _ended(self, link: Link) -> None:
-        if link is not self._link:
-            return
-        self._link = None
-        self._state = BreakerState.OPEN
-        self._nudged.set()
-        self._lost()
-        if self._task is not None:
-            self._say_lost(link.ended)
-
-
-@dataclass(frozen=True, slots=True)
-class _Address:
-    host: str
-    port: int
-    tls: bool
-    database: int
-    user: str = field(repr=False)
-    password: str = field(repr=False)
-
-    def rest(self) -> tuple[bool, int, str, str]:
-        return self.tls, self.database, self.user, self.password
-
-
-def _copy(reply: asyncio.Future[Any]) -> asyncio.Future[Any]:
-    """A future that ends as `reply` does, or earlier."""
-    copied: asyncio.Future[Any] = reply.get_loop().create_future()
-
-    def done(reply: asyncio.Future[Any]) -> None:
-        error = reply.exception()
-        if copied.done():
-            return
-        if error is None:
-            copied.set_result(reply.result())
-        else:
-            copied.set_exception(error)
-
-    reply.add_done_callback(done)
-    return copied
 
 
 def _epoch() -> bytes:
     """One that there never was, should one have to begin."""
     return secrets.token_hex(8).encode()
-
-
-def _address(url: str) -> _Address:
-    try:
-        parts = urlsplit(url)
-        port = parts.port or 6379
-        database = int(parts.path.strip("/") or 0)
-    except (ValueError, AttributeError):
-        parts, port, database = urlsplit(""), 0, -1
-    tls = {"redis": False, "valkey": False, "rediss": True, "valkeys": True}.get(parts.scheme)
-    if tls is None or not parts.hostname or database < 0:
-        raise ConfigError(
-            "the URL of a shared store is redis://[user:password@]host[:port][/database]; also valkey://, and rediss:// or "
-            "valkeys:// for TLS"
-        )
-    return _Address(
-        parts.hostname,
-        port,
-        tls,
-        database,
-        unquote(parts.username or "default"),
-        unquote(parts.password or ""),
-    )
