@@ -163,8 +163,8 @@ class Connection:
             if link is not None:
                 self._nudged.clear()
                 if known:
-                    # The others may have invalidations that this server doesn't know of yet.
-                    await self._rest(self._heartbeat_seconds, link)
+                    # The others may have invalidations that this server doesn't know of yet. By then they have told it.
+                    await self._rest(self._heartbeat_seconds + MAX_RECONNECT_SECONDS, link)
                 known = True
                 await self._look_after(link)
             self.state = BreakerState.OPEN
