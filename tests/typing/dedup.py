@@ -22,6 +22,7 @@ from quickwins.dedup import (
     Op,
     PartitionQuarantined,
     Policy,
+    PostgresInbox,
     PostgresState,
     Record,
     RefusedBecause,
@@ -55,7 +56,10 @@ def _key(record: Record) -> str:
 
 
 def stores(pool: asyncpg.Pool) -> list[Store]:
-    return [PostgresState(pool, takeover_seconds=10)]
+    return [
+        PostgresState(pool, takeover_seconds=10),
+        PostgresInbox(pool, retention_seconds=86_400, takeover_seconds=10),
+    ]
 
 
 def projector(pool: asyncpg.Pool) -> Deduplicator:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from quickwins.dedup.event import Event, Op
     from quickwins.dedup.identity import DebeziumPostgres, HeaderId, Identity, KeyId, Policy, Record
     from quickwins.dedup.stores._base import Store
+    from quickwins.dedup.stores.postgres_inbox import PostgresInbox
     from quickwins.dedup.stores.postgres_state import PostgresState
     from quickwins.dedup.stores.valkey_claims import ValkeyClaims
 
@@ -42,6 +43,7 @@ __all__ = [
     "Op",
     "PartitionQuarantined",
     "Policy",
+    "PostgresInbox",
     "PostgresState",
     "Record",
     "RefusedBecause",
@@ -70,6 +72,7 @@ __getattr__, __dir__ = lazily(
         "Op": "event",
         "PartitionQuarantined": "errors",
         "Policy": "identity",
+        "PostgresInbox": "stores.postgres_inbox",
         "PostgresState": "stores.postgres_state",
         "Record": "identity",
         "RefusedBecause": "errors",

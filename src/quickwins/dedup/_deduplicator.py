@@ -11,8 +11,9 @@ from quickwins.core.errors import ConfigError
 from quickwins.core.events import DEDUP_ALTERED, DEDUP_PAUSED, DEDUP_QUARANTINED, DEDUP_RESUMED, Reporter
 from quickwins.core.metrics import Metrics
 from quickwins.dedup import metrics
+from quickwins.dedup._consumer import check_consumer
 from quickwins.dedup._lane import Lane
-from quickwins.dedup._run import Run, check_consumer
+from quickwins.dedup._run import Run
 from quickwins.dedup.decision import Decision, Explanation
 from quickwins.dedup.identity._base import checked_name
 from quickwins.dedup.stores._base import Checks, Place, Store

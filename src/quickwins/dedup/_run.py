@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from quickwins.core.clock import backoff_seconds
-from quickwins.core.errors import ConfigError
+from quickwins.dedup._consumer import ends_of
 from quickwins.dedup._lane import HandlerFailed, Lane, stopped_because
+from quickwins.dedup._partition import Partition, State
 from quickwins.dedup.errors import Fenced, PartitionQuarantined, StoreDown
+from quickwins.dedup.stores._base import Forgets
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -67,34 +67,6 @@ class Owner(Protocol):
     def commit_failed(self, error: BaseException) -> None:
         """Kafka was not told where to go on."""
         ...
-
-
-class State(Enum):
-    """Of one assigned partition."""
-
-    NEW = auto()
-    """To be taken."""
-    READY = auto()
-    WAITING = auto()
-    """The store is down, the handler failed, or another consumer has it: to be taken again at a certain time."""
-    QUARANTINED = auto()
-
-
-@dataclass(slots=True, eq=False)
-class Partition:
-    """One partition as this consumer has it."""
-
-    at: Any
-    state: State = State.NEW
-    lane: Lane | None = None
-    failures: int = 0
-    retry_at: float = 0.0
-    start: int | None = None
-    """Where reading began, or began again; for a store that doesn't know itself where to go on."""
-    paused: bool = False
-    """By this run; the service's own pauses are its own."""
-    moved: bool = False
-    """Since Kafka was told."""
 
 
 class Run:
@@ -232,8 +204,11 @@ class Run:
                 one.start = await self._consumer.position(at)
             if self._consumer.assignment() is not self._assignment:
                 return
+            expected = lane.held.next_offset
+            if expected is None:
+                expected = await self._consumer.committed(at)
             one.lane = lane
-            self._check(lane, first)
+            self._check(lane, expected, first)
         except PartitionQuarantined as error:
             self._quarantine(one, str(error))
         except Exception as error:  # noqa: BLE001 -- of a store or a broker; whatever it is, the partition waits; until=never
@@ -242,8 +217,8 @@ class Run:
             self._rewind(one)
             self._ready(one)
 
-    def _check(self, lane: Lane, first: int) -> None:
-        place, expected = lane.held.place, lane.held.next_offset
+    def _check(self, lane: Lane, expected: int | None, first: int) -> None:
+        place = lane.held.place
         if expected is not None and first > expected:
             raise PartitionQuarantined(
                 f"{place.topic}:{place.partition} begins at offset {first}: what was at {expected} was deleted before it had "
@@ -300,7 +275,7 @@ class Run:
         expected = lane.held.next_offset
         if expected is not None and records[0].offset > expected:
             first = (await self._consumer.beginning_offsets([one.at]))[one.at]
-            self._check(lane, first)
+            self._check(lane, expected, first)
 
     def _handler_failed(
         self, one: Partition, lane: Lane, records: Sequence[Record], failed: HandlerFailed
@@ -368,8 +343,15 @@ class Run:
         if offsets:
             try:
                 await self._consumer.commit(offsets)
-            except Exception as error:  # noqa: BLE001 -- advice that did not arrive; until=never
+                for at, offset in offsets.items():
+                    await self._told(at, offset)
+            except Exception as error:  # noqa: BLE001 -- the next time it is told; until=never
                 self._dedup.commit_failed(error)
+
+    async def _told(self, at: Any, offset: int) -> None:
+        lane = self._partitions[at].lane
+        if lane is not None and isinstance(lane.held, Forgets):
+            await lane.held.told(offset, lambda: ends_of(self._consumer, at))
 
     def _behind(self, one: Partition) -> int:
         at = None if one.lane is None else one.lane.held.next_offset
@@ -384,17 +366,3 @@ class Run:
                     self._consumer.resume(one.at)
         self._partitions = {}
         self._assignment = None
-
-
-def check_consumer(consumer: Any) -> None:
-    """Look whether a consumer can be attached to.
-
-    Raises:
-        ConfigError: It commits by itself, has no group, or is no consumer of aiokafka's.
-    """
-    if not all(hasattr(consumer, name) for name in ("getmany", "assignment", "seek", "commit")):
-        raise ConfigError(f"attach takes an AIOKafkaConsumer, not a {type(consumer).__name__}")
-    if getattr(consumer, "_enable_auto_commit", False):
-        raise ConfigError(
-            "the consumer commits by itself, before events had their effect: make it with enable_auto_commit=False"
-        )

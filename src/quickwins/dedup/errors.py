@@ -31,6 +31,10 @@ class RefusedBecause(StrEnum):
     """The header or the field that is its identity is missing or empty."""
     OVERSIZED_ID = "oversized_id"
     """Its identity is longer than an identity may be."""
+    NO_TIME = "no_time"
+    """When it happened at its source is not in it, or is no time."""
+    TOO_OLD = "too_old"
+    """It happened before the oldest of what is still remembered: whether it had its effect is not known any more."""
 
 
 class EventRefused(QuickWinsError):

@@ -79,6 +79,11 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
         return f"<Event {self.op.value} {self.table or '?'} at {at}>"
 
     @property
+    def rows(self) -> Rows | None:
+        """The identity's own reading of the record, for the identity."""
+        return self._rows
+
+    @property
     def key(self) -> Any:
         """The record's key: decoded where it is JSON, otherwise as it is; `None` for a table without one."""
         if self._key is _UNREAD:

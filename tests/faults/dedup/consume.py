@@ -11,15 +11,21 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from quickwins.dedup import DebeziumPostgres, Deduplicator, PostgresState
+from quickwins.dedup import DebeziumPostgres, Deduplicator, PostgresInbox, PostgresState
 from tests.faults.dedup.points import Points, Pool, handler, telling
 from tests.faults.dedup.toys import TOYS, run_toy
 from tests.integration.dedup.consuming import apply
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from quickwins.dedup import Event
+    from quickwins.dedup import Event, Store
+
+
+STORES: dict[str, Callable[[Any], Store]] = {
+    "state": lambda pool: PostgresState(pool, takeover_seconds=1),
+    "inbox": lambda pool: PostgresInbox(pool, takeover_seconds=1, retention_seconds=8),
+}
 
 
 async def consume(options: dict[str, Any]) -> None:
@@ -48,12 +54,12 @@ async def consume(options: dict[str, Any]) -> None:
         dedup = Deduplicator(
             group=options["group"],
             identity=DebeziumPostgres(incarnation="pg1"),
-            store=PostgresState(watched, takeover_seconds=1),
+            store=STORES[options["strategy"]](watched),
         )
         dedup.batch(max_records=options["batch"])(handler(apply, points))
         async with dedup.attach(telling(consumer, points)) as run:
             task = asyncio.create_task(run())
-            while not task.done() and await _at(pool) != ends:
+            while not task.done() and await _at(consumer) != ends:
                 await asyncio.wait((task,), timeout=0.02)
             await dedup.stop()
             await task
@@ -66,9 +72,9 @@ async def _effect(points: Points, events: Sequence[Event], topic: str, tx: Any) 
     await apply(events, Context(topic, 0, 0, "toy", tx))
 
 
-async def _at(pool: asyncpg.Pool) -> dict[str, int]:
-    rows = await pool.fetch("SELECT topic, coalesce(next_offset, 0) FROM quickwins.dedup_cursors")
-    return {topic: offset for topic, offset in rows}  # noqa: C416 -- rows are no pairs to mypy; until=never
+async def _at(consumer: AIOKafkaConsumer) -> dict[str, int]:
+    """What Kafka was told, which is what has had its effect."""
+    return {at.topic: await consumer.committed(at) or 0 for at in consumer.assignment()}
 
 
 if __name__ == "__main__":

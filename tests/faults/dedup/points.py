@@ -16,19 +16,41 @@ if TYPE_CHECKING:
 
     from quickwins.dedup import Context, Event
 
-POINTS = (
-    "before taking",
-    "after taking",
-    "before the transaction",
-    "before the handler",
-    "amid the handler",
-    "after the handler",
-    "after the cursor",
-    "after the commit",
-    "before telling kafka",
-    "after telling kafka",
-)
-"""In the order in which a batch comes by."""
+POINTS = {
+    "state": (
+        "before taking",
+        "after taking",
+        "before the transaction",
+        "before the handler",
+        "amid the handler",
+        "after the handler",
+        "after the cursor",
+        "before the commit",
+        "after the commit",
+        "before telling kafka",
+        "after telling kafka",
+    ),
+    "inbox": (
+        "before taking",
+        "after taking",
+        "before making a table",
+        "after making a table",
+        "before the transaction",
+        "before the ids",
+        "after the ids",
+        "before the handler",
+        "amid the handler",
+        "before the commit",
+        "after the commit",
+        "before telling kafka",
+        "after telling kafka",
+        "before noting what kafka knows",
+        "after noting what kafka knows",
+        "before forgetting",
+        "after forgetting",
+    ),
+}
+"""Of each strategy, in the order in which a batch comes by."""
 
 
 @dataclass
@@ -42,7 +64,7 @@ class Points:
 
     def reach(self, name: str) -> None:
         """This process is at `name` now."""
-        assert name in POINTS, name
+        assert any(name in points for points in POINTS.values()), name
         self.seen[name] = self.seen.get(name, 0) + 1
         if name == self.name and self.seen[name] == self.nth:
             os.kill(os.getpid(), self.action)
@@ -61,6 +83,20 @@ class Pool:
             yield _Connection(connection, self._points)
 
 
+_AROUND = {
+    "mine.epoch + 1": ("before taking", "after taking"),
+    "UPDATE quickwins.dedup_cursors": ("after the handler", "after the cursor"),
+    "INSERT INTO quickwins.dedup_inbox": ("before the ids", "after the ids"),
+    "ATTACH PARTITION": ("before making a table", "after making a table"),
+    "UPDATE quickwins.dedup_stream_partitions": (
+        "before noting what kafka knows",
+        "after noting what kafka knows",
+    ),
+    "DROP TABLE": ("before forgetting", "after forgetting"),
+}
+"""By a part of their text: the points before and after a statement."""
+
+
 class _Connection:
     def __init__(self, connection: Any, points: Points) -> None:
         self._connection = connection
@@ -70,28 +106,32 @@ class _Connection:
         return getattr(self._connection, name)
 
     async def fetchrow(self, query: str, *args: Any) -> Any:
-        taking = "mine.epoch + 1" in query
-        if taking:
-            self._points.reach("before taking")
-        row = await self._connection.fetchrow(query, *args)
-        if taking:
-            self._points.reach("after taking")
-        return row
+        return await self._between(self._connection.fetchrow, query, args)
 
     async def fetchval(self, query: str, *args: Any) -> Any:
-        moving = "UPDATE quickwins.dedup_cursors" in query
-        if moving:
-            self._points.reach("after the handler")
-        value = await self._connection.fetchval(query, *args)
-        if moving:
-            self._points.reach("after the cursor")
-        return value
+        return await self._between(self._connection.fetchval, query, args)
+
+    async def fetch(self, query: str, *args: Any) -> Any:
+        return await self._between(self._connection.fetch, query, args)
+
+    async def execute(self, query: str, *args: Any) -> Any:
+        return await self._between(self._connection.execute, query, args)
+
+    async def _between(self, method: Callable[..., Awaitable[Any]], query: str, args: tuple[Any, ...]) -> Any:
+        around = next((points for part, points in _AROUND.items() if part in query), None)
+        if around is not None:
+            self._points.reach(around[0])
+        answer = await method(query, *args)
+        if around is not None:
+            self._points.reach(around[1])
+        return answer
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
         self._points.reach("before the transaction")
         async with self._connection.transaction():
             yield
+            self._points.reach("before the commit")
         self._points.reach("after the commit")
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -31,14 +33,29 @@ pytestmark = [
     pytest.mark.timeout(180),
 ]
 TOPICS = ("nova.public.posts", "nova.public.events_keyless")
-STOPS = (
-    "before the transaction",
-    "before the handler",
-    "amid the handler",
-    "after the handler",
-    "after the cursor",
-    "after the commit",
-)
+STOPS = {
+    "state": (
+        "before the transaction",
+        "before the handler",
+        "amid the handler",
+        "after the handler",
+        "after the cursor",
+        "after the commit",
+    ),
+    "inbox": (
+        "before making a table",
+        "after making a table",
+        "before the transaction",
+        "before the ids",
+        "after the ids",
+        "amid the handler",
+        "before the commit",
+        "after the commit",
+    ),
+}
+IN_SHORT = (("state", "before the transaction"), ("state", "after the cursor"), ("inbox", "after the ids"))
+AT_THE_END = ("noting", "forgetting")
+SELDOM = ("tak", "telling", "making", "noting", "forgetting")
 
 
 @pytest_asyncio.fixture
@@ -50,14 +67,22 @@ async def real(kafka: Target, postgres_database: str, topic_prefix: str) -> Asyn
 class Processes:
     """Consumers of one group in processes of their own."""
 
-    def __init__(self, house: House, ends: dict[str, int], dsn: str) -> None:
+    def __init__(self, house: House, dsn: str) -> None:
+        self._ends: Counter[str] = Counter()
         self._about = {
             "bootstrap": house.bootstrap,
             "dsn": dsn,
             "group": f"{house.prefix}group",
-            "ends": ends,
+            "ends": self._ends,
         }
         self._house = house
+        self._left = real_records()
+
+    async def send(self, share: float = 1.0) -> None:
+        """Send a part of what is left of the real events."""
+        count = math.ceil(share * len(self._left))
+        self._ends.update(await send(self._house.bootstrap, self._left[:count], self._house.prefix))
+        del self._left[:count]
 
     def start(
         self,
@@ -88,7 +113,8 @@ class Processes:
         assert code == -signal.SIGKILL, (about, code, said)
 
     async def to_the_end(self, **more: Any) -> None:
-        """Start one that reads everything that is left."""
+        """Send the rest, and start one that reads everything that is left."""
+        await self.send()
         code, said = await _ended(self.start(**more))
         assert code == 0, said
 
@@ -120,34 +146,41 @@ async def _ended(process: subprocess.Popen[bytes]) -> tuple[int, str]:
 
 @pytest_asyncio.fixture
 async def processes(real: House, postgres_database: str) -> Processes:
-    ends = await send(real.bootstrap, real_records(), real.prefix)
-    return Processes(real, ends, postgres_database)
+    made = Processes(real, postgres_database)
+    await made.send(0.6)
+    return made
 
 
-async def test_ended_at_every_step_each_event_has_its_effect_once(processes: Processes) -> None:
-    for point in POINTS:
-        await processes.until_killed(point, 1 if "tak" in point or "telling" in point else 3)
-    await processes.to_the_end()
+@pytest.mark.parametrize("strategy", STOPS)
+async def test_ended_at_every_step_each_event_has_its_effect_once(
+    processes: Processes, strategy: str
+) -> None:
+    for point in POINTS[strategy]:
+        if any(part in point for part in AT_THE_END):
+            await processes.send(0.2)
+        seldom = any(part in point for part in SELDOM)
+        await processes.until_killed(point, 1 if seldom else 3, strategy=strategy)
+    await processes.to_the_end(strategy=strategy)
     assert await processes.wrong() == 0
 
 
 @pytest.mark.parametrize(
-    "point",
+    ("strategy", "point"),
     [
-        pytest.param(
-            point, marks=() if point in ("before the transaction", "after the cursor") else pytest.mark.volume
-        )
-        for point in STOPS
+        pytest.param(strategy, point, marks=() if (strategy, point) in IN_SHORT else pytest.mark.volume)
+        for strategy, points in STOPS.items()
+        for point in points
     ],
 )
 async def test_stopped_and_woken_up_too_late_it_has_no_effect_any_more(
-    processes: Processes, point: str
+    processes: Processes, strategy: str, point: str
 ) -> None:
     before = 3 if point == "before the transaction" else 0  # of the tables, and of taking two partitions
-    zombie = processes.start(point, before + 3, signal.SIGSTOP)
+    nth = 1 if "making" in point else before + 3
+    zombie = processes.start(point, nth, signal.SIGSTOP, strategy=strategy)
     try:
         await eventually(lambda: _state_of(zombie.pid) == "T", "the zombie does not stop")
-        await processes.to_the_end()  # though the zombie holds its locks
+        await processes.to_the_end(strategy=strategy)  # though the zombie holds its locks
         assert await processes.wrong() == 0
         os.kill(zombie.pid, signal.SIGCONT)
         code, said = await _ended(zombie)
@@ -169,14 +202,18 @@ async def test_what_everybody_writes_first_loses_events(processes: Processes, to
 
 
 @pytest.mark.volume
+@pytest.mark.parametrize("strategy", STOPS)
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_ended_again_and_again_wherever_it_happens_to_be(processes: Processes, seed: int) -> None:
+async def test_ended_again_and_again_wherever_it_happens_to_be(
+    processes: Processes, strategy: str, seed: int
+) -> None:
     rng = Random(seed)
+    often = [point for point in POINTS[strategy] if not any(part in point for part in SELDOM[1:])]
     for _ in range(12):
         await processes.until_killed(
-            rng.choice(POINTS[:-2]), rng.randint(1, 2), batch=rng.choice((7, 30, 60))
+            rng.choice(often), rng.randint(1, 2), strategy=strategy, batch=rng.choice((7, 30, 60))
         )
-    await processes.to_the_end()
+    await processes.to_the_end(strategy=strategy)
     assert await processes.wrong() == 0
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from quickwins.core.errors import ConfigError
+from quickwins.dedup.errors import RefusedBecause, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,6 +55,19 @@ class Identity(Protocol):
         """What becomes of events of each kind; a kind that is not in it is applied."""
         ...
 
+    @property
+    def dated(self) -> bool:
+        """Whether `happened_at` can be asked."""
+        ...
+
+    def happened_at(self, event: Event) -> float:
+        """When `event` happened at its source, in seconds since 1970: the same however often it is sent.
+
+        Raises:
+            EventRefused: It cannot be told.
+        """
+        ...
+
     def read(self, record: Record) -> Event:
         """The record as an event.
 
@@ -61,6 +75,20 @@ class Identity(Protocol):
             EventRefused: It is none, with the reason.
         """
         ...
+
+
+def checked_time(seconds: object) -> float:
+    """`seconds`, when they are a time of these two centuries.
+
+    Raises:
+        EventRefused: They are none.
+    """
+    if not isinstance(seconds, (int, float)) or not 0 <= seconds < _YEAR_2100:
+        refuse(RefusedBecause.NO_TIME, "its time is no number of seconds since 1970; is it in milliseconds?")
+    return seconds
+
+
+_YEAR_2100 = 4_102_444_800
 
 
 def checked_name(what: str, name: object, *, longest: int) -> str:

@@ -3,7 +3,8 @@
 Facts from Debezium's documentation of the connector and from events of version 3.6: `source.sequence` is a JSON array in a
 string, the last commit's position (null before the first) and the event's own; `source.snapshot` is a string (`true`,
 `first`, `last`, `incremental` ...) or, in old versions, a boolean; `transaction` is there with
-`provide.transaction.metadata=true`; the envelope's `ts_ms` is the connector's clock and differs when an event is sent again.
+`provide.transaction.metadata=true`; the envelope's `ts_ms` is the connector's clock and differs when an event is sent again,
+while `source.ts_ms` is the database's, at the commit, and does not.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from quickwins.core.errors import ConfigError
 from quickwins.dedup._core.position import SourceId
 from quickwins.dedup.errors import RefusedBecause, refuse
 from quickwins.dedup.event import Event, Op
-from quickwins.dedup.identity._base import Policy, checked_name
+from quickwins.dedup.identity._base import Policy, checked_name, checked_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +49,7 @@ class _Source(msgspec.Struct, gc=False):
     schema: str = ""
     table: str = ""
     transaction: _Number | None = msgspec.field(default=None, name="txId")
+    milliseconds: _Number | None = msgspec.field(default=None, name="ts_ms")
 
 
 class _Transaction(msgspec.Struct, gc=False):
@@ -93,6 +95,7 @@ class DebeziumPostgres:
     """
 
     __slots__ = ("incarnation", "policies")
+    dated = True
 
     def __init__(
         self,
@@ -132,6 +135,17 @@ class DebeziumPostgres:
 
     def __repr__(self) -> str:
         return f"DebeziumPostgres(incarnation={self.incarnation!r})"
+
+    def happened_at(self, event: Event) -> float:
+        """See `Identity`. A tombstone has Kafka's own time of its record: sent again it is another one."""
+        rows = event.rows
+        if isinstance(rows, _Envelope) and rows.source is not None:
+            milliseconds = rows.source.milliseconds
+        else:
+            milliseconds = getattr(event.record, "timestamp", None)
+        if milliseconds is None:
+            refuse(RefusedBecause.NO_TIME, "its `source` has no `ts_ms`")
+        return checked_time(milliseconds / 1000)
 
     def read(self, record: Record) -> Event:
         """See `Identity`."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from quickwins.core.errors import ConfigError
 from quickwins.dedup.errors import RefusedBecause, refuse
 from quickwins.dedup.event import Event, Op
-from quickwins.dedup.identity._base import checked_name
+from quickwins.dedup.identity._base import checked_name, checked_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,7 +21,35 @@ if TYPE_CHECKING:
 MAX_ID_BYTES = 1_024
 
 
-class HeaderId:
+class _Given:
+    """What both have: ids that count for all time, no kinds of events, and a function that dates them."""
+
+    __slots__ = ("_time",)
+    incarnation = ""
+    policies: Mapping[Op, Policy] = MappingProxyType({})
+
+    def __init__(self, time: Callable[[Record], float] | None) -> None:
+        if time is not None and not callable(time):
+            raise ConfigError("time takes a function of the record that returns seconds since 1970")
+        self._time = time
+
+    @property
+    def dated(self) -> bool:
+        """See `Identity`."""
+        return self._time is not None
+
+    def happened_at(self, event: Event) -> float:
+        """See `Identity`."""
+        if self._time is None:
+            refuse(RefusedBecause.NO_TIME, f"{self!r} was given no `time`")
+        try:
+            found = self._time(event.record)
+        except Exception as error:  # noqa: BLE001 -- the service's own function may raise anything; until=never
+            refuse(RefusedBecause.NO_TIME, f"its time could not be read: {type(error).__name__}", error)
+        return checked_time(found)
+
+
+class HeaderId(_Given):
     """A header has the id, as in the outbox pattern. Of several headers of that name the last one counts.
 
     Attributes:
@@ -29,15 +57,19 @@ class HeaderId:
     """
 
     __slots__ = ("name",)
-    incarnation = ""
-    policies: Mapping[Op, Policy] = MappingProxyType({})
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, time: Callable[[Record], float] | None = None) -> None:
         """Nothing is read yet.
 
+        Args:
+            name: Of the header.
+            time: When the event happened, in seconds since 1970, from the record: the same each time the event is sent. For
+                `PostgresInbox`, which forgets by it.
+
         Raises:
-            ConfigError: That is no name.
+            ConfigError: An argument is none of these.
         """
+        super().__init__(time)
         self.name = checked_name("HeaderId", name, longest=1_024)
 
     def __repr__(self) -> str:
@@ -51,7 +83,7 @@ class HeaderId:
         return _event(record, found[-1])
 
 
-class KeyId:
+class KeyId(_Given):
     """A function of the record gives the id.
 
     Attributes:
@@ -59,15 +91,23 @@ class KeyId:
     """
 
     __slots__ = ("function",)
-    incarnation = ""
-    policies: Mapping[Op, Policy] = MappingProxyType({})
 
-    def __init__(self, function: Callable[[Record], bytes | str]) -> None:
+    def __init__(
+        self,
+        function: Callable[[Record], bytes | str],
+        *,
+        time: Callable[[Record], float] | None = None,
+    ) -> None:
         """Nothing is read yet.
+
+        Args:
+            function: Returns the id.
+            time: See `HeaderId`.
 
         Raises:
             ConfigError: It is no function.
         """
+        super().__init__(time)
         if not callable(function):
             raise ConfigError("KeyId takes a function of the record that returns its id")
         self.function = function

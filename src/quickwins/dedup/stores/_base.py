@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from quickwins.dedup._core.batch import Batch
@@ -77,6 +77,20 @@ class Held(Protocol):
 
     async def explain(self, record: Record) -> Explanation:
         """What would become of `record`, if it came next; nothing changes."""
+        ...
+
+
+@runtime_checkable
+class Forgets(Protocol):
+    """A partition whose store forgets by how far Kafka was told that it was read."""
+
+    async def told(self, next_offset: int, ends: Callable[[], Awaitable[Mapping[int, int]]]) -> None:
+        """Kafka was told that everything below `next_offset` has had its effect.
+
+        Args:
+            next_offset: As told.
+            ends: Gives each partition of the topic that has records, with the offset behind its last one.
+        """
         ...
 
 

@@ -16,14 +16,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from quickwins.core.clock import SystemClock
-from quickwins.core.errors import ConfigError, Rejected, needs_extra
+from quickwins.core.errors import ConfigError
 from quickwins.dedup._core.batch import fingerprint, sort
 from quickwins.dedup._core.cursor import Cursor
 from quickwins.dedup._core.ledger import Ledger
 from quickwins.dedup._core.position import SourceId
 from quickwins.dedup.decision import Decision, Explanation
 from quickwins.dedup.errors import EventRefused, Fenced, PartitionQuarantined
-from quickwins.dedup.stores import _saved
+from quickwins.dedup.stores import _postgres, _saved
 from quickwins.dedup.stores._base import Work
 
 if TYPE_CHECKING:
@@ -79,7 +79,6 @@ _SEEN = """
 SELECT seen FROM quickwins.dedup_transactions
 WHERE consumer_group = $1 AND cluster = $2 AND topic = $3 AND partition = $4 ORDER BY through
 """
-_BOUND = "SELECT set_config('idle_in_transaction_session_timeout', $1, true)"
 _MOVE = """
 WITH moved AS (
     UPDATE quickwins.dedup_cursors
@@ -208,18 +207,12 @@ class PostgresState:
         Raises:
             ConfigError: An argument is out of its bounds.
         """
-        if not 1 <= takeover_seconds <= 3_600:  # noqa: PLR2004 -- as documented; until=never
-            raise ConfigError(f"takeover_seconds must be 1 to 3600, not {takeover_seconds!r}")
         if not 1_000 <= remembered_transactions <= 10_000_000:  # noqa: PLR2004 -- as documented; until=never
             raise ConfigError(
                 f"remembered_transactions must be 1000 to 10000000, not {remembered_transactions!r}"
             )
-        if not hasattr(pool, "acquire"):
-            raise ConfigError(
-                f"PostgresState takes an asyncpg pool or a GatedPool, not a {type(pool).__name__}"
-            )
-        self.pool = pool
-        self._takeover_seconds = takeover_seconds
+        self.pool = _postgres.checked_pool("PostgresState", pool)
+        self._takeover_seconds = _postgres.checked_takeover(takeover_seconds)
         self._remembered = remembered_transactions
         self._clock = SystemClock() if clock is None else clock
 
@@ -239,20 +232,7 @@ class PostgresState:
         Raises:
             ConfigError: The role may not; the message has the statements to run by somebody who may.
         """
-        with needs_extra("dedup"):
-            import asyncpg
-        async with self.pool.acquire() as connection:
-            if await connection.fetchval("SELECT to_regclass('quickwins.dedup_transactions') IS NOT NULL"):
-                return
-            try:
-                # Two that do this at once would meet in the catalogue.
-                async with connection.transaction():
-                    await connection.execute("SELECT pg_advisory_xact_lock(hashtext('quickwins.dedup'))")
-                    await connection.execute(SCHEMA)
-            except asyncpg.InsufficientPrivilegeError as error:
-                raise ConfigError(
-                    f"the role may not make the tables of deduplication. Have them made by one that may:\n{SCHEMA}"
-                ) from error
+        await _postgres.make(self.pool, "quickwins.dedup_transactions", SCHEMA)
 
     async def close(self) -> None:
         """Nothing to give back: the pool is the caller's."""
@@ -304,8 +284,7 @@ class PostgresState:
         cursor = held.cursor
         mark = cursor.mark()
         try:
-            async with self.pool.acquire() as connection, connection.transaction():
-                await connection.execute(_BOUND, f"{self._takeover_seconds * 1000:.0f}ms")
+            async with _postgres.bounded(self.pool, self._takeover_seconds) as connection:
                 yield connection
                 await self._move(connection, held, mark.next_offset, mark.transactions)
         except BaseException:
@@ -316,22 +295,8 @@ class PostgresState:
         cursor.ledger.trim()
 
     def transient(self, error: BaseException) -> bool:
-        """Whether `error` says that the database was away, too busy or in conflict, which no event is to blame for."""
-        from asyncpg import exceptions as pg
-
-        return isinstance(
-            error,
-            (
-                pg.PostgresConnectionError,
-                pg.TransactionRollbackError,  # 40001, 40P01
-                pg.OperatorInterventionError,  # it shuts down, or somebody ended the session
-                pg.InsufficientResourcesError,
-                pg.IdleInTransactionSessionTimeoutError,
-                pg.LockNotAvailableError,
-                pg.InterfaceError,
-                Rejected,  # of the pool's gate
-            ),
-        )
+        """See `Store`."""
+        return _postgres.transient(error)
 
     async def _move(self, connection: Any, held: Held, expected: int | None, known: int) -> None:
         cursor = held.cursor
