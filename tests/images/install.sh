@@ -14,6 +14,7 @@ if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 755 "$policy"
 fi
+mkdir -p "$cache"
 export DEBIAN_FRONTEND=noninteractive
 if ! { apt-get update && nice -n 10 apt-get install --yes --no-install-recommends "$@"; } >>"$log" 2>&1; then
     say "cannot install $*: $(tail -n 1 "$log" | cut -c 1-200); more in $log"
