@@ -14,7 +14,8 @@ from quickwins.cli.output import counted, note
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
 from quickwins.suppressions import Allowance, AuditConfig, Baseline, Check, Format, Report, audit, rendered
-from quickwins.suppressions.revisions import base_baseline
+from quickwins.suppressions.errors import OutdatedBaselineError
+from quickwins.suppressions.revisions import Base, base_of
 from quickwins.suppressions.settings import allowed_text, nearest_pyproject
 
 PathsArgument = Annotated[
@@ -108,20 +109,18 @@ def check(
     baseline or an allowance lists something that is gone. Reformatting, moving and renaming code changes nothing.
     """
     known = Baseline.load(baseline)
-    before = None
-    if base is not None:
-        before = base_baseline(base, baseline)
-        if before is None:
-            note(f"{base} has no {baseline} yet: compared only with the one here")
     config = AuditConfig.load(pyproject)
+    before = Base(None, {}) if base is None else _base(base, baseline, config)
     report = _audited(paths, config)
     _same_paths(known, report, config)
-    diff = known.compare(report, base=before)
+    diff = known.compare(report, base=before.baseline, renamed=before.renamed)
     sys.stdout.write(rendered(diff.new, form))
     for identity in diff.stale:
         note(f"gone: {identity.check} {identity.path} {identity.scope}".rstrip())
     if diff.moved:
-        note(f"{len(diff.moved)} moved or renamed; `quickwins suppressions baseline update` records it")
+        note(
+            f"{len(diff.moved)} moved, edited or narrowed; `quickwins suppressions baseline update` records it"
+        )
     _say_unused(report)
     _say(report)
     if diff.new:
@@ -248,6 +247,18 @@ def allow(
 
 def _audited(paths: Sequence[Path] | None, config: AuditConfig) -> Report:
     return audit(paths or [Path()], config)
+
+
+def _base(revision: str, baseline: Path, config: AuditConfig) -> Base:
+    """What was known where this work branched off; nothing if the baseline is newer, or of another version."""
+    try:
+        found = base_of(revision, baseline, config.root)
+    except OutdatedBaselineError as error:
+        note(f"{error.args[0].partition(';')[0]}: compared only with the one here")
+        return Base(None, {})
+    if found.baseline is None:
+        note(f"{revision} has no {baseline} yet: compared only with the one here")
+    return found
 
 
 def _same_paths(known: Baseline, report: Report, config: AuditConfig) -> None:

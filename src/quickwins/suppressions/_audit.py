@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from quickwins.core.clock import SystemClock
@@ -14,7 +15,8 @@ from quickwins.core.errors import ConfigError
 from quickwins.suppressions.report import Finding, Identity, Report
 from quickwins.suppressions.scan import commands, config_files, directives, lexer, statements
 from quickwins.suppressions.scan.checks import Check
-from quickwins.suppressions.scan.places import Places, fingerprint
+from quickwins.suppressions.scan.codes import spelled
+from quickwins.suppressions.scan.places import Places, Seat, normal
 from quickwins.suppressions.settings import (
     EXCLUDED,
     EXCLUDED_AT_ROOT,
@@ -24,7 +26,7 @@ from quickwins.suppressions.settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from quickwins.core.clock import Clock
@@ -39,17 +41,30 @@ class _Raw:
     """A finding before it is known how many alike come before it."""
 
     check: Check
+    codes: str
     scope: str
-    digest: str
+    statement: str
     line: int
     column: int
     what: str
+    seat: Seat = field(default_factory=Seat)
+
+
+@dataclass(slots=True)
+class _At:
+    """A finding before it is known what stands around it."""
+
+    offset: int
+    check: Check
+    what: str
+    codes: str
+    is_comment: bool = False
+    of_next: bool = False
 
 
 @dataclass(slots=True)
 class _Collected:
     findings: list[Finding] = field(default_factory=list)
-    names: dict[str, frozenset[str]] = field(default_factory=dict)
     paths: set[str] = field(default_factory=set)
     size_bytes: int = 0
 
@@ -74,14 +89,22 @@ def audit(
     root = config.root.resolve()
     for file in sorted(set(_files(paths, root, config.exclude))):
         _read(file, _relative(file, root), collected, today)
-    return _report(collected, config, today)
+    return _report(collected, config, today, partial(_text, root))
 
 
 def scan_text(path: str, text: str, *, today: date) -> Report:
     """Find every suppression in the text of one file. No file is read; text that cannot be parsed is a finding."""
     collected = _Collected()
     _scan(path, text.encode("utf-8", "surrogatepass"), collected, today)
-    return _report(collected, AuditConfig(), today)
+    return _report(collected, AuditConfig(), today, {path: text}.get)
+
+
+def _text(root: Path, path: str) -> str:
+    """The text of a file; empty if it cannot be read."""
+    try:
+        return lexer.decoded((root / path).read_bytes())
+    except (OSError, lexer.Unparseable):
+        return ""
 
 
 def _files(paths: Iterable[str | os.PathLike[str]], root: Path, exclude: tuple[str, ...]) -> Iterator[str]:
@@ -147,27 +170,33 @@ def _scan(path: str, data: bytes, into: _Collected, today: date) -> None:
         if len(data) > MAX_FILE_BYTES:
             raise lexer.Unparseable(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")  # noqa: TRY301 -- one handler for all; until=never
         if name.endswith(_PYTHON) or _PYTHON_SHEBANG.match(data):
-            found, names = _python(lexer.decoded(data), today)
-            if found:
-                into.names[path] = names
+            found = _python(lexer.decoded(data), today)
         else:
             text = lexer.decoded(data)
             if name in config_files.NAMES:
                 found = _configured(name, text, today)
             else:
                 found = [
-                    _Raw(Check.COMMAND_LINE, "", fingerprint(line), number, 1, line[:100])
-                    for number, line in commands.command_lines(text)
+                    _Raw(
+                        Check.COMMAND_LINE,
+                        spelled("run", [ignoring]),
+                        "",
+                        normal(line),
+                        number,
+                        1,
+                        line[:100],
+                    )
+                    for number, line, ignoring in commands.command_lines(text)
                 ]
     except lexer.Unparseable as error:
         found = [_unparseable(error)]
     _add(into, path, found)
 
 
-def _python(text: str, today: date) -> tuple[list[_Raw], frozenset[str]]:
+def _python(text: str, today: date) -> list[_Raw]:
     source = lexer.lexed(text)
     places = Places(source)
-    at: list[tuple[int, Check, str]] = []
+    at: list[_At] = []
     comments = [text[start:end] for start, end in source.comments]
     low = "".join(comments).lower()
     words = [word for word in directives.WORDS if word in low]
@@ -175,35 +204,47 @@ def _python(text: str, today: date) -> tuple[list[_Raw], frozenset[str]]:
         low = comment.lower()
         for word in words:
             if word in low:
-                at += [(start, check, what) for check, what in _in_comment(comment, today)]
+                at += _in_comment(start, comment, today)
                 break
     first = commands.shebang(text)
     if first is not None:
-        at.append((0, Check.COMMAND_LINE, first))
-    at += [(offset, check, what) for check, offset, what in statements.statements(source, places)]
-    at.sort(key=lambda one: one[0])
+        at.append(_At(0, Check.COMMAND_LINE, first, spelled("run", [commands.ignoring(first)])))
+    at += [
+        _At(offset, check, what, codes)
+        for check, offset, what, codes in statements.statements(source, places)
+    ]
+    at.sort(key=lambda one: one.offset)
     found: list[_Raw] = []
-    last, scope, statement, line, column = -1, "", "", 1, 1
-    for offset, check, what in at:
-        if offset != last:  # one comment can have several
-            last = offset
-            scope = ".".join(name for _, name in places.scopes(offset))
-            statement, line, column = places.statement(offset), places.line(offset), places.column(offset)
-        found.append(_Raw(check, scope, statement, line, column, what[:MAX_WORDS]))
-    return found, places.names if found else frozenset()
+    for one in at:
+        offset = one.offset
+        line, column = places.line(offset), places.column(offset)
+        if one.is_comment and not one.of_next and places.is_alone(offset):
+            # About the file or block, whatever comes next in it.
+            scope, statement, seat = places.scope(offset), "", Seat()
+        else:
+            home = places.home(offset)
+            scope, statement, seat = places.scope(home), places.statement(home), places.seat(home)
+        found.append(_Raw(one.check, one.codes, scope, statement, line, column, one.what[:MAX_WORDS], seat))
+    return found
 
 
-def _in_comment(comment: str, today: date) -> Iterator[tuple[Check, str]]:
+def _in_comment(offset: int, comment: str, today: date) -> Iterator[_At]:
     for directive in directives.directives(comment):
-        if not directive.may_have_reason:
-            yield directive.check, directive.what
-            continue
+        check: Check | None = directive.check
+        addition = ""
         if directive.is_misread:
-            yield Check.MISREAD, directive.what
-            continue
-        check, addition = _judged(directive.check, comment, today)
+            check = Check.MISREAD
+        elif directive.may_have_reason:
+            check, addition = _judged(directive.check, comment, today)
         if check is not None:
-            yield check, directive.what + addition
+            yield _At(
+                offset,
+                check,
+                directive.what + addition,
+                directive.codes,
+                is_comment=True,
+                of_next=directive.of_next,
+            )
 
 
 def _judged(check: Check, comment: str, today: date) -> tuple[Check | None, str]:
@@ -227,24 +268,28 @@ def _configured(name: str, text: str, today: date) -> list[_Raw]:
         check, addition = (Check.MISREAD, "") if is_misread else _judged(Check.CONFIGURED, comment, today)
         if check is not None:
             what = f"{entry.where} = {entry.value}"[:100]
-            found.append(_Raw(check, entry.where, fingerprint(entry.value), number, 1, what + addition))
+            found.append(
+                _Raw(check, entry.codes, entry.where, normal(entry.value), number, 1, what + addition)
+            )
     return found
 
 
 def _unparseable(error: lexer.Unparseable) -> _Raw:
-    return _Raw(Check.UNPARSEABLE, "", fingerprint(""), error.line, 1, str(error))
+    return _Raw(Check.UNPARSEABLE, "", "", "", error.line, 1, str(error))
 
 
 def _add(into: _Collected, path: str, found: list[_Raw]) -> None:
-    alike: Counter[tuple[Check, str, str]] = Counter()
+    alike: Counter[Identity] = Counter()
     for one in found:
-        key = (one.check, one.scope, one.digest)
-        identity = Identity(path, one.check.value, one.scope, one.digest, alike[key])
-        alike[key] += 1
+        first = Identity(path, one.check.value, one.codes, one.scope, one.statement, 0, one.seat)
+        identity = replace(first, ordinal=alike[first]) if alike[first] else first
+        alike[first] += 1
         into.findings.append(Finding(identity, one.line, one.column, one.what))
 
 
-def _report(collected: _Collected, config: AuditConfig, today: date) -> Report:
+def _report(
+    collected: _Collected, config: AuditConfig, today: date, text: Callable[[str], str | None]
+) -> Report:
     findings = collected.findings
     uncovered = [one for one in findings if one.check is Check.NO_COVER]
     if len(uncovered) <= config.no_cover_quota:
@@ -259,8 +304,8 @@ def _report(collected: _Collected, config: AuditConfig, today: date) -> Report:
         tuple(unused),
         len(collected.paths),
         collected.size_bytes,
-        collected.names,
         frozenset(collected.paths),
+        lambda path: text(path) or "",
     )
 
 
@@ -276,7 +321,12 @@ def _allow(
         key = str(allowance)
         if allowance.until < today:
             identity = Identity(
-                "pyproject.toml", Check.EXPIRED.value, key, fingerprint(allowance.reason), len(expired)
+                "pyproject.toml",
+                Check.EXPIRED.value,
+                "allowance:*",
+                key,
+                normal(allowance.reason),
+                len(expired),
             )
             expired.append(Finding(identity, 1, 1, f"allowance of {key} (until {allowance.until})"))
             continue

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from quickwins.suppressions.scan.checks import Check
+from quickwins.core.digest import digest
+from quickwins.suppressions.scan.checks import IDENTITY_VERSION, Check
+from quickwins.suppressions.scan.places import Seat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -18,19 +20,26 @@ class Identity:
     Attributes:
         path: The file, relative to the root of the audit, with `/`.
         check: The number of the check, such as `SUP010`.
+        codes: What is hidden, and by whose directive: `noqa:E402,F401`, `type:*`.
         scope: The functions and classes around it, dotted, or the table of a configuration file; empty at the top level.
-        digest: `IDENTITY_VERSION` and a digest of the statement.
-        ordinal: Counts from 0 those that are alike in all of this.
+        statement: The statement without layout, shortened; empty for a directive that is about a file or block.
+        ordinal: Counts from 0 those of a file that are alike in all of this.
+        seat: Its place among statements that look the same. Not compared: it is evidence when something has changed.
     """
 
     path: str
     check: str
+    codes: str
     scope: str
-    digest: str
-    ordinal: int
+    statement: str
+    ordinal: int = 0
+    seat: Seat = field(default=Seat(), compare=False)
 
-    def __str__(self) -> str:
-        return f"{self.path}\t{self.check}\t{self.scope or '-'}\t{self.digest}\t{self.ordinal}"
+    @property
+    def digest(self) -> str:
+        """The version of the identities, and a digest of this one, for programs that keep findings apart."""
+        alike = (self.path, self.check, self.codes, self.scope, self.statement, str(self.ordinal))
+        return f"{IDENTITY_VERSION}:{digest(*alike, size_bytes=8).hex()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +87,8 @@ class Report:
         unused: Allowances that cover less than they say, in words.
         files: How many files were read.
         size_bytes: Their size.
-        names: The functions and classes of each file with findings: they tell a renamed one from a new one.
         paths: The files that were read.
+        text: Gives the text of one of them, by which what was moved or edited is told from what is new.
     """
 
     findings: tuple[Finding, ...]
@@ -87,8 +96,8 @@ class Report:
     unused: tuple[str, ...] = ()
     files: int = 0
     size_bytes: int = 0
-    names: Mapping[str, frozenset[str]] = field(default_factory=dict)
     paths: frozenset[str] = frozenset()
+    text: Callable[[str], str] = field(default=lambda _: "", compare=False)
 
     def __repr__(self) -> str:
         return f"<Report on {self.files} files: {len(self.findings)} findings, {len(self.allowed)} allowed>"

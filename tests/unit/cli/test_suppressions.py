@@ -112,7 +112,7 @@ def test_the_way_of_a_code_base_from_many_to_none(quickwins: Call, app: Path, fo
     app.rename(folder / "lib" / "core.py")
     answer = quickwins("suppressions", "check", "src", "lib")
     assert answer.code == 0
-    assert "1 moved or renamed" in answer.err
+    assert "1 moved, edited or narrowed" in answer.err
 
 
 def test_a_second_baseline_is_refused(quickwins: Call, app: Path, folder: Path) -> None:

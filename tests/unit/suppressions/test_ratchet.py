@@ -37,12 +37,9 @@ def main():
 def report(files: dict[str, str]) -> Report:
     """What an audit of these files would say."""
     findings: list[Finding] = []
-    names: dict[str, frozenset[str]] = {}
     for path, text in sorted(files.items()):
-        one = scan_text(path, text, today=TODAY)
-        findings += one.findings
-        names |= one.names
-    return Report(tuple(findings), names=names, paths=frozenset(files))
+        findings += scan_text(path, text, today=TODAY).findings
+    return Report(tuple(findings), paths=frozenset(files), text=files.__getitem__)
 
 
 BEFORE = report({"feed.py": MODULE})
@@ -113,8 +110,16 @@ CAUGHT = {
     "one more like it": MODULE.replace("self.seen", "self.store[key] = value  # type: ignore[index]\n        self.seen"),
     "swapped for another": MODULE.replace("import os  # noqa: F401", "import sys  # noqa: F401"),
     "swapped within a function": MODULE.replace("value  # type: ignore[index]", "value").replace(
-        "self.seen.append((key, value))  #", "self.seen.add((key, value))  #"
+        "self.seen.append((key, value))  #", "forget(key)  #"
     ),
+    "swapped between statements that look alike": MODULE.replace(
+        '    load("feed", retries=3, verbose=True)  # noqa: S106',
+        '    load("feed", retries=3, verbose=True)\n    load("feed", retries=3, verbose=False)  # noqa: S106',
+    ),
+    "more codes": MODULE.replace("# noqa: S106", "# noqa: S106,E501"),
+    "all codes": MODULE.replace("# noqa: S106", "# noqa"),
+    "codes of another tool": MODULE.replace("# noqa: S106", "# pylint: disable=W0106"),
+    "more is caught": MODULE.replace("except Exception", "except BaseException"),
     "swapped for a worse one": MODULE.replace("# noqa: F401", "# noqa"),
     "moved to another function that was there": MODULE.replace(
         "        except Exception:\n            pass\n", "        finally:\n            self.close()\n"
@@ -190,10 +195,12 @@ def test_a_file_that_cannot_be_read_is_never_in_a_baseline() -> None:
     [
         ("<<<<<<< HEAD", "left over from a merge conflict"),
         ("feed.py SUP001", "not a line of a baseline"),
-        ("feed.py\tSUP999\t-\t1:00\t0", "not a check"),
-        ("feed.py\tSUP000\t-\t1:00\t0", "not a check"),
-        ("feed.py\tSUP001\t-\t9:00\t0", "version '9'"),
-        ("feed.py\tSUP001\t-\t1:00\t-1", "not a line of a baseline"),
+        ("feed.py\tSUP999\tnoqa:*\t-\t0\t0/1 - - -\tx", "not a check"),
+        ("feed.py\tSUP000\tnoqa:*\t-\t0\t0/1 - - -\tx", "not a check"),
+        ("feed.py\tSUP001\tnoqa:*\t-\t-1\t0/1 - - -\tx", "not a line of a baseline"),
+        ("feed.py\tSUP001\tnoqa:*\t-\t0\t0/x - - -\tx", "not a line of a baseline"),
+        ("feed.py\tSUP001\t-\t1:00\t0", "made by version 1 of the checks, this is 2"),
+        ("# quickwins suppressions baseline, version 9: path", "made by version 9 of the checks"),
     ],
 )
 def test_a_line_that_does_not_belong_is_named(line: str, said: str) -> None:
@@ -202,13 +209,20 @@ def test_a_line_that_does_not_belong_is_named(line: str, said: str) -> None:
     assert "list:2" in str(raised.value)
 
 
-def test_the_text_is_sorted_has_no_totals_and_reads_back_the_same() -> None:
+def test_the_text_has_no_totals_and_reads_back_the_same() -> None:
     text = BASELINE.text()
-    head, *lines = text.splitlines()
-    assert head.startswith("# ")
-    assert lines == sorted(lines)
+    lines = [line for line in text.splitlines() if line and not line.startswith("# ")]
     assert len(lines) == 5
+    assert text == Baseline(BASELINE.known).text()
     assert Baseline.parse(text, where="list") == BASELINE
+
+
+def test_what_could_break_a_line_is_written_as_its_bytes() -> None:
+    names = ["a\tb.py", "new\nline.py", "# a.py", "-", "latin-\udce9.py", "100%.py", "%2D"]
+    baseline = Baseline.of(report(dict.fromkeys(names, "import os  # noqa\n")))
+    text = baseline.text()
+    text.encode()
+    assert Baseline.parse(text, where="list") == baseline
 
 
 STATEMENTS = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-IDENTITY_VERSION = 1
-"""Part of every digest in a baseline. Raise it when the same code would get another identity."""
+IDENTITY_VERSION = 2
+"""In the first line of every baseline. Raise it when the same code would get another identity."""
 
 
 class Check(StrEnum):

@@ -18,10 +18,14 @@ NAMES = {
 }
 
 _IGNORE = r"i(?:g(?:n(?:o(?:r(?:e)?)?)?)?)?(?!\w)"
-_VARIABLE = re.compile(rf"\bPYTHONWARNINGS\b[\"']?\s*[:=\s]\s*[\"']?(?:[^\s\"'#]*,)?{_IGNORE}")
-_OPTION = re.compile(
-    rf"(?<![\w-])-W\s*[\"',\s]*{_IGNORE}|(?<![\w-])-p\s*[\"',\s]*no:warnings\b|(?<![\w-])--disable-warnings\b"
+_VARIABLE = re.compile(
+    rf"\bPYTHONWARNINGS\b[\"']?\s*(?:[:?+]{{0,3}}=|:|\s)\s*[\"']?(?:[^\s\"'#]*,)?{_IGNORE}[^\s\"'#]*"
 )
+_OPTION = re.compile(
+    rf"(?<![\w-])(?:-[bBdEiIOPqsSuvx]*W|--pythonwarnings)[=\s]*[\"',\s]*{_IGNORE}[^\s\"'#\],]*"
+    r"|(?<![\w-])-p\s*[\"',\s]*no:warnings\b|(?<![\w-])--disable-(?:pytest-)?warnings\b"
+)
+_LAYOUT = re.compile(r"[\s\"',]+")
 
 
 def is_command_file(name: str) -> bool:
@@ -34,19 +38,20 @@ def is_command_file(name: str) -> bool:
     )
 
 
-def ignores_warnings(line: str) -> bool:
-    """Whether this command line or assignment makes Python ignore warnings."""
-    return _VARIABLE.search(line) is not None or _OPTION.search(line) is not None
+def ignoring(line: str) -> str:
+    """What in this command line or assignment makes Python ignore warnings; empty for nothing."""
+    found = _VARIABLE.search(line) or _OPTION.search(line)
+    return _LAYOUT.sub(" ", found[0]) if found else ""
 
 
-def command_lines(text: str) -> list[tuple[int, str]]:
-    """The number and text of each line that turns off warnings; comments don't count."""
+def command_lines(text: str) -> list[tuple[int, str, str]]:
+    """The number and text of each line that turns off warnings, and what in it does; comments don't count."""
     return [
-        (number, line.strip())
+        (number, line.strip(), what)
         for number, line in enumerate(text.splitlines(), start=1)
-        if ("PYTHONWARNINGS" in line or "-W" in line or "warnings" in line)
+        if ("PYTHONWARNINGS" in line or "W" in line or "warnings" in line)
         and not line.lstrip().startswith("#")
-        and ignores_warnings(line.split(" #")[0])
+        and (what := ignoring(line.split(" #")[0]))
     ]
 
 
@@ -55,4 +60,4 @@ def shebang(text: str) -> str | None:
     if not text.startswith("#!"):
         return None
     line = text.partition("\n")[0]
-    return line if ignores_warnings(line) else None
+    return line if ignoring(line) else None

@@ -9,9 +9,11 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from quickwins.suppressions.scan.commands import ignores_warnings
+from quickwins.suppressions.scan.codes import spelled
+from quickwins.suppressions.scan.commands import ignoring
 from quickwins.suppressions.scan.lexer import Unparseable
-from quickwins.suppressions.scan.statements import is_broad
+from quickwins.suppressions.scan.places import normal
+from quickwins.suppressions.scan.statements import is_broad, spec_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +29,7 @@ NAMES = INI_NAMES | TOML_NAMES | JSON_NAMES
 _RUFF = {"ignore", "extend-ignore"}
 _RUFF_PER_FILE = {"per-file-ignores", "extend-per-file-ignores"}
 _MYPY_SWITCHES = {"ignore_errors", "ignore_missing_imports"}
+_LINT_CODE = re.compile(r"[A-Z]+[0-9]*")
 _ON = {"true", "1", "yes", "on"}
 _COMMENTS = ("#", ";", "//")
 _INLINE = re.compile(r"(?<=\S)[ \t]+[#;][ \t]*--[ \t].*")
@@ -46,6 +49,14 @@ class Entry:
     where: str
     value: str
     key: str = ""
+
+    @property
+    def codes(self) -> str:
+        """What is ignored, see `scan.codes`."""
+        if self.where.endswith("filterwarnings"):
+            return spec_codes(self.value)
+        is_code = _LINT_CODE.fullmatch(self.value) is not None
+        return spelled("ruff-config" if is_code else "config", [normal(self.value)])
 
 
 def entries(name: str, text: str) -> list[Entry]:
@@ -121,7 +132,7 @@ def _ini(name: str, text: str) -> Iterator[Entry]:
         yield from _ini_section(name, section, table)
         for key in ("commands", "setenv", "set_env"):
             for line in _list(table.get(key), separators="\n"):
-                if ignores_warnings(line):
+                if ignoring(line):
                     yield Entry(f"{section}.{key}", line)
 
 
@@ -178,7 +189,7 @@ def _pytest(where: str, table: dict[str, Any]) -> Iterator[Entry]:
             yield Entry(f"{where}.filterwarnings", spec)
     options = table.get("addopts")
     shown = " ".join(options) if isinstance(options, list) else str(options or "")
-    if ignores_warnings(shown) or "--disable-warnings" in shown:
+    if ignoring(shown):
         yield Entry(f"{where}.addopts", shown.strip())
 
 

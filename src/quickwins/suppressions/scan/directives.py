@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from quickwins.suppressions.scan.checks import Check
+from quickwins.suppressions.scan.codes import spelled
 
 WORDS = (
     "noqa",
@@ -35,7 +36,8 @@ _CODE = r"[A-Z]+[0-9]+"
 _NOQA = re.compile(r"\#\s*noqa(?![\w])(?P<rest>[^#]*)", re.IGNORECASE)
 _NOQA_CODES = re.compile(rf":\s*{_CODE}(?![a-z_-]*-)", re.IGNORECASE)
 _MEANT_CODES = re.compile(rf"\s*[:=(\[,;-]|\s+{_CODE}\b", re.IGNORECASE)
-_FILE_NOQA = re.compile(r"\#\s*(?:flake8|ruff)\s*[:=]\s*noqa\b", re.IGNORECASE)
+_FILE_NOQA = re.compile(r"\#\s*(?P<tool>flake8|ruff)\s*[:=]\s*noqa\b(?::?(?P<rest>[^#]*))", re.IGNORECASE)
+_LISTED = re.compile(rf"\s*:?\s*({_CODE}(?:[,\s]+{_CODE})*)", re.IGNORECASE)
 _RUFF = re.compile(
     r"\#\s*ruff\s*:\s*(?P<kind>disable|ignore|file-ignore)\b(?!-)\s*(?:\[(?P<codes>[^\]#]*+)\])?",
     re.IGNORECASE,
@@ -47,19 +49,21 @@ _MYPY = re.compile(
     r"\#\s*mypy\s*:(?P<options>[^#]*)",
 )
 _MYPY_OPTION = re.compile(
-    r"(?:^|,)\s*(?:ignore[-_]errors\s*(?:=\s*(?:true|1|yes|on)\s*)?(?=,|$|--)|disable[-_]error[-_]code\s*=)",
+    r"(?:^|,)\s*(?:ignore[-_]errors\s*(?:=\s*(?:true|1|yes|on)\s*)?(?=,|$|--)|disable[-_]error[-_]code\s*=\s*(?P<codes>\"[^\"]*+\"|[^,\s]*+))",
     re.IGNORECASE,
 )
-_PYRIGHT_RULE = re.compile(r"\#\s*pyright\s*:[^#]*\breport\w+\s*=\s*(?:false|none)\b", re.IGNORECASE)
+_PYRIGHT = re.compile(r"\#\s*pyright\s*:")
+_PYRIGHT_RULE = re.compile(r"\b(report\w+)\s*=\s*(?:false|none)\b", re.IGNORECASE)
 _PYLINT = re.compile(
     r"\#[^#]*?\bpylint\s*:\s*(?:(?P<file>skip-file)|(?:disable|disable-next|disable-msg)\s*=\s*(?P<names>[\w-]+(?:\s*,\s*[\w-]+)*))",
     re.IGNORECASE,
 )
-_NO_COVER = re.compile(r"\#\s*pragma\s*:?\s*no\s*(?:cover|branch)\b", re.IGNORECASE)
+_NO_COVER = re.compile(r"\#\s*pragma\s*:?\s*no\s*(cover|branch)\b", re.IGNORECASE)
 _NOSEC = re.compile(r"\#\s*nosec\b(?![-_])(?P<rest>[^#]*)", re.IGNORECASE)
 _COMMENT_ENDS = re.compile(r"\#")
 _PYLINT_ENDS = re.compile(r"[;#]")
-_NOSONAR = re.compile(r"\#\s*nosonar\b", re.IGNORECASE)
+_CHECKS = re.compile(r"[:\s]*B\d+(?:[,\s]+B\d+)*")
+_NOSONAR = re.compile(r"\#\s*nosonar\b(?:\((?P<rules>[^)#]*)\))?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +73,18 @@ class Directive:
     Attributes:
         check: The check that finds it; `UNREASONED` if a reason and a date are all it may lack.
         what: The directive as it is written, shortened.
+        codes: What it hides, see `scan.codes`.
         may_have_reason: Whether a reason and a date would make it acceptable.
         is_misread: Whether its tool takes the reason that follows for more of the directive.
+        of_next: Whether, on a line of its own, it is about the next statement; others are then about the file or block.
     """
 
     check: Check
     what: str
+    codes: str
     may_have_reason: bool = False
     is_misread: bool = False
+    of_next: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +105,7 @@ def directives(comment: str) -> list[Directive]:
     low = comment.lower()  # looking for a word takes a tenth of the time of a pattern
     found: list[Directive] = []
     if "noqa" in low:
-        if _FILE_NOQA.search(comment):
-            found.append(Directive(Check.WHOLE_FILE, "file-level noqa"))
+        found += [_file_noqa(match) for match in _FILE_NOQA.finditer(comment)]
         found += [_noqa(match["rest"]) for match in _NOQA.finditer(comment)]
     if "ruff" in low:
         found += [_ruff(match) for match in _RUFF.finditer(comment)]
@@ -108,8 +115,16 @@ def directives(comment: str) -> list[Directive]:
         found += _whole_file_types(comment)
     if "pylint" in low:
         found += [_pylint(comment, match) for match in _PYLINT.finditer(comment)]
-    if "pragma" in low and _NO_COVER.search(comment):
-        found.append(Directive(Check.NO_COVER, "pragma: no cover", may_have_reason=True))
+    if "pragma" in low:
+        found += [
+            Directive(
+                Check.NO_COVER,
+                f"pragma: no {match[1]}",
+                spelled("cover", [match[1].lower()]),
+                may_have_reason=True,
+            )
+            for match in _NO_COVER.finditer(comment)
+        ]
     if "nos" in low:
         found += _scanners(comment)
     return found
@@ -140,10 +155,22 @@ def last_day(text: str) -> date:
 
 
 def _whole_file_types(comment: str) -> list[Directive]:
+    found = []
+    what = "file-level setting of a type checker"
     options = _MYPY.search(comment)
-    if (options and _MYPY_OPTION.search(options["options"])) or _PYRIGHT_RULE.search(comment):
-        return [Directive(Check.WHOLE_FILE_TYPES, "file-level setting of a type checker")]
-    return []
+    set_by_mypy = list(_MYPY_OPTION.finditer(options["options"])) if options else []
+    if set_by_mypy:
+        codes = [one["codes"] for one in set_by_mypy]
+        names = [] if None in codes else [name for one in codes for name in _names(one)]
+        found.append(Directive(Check.WHOLE_FILE_TYPES, what, spelled("mypy-file", names)))
+    rules = _PYRIGHT_RULE.findall(comment) if _PYRIGHT.search(comment) else []
+    if rules:
+        found.append(Directive(Check.WHOLE_FILE_TYPES, what, spelled("pyright-file", rules)))
+    return found
+
+
+def _names(text: str | None) -> list[str]:
+    return re.findall(r"[\w*-]+", text or "")
 
 
 def _is_misread(comment: str, start: int, ends: re.Pattern[str]) -> bool:
@@ -157,59 +184,91 @@ def _is_misread(comment: str, start: int, ends: re.Pattern[str]) -> bool:
 def _pylint(comment: str, match: re.Match[str]) -> Directive:
     names = {name.strip().lower() for name in (match["names"] or "").split(",")}
     if match["file"] or "all" in names:
-        return Directive(Check.PYLINT_ALL, "pylint off")
+        return Directive(Check.PYLINT_ALL, "pylint off", spelled("pylint"))
     return Directive(
         Check.UNREASONED,
         f"pylint: disable={match['names']}",
+        spelled("pylint", names),
         may_have_reason=True,
         is_misread=_is_misread(comment, match.end(), _PYLINT_ENDS),
+        of_next="disable-next" in match[0].lower(),
     )
 
 
 def _scanners(comment: str) -> list[Directive]:
-    found = [
-        Directive(
-            Check.SCANNER,
-            "nosec",
-            may_have_reason=(names_a_check := re.match(r"[:\s]*B\d+", match["rest"]) is not None),
-            is_misread=names_a_check and _is_misread(comment, match.start("rest"), _COMMENT_ENDS),
+    found = []
+    for match in _NOSEC.finditer(comment):
+        checks = _CHECKS.match(match["rest"])
+        found.append(
+            Directive(
+                Check.SCANNER,
+                "nosec",
+                spelled("nosec", re.findall(r"B\d+", checks[0]) if checks else ()),
+                may_have_reason=checks is not None,
+                is_misread=checks is not None and _is_misread(comment, match.start("rest"), _COMMENT_ENDS),
+            )
         )
-        for match in _NOSEC.finditer(comment)
+    found += [
+        Directive(Check.SCANNER, "NOSONAR", spelled("nosonar", _names(match["rules"])), may_have_reason=True)
+        for match in _NOSONAR.finditer(comment)
     ]
-    if _NOSONAR.search(comment):
-        found.append(Directive(Check.SCANNER, "NOSONAR", may_have_reason=True))
     return found
+
+
+def _file_noqa(match: re.Match[str]) -> Directive:
+    return Directive(
+        Check.WHOLE_FILE, "file-level noqa", spelled(f"{match['tool'].lower()}-file", _listed(match["rest"]))
+    )
+
+
+def _listed(rest: str) -> list[str]:
+    codes = _LISTED.match(rest)
+    return re.split(r"[,\s]+", codes[1].upper()) if codes else []
 
 
 def _noqa(rest: str) -> Directive:
     if _NOQA_CODES.match(rest):
         return Directive(
-            Check.UNREASONED, f"noqa{rest.split('--', maxsplit=1)[0].rstrip()}", may_have_reason=True
+            Check.UNREASONED,
+            f"noqa{rest.split('--', maxsplit=1)[0].rstrip()}",
+            spelled("noqa", _listed(rest)),
+            may_have_reason=True,
         )
     if _MEANT_CODES.match(rest) and not re.match(r"\s+--", rest):
-        return Directive(Check.MALFORMED_NOQA, f"noqa{rest.rstrip()}")
-    return Directive(Check.BARE_NOQA, "noqa")
+        return Directive(Check.MALFORMED_NOQA, f"noqa{rest.rstrip()}", spelled("noqa"))
+    return Directive(Check.BARE_NOQA, "noqa", spelled("noqa"))
 
 
 def _ruff(match: re.Match[str]) -> Directive:
     kind = match["kind"].lower()
+    of = "ruff-file" if kind == "file-ignore" else f"ruff-{kind}"
+    codes = spelled(of, [one.upper() for one in _names(match["codes"])])
     if kind == "file-ignore" or (kind == "disable" and not (match["codes"] or "").strip()):
-        return Directive(Check.WHOLE_FILE, f"ruff: {kind}")
+        return Directive(Check.WHOLE_FILE, f"ruff: {kind}", codes)
     if not (match["codes"] or "").strip():
-        return Directive(Check.BARE_NOQA, f"ruff: {kind}")
-    return Directive(Check.UNREASONED, f"ruff: {kind}[{match['codes']}]", may_have_reason=True)
+        return Directive(Check.BARE_NOQA, f"ruff: {kind}", codes, of_next=True)
+    return Directive(
+        Check.UNREASONED,
+        f"ruff: {kind}[{match['codes']}]",
+        codes,
+        may_have_reason=True,
+        of_next=kind == "ignore",
+    )
 
 
 def _types(comment: str, match: re.Match[str]) -> Directive:
     if match["more"]:
-        return Directive(Check.WHOLE_FILE_TYPES, "pyre-ignore-all-errors")
-    name = f"{match['tool']}: ignore" if match["tool"] else "pyre-ignore"
+        return Directive(Check.WHOLE_FILE_TYPES, "pyre-ignore-all-errors", spelled("pyre-file"))
+    of = match["tool"] or "pyre"
+    name = f"{of}: ignore" if match["tool"] else "pyre-ignore"
     codes = (match["codes"] or "").strip()
     if not codes:
-        return Directive(Check.BARE_TYPE_IGNORE, name)
+        return Directive(Check.BARE_TYPE_IGNORE, name, spelled(of), of_next=of in {"pyre", "ty"})
     return Directive(
         Check.UNREASONED,
         f"{name}[{codes}]",
+        spelled(of, _names(codes)),
         may_have_reason=True,
-        is_misread=match["tool"] == "type" and _is_misread(comment, match.end(), _COMMENT_ENDS),
+        is_misread=of == "type" and _is_misread(comment, match.end(), _COMMENT_ENDS),
+        of_next=of in {"pyre", "ty"},
     )

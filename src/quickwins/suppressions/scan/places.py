@@ -1,21 +1,24 @@
 """Where something is in a file: its line, the function around it, and the statement it belongs to.
 
 Found in the masked text by indentation and brackets, and for findings only: a syntax tree of every file would take longer
-than everything else together.
+than everything else together. Each look continues where the last one ended, so that the cost of a file grows with its
+length, however many findings are in one statement or one block.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from quickwins.core.digest import digest
-from quickwins.suppressions.scan.checks import IDENTITY_VERSION
 from quickwins.suppressions.scan.lexer import balance, without_comments
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from quickwins.suppressions.scan.lexer import Lexed
 
 # Beginning with a plain character, these are searched several times faster than with `^`.
@@ -23,18 +26,65 @@ _BLOCK = re.compile(r"\n([ \t]*+)(?:async[ \t]++)?(def|class)[ \t]++(\w++)")
 _INDENT = re.compile(r"[ \t]*+")
 _CODE_LINE = re.compile(r"\S")
 _DEDENT = [re.compile(rf"\n[ \t]{{0,{width}}}[^\s)\]}}]") for width in range(81)]
+_TOKEN = re.compile(r"\w+|[^\w\s(),'\"\\;]")
+_WORD = re.compile(r"\w+")
+
+_FEW = 16
+"""From so many statements on, all lines of a block are read once instead of looking for each."""
+
+_MANY = 1_000
+"""How many statements that begin alike are compared as a whole."""
+
+MAX_STATEMENT = 200
+"""How much of a statement is kept, in characters; of a longer one a digest follows."""
+
+WORDS_BEFORE, WORDS_AFTER = 6, 4
+"""How many words before and after a statement tell its place: arguments, with which statements end, are often the same."""
+
+_NEAR = 200
+"""How far they may be away, in characters."""
+
+EMPTY_WORDS = frozenset({"pass", "continue", "try", "finally", "else", "return"})
+"""Words that are everywhere and tell no place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where a suppression is among what looks like it.
+
+    Attributes:
+        index: How many statements that look the same stand before it in its function or class.
+        siblings: How many there are.
+        row: A digest of its own line, if the statement has several; else empty.
+        before: A digest of the words before the statement; empty if there are none.
+        after: A digest of the words after it.
+    """
+
+    index: int = 0
+    siblings: int = 1
+    row: str = ""
+    before: str = ""
+    after: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.siblings} {self.row or '-'} {self.before or '-'} {self.after or '-'}"
 
 
 class Places:
-    """The places of one file. Ask in order of the offsets: each look continues where the last one ended."""
+    """The places of one file. Ask in order of the offsets."""
 
     def __init__(self, lexed: Lexed) -> None:
         self._text = lexed.text
         self._code = lexed.code
         self._line_from = (0, 1)
-        self._depth_from = (0, 0)
+        self._depths = ((0, 0), (0, 0))
         self._ends: dict[int, int] = {}
         self._span_of = (-1, (0, 0))
+        self._grown_from = (-1, (0, 0))
+        self._statement_of = ((-1, -1), "")
+        self._lines: dict[int, dict[str, list[int]]] = {}
+        self._asked: dict[int, int] = {}
+        self._alike_to: tuple[int, list[int]] = (-1, [])
 
     @cached_property
     def _blocks(self) -> list[tuple[int, int, str, str]]:
@@ -47,6 +97,18 @@ class Places:
     @cached_property
     def _starts(self) -> list[int]:
         return [block[0] for block in self._blocks]
+
+    @cached_property
+    def _parents(self) -> list[int]:
+        """For each block the nearest one above that is indented less; -1 for none."""
+        parents = []
+        around: list[int] = []
+        for index, block in enumerate(self._blocks):
+            while around and self._blocks[around[-1]][1] >= block[1]:
+                around.pop()
+            parents.append(around[-1] if around else -1)
+            around.append(index)
+        return parents
 
     @property
     def names(self) -> frozenset[str]:
@@ -66,26 +128,39 @@ class Places:
 
     def scopes(self, offset: int) -> list[tuple[str, str]]:
         """Kind and name of the blocks around `offset`, outermost first."""
-        blocks = self._blocks
+        return [self._blocks[index][2:] for index in self._around(offset)]
+
+    def scope(self, offset: int) -> str:
+        """The names of the blocks around `offset`, dotted."""
+        return ".".join(self._blocks[index][3] for index in self._around(offset))
+
+    def _around(self, offset: int) -> list[int]:
         start, _ = self.statement_span(offset)
         width = self._indentation(start)
-        found = []
-        # The nearest block above that is indented less and has not ended, then the one around that.
-        for index in range(bisect_left(self._starts, start) - 1, -1, -1):
-            _, indentation, kind, name = blocks[index]
-            if indentation < width and self._end(index) > start:
-                found.append((kind, name))
-                width = indentation
-                if not width:
-                    break
+        found: list[int] = []
+        index = bisect_left(self._starts, start) - 1 if width else -1
+        while index >= 0:
+            if self._blocks[index][1] < width and self._end(index) > start:
+                found.append(index)
+                width = self._blocks[index][1]
+            index = self._parents[index]
         found.reverse()
         return found
 
     def statement_span(self, offset: int) -> tuple[int, int]:
         """Where the logical line at `offset` begins and ends; if there is no code on its line, that of the next code."""
-        if self._span_of[0] != offset:
+        known, span = self._span_of
+        if known != offset and not span[0] <= offset < span[1]:
             self._span_of = (offset, self._find_span(offset))
         return self._span_of[1]
+
+    def is_alone(self, offset: int) -> bool:
+        """Whether there is no code on the line of `offset`, and no bracket open."""
+        start = self._code.rfind("\n", 0, offset) + 1
+        if self._code[start : _line_end(self._code, offset)].strip():
+            return False
+        span = self.statement_span(offset)
+        return not span[0] < start < span[1]
 
     def _find_span(self, offset: int) -> tuple[int, int]:
         code = self._code
@@ -100,14 +175,113 @@ class Places:
         return self._grown(start, end)
 
     def statement(self, offset: int) -> str:
-        """A digest of the logical line at `offset` that stays the same when it is reformatted."""
+        """The logical line at `offset` in a form that stays the same when it is reformatted."""
+        span = self.statement_span(offset)
+        if self._statement_of[0] != span:
+            self._statement_of = (span, normal(self._text[slice(*span)]))
+        return self._statement_of[1]
+
+    def home(self, offset: int) -> int:
+        """`offset`, or that of the `def` if the statement there is `...` and all that follows it: a stub may be one line."""
         start, end = self.statement_span(offset)
-        return fingerprint(self._text[start:end])
+        if self._code[start:end].strip() != "...":
+            return offset
+        around = self._around(offset)
+        if not around:
+            return offset
+        at, indentation, kind, _ = self._blocks[around[-1]]
+        _, end = self._grown(at, _line_end(self._code, at))
+        return at + indentation if kind == "def" and not self._code[end:start].strip() else offset
+
+    def seat(self, offset: int) -> Seat:
+        """The place of the statement at `offset` among its neighbours, and of `offset` in it."""
+        code = self._code
+        start, end = self.statement_span(offset)
+        first, last = self._block_of(offset)
+        alike = self._alike_in(first, last, start, end)
+        row_start = code.rfind("\n", 0, offset) + 1
+        row = ""
+        if row_start > start or _line_end(code, row_start) < end:
+            row = self.row(row_start)
+        before, after = self._neighbours(first, last, start, end)
+        return Seat(bisect_left(alike, start), len(alike), row, before, after)
+
+    def neighbours(self, offset: int) -> tuple[str, str]:
+        """The digests of the words before and after the statement at `offset`, in its function or class."""
+        start, end = self.statement_span(offset)
+        return self._neighbours(*self._block_of(offset), start, end)
+
+    def _neighbours(self, first: int, last: int, start: int, end: int) -> tuple[str, str]:
+        return (
+            hashed(self._words(max(first, start - _NEAR), start)[-WORDS_BEFORE:]),
+            hashed(self._words(end, min(last, end + _NEAR))[:WORDS_AFTER]),
+        )
+
+    def _block_of(self, offset: int) -> tuple[int, int]:
+        """Where the body of the innermost function or class around `offset` begins and ends."""
+        around = self._around(offset)
+        if not around:
+            return 0, len(self._code)
+        at = self._blocks[around[-1]][0]
+        _, begin = self._grown(at, _line_end(self._code, at))
+        return begin, self._end(around[-1])
+
+    def row(self, start: int) -> str:
+        """A digest of the line that begins at `start`; empty if it has nothing but brackets."""
+        text = normal(self._text[start : _line_end(self._text, start)]).strip("[]{} ")
+        return hashed([text]) if text else ""
+
+    def _words(self, start: int, end: int) -> list[str]:
+        return [word for word in _WORD.findall(self._code, start, end) if word not in EMPTY_WORDS]
+
+    def _alike_in(self, first: int, last: int, start: int, end: int) -> list[int]:
+        """The offsets in a block of the statements that look like the one from `start` to `end`."""
+        if self._alike_to[0] != start:
+            self._alike_to = (start, self._find_alike(first, last, start, end))
+        return self._alike_to[1]
+
+    def _find_alike(self, first: int, last: int, start: int, end: int) -> list[int]:
+        line = self._line_at(start)
+        asked = self._asked[first] = self._asked.get(first, 0) + 1
+        if asked < _FEW:
+            found = list(self._occurrences(line, first, last))
+        else:
+            if first not in self._lines:
+                self._lines[first] = self._all_lines(first, last)
+            found = self._lines[first].get(line, [start])
+        if len(found) == 1 or _line_end(self._code, start) >= end:
+            return found
+        whole = self._code[start:end]
+        return [one for one in found[:_MANY] if self._code.startswith(whole, one)] or [start]
+
+    def _occurrences(self, line: str, first: int, last: int) -> Iterator[int]:
+        """Where this line is in a block; the search for one is many times faster than reading all."""
+        at = self._text.find(line, first, last)
+        while at >= 0:
+            if not self._text[self._text.rfind("\n", 0, at) + 1 : at].strip() and self._line_at(at) == line:
+                yield self._text.rfind("\n", 0, at) + 1
+            at = self._text.find(line, at + 1, last)
+
+    def _all_lines(self, first: int, last: int) -> dict[str, list[int]]:
+        lines: dict[str, list[int]] = {}
+        at = first
+        for line in self._code[first:last].split("\n"):
+            lines.setdefault(self._text[at : at + len(line.rstrip())].lstrip(), []).append(at)
+            at += len(line) + 1
+        return lines
+
+    def _line_at(self, start: int) -> str:
+        """The code from `start` to the end of its line, without a comment."""
+        code = self._code[start : _line_end(self._code, start)].rstrip()
+        return self._text[start : start + len(code)].lstrip()
 
     def _grown(self, start: int, end: int) -> tuple[int, int]:
+        if self._grown_from[0] == start:
+            return self._grown_from[1]
         code = self._code
+        asked = start
         depth = self._depth(start)
-        while start and (depth > 0 or code[:start].endswith("\\\n", max(0, start - 2))):
+        while start and (depth > 0 or code.endswith("\\\n", max(0, start - 2), start)):
             before = code.rfind("\n", 0, start - 1) + 1
             depth -= balance(code, before, start)
             start = before
@@ -115,21 +289,18 @@ class Places:
         while end < len(code) and (depth > 0 or code[end - 1] == "\\"):
             last, end = end, _line_end(code, end + 1)
             depth += balance(code, last, end)
+        self._grown_from = (asked, (start, end))
         return start, end
 
     def _depth(self, offset: int) -> int:
         """How many brackets are open at `offset`."""
-        last, depth = self._depth_from if self._depth_from[0] <= offset else (0, 0)
-        number = bisect_left(self._starts, offset)
+        last, depth = next((one for one in self._depths if one[0] <= offset), (0, 0))
+        number = bisect_right(self._starts, offset)
         if number and self._blocks[number - 1][0] > last:  # no bracket is open at a `def`
             last, depth = self._blocks[number - 1][0], 0
         depth += balance(self._code, last, offset)
-        self._depth_from = (offset, depth)
+        self._depths = ((offset, depth), self._depths[0])
         return depth
-
-    def _is_inside(self, offset: int) -> bool:
-        """Whether brackets are open at `offset`, which is after the start of a block: none are open there."""
-        return balance(self._code, self._blocks[bisect_left(self._starts, offset) - 1][0], offset) > 0
 
     def _indentation(self, start: int) -> int:
         found = _INDENT.match(self._code, start)
@@ -143,22 +314,31 @@ class Places:
             at, indentation, _, _ = self._blocks[index]
             code, dedent = self._code, _DEDENT[min(indentation, len(_DEDENT) - 1)]
             found = dedent.search(code, _line_end(code, at))
-            while found is not None and self._is_inside(
-                found.start()
-            ):  # inside brackets any indentation goes
+            depth, last = 0, at
+            while found is not None:
+                depth += balance(code, last, found.start())
+                if depth <= 0:
+                    break
+                last = found.start()  # inside brackets any indentation goes
                 found = dedent.search(code, found.end())
             end = self._ends[index] = len(code) if found is None else found.start()
         return end
 
 
-def fingerprint(statement: str) -> str:
-    """A digest of a statement, leaving out layout, comments, parentheses and the kind of quotes."""
+def normal(statement: str) -> str:
+    """A statement without layout, comments, brackets of calls, commas and quotes: what formatters leave alone."""
     if "#" in statement:
         statement = without_comments(statement)
-    words = "".join(statement.replace("\\\n", "").split()).replace("'", '"')
-    for layout, plain in ((",)", ")"), (",]", "]"), (",}", "}"), ("(", ""), (")", "")):
-        words = words.replace(layout, plain)
-    return f"{IDENTITY_VERSION}:{digest(words, size_bytes=8).hex()}"
+    words = " ".join(_TOKEN.findall(statement))
+    if len(words) > MAX_STATEMENT:
+        rest = digest(words, size_bytes=6).hex()
+        words = f"{words[: MAX_STATEMENT - len(rest) - 1]}…{rest}"
+    return words
+
+
+def hashed(words: list[str]) -> str:
+    """A digest of some words; empty for none."""
+    return digest(*words, size_bytes=4).hex() if words else ""
 
 
 def _line_end(code: str, offset: int) -> int:

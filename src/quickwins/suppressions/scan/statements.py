@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from quickwins.suppressions.scan.aliases import Aliases
 from quickwins.suppressions.scan.checks import Check
+from quickwins.suppressions.scan.codes import spelled
+from quickwins.suppressions.scan.heads import Heads
 from quickwins.suppressions.scan.lexer import balance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from quickwins.suppressions.scan.lexer import Lexed
     from quickwins.suppressions.scan.places import Places
@@ -38,14 +40,15 @@ _LONGEST_CALL = 10_000
 """In characters: bounds the cost of nested calls."""
 
 _CODE = re.compile(r"\S")
-_WORD = re.compile(r"\w+")
+_TYPE_NAME = re.compile(r"[\w.]+")
+_MADE = re.compile(r"\w\s*\(")
+"""A call among the types of a clause: what it gives is not known."""
+
 _PARTIAL = re.compile(r"partial\s*\(")
 _BROAD = {"Exception", "BaseException"}
 _BUILTINS = frozenset(vars(builtins))
 """Built-in names are not used for anything else."""
 
-_WITH = re.compile(r"(?:async\s+)?with\b")
-_MAIN = re.compile(r"if\b[^\n]*__name__")
 _SETS_IGNORE = r"\s*(?:\[|\.\s*setdefault\s*\()\s*[\"']PYTHONWARNINGS[\"']\s*(?:\]\s*=|,)\s*[\"'][^\"'\n]*?(?<![\w.])i(?:gnore)?(?!\w)"
 _LOG_SETUP = re.compile(r"\b(?:basicConfig|dictConfig|fileConfig|addHandler|structlog)\b")
 _PY_WARNINGS_OFF = re.compile(
@@ -54,8 +57,12 @@ _PY_WARNINGS_OFF = re.compile(
 )
 
 
-def statements(lexed: Lexed, places: Places) -> Iterator[tuple[Check, int, str]]:
-    """The check, the offset and a few words for each statement found."""
+Found = tuple[Check, int, str, str]
+"""The check, the offset, a few words and the codes (see `scan.codes`) of a statement that was found."""
+
+
+def statements(lexed: Lexed, places: Places) -> Iterator[Found]:
+    """Every statement that is a suppression."""
     aliases = Aliases(lexed.code)
     yield from _swallowing_clauses(lexed.code, aliases)
     yield from _calls(lexed, places, aliases)
@@ -63,35 +70,41 @@ def statements(lexed: Lexed, places: Places) -> Iterator[tuple[Check, int, str]]
         yield from _set_variables(lexed, aliases)
 
 
-def _swallowing_clauses(code: str, aliases: Aliases) -> Iterator[tuple[Check, int, str]]:
+def _swallowing_clauses(code: str, aliases: Aliases) -> Iterator[Found]:
     at = code.find("except")  # several times faster than the search of `re`
     while at >= 0:
         match = _EXCEPT.match(code, at)
-        if match is not None and _is_clause(code, match) and _catches_all(match["types"], aliases):
-            caught = " ".join(match["types"].split()).split(" as ")[0]
-            yield Check.SWALLOWED, at, f"except {caught}: {match['body']}".replace(" :", ":")
+        if match is not None and _is_clause(code, match):
+            types = match["types"].split(" as ", maxsplit=1)[0]
+            names = [] if _MADE.search(types) else _TYPE_NAME.findall(types)
+            codes = _caught(names, aliases) if types.strip() else spelled("catch")
+            if codes:
+                caught = " ".join(match["types"].split()).split(" as ")[0]
+                yield Check.SWALLOWED, at, f"except {caught}: {match['body']}".replace(" :", ":"), codes
         at = code.find("except", at + 1)
 
 
-def _calls(lexed: Lexed, places: Places, aliases: Aliases) -> Iterator[tuple[Check, int, str]]:
+def _calls(lexed: Lexed, places: Places, aliases: Aliases) -> Iterator[Found]:
     code = lexed.code
     some_warnings = "arnings" in code
     for name, pattern in _CALLS.items():
         if (some_warnings or "arnings" not in name) and name in code:
+            heads = Heads(code)
             for match in pattern.finditer(code):
-                yield from _call(name, match, lexed, places, aliases)
+                yield from _call(name, match, lexed, heads, places, aliases)
             for alias in aliases.of(name)[1:]:
+                heads = Heads(code)
                 for match in re.finditer(rf"(?<!\w){alias}\s*\(", code):
-                    yield from _call(name, match, lexed, places, aliases)
-            if name == "suppress":
-                yield from _partial(lexed, aliases)
+                    yield from _call(name, match, lexed, heads, places, aliases)
+    if "partial" in code:
+        yield from _partials(lexed, places, aliases)
 
 
-def _set_variables(lexed: Lexed, aliases: Aliases) -> Iterator[tuple[Check, int, str]]:
+def _set_variables(lexed: Lexed, aliases: Aliases) -> Iterator[Found]:
     for alias in aliases.of("environ"):
         for match in re.finditer(rf"(?<!\w){alias}{_SETS_IGNORE}", lexed.text):
             if lexed.code.startswith(alias, match.start()):
-                yield Check.COMMAND_LINE, match.start(), "PYTHONWARNINGS set to ignore"
+                yield Check.COMMAND_LINE, match.start(), "PYTHONWARNINGS set to ignore", spelled("warnings")
 
 
 def _is_clause(code: str, match: re.Match[str]) -> bool:
@@ -110,18 +123,29 @@ def _is_clause(code: str, match: re.Match[str]) -> bool:
     return column < body - body_line
 
 
-def _catches_all(types: str, aliases: Aliases) -> bool:
-    names = types.split(" as ", maxsplit=1)[0].strip().strip("()").split(",")
-    return names == [""] or any(_is_everything(name.split(".")[-1].strip(), aliases) for name in names)
+def _caught(names: Iterable[str], aliases: Aliases) -> str:
+    """What is caught, if it is everything; else nothing."""
+    known = [name for name in names if _is_everything(name, aliases)]
+    if not known:
+        return ""
+    bases = aliases.of("BaseException")
+    return spelled("catch", () if any(_last(name) in bases for name in known) else ["Exception"])
+
+
+def _last(name: str) -> str:
+    return name.rsplit(".", 1)[-1].strip()
 
 
 def _is_everything(name: str, aliases: Aliases) -> bool:
-    return name in _BROAD or (name not in _BUILTINS and any(name in aliases.of(one) for one in _BROAD))
+    module, _, last = "".join(name.split()).rpartition(".")
+    if last in _BROAD:
+        return not module or module in aliases.of("builtins")
+    return last not in _BUILTINS and any(last in aliases.of(one) for one in _BROAD)
 
 
 def _call(
-    name: str, match: re.Match[str], lexed: Lexed, places: Places, aliases: Aliases
-) -> Iterator[tuple[Check, int, str]]:
+    name: str, match: re.Match[str], lexed: Lexed, heads: Heads, places: Places, aliases: Aliases
+) -> Iterator[Found]:
     start = match.start()
     on = _receiver(lexed.code, start)
     arguments = _arguments(lexed, match.end() - 1)
@@ -129,38 +153,57 @@ def _call(
         return
     if name == "suppress":
         is_alias = not match[0].startswith(name)
-        if (is_alias or on in {"", *aliases.of("contextlib")}) and _any_is_everything(
-            arguments.args, aliases
-        ):
-            yield Check.SWALLOWED, start, "suppress(Exception)"
+        codes = _caught(_type_names(arguments.args), aliases)
+        if codes and (is_alias or on in {"", *aliases.of("contextlib")}):
+            yield Check.SWALLOWED, start, "suppress(Exception)", codes
     elif name == "captureWarnings":
         if _first(arguments, "capture") is True and _goes_nowhere(lexed):
-            yield Check.CAPTURED, start, "captureWarnings(True)"
+            yield Check.CAPTURED, start, "captureWarnings(True)", spelled("capture")
     elif name == "disable_warnings":
         if on in {"", "?", *aliases.of("urllib3")}:
-            yield Check.BROAD_FILTER, start, "urllib3.disable_warnings()"
+            yield Check.BROAD_FILTER, start, "urllib3.disable_warnings()", spelled("urllib3")
     elif name == "filterwarnings" and on not in {"", "warnings"} and on in aliases.of("mark"):
         yield from (
-            (Check.BROAD_FILTER, start, f'filterwarnings("{one}")') for one in _broad_specs(arguments)
+            (Check.BROAD_FILTER, start, f'filterwarnings("{one}")', spec_codes(one))
+            for one in _broad_specs(arguments)
         )
     else:
-        check = _ignored(name, arguments, lexed.code, places, start, aliases)
+        check = _ignored(name, arguments, heads, places, start, aliases)
         if check is not None:
-            yield check, start, f'{name}("ignore")'
+            yield check, start, f'{name}("ignore")', _filter_codes(name, arguments)
 
 
-def _partial(lexed: Lexed, aliases: Aliases) -> Iterator[tuple[Check, int, str]]:
-    """`partial(suppress, Exception)`."""
+def _partials(lexed: Lexed, places: Places, aliases: Aliases) -> Iterator[Found]:
+    """`partial(suppress, Exception)` and `partial(simplefilter, "ignore")`."""
+    heads = Heads(lexed.code)
     for match in _PARTIAL.finditer(lexed.code):
         call = _arguments(lexed, match.end() - 1)
-        if call is None or not call.args or _last_name(call.args[0]) not in aliases.of("suppress"):
+        if call is None or not call.args:
             continue
-        if _any_is_everything(call.args[1:], aliases):
-            yield Check.SWALLOWED, match.start(), "suppress(Exception)"
+        of = _last_name(call.args[0])
+        call.args = call.args[1:]
+        if of in aliases.of("suppress"):
+            codes = _caught(_type_names(call.args), aliases)
+            if codes:
+                yield Check.SWALLOWED, match.start(), "suppress(Exception)", codes
+            continue
+        for name in ("simplefilter", "filterwarnings"):
+            if of in aliases.of(name):
+                check = _ignored(name, call, heads, places, match.start(), aliases)
+                if check is not None:
+                    yield check, match.start(), f'{name}("ignore")', _filter_codes(name, call)
 
 
-def _any_is_everything(types: list[ast.expr], aliases: Aliases) -> bool:
-    return any(_is_everything(_last_name(one), aliases) for one in types)
+def _type_names(types: list[ast.expr]) -> list[str]:
+    """The names among some types, also of tuples in tuples."""
+    found = []
+    for one in types:
+        value = one.value if isinstance(one, ast.Starred) else one
+        if isinstance(value, (ast.Tuple, ast.List)):
+            found += _type_names(value.elts)
+        else:
+            found.append(ast.unparse(value))
+    return found
 
 
 def _receiver(code: str, start: int) -> str | None:
@@ -188,14 +231,30 @@ def _broad_specs(call: ast.Call) -> list[str]:
     return [one for one in given if isinstance(one, str) and is_broad(one)]
 
 
-def _ignored(name: str, call: ast.Call, code: str, places: Places, at: int, aliases: Aliases) -> Check | None:
+def _ignored(
+    name: str, call: ast.Call, heads: Heads, places: Places, at: int, aliases: Aliases
+) -> Check | None:
     """The check that finds a filter, if it ignores too much."""
     if _first(call, "action") != "ignore":
         return None
-    inside = name == "catch_warnings" or _inside_with(code, places, at, aliases)
-    if not inside and _runs_at_import(code, places, at):
+    inside = name == "catch_warnings" or heads.inside_with(at, aliases.of("catch_warnings"))
+    if not inside and heads.runs_at_import(at, places):
         return Check.FILTER_AT_IMPORT
     return None if _is_narrow(name, call, inside=inside) else Check.BROAD_FILTER
+
+
+def spec_codes(spec: str) -> str:
+    """What a filter in the form of pytest and `-W` ignores."""
+    _, message, category, module, *_ = [part.strip() for part in spec.split(":")] + [""] * 4
+    narrower = [f"/{name}" for name, given in (("message", message), ("module", module)) if given]
+    return spelled("filter", ["".join([category or "Warning", *narrower])])
+
+
+def _filter_codes(name: str, call: ast.Call) -> str:
+    given = _given(name, call)
+    category = _last_name(given["category"]) if "category" in given else "Warning"
+    narrower = [f"/{one}" for one in ("message", "module") if one in given]
+    return spelled("filter", ["".join([category, *narrower])])
 
 
 def is_broad(spec: str) -> bool:
@@ -229,6 +288,14 @@ def _first(call: ast.Call, name: str) -> object:
 
 
 def _is_narrow(name: str, call: ast.Call, *, inside: bool) -> bool:
+    given = _given(name, call)
+    category = "category" in given and _last_name(given["category"]) != "Warning"
+    # A block around the call limits it as well as a module would.
+    return category and (inside or bool({"message", "module"} & given.keys()))
+
+
+def _given(name: str, call: ast.Call) -> dict[str, ast.expr]:
+    """The arguments by name, without those that are empty."""
     order = {
         "filterwarnings": ("action", "message", "category", "module"),
         "simplefilter": ("action", "category"),
@@ -237,38 +304,8 @@ def _is_narrow(name: str, call: ast.Call, *, inside: bool) -> bool:
     given = dict(zip(order, call.args, strict=False)) | {
         one.arg: one.value for one in call.keywords if one.arg
     }
-    named = {key for key, value in given.items() if not (isinstance(value, ast.Constant) and not value.value)}
-    category = "category" in named and _last_name(given["category"]) != "Warning"
-    # A block around the call limits it as well as a module would.
-    return category and (inside or bool({"message", "module"} & named))
-
-
-def _inside_with(code: str, places: Places, offset: int, aliases: Aliases) -> bool:
-    """Whether `offset` is inside a `with catch_warnings()` block."""
-    names = aliases.of("catch_warnings")
-    return any(
-        _WITH.match(line) and not set(names).isdisjoint(_WORD.findall(line))
-        for line in _heads(code, places, offset)
-    )
-
-
-def _runs_at_import(code: str, places: Places, offset: int) -> bool:
-    if any(kind == "def" for kind, _ in places.scopes(offset)):
-        return False
-    return not any(_MAIN.match(line) for line in _heads(code, places, offset))
-
-
-def _heads(code: str, places: Places, offset: int) -> Iterator[str]:
-    """The first lines of the blocks around `offset`, innermost first: lines above that are indented less and less."""
-    start, _ = places.statement_span(offset)
-    width = 0
-    while code[start + width : start + width + 1] in {" ", "\t"}:
-        width += 1
-    while width > 0 and start > 0:
-        end = start - 1
-        start = code.rfind("\n", 0, end) + 1
-        line = code[start:end]
-        bare = line.lstrip(" \t")
-        if bare and bare[0] not in ")]}" and len(line) - len(bare) < width:
-            width = len(line) - len(bare)
-            yield bare
+    return {
+        key: value
+        for key, value in given.items()
+        if not (isinstance(value, ast.Constant) and not value.value)
+    }
