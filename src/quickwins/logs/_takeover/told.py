@@ -52,9 +52,9 @@ def tells(record: logging.LogRecord) -> bool:
     return CONTEXT.get().canonical is not None or OPERATION.get() is not None
 
 
-def is_told_by_others(event: str) -> bool:
-    """Whether the application's other handlers have the record that `event` is written for."""
-    return event == GRAPHQL_ERROR and OPERATION.get() is not None
+def is_told_by_others(event: object) -> bool:
+    """Whether the application's other handlers have the record that `event` is written for; asks nothing but text."""
+    return type(event) is str and event == GRAPHQL_ERROR and OPERATION.get() is not None
 
 
 def left(raised: object) -> Context | None:

@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import enum
 import json
+import logging
 import pathlib
 import sys
 import uuid
@@ -377,11 +378,20 @@ def test_a_value_that_breaks_takes_nothing_else_along(
     assert SECRET.encode() not in written.raw
 
 
+@pytest.mark.parametrize("heard", [False, True], ids=["", "other handlers hear it"])
 @pytest.mark.parametrize("make", [Hostile, lambda: BrokenText("text"), list, lambda: None, int])
 def test_an_event_that_is_no_text_leaves_a_line_with_its_fields(
-    configure: Configure, written: Written, make: Callable[[], Any]
+    configure: Configure,
+    written: Written,
+    make: Callable[[], Any],
+    heard: bool,
+    request: pytest.FixtureRequest,
 ) -> None:
     configure()
+    if heard:
+        other = logging.NullHandler()
+        logging.root.addHandler(other)
+        request.addfinalizer(lambda: logging.root.removeHandler(other))
     log.error(make(), a=1)
     assert (type(written.last["event.name"]), written.last["a"]) == (str, 1)
     assert SECRET.encode() not in written.raw
