@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
@@ -283,3 +284,15 @@ def open_folder() -> Iterator[Path]:
         folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    """Puts back what a framework does to logging when its application starts, as Litestar's does."""
+    ours = logging.getLogger("quickwins")
+    before = logging.root.level, logging.root.handlers.copy(), ours.level, ours.disabled
+    yield
+    logging.root.setLevel(before[0])  # also forgets which loggers were enabled
+    logging.root.handlers[:] = before[1]
+    ours.setLevel(before[2])
+    ours.disabled = before[3]

@@ -32,7 +32,7 @@ from quickwins.core.errors import PUSHBACK
 from tests.django_app import django_app
 from tests.integration.logs.serving import Client, serving
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("logging_restored")]
 
 SETTINGS = """
 service = "shop"

@@ -28,6 +28,8 @@ from tests.eventually import eventually
 from tests.integration.logs.serving import serving
 from tests.unit.logs.recording import Lines, recorded
 
+pytestmark = pytest.mark.usefixtures("logging_restored")
+
 SECRET = "secret"  # in every path that a client makes up here, and in no route
 Wanted = list[tuple[str, str | None]]
 
