@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from prometheus_client import CollectorRegistry
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+from sqlalchemy import text
+from sqlalchemy.exc import TimeoutError as EngineTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from quickwins.backpressure import Gate, GatedPool
+from quickwins.backpressure import Gate, GatedInPlace, GatedPool
+from quickwins.backpressure.psycopg import GatedPsycopgPool
+from quickwins.backpressure.sqlalchemy import GatedEngine
 from quickwins.core.errors import Rejected
 from quickwins.rig import Outcome, classify
 
@@ -31,8 +36,13 @@ BARE, SEMAPHORE, NAIVE, PSYCOPG_BARE, PSYCOPG = (
 GATE_THRESHOLD, QUEUE, LONG_QUEUE, ADAPTIVE = (
     "gate: threshold", "gate: queue", f"gate: queue, {LONG_LINE} may wait", "gate: adaptive",
 )  # fmt: skip
+SQLALCHEMY, SQLALCHEMY_QUEUE, PSYCOPG_QUEUE = (
+    "SQLAlchemy's engine",
+    "gate: queue, SQLAlchemy",
+    "gate: queue, psycopg_pool",
+)
 OURS = (GATE_THRESHOLD, QUEUE, ADAPTIVE)
-WITHOUT_LIMIT = (BARE, PSYCOPG_BARE)
+WITHOUT_LIMIT = (BARE, PSYCOPG_BARE, SQLALCHEMY)
 """What capacity is measured on, one for each driver."""
 
 
@@ -56,14 +66,45 @@ class Contender:
     driver: str
     permits: int
     call: Callable[[str], Awaitable[object]]
-    gated: GatedPool | None = None
+    gated: GatedPool | GatedInPlace | None = None
 
 
 def outcome(answer: object) -> Outcome:
     """As `classify`, and psycopg_pool's refusals are refusals."""
     if isinstance(answer, TooManyRequests):
         return Outcome.REJECTED
-    return Outcome.TIMED_OUT if isinstance(answer, PoolTimeout) else classify(answer)
+    return Outcome.TIMED_OUT if isinstance(answer, (PoolTimeout, EngineTimeout)) else classify(answer)
+
+
+def on(to: AsyncConnectionPool, timeout_seconds: float) -> Callable[[str], Awaitable[object]]:
+    """A statement on a pool of psycopg's."""
+
+    async def run(statement: str) -> object:
+        async with to.connection(timeout=timeout_seconds) as connection:
+            return await connection.execute(statement)
+
+    return run
+
+
+def through(to: AsyncEngine) -> Callable[[str], Awaitable[object]]:
+    """A statement through SQLAlchemy."""
+
+    async def run(statement: str) -> object:
+        async with to.connect() as connection:
+            return await connection.execute(text(statement))
+
+    return run
+
+
+@asynccontextmanager
+async def engine(dsn: str, timeout_seconds: float) -> AsyncIterator[AsyncEngine]:
+    """SQLAlchemy's, with a pool of ten, and no transaction around a statement."""
+    url = dsn.replace("postgresql://", "postgresql+asyncpg://")
+    made = create_async_engine(
+        url, pool_size=POOL_SIZE, max_overflow=0, pool_timeout=timeout_seconds, isolation_level="AUTOCOMMIT"
+    )
+    yield made
+    await made.dispose()
 
 
 @asynccontextmanager
@@ -76,7 +117,12 @@ async def contenders(dsn: str, *, timeout_seconds: float) -> AsyncIterator[dict[
         asyncpg.create_pool(dsn, min_size=POOL_SIZE, max_size=POOL_SIZE) as pool,
         AsyncConnectionPool(dsn, **fastest) as psycopg,
         AsyncConnectionPool(dsn, **fastest, max_waiting=MAX_WAITING) as bounded,
+        AsyncConnectionPool(dsn, **fastest) as gated_psycopg,
+        engine(dsn, timeout_seconds) as bare_engine,
+        engine(dsn, timeout_seconds) as gated_engine,
     ):
+        behind_psycopg = GatedPsycopgPool(gated_psycopg, gate=Gate.queue(), registry=CollectorRegistry())
+        behind_engine = GatedEngine(gated_engine, gate=Gate.queue(), registry=CollectorRegistry())
         semaphore = asyncio.Semaphore(POOL_SIZE)
 
         async def on_bare(statement: str) -> object:
@@ -95,13 +141,6 @@ async def contenders(dsn: str, *, timeout_seconds: float) -> AsyncIterator[dict[
             async with pool.acquire() as connection:
                 return await connection.execute(statement)
 
-        def on(to: AsyncConnectionPool) -> Callable[[str], Awaitable[object]]:
-            async def run(statement: str) -> object:
-                async with to.connection(timeout=timeout_seconds) as connection:
-                    return await connection.execute(statement)
-
-            return run
-
         def behind(name: str, gate: Gate, permits: int = POOL_SIZE) -> Contender:
             gated = GatedPool(pool, gate=gate, registry=CollectorRegistry())
 
@@ -114,11 +153,16 @@ async def contenders(dsn: str, *, timeout_seconds: float) -> AsyncIterator[dict[
             Contender(BARE, BARE, POOL_SIZE, on_bare),
             Contender(SEMAPHORE, BARE, POOL_SIZE, behind_a_semaphore),
             Contender(NAIVE, BARE, POOL_SIZE, naive),
-            Contender(PSYCOPG_BARE, PSYCOPG_BARE, POOL_SIZE, on(psycopg)),
-            Contender(PSYCOPG, PSYCOPG_BARE, POOL_SIZE, on(bounded)),
+            Contender(PSYCOPG_BARE, PSYCOPG_BARE, POOL_SIZE, on(psycopg, timeout_seconds)),
+            Contender(PSYCOPG, PSYCOPG_BARE, POOL_SIZE, on(bounded, timeout_seconds)),
             behind(GATE_THRESHOLD, Gate.threshold(THRESHOLD), THRESHOLD_LIMIT),
             behind(QUEUE, Gate.queue()),
             behind(LONG_QUEUE, Gate.queue(queue_size=LONG_LINE)),
             behind(ADAPTIVE, Gate.adaptive()),
+            Contender(SQLALCHEMY, SQLALCHEMY, POOL_SIZE, through(bare_engine)),
+            Contender(SQLALCHEMY_QUEUE, SQLALCHEMY, POOL_SIZE, through(gated_engine), behind_engine),
+            Contender(
+                PSYCOPG_QUEUE, PSYCOPG_BARE, POOL_SIZE, on(gated_psycopg, timeout_seconds), behind_psycopg
+            ),
         ]
         yield {contender.name: contender for contender in all_of_them}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from quickwins.backpressure.wiring import Backpressure
 from quickwins.channels.wiring import Channels
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     import asyncpg
     import grpc
     from prometheus_client import CollectorRegistry
+    from psycopg_pool import AsyncConnectionPool
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from quickwins.backpressure import Gate, GatedPool
+    from quickwins.backpressure import Gate, GatedInPlace, GatedPool
     from quickwins.backpressure.testing import FakePool
     from quickwins.backpressure.wiring import DoorOptions
     from quickwins.channels import RotatingChannel
@@ -74,9 +76,18 @@ class QuickWins(Features):
         """What log lines go through, to flush it in tests; `None` before `[logs]` is on, or while another has it."""
         return self._logs.pipeline
 
-    def pool(self, pool: asyncpg.Pool | FakePool, *, name: str) -> GatedPool:
-        """`pool` behind a gate that follows `[backpressure.names.<name>]`, else `[backpressure]`; leaving closes it."""
-        return self._backpressure.pool(pool, name=name)
+    @overload
+    def pool(
+        self, pool: AsyncEngine | AsyncConnectionPool[Any], *, name: str, size: int | None = None
+    ) -> GatedInPlace: ...
+    @overload
+    def pool(self, pool: asyncpg.Pool | FakePool, *, name: str) -> GatedPool: ...
+    def pool(self, pool: Any, *, name: str, size: int | None = None) -> GatedPool | GatedInPlace:
+        """`pool` behind a gate that follows `[backpressure.names.<name>]`, else `[backpressure]`; leaving closes it.
+
+        asyncpg's pool is used through what is returned; SQLAlchemy's engine and psycopg_pool's pool as before.
+        """
+        return self._backpressure.pool(pool, name=name, size=size)
 
     def gate(self, *, name: str, size: int) -> Gate:
         """The same gate for anything else that `size` may use at once: a door, an HTTP client, Redis, threads."""

@@ -26,8 +26,7 @@ async def a_service(raw: asyncpg.Pool) -> None:
         qw = QuickWins.load("quickwins.toml")
     except ConfigError as error:
         raise SystemExit(str(error)) from error
-    pool = qw.pool(raw, name="feed")
-    assert_type(pool, GatedPool)
+    pool: GatedPool = qw.pool(raw, name="feed")  # where asyncpg has no types, nobody can tell what `raw` is
     async with qw:
         try:
             async with pool.acquire(timeout=1.0) as connection:

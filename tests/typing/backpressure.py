@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_type
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from quickwins.backpressure import (
     Acquisition,
     BackpressureSettings,
     Gate,
+    GatedInPlace,
     GatedPool,
     GateKind,
     GateOptions,
@@ -25,9 +28,12 @@ from quickwins.backpressure import (
     ShellOptions,
     deadline,
 )
+from quickwins.backpressure.psycopg import GatedPsycopgPool, PermitTimeout
+from quickwins.backpressure.sqlalchemy import CheckoutTimeout, GatedEngine
 
 if TYPE_CHECKING:
     import asyncpg
+    from psycopg_pool import AsyncConnectionPool
 
     from quickwins import QuickWins
 
@@ -103,3 +109,20 @@ def settings(qw: QuickWins) -> float:
     assert_type(section.for_name("feed"), PoolSettings)
     assert_type(section.rule(), Rule)
     return section.threshold
+
+
+async def libraries_own_pools(qw: QuickWins, engine: AsyncEngine, lent: AsyncConnectionPool) -> None:
+    assert_type(qw.pool(engine, name="feed", size=4), GatedInPlace)
+    assert_type(qw.pool(lent, name="search"), GatedInPlace)
+    gated = GatedEngine(engine, gate=Gate.queue(), size=4, name="feed", service="api")
+    assert_type(gated.engine, AsyncEngine)
+    assert_type(gated.stats(), PoolStats)
+    other = GatedPsycopgPool(lent, gate=Gate.queue(), name="search")
+    try:
+        async with other.pool.connection() as connection:
+            await connection.execute("select 1")
+    except (PermitTimeout, CheckoutTimeout) as late:
+        assert_type(late, PermitTimeout | CheckoutTimeout)
+    for one in (gated, other):
+        one.reconfigure(Rule(shadow=True))
+        await one.close(grace=10)

@@ -18,6 +18,7 @@ from quickwins.core.lazy import lazily
 if TYPE_CHECKING:
     from quickwins.backpressure._acquisition import Acquisition
     from quickwins.backpressure._gate import Gate, GateOptions, ShellOptions
+    from quickwins.backpressure._in_place import GatedInPlace
     from quickwins.backpressure._permit import Permit
     from quickwins.backpressure._pool import GatedPool
     from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
@@ -32,6 +33,7 @@ __all__ = [
     "Gate",
     "GateKind",
     "GateOptions",
+    "GatedInPlace",
     "GatedPool",
     "HeldAt",
     "Holder",
@@ -56,6 +58,7 @@ __getattr__, __dir__ = lazily(
         "Gate": "_gate",
         "GateKind": "rule",
         "GateOptions": "_gate",
+        "GatedInPlace": "_in_place",
         "GatedPool": "_pool",
         "HeldAt": "stats",
         "Holder": "stats",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from quickwins.backpressure.settings import BackpressureSettings
 from quickwins.core.errors import ConfigError
@@ -14,14 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from typing import Unpack
 
-    import asyncpg
     from prometheus_client import CollectorRegistry
 
-    from quickwins.backpressure import Gate, GatedPool, Priority, Rule
+    from quickwins.backpressure import Gate, GatedInPlace, GatedPool, Priority, Rule
+    from quickwins.backpressure._gate import ShellOptions
     from quickwins.backpressure.asgi import BackpressureMiddleware
     from quickwins.backpressure.grpc import BackpressureInterceptor
     from quickwins.backpressure.strawberry import BackpressureExtension
-    from quickwins.backpressure.testing import FakePool
     from quickwins.core.asgi import App, Scope
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flags, Snapshot
@@ -48,36 +47,55 @@ class Backpressure:
         self._flag = flags.flag(self.section)
         self._registry = registry
         self._clock = clock
-        self._pools: dict[str, GatedPool] = {}
+        self._pools: dict[str, GatedPool | GatedInPlace] = {}
         self._gates: dict[str, Gate] = {}
 
-    def pool(self, pool: asyncpg.Pool | FakePool, *, name: str) -> GatedPool:
-        """`pool` behind a gate.
+    def pool(self, pool: Any, *, name: str, size: int | None = None) -> GatedPool | GatedInPlace:
+        """`pool` behind a gate; closed here.
 
         Args:
-            pool: The caller's, or a test's fake one; closed here.
+            pool: An asyncpg pool (or a test's fake one), which is then used through what is returned here alone; or an engine
+                of SQLAlchemy or a pool of psycopg_pool, which are used as before.
             name: What it is called in configuration, metrics and errors.
+            size: How many connections there may be at once, for an engine or a pool that sets no limit itself.
 
         Raises:
-            ConfigError: The pool, or a pool or gate of that name, was given here before.
+            ConfigError: It is nothing that a gate is known for, it was given here before, or there is a pool or gate of that
+                name.
         """
         from quickwins.backpressure import Gate, GatedPool
 
         gate = Gate(self._rule_of_new(name))
-        if any(made.pool is pool for made in self._pools.values()):
+        options: ShellOptions = {
+            "flag": self._flag,
+            "name": name,
+            "service": self._flags.snapshot.settings.service,
+            "registry": self._registry,
+            "clock": self._clock,
+        }
+        made: GatedPool | GatedInPlace
+        of = _library_of(pool)
+        if of == "sqlalchemy":
+            from quickwins.backpressure.sqlalchemy import GatedEngine
+
+            made = GatedEngine(pool, gate=gate, size=size, **options)
+        elif of == "psycopg_pool":
+            from quickwins.backpressure.psycopg import GatedPsycopgPool
+
+            made = GatedPsycopgPool(pool, gate=gate, size=size, **options)
+        elif not hasattr(pool, "get_max_size"):
+            raise ConfigError(
+                f"a gate is known for asyncpg's pools, SQLAlchemy's AsyncEngine and psycopg_pool's AsyncConnectionPool, not for "
+                f"{type(pool).__name__}; for anything else, make one by gate(name=..., size=...)"
+            )
+        elif any(made.pool is pool for made in self._pools.values() if isinstance(made, GatedPool)):
             raise ConfigError(
                 f"the pool for {name!r} has a gate already: two gates would admit twice its size"
             )
-        gated = self._pools[name] = GatedPool(
-            pool,
-            gate=gate,
-            flag=self._flag,
-            name=name,
-            service=self._flags.snapshot.settings.service,
-            registry=self._registry,
-            clock=self._clock,
-        )
-        return gated
+        else:
+            made = GatedPool(pool, gate=gate, **options)
+        self._pools[name] = made
+        return made
 
     def gate(self, *, name: str, size: int) -> Gate:
         """A gate for anything that `size` may use at once.
@@ -126,7 +144,7 @@ class Backpressure:
     def apply(self, snapshot: Snapshot) -> None:
         """Have everything follow its own table, or the section."""
         settings = self._settings(snapshot)
-        made: dict[str, GatedPool | Gate] = {**self._pools, **self._gates}
+        made: dict[str, GatedPool | GatedInPlace | Gate] = {**self._pools, **self._gates}
         for name, one in made.items():
             one.reconfigure(settings.for_name(name).rule())
 
@@ -162,3 +180,11 @@ class Backpressure:
                 f"there is a {kind} {name!r} already: give each pool and gate a name of its own"
             )
         return self._settings(self._flags.snapshot).for_name(name).rule()
+
+
+def _library_of(pool: object) -> str:
+    """Whose `pool` is, of those that gate a pool in place; nothing is imported to find out."""
+    names = {f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in type(pool).__mro__}
+    if "sqlalchemy.AsyncEngine" in names:
+        return "sqlalchemy"
+    return "psycopg_pool" if "psycopg_pool.AsyncConnectionPool" in names else ""

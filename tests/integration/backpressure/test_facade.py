@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from quickwins import ConfigError, QuickWins
 from quickwins.backpressure import GatedPool, GateKind, PoolExhausted
@@ -15,6 +17,8 @@ from tests.integration.backpressure.conftest import Pools, all_is_back
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.engines import Target
 
 pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
 
@@ -161,3 +165,37 @@ async def test_cancelled_while_it_closes_it_leaves_no_pool_and_no_task_behind(
             await pool.acquire()
         assert pool.pool.get_size() == 0
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "quickwins-flags"]
+
+
+async def test_an_engine_and_a_pool_of_psycopg_follow_the_file_and_are_closed(
+    tmp_path: Path, postgres: Target
+) -> None:
+    engine = create_async_engine(
+        postgres.url.replace("postgresql://", "postgresql+asyncpg://"), pool_size=3, max_overflow=1
+    )
+    pool = AsyncConnectionPool(postgres.url, min_size=0, max_size=4, open=False)
+    await pool.open()
+    qw = loaded(tmp_path)
+    feed, search = qw.pool(engine, name="feed"), qw.pool(pool, name="search")
+    assert (feed.stats().limit, search.stats().limit) == (2, 3)
+    async with qw:
+        async with engine.connect(), engine.connect():
+            with pytest.raises(PoolExhausted, match="'feed' has 2 of 4 permits in use, its limit is 2"):
+                await engine.connect()
+        async with pool.connection(), pool.connection(), pool.connection():
+            with pytest.raises(PoolExhausted, match="'search' has 3 of 4 permits in use, its limit is 3"):
+                await pool.getconn()
+        (tmp_path / "quickwins.toml").write_text(
+            CONFIG.replace("enabled = true", "enabled = true\nkilled = true")
+        )
+        await eventually(lambda: not feed.stats().gated)
+        async with engine.connect(), engine.connect(), engine.connect():
+            assert feed.stats().inflight == 3
+    assert pool.closed
+    with pytest.raises(ConfigError, match="for 'again' has a gate already"):
+        qw.pool(engine, name="again")
+
+
+async def test_what_no_gate_is_known_for_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not for object; for anything else, make one by gate"):
+        loaded(tmp_path).pool(object(), name="feed")

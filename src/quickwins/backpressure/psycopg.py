@@ -1,0 +1,163 @@
+"""A pool of `psycopg_pool` behind a gate: the permit first, then the connection.
+
+The pool itself is gated, so what uses it needs no other code.
+
+    pool = AsyncConnectionPool(dsn, max_size=10, open=False)
+    gated = GatedPsycopgPool(pool, gate=Gate.queue(), name="feed")
+    async with pool, pool.connection() as connection:
+        await connection.execute("select 1")
+
+What is used of psycopg_pool is public: `getconn` and `putconn`, which everything else there goes through, in a subclass that
+the pool becomes.
+"""
+
+from __future__ import annotations
+
+from sys import _getframe
+from typing import TYPE_CHECKING, Any
+
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from quickwins.backpressure._callers import outside
+from quickwins.backpressure._in_place import GatedInPlace
+from quickwins.backpressure._permit import Permit
+from quickwins.backpressure.rule import Priority
+from quickwins.core.errors import ConfigError, DeadlineExceeded
+from quickwins.core.lazy import shows
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from psycopg import AsyncConnection
+
+    from quickwins.backpressure._gate import Gate, ShellOptions
+
+__all__ = ["GatedPsycopgPool", "PermitTimeout"]
+__dir__ = shows(__name__)
+
+
+class PermitTimeout(PoolTimeout, TimeoutError):
+    """There was no permit within the time that the caller, or else the pool, gives; caught as without a gate."""
+
+
+class Lent:
+    """What a gated pool lends, and the permits for it."""
+
+    __slots__ = ("permits", "shell")
+
+    def __init__(self, gate: Gate) -> None:
+        self.shell = gate.shell
+        self.permits: dict[object, Permit] = {}
+
+    async def getconn(self, kind: type[AsyncConnectionPool[Any]], pool: Any, timeout: float | None) -> Any:
+        """A connection by the `getconn` of that `kind` of pool, once there is a permit, both within `timeout` seconds."""
+        seconds: float = pool.timeout if timeout is None else timeout
+        shell = self.shell
+        ends_at = shell.now() + seconds
+        where = outside(_getframe(1), "psycopg", "contextlib", "quickwins.backpressure.psycopg")
+        permit = Permit(shell, seconds, Priority.NORMAL, None, where)
+        try:
+            await permit.entered()
+        except DeadlineExceeded:
+            raise
+        except TimeoutError as error:
+            raise PermitTimeout(str(error)) from error
+        try:
+            connection = await kind.getconn(pool, timeout=max(0.0, ends_at - shell.now()))
+        except BaseException:
+            permit.ignored()
+            raise
+        self.permits[connection] = permit
+        return connection
+
+    async def putconn(self, kind: type[AsyncConnectionPool[Any]], pool: Any, connection: Any) -> None:
+        """Give `connection` back by the `putconn` of that `kind`, and then its permit, also when that is cancelled."""
+        permit = self.permits.get(connection)
+        lost = connection.closed
+        try:
+            await kind.putconn(pool, connection)
+        except ValueError:  # it belongs to another pool, or to none
+            raise
+        except BaseException:
+            self._given_back(connection, permit, lost=lost)
+            raise
+        self._given_back(connection, permit, lost=lost)
+
+    def _given_back(self, connection: object, permit: Permit | None, *, lost: bool) -> None:
+        if permit is None:
+            return
+        if self.permits.get(connection) is permit:
+            del self.permits[connection]
+        if lost:
+            permit.failed()
+        else:
+            permit.done()
+
+
+class GatedPsycopgPool(GatedInPlace):
+    """An `AsyncConnectionPool` that refuses at once instead of queueing without bound; use the pool as before.
+
+    It belongs to one event loop. While its flag is off or its threshold is 1.0, connections are only counted. `connection()`
+    and `getconn()` raise besides what they do without a gate:
+
+    - `PoolExhausted`: The gate said no. Nothing was taken.
+    - `NestedAcquire`: This task has a connection already, and there is no permit for another one.
+    - `DeadlineExceeded`: There was no permit before the request's deadline.
+    - `PermitTimeout`: There was none within `timeout`; it is psycopg's own `PoolTimeout` too.
+    """
+
+    def __init__(
+        self,
+        pool: AsyncConnectionPool[AsyncConnection[Any]],
+        *,
+        gate: Gate | None = None,
+        size: int | None = None,
+        **options: Unpack[ShellOptions],
+    ) -> None:
+        """Put `pool` behind `gate`.
+
+        Args:
+            pool: The caller's. Do not `resize` it: the gate has the size that it had here.
+            gate: Unbound; `Gate.threshold()` when `None`.
+            size: How many connections there may be at once, for an `AsyncNullConnectionPool` without `max_size`. `None`: the
+                pool's `max_size`.
+            options: `name`, `service`, `flag`, `registry`, `clock` and `rng`: see `ShellOptions`.
+
+        Raises:
+            ConfigError: The pool has a gate already or sets no limit, or the gate is bound to another one.
+        """
+        name = options.get("name", "")
+        kind: Any = type(pool)
+        if hasattr(kind, _LENT):
+            raise ConfigError(
+                f"the pool for {name!r} has a gate already: two gates would admit twice its size"
+            )
+        if size is None and pool.max_size < 1:
+            raise ConfigError(f"the pool for {name!r} sets no limit ({kind.__name__}): give its gate a size")
+        super().__init__(pool.max_size if size is None else size, gate, **options)
+        self.pool = pool
+        pool.__class__ = _gated(kind, Lent(self._gate))
+
+    async def close(self, *, grace: float = 10.0) -> None:
+        """Refuse everybody, then close the pool. Idempotent.
+
+        Args:
+            grace: Seconds for the pool's own work; connections that are in use are closed when they come back.
+        """
+        self._gate.close()
+        await self.pool.close(timeout=grace)
+
+
+_LENT = "quickwins_lent"
+
+
+def _gated(kind: type[AsyncConnectionPool[Any]], lent: Lent) -> Any:
+    """A kind of pool that lends through `lent`."""
+
+    async def getconn(self: Any, timeout: float | None = None) -> Any:
+        return await lent.getconn(kind, self, timeout)
+
+    async def putconn(self: Any, conn: Any) -> None:
+        await lent.putconn(kind, self, conn)
+
+    return type(f"Gated{kind.__name__}", (kind,), {"getconn": getconn, "putconn": putconn, _LENT: lent})
