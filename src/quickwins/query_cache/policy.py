@@ -12,7 +12,7 @@ from quickwins.core.lazy import shows
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["DEFAULT_POLICIES", "Policy", "Scope"]
+__all__ = ["Policy"]
 __dir__ = shows(__name__)
 
 MAX_SECONDS = 31_536_000.0

@@ -1,0 +1,101 @@
+"""Collects the entities of an answer where resolvers return them, so that none is missed for want of an `id` in a document.
+
+Only fields that return objects are wrapped, once for each schema; while nobody watches, a wrapper costs one look at a context
+variable. An extension's `resolve` would cost each leaf as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from quickwins.core.errors import needs_extra
+from quickwins.query_cache._core.plan import possible_types
+from quickwins.query_cache._execution import EXECUTION
+
+with needs_extra("query-cache"):
+    from graphql import GraphQLObjectType, default_field_resolver
+    from strawberry import relay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from graphql import GraphQLResolveInfo, GraphQLSchema
+
+    from quickwins.query_cache._execution import Execution
+
+_collected: WeakSet[GraphQLSchema] = WeakSet()
+"""What is wrapped already: it stays so for the schema's life, and another cache may use it, too."""
+
+
+def collect_from(schema: GraphQLSchema) -> None:
+    """Wrap the resolvers of `schema`. Idempotent."""
+    if schema in _collected:
+        return
+    _collected.add(schema)
+    for kind in schema.type_map.values():
+        if not isinstance(kind, GraphQLObjectType) or kind.name.startswith("__"):
+            continue
+        for field in kind.fields.values():
+            possible = possible_types(schema, field.type)
+            if possible and kind is not schema.subscription_type:
+                field.resolve = _collecting(field.resolve or default_field_resolver, possible)
+
+
+def _collecting(resolve: Callable[..., Any], possible: tuple[str, ...]) -> Callable[..., Any]:
+    def collecting(source: Any, info: GraphQLResolveInfo[Any], **args: Any) -> Any:
+        value = resolve(source, info, **args)
+        execution = EXECUTION.get()
+        if execution is None:
+            return value
+        if info.is_awaitable(value):
+            return _later(value, execution, possible)
+        _note(value, execution, possible)
+        return value
+
+    return collecting
+
+
+async def _later(value: Any, execution: Execution, possible: tuple[str, ...]) -> Any:
+    found = await value
+    _note(found, execution, possible)
+    return found
+
+
+def _note(value: Any, execution: Execution, possible: tuple[str, ...]) -> None:
+    if value is None:
+        execution.saw_nothing(possible)
+    elif isinstance(value, (list, tuple)):
+        if not value:
+            execution.saw_nothing(possible)
+        for one in value:
+            _note(one, execution, possible)
+    elif not isinstance(value, BaseException):
+        name = possible[0] if len(possible) == 1 else _type_of(value)
+        identity = _identity_of(value)
+        if name is None or name not in possible or identity is None:
+            execution.saw_without_id((name,) if name in possible else possible)
+        else:
+            execution.saw(name, identity)
+
+
+def _type_of(value: Any) -> str | None:
+    found = getattr(getattr(type(value), "__strawberry_definition__", None), "name", None)
+    return found if isinstance(found, str) else None
+
+
+def _identity_of(value: Any) -> str | None:
+    """The id of an object, as text; `None`: it has none, or none that is to be had at once."""
+    try:
+        if isinstance(value, Mapping):
+            found = value.get("id")
+        elif isinstance(value, relay.Node):
+            found = getattr(value, type(value).resolve_id_attr(), None)
+        else:
+            found = getattr(value, "id", None)
+        if found is None or callable(found) or isinstance(found, (bytes, float, list, dict)):
+            return None
+        return str(found) or None
+    except Exception:  # noqa: BLE001 -- of an object that is not ours: then nobody can tell which it is; until=never
+        return None

@@ -1,0 +1,144 @@
+"""The Strawberry extension: mutations void what they change, however they came, and `schema.execute` has a cache, too.
+
+Inside of a view of ours it does nothing: that one watches already. Elsewhere it can't see how a context was made, so that it
+stores nothing public that was made from the context, and keeps to this process's memory.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from quickwins.core.contexts import leave
+from quickwins.core.errors import needs_extra
+from quickwins.query_cache._execution import EXECUTION, USER, Execution, Reads
+from quickwins.query_cache._observed import observed
+from quickwins.query_cache._serving import Executed
+
+with needs_extra("query-cache"):
+    from graphql import ExecutionResult
+    from strawberry.extensions import SchemaExtension
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterator
+
+    from strawberry.types import ExecutionContext
+
+    from quickwins.query_cache._desk import Desk
+    from quickwins.query_cache._serving import Asked
+
+
+class QueryCacheExtension(SchemaExtension):
+    """See `QueryCache.extension`."""
+
+    desk: ClassVar[Desk]
+    _execution: Execution | None = None
+    _owes = False
+
+    def __repr__(self) -> str:
+        return "<QueryCacheExtension>"
+
+    def on_operation(self) -> Iterator[None]:
+        """See `SchemaExtension`."""
+        context = self.execution_context
+        if EXECUTION.get() is not None or not self.desk.possible():
+            yield
+            return
+        self.desk.attach(context.schema)
+        execution = self._execution = Execution()
+        token = EXECUTION.set(execution)
+        try:
+            yield
+        finally:
+            leave(EXECUTION, token)
+            if _is_mutation(context):
+                self.desk.serving.void(execution.invalidation())
+                self._owes = True
+
+    def on_execute(self) -> Iterator[None]:
+        """See `SchemaExtension`."""
+        context = self.execution_context
+        execution = self._execution
+        asked = None if execution is None else self._asked(context)
+        if asked is None or execution is None:
+            yield
+            return
+        slot = self.desk.serving.peek(asked)
+        if slot is not None:
+            stored = json.loads(slot.entry.body)
+            context.result = ExecutionResult(data=stored["data"], errors=None)
+            yield
+            return
+        fence = self.desk.serving.memory.fence
+        context.context = observed(context.context, asked.reads, self.desk.shared_context)
+        asked.reads.executing = 1
+        try:
+            yield
+        finally:
+            asked.reads.executing = 0
+        result = context.result
+        if isinstance(result, ExecutionResult):
+            body = None if result.errors or result.data is None else _body(result.data)
+            executed = Executed(result, body, "error" if result.errors else None)
+            _, reason = self.desk.serving.settle(asked, execution, executed, fence)
+            self.desk.serving.counts.misses[asked.known.plan.policy, reason] += 1
+
+    def get_results(self) -> Awaitable[dict[str, Any]] | dict[str, Any]:
+        """A mutation's answer waits until the shared store knows of it.
+
+        A synchronous execution cannot wait: there the store is told before it is next asked.
+        """
+        if self._owes and self.desk.serving.shared is not None and _can_wait():
+            return self._pay()
+        return {}
+
+    async def _pay(self) -> dict[str, Any]:
+        await self.desk.serving.tell()
+        return {}
+
+    def _asked(self, context: ExecutionContext) -> Asked | None:
+        known = self.desk.known(context.schema, context.query, _name_given(context), "")
+        if known is None or not known.plan.cacheable or context.root_value is not None:
+            return None
+        owner = self.desk.owner_now(context.context)
+        if not self.desk.serves(owner):
+            return None
+        reads = Reads()
+        reads.door.add(USER)  # whatever its context was made of
+        reads.is_open = reads.watches_request = False
+        values, more = context.variables, context.operation_extensions
+        asked = self.desk.asked(known, values, more, owner, lambda _: None, reads)
+        return None if known.vary else asked  # nobody knows what the request has for it
+
+
+def extension_of(desk: Desk) -> type[QueryCacheExtension]:
+    """The extension of one cache."""
+    return type("QueryCacheExtension", (QueryCacheExtension,), {"desk": desk})
+
+
+def _name_given(context: ExecutionContext) -> str | None:
+    return context._provided_operation_name  # noqa: SLF001 -- the other one is the document's; until=2028-11-30
+
+
+def _is_mutation(context: ExecutionContext) -> bool:
+    try:
+        return context.operation_type.value == "mutation"
+    except Exception:  # noqa: BLE001 -- it did not parse, or has no such operation; until=never
+        return False
+
+
+def _body(data: object) -> bytes | None:
+    try:
+        return json.dumps({"data": data}, separators=(",", ":")).encode()
+    except (TypeError, ValueError):
+        return None
+
+
+def _can_wait() -> bool:
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

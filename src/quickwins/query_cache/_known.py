@@ -1,0 +1,132 @@
+"""What a cache knows of the documents it has seen: their plans, and what their resolvers were seen to read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from quickwins.core.digest import digest
+from quickwins.core.errors import needs_extra
+from quickwins.query_cache._collect import collect_from
+from quickwins.query_cache._core import key
+from quickwins.query_cache._core.hints import Hints
+from quickwins.query_cache._core.plan import Plan, plan
+
+with needs_extra("query-cache"):
+    from cachetools import LRUCache
+    from graphql import GraphQLError, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from quickwins.query_cache.policy import Policy
+
+MOST_BYTES = 8 << 20
+"""What the texts of all known documents take."""
+MOST_TEXT = 100_000
+"""The longest document, in characters: a longer one is executed and not looked at."""
+MOST_TOKENS = 20_000
+"""The same in tokens."""
+MOST_VARY = 16
+"""How many headers and cookies an answer may vary on; one that reads more is never stored."""
+
+
+class Known:
+    """One document's operation.
+
+    Attributes:
+        plan: Its plan.
+        head: What all keys of it begin with.
+        vary: What it varies on, as its plan says and as it was seen.
+        private: Whether its answers are a principal's, as its plan says or as a resolver once did.
+        never: Whether it varies on too much to be stored.
+    """
+
+    __slots__ = ("head", "never", "plan", "private", "vary")
+
+    def __init__(self, plan: Plan, head: bytes) -> None:
+        self.plan = plan
+        self.head = head
+        self.vary = plan.vary
+        self.private = plan.scope == "PRIVATE"
+        self.never = False
+
+    def learn(self, names: Iterable[str]) -> None:
+        """Its resolvers were seen to read these, so that its answers vary on them from now on.
+
+        What was stored before stays right: it was made by an execution that read nothing but what its own key has, and
+        with these equal, an execution reads the same.
+        """
+        self.vary = tuple(sorted({*self.vary, *names}))
+        self.never = len(self.vary) > MOST_VARY
+
+
+class Schema:
+    """One schema that a cache serves.
+
+    Attributes:
+        hints: What it says.
+        digest: Of its text.
+    """
+
+    __slots__ = ("digest", "hints")
+
+    def __init__(self, schema: Any, policies: Mapping[str, Policy]) -> None:
+        self.hints = Hints(schema._schema, policies)  # noqa: SLF001 -- no public way to graphql-core's; until=2028-11-30
+        self.digest = digest(str(schema))
+        collect_from(schema._schema)  # noqa: SLF001 -- likewise; until=2028-11-30
+
+
+class Documents:
+    """The known documents of all schemas of one cache. One thread."""
+
+    def __init__(self, policies: Mapping[str, Policy]) -> None:
+        self._policies = policies
+        self._schemas: WeakKeyDictionary[Any, Schema] = WeakKeyDictionary()
+        self._known: LRUCache[tuple[bytes, str, str, str | None], Known | None] = LRUCache(
+            MOST_BYTES, getsizeof=_size
+        )
+
+    def schemas(self) -> list[Any]:
+        """The schemas so far."""
+        return list(self._schemas)
+
+    def attach(self, schema: Any) -> Schema:
+        """Read the hints of a Strawberry schema and have its resolvers tell what they return. Idempotent.
+
+        Raises:
+            ConfigError: A hint is wrong.
+        """
+        found = self._schemas.get(schema)
+        if found is None:
+            found = self._schemas[schema] = Schema(schema, self._policies)
+        return found
+
+    def known(self, schema: Any, text: object, operation: object, variant: str) -> Known | None:
+        """The operation of a document; `None`: it has none that can be planned."""
+        if not isinstance(text, str) or not (operation is None or isinstance(operation, str)):
+            return None
+        attached = self.attach(schema)
+        which = (attached.digest, variant, text, operation)
+        try:
+            return self._known[which]
+        except KeyError:
+            pass
+        made = self._plan(attached, text, operation, variant)
+        if len(text) <= MOST_TEXT:
+            self._known[which] = made
+        return made
+
+    def _plan(self, attached: Schema, text: str, operation: str | None, variant: str) -> Known | None:
+        if len(text) > MOST_TEXT:
+            return None
+        try:
+            document = parse(text, no_location=True, max_tokens=MOST_TOKENS)
+            made = plan(attached.hints, document, operation)
+        except (GraphQLError, RecursionError):
+            return None
+        return None if made is None else Known(made, key.head(attached.digest, variant, text, operation))
+
+
+def _size(known: Known | None) -> int:
+    return 500 if known is None else 2 * len(known.head) + 2_000

@@ -1,0 +1,237 @@
+"""The request and its context as resolvers get them: the same, but what is read of them is noted.
+
+A read of a header or of one cookie becomes something that the answer varies on. What cannot be told apart (all headers at
+once, the client's address, the session) keeps the answer from being stored; see `Reads`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from quickwins.core.errors import needs_extra
+from quickwins.query_cache._execution import BODY, CLIENT, SCOPE, SESSION, USER, Reads
+from quickwins.query_cache._watched import (
+    WatchedContext,
+    WatchedCookies,
+    WatchedHeaders,
+    WatchedParameters,
+    note_key,
+)
+
+with needs_extra("query-cache"):
+    from starlette.datastructures import Headers, QueryParams
+    from starlette.requests import Request, cookie_parser
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Collection
+
+    from quickwins.core.asgi import Receive, Scope
+
+_FRAMEWORKS = ("starlette.", "fastapi.", "strawberry.", "cross_web.", "quickwins.query_cache.")
+
+
+class ObservedRequest(Request):
+    """A request that notes what is read of it.
+
+    Attributes:
+        reads: The notes.
+        shared: What the view keeps with the request.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, *more: Any) -> None:
+        self.reads = Reads()
+        self.shared: Any = None
+        super().__init__(scope, receive, *more)
+
+    @property
+    def scope(self) -> Scope:
+        """The ASGI scope. Frameworks read it all the time; what an application reads in it can be anything."""
+        reader = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 -- who reads is the question; until=never
+        if not reader.startswith(_FRAMEWORKS):
+            self.reads.note(SCOPE)
+        return self._own_scope
+
+    @scope.setter
+    def scope(self, scope: Scope) -> None:
+        self._own_scope = scope
+
+    @property
+    def headers(self) -> Headers:
+        """See Starlette."""
+        if not hasattr(self, "_noted_headers"):
+            self._noted_headers = WatchedHeaders(self._own_scope, self.reads)
+        return self._noted_headers
+
+    @property
+    def plain_headers(self) -> Headers:
+        """The headers; nothing is noted."""
+        if not hasattr(self, "_plain_headers"):
+            self._plain_headers = Headers(scope=self._own_scope)
+        return self._plain_headers
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """See Starlette."""
+        if not hasattr(self, "_noted_cookies"):
+            self._noted_cookies = WatchedCookies(self.plain_cookies, self.reads)
+        return self._noted_cookies
+
+    @property
+    def plain_cookies(self) -> dict[str, str]:
+        """The cookies; nothing is noted."""
+        found: dict[str, str] = {}
+        for one in self.plain_headers.getlist("cookie"):
+            found.update(cookie_parser(one))
+        return found
+
+    def value_of(self, name: str) -> str | None:
+        """What the request has for something that an answer varies on; nothing is noted."""
+        if name.startswith("cookie:"):
+            return self.plain_cookies.get(name[len("cookie:") :])
+        values = self.plain_headers.getlist(name)
+        return "\n".join(values) if values else None
+
+    def __getitem__(self, key: str) -> Any:
+        self.reads.note(SCOPE)
+        return self._own_scope[key]
+
+    @property
+    def client(self) -> Any:
+        """See Starlette."""
+        self.reads.note(CLIENT)
+        return super().client
+
+    @property
+    def user(self) -> Any:
+        """See Starlette."""
+        self.reads.note(USER)
+        return super().user
+
+    @property
+    def auth(self) -> Any:
+        """See Starlette."""
+        self.reads.note(USER)
+        return super().auth
+
+    @property
+    def session(self) -> Any:
+        """See Starlette."""
+        self.reads.note(SESSION)
+        return super().session
+
+    @property
+    def state(self) -> Any:
+        """See Starlette."""
+        self.reads.note(SESSION)
+        return super().state
+
+    @property
+    def url(self) -> Any:
+        """See Starlette; the host and the parameters of a GET are in it."""
+        self.reads.note(CLIENT)
+        return super().url
+
+    @property
+    def base_url(self) -> Any:
+        """See Starlette."""
+        self.reads.note(CLIENT)
+        return super().base_url
+
+    @property
+    def query_params(self) -> Any:
+        """See Starlette; it may have more than GraphQL's."""
+        return WatchedParameters(dict(self.plain_query), self.plain_query, self.reads)
+
+    @property
+    def plain_query(self) -> QueryParams:
+        """The parameters; nothing is noted."""
+        return QueryParams(self._own_scope.get("query_string", b""))
+
+    @property
+    def path_params(self) -> dict[str, Any]:
+        """See Starlette."""
+        found: dict[str, Any] = self._own_scope.get("path_params", {})
+        return WatchedParameters(found, QueryParams(), self.reads)
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """See Starlette; a body may have more than GraphQL's."""
+        self.reads.note(BODY)
+        async for chunk in super().stream():
+            yield chunk
+
+    async def body(self) -> bytes:
+        """See Starlette."""
+        self.reads.note(BODY)
+        return await super().body()
+
+    async def json(self) -> Any:
+        """See Starlette."""
+        self.reads.note(BODY)
+        return await super().json()
+
+
+_watched_classes: dict[type, type] = {}
+_NOTES = "_quickwins_reads"
+MOST_CLASSES = 1_000
+"""How many classes of contexts there may be; those past it are not watched."""
+
+
+def observed(context: Any, reads: Reads, shared: Collection[str]) -> Any:
+    """`context`, whose reads are noted.
+
+    A plain dictionary is copied; an object gets a class of its own that is a subclass of its class. What cannot be watched
+    counts as read.
+    """
+    if context is None:
+        return None
+    if type(context) is dict:
+        return WatchedContext(context, reads, shared)
+    try:
+        attributes = object.__getattribute__(context, "__dict__")
+        if _NOTES in attributes or isinstance(context, dict):
+            raise TypeError  # noqa: TRY301 -- one that several requests share, or whose items are no attributes; until=never
+        watched = _class_of(type(context))
+        object.__setattr__(context, "__class__", watched)
+        attributes[_NOTES] = (reads, shared)
+    except Exception:  # noqa: BLE001 -- of a class that is not ours and may refuse to be inherited from; until=never
+        reads.context = True
+        if _may_hold_a_response(context):
+            reads.refusal = "unwatched"
+    return context
+
+
+def _may_hold_a_response(context: Any) -> bool:
+    try:
+        return getattr(context, "response", None) is not None or (
+            isinstance(context, dict) and context.get("response") is not None
+        )
+    except Exception:  # noqa: BLE001 -- of an object that is not ours; until=never
+        return True
+
+
+def _class_of(kind: type) -> type:
+    made = _watched_classes.get(kind)
+    if made is None:
+        if len(_watched_classes) >= MOST_CLASSES:
+            raise TypeError
+        body = {"__slots__": (), "__getattribute__": _noting(kind), "__module__": kind.__module__}
+        make: Any = type.__new__  # a metaclass's own may want to know more
+        made = _watched_classes[kind] = make(type(kind), kind.__name__, (kind,), body)
+    return made
+
+
+def _noting(kind: type) -> Any:
+    inherited: Any = kind.__getattribute__
+
+    def __getattribute__(self: Any, name: str) -> Any:  # noqa: N807 -- it becomes one; until=never
+        if name == "__dict__" or not name.startswith("__"):
+            notes = object.__getattribute__(self, "__dict__").get(_NOTES)
+            if notes is not None:
+                reads, shared = notes
+                note_key(reads, shared, name)
+                if name == "__dict__":
+                    reads.refuse("response")
+        return inherited(self, name)
+
+    return __getattribute__

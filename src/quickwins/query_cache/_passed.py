@@ -1,0 +1,26 @@
+"""What a view tells the middleware in front of it: which stored answer a request was answered with."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from quickwins.query_cache._core.memory import Slot
+
+
+class Passed:
+    """One request that went through the middleware.
+
+    Attributes:
+        served: The stored answers of its operations, and what each varied on.
+    """
+
+    __slots__ = ("served",)
+
+    def __init__(self) -> None:
+        self.served: list[tuple[Slot, tuple[str, ...]]] = []
+
+
+PASSED: ContextVar[Passed | None] = ContextVar("quickwins_query_cache_passed", default=None)
+"""Of the request at hand; `None`: no middleware wants to know."""
