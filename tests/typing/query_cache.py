@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, assert_type
 import strawberry
 from strawberry.types import Info
 
-from quickwins.core.events import CACHE_PRINCIPAL_FAILED
+from quickwins.core.events import CACHE_PRINCIPAL_FAILED, CACHE_STORE_BACK, CACHE_STORE_LOST
 from quickwins.core.events import Event as Fact
 from quickwins.query_cache import (
     L1,
@@ -20,6 +20,7 @@ from quickwins.query_cache import (
     Policy,
     PolicyStats,
     QueryCache,
+    Valkey,
     cache_control,
     invalidates,
 )
@@ -65,4 +66,5 @@ async def used(schema: strawberry.Schema) -> tuple[App, CachedGraphQLRouter]:
 
 
 NUMBERED = QueryCache(principal=lambda context: 7)
-FAILED: Fact = CACHE_PRINCIPAL_FAILED
+SHARED = QueryCache(l2=Valkey("redis://127.0.0.1:6379", timeout_seconds=0.02), secret="s")
+FACTS: tuple[Fact, ...] = (CACHE_PRINCIPAL_FAILED, CACHE_STORE_BACK, CACHE_STORE_LOST)

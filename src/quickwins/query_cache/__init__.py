@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from quickwins.query_cache.l1 import L1
     from quickwins.query_cache.policy import Policy
     from quickwins.query_cache.stats import CacheStats, Explanation, PolicyStats
+    from quickwins.query_cache.stores.valkey import Valkey
 
 __all__ = [
     "L1",
@@ -35,6 +36,7 @@ __all__ = [
     "Policy",
     "PolicyStats",
     "QueryCache",
+    "Valkey",
     "cache_control",
     "invalidates",
 ]
@@ -52,6 +54,7 @@ __getattr__, __dir__ = lazily(
         "Policy": "policy",
         "PolicyStats": "stats",
         "QueryCache": "cache",
+        "Valkey": "stores.valkey",
         "cache_control": "control",
         "invalidates": "control",
     },

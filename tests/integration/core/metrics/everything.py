@@ -15,9 +15,11 @@ import warnings
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
+import strawberry
 from aiokafka import TopicPartition
 
 import quickwins
@@ -35,6 +37,9 @@ from quickwins.indexes._core.summary import Gathered
 from quickwins.indexes._gauges import Gauges
 from quickwins.indexes._statements import DropIndex, Name
 from quickwins.logs import get_logger
+from quickwins.query_cache import CacheControl, CachedGraphQL, QueryCache
+from quickwins.query_cache._core.fences import Invalidation
+from quickwins.query_cache._store import BreakerState, Found, Store
 from quickwins.rollout.asgi import RolloutMiddleware
 from quickwins.rollout.metrics import LEADER, PERCENT, ROLLBACKS, UNCONFIRMED, VERDICTS
 from tests.eventually import eventually
@@ -183,6 +188,74 @@ def ramp() -> None:
     metrics.counter(ROLLBACKS, feature="backpressure", reason="crash").inc()
 
 
+class Elsewhere:
+    """A shared store that is not there."""
+
+    state = BreakerState.OPEN
+
+    async def get(self, _: bytes) -> Found:
+        return Found(None, None)
+
+    async def put(self, _: object) -> bool:
+        return False
+
+    async def invalidate(self, _: Invalidation) -> None: ...
+
+    async def subscribe(self, _: object, __: object) -> None: ...
+
+    async def close(self) -> None: ...
+
+    def open(self, namespace: str, **_: Any) -> Store:
+        return self
+
+
+begun = asyncio.Event()
+
+
+@strawberry.type
+class Query:
+    @strawberry.field(directives=[CacheControl(policy="PUBLIC")])
+    async def hello(self) -> str:
+        begun.set()
+        await asyncio.sleep(0)
+        return "hello"
+
+
+async def answers() -> QueryCache:
+    """The series of a query cache: executed, found, waited for, invalidated, and refused for its fence."""
+    cache = QueryCache(name="feed", service="api", l2=Elsewhere(), secret="s")
+    view = CachedGraphQL(strawberry.Schema(Query), cache=cache)
+
+    async def ask() -> None:
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "query_string": b"query={hello}",
+            "headers": [],
+            "path": "/",
+        }
+
+        async def received() -> dict[str, object]:
+            return {"type": "http.request"}
+
+        async def sent(message: object) -> None: ...
+
+        await view(scope, received, sent)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(ask())
+    await ask()
+    await cache.invalidate(lists=["Query.hello"])
+    begun.clear()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(ask())
+        await begun.wait()
+        await cache.invalidate(lists=["Query.hello"])
+    await ask()
+    return cache
+
+
 async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200})
     await send({"type": "http.response.body", "body": b""})
@@ -205,6 +278,7 @@ async def main(path: Path) -> None:
     migrations()
     change_events()
     ramp()
+    cache = await answers()
     async with QuickWins.load(path, env={}) as qw:
         logging.getLogger("quickwins").addHandler(Shipper())
         qw.flags.subscribe(broken)
@@ -225,6 +299,7 @@ async def main(path: Path) -> None:
             with suppress(AssertionError):
                 await eventually(lambda: not silent(), seconds=20)
             print(json.dumps(silent()), len(keep_gates))
+            await cache.close()
             for channel, _ in made:
                 await channel.close()
         for task in keep:
