@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quickwins.core.lazy import shows
-from quickwins.dedup._core.ids import event_id
+from quickwins.dedup._core.ids import Scope
 
 if TYPE_CHECKING:
     from quickwins.dedup.event import Event
@@ -38,4 +38,4 @@ class Context:
 
     def idempotency_key(self, event: Event) -> str:
         """The same for an event however often it comes, in 32 hexadecimal digits, for a sink that takes such a key."""
-        return event_id(self.group, self.incarnation, event).hex()
+        return Scope(self.group, self.incarnation, self.topic).id_of(event).hex()

@@ -12,11 +12,13 @@ The rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
-from quickwins.core.digest import digest
+from quickwins.core.digest import digest, framed
 from quickwins.dedup._core.batch import Batch
 from quickwins.dedup._core.judge import Judged
+from quickwins.dedup._core.position import SourceId
 from quickwins.dedup.decision import Decision
 from quickwins.dedup.errors import EventRefused
 from quickwins.dedup.event import Event, Op
@@ -27,22 +29,46 @@ if TYPE_CHECKING:
 
     from quickwins.dedup.identity import Identity, Record
 
+# An enumeration looks its members up; not for each record.
+_NEW, _QUARANTINE, _DUP_OFFSET, _DUP_SOURCE, _IN_PROGRESS = (
+    Decision.NEW,
+    Decision.QUARANTINE,
+    Decision.DUP_OFFSET,
+    Decision.DUP_SOURCE,
+    Decision.IN_PROGRESS,
+)
+_CREATE, _UPDATE, _DELETE, _TOMBSTONE, _APPLY = Op.CREATE, Op.UPDATE, Op.DELETE, Op.TOMBSTONE, Policy.APPLY
 ID_BYTES = 16
 PAYLOAD_BYTES = 8
 NOT_COMPARED = bytes(PAYLOAD_BYTES)
 
 
-def event_id(group: str, incarnation: str, event: Event) -> bytes:
-    """What tells an event from all others of its topic and group, the same however often it comes; 16 bytes."""
-    identity, record = event.identity, event.record
-    if identity is None:
-        parts: tuple[str | bytes, ...] = (b"%d:%d" % (record.partition, record.offset),)
-    elif isinstance(identity, bytes):
-        parts = (identity,)
-    else:
-        last = identity.id if isinstance(identity.id, bytes) else b"%d" % identity.id
-        parts = (b"%d:%d:%d" % (identity.commit, identity.lsn, identity.transaction), last)
-    return digest(group, incarnation, record.topic, event.op.value, event.table, *parts, size_bytes=ID_BYTES)
+class Scope:
+    """Where ids count: a topic as one group reads it, of one incarnation of its source. Immutable; any thread."""
+
+    __slots__ = ("_start",)
+
+    def __init__(self, group: str, incarnation: str, topic: str) -> None:
+        self._start = blake2b(b"".join(map(framed, (group, incarnation, topic))), digest_size=ID_BYTES)
+
+    def id_of(self, event: Event) -> bytes:
+        """What tells an event from all others, the same however often it comes; 16 bytes."""
+        state = self._start.copy()
+        state.update(name_of(event))
+        return state.digest()
+
+
+def name_of(event: Event) -> bytes:
+    """What tells an event from all others of its topic, the same however often it comes; any number of bytes."""
+    source = event.identity
+    if type(source) is SourceId:
+        identity = source.id
+        if isinstance(identity, int):
+            return b"%d:%d:%d:%d" % (source.commit, source.lsn, source.transaction, identity)
+        return b"%d:%d:%d/%b" % (source.commit, source.lsn, source.transaction, identity)
+    if isinstance(source, bytes):
+        return (b"t" if event.op is Op.TOMBSTONE else b"#") + source
+    return b"@%d:%d" % (event.record.partition, event.record.offset)
 
 
 def payload_of(event: Event) -> bytes:
@@ -60,7 +86,7 @@ class Asked(NamedTuple):
     Attributes:
         record: It.
         event: It as an event, to be decided about by what is known of `id`.
-        id: See `event_id`.
+        id: See `Scope.id_of`.
         payload: See `payload_of`.
         follows: The number of the record in the batch that decides about it: one with its id, or a tombstone's delete.
         judged: What becomes of it, where no store need be asked.
@@ -110,12 +136,25 @@ class Asking:
         ]
 
 
+class Deleted(NamedTuple):
+    """The delete that a batch ended with, whose tombstone may begin the next one.
+
+    Attributes:
+        key: Of its record.
+        decision: What became of it.
+    """
+
+    key: object
+    decision: Decision
+
+
 def ask(
     identity: Identity,
     records: Sequence[Record],
     *,
-    group: str,
+    scope: Scope,
     next_offset: int | None,
+    deleted: Deleted | None = None,
     puts_aside: bool,
     passed: Collection[int],
 ) -> Asking:
@@ -124,50 +163,61 @@ def ask(
     Args:
         identity: Reads them.
         records: In the order of their offsets.
-        group: Whose ids they are.
+        scope: Where their ids count.
         next_offset: Below it all had their effect; `None`: nothing is known.
+        deleted: What the batch before ended with.
         puts_aside: Whether there is somewhere to put a record aside. If not, the batch stops at such a one.
         passed: Offsets given up, which the caller puts aside.
     """
     asked: list[Asked] = []
     seen: dict[bytes, int] = {}
-    deleted: tuple[object, int] | None = None
-    for record in records:
-        number, before, deleted = len(asked), deleted, None
-        if next_offset is not None and record.offset < next_offset:
-            asked.append(Asked(record, judged=Judged(record, Decision.DUP_OFFSET)))
+    last: int | None = None
+    for number, record in enumerate(records):
+        offset = record.offset
+        if next_offset is not None and offset < next_offset:
+            asked.append(Asked(record, judged=Judged(record, _DUP_OFFSET)))
             continue
-        if record.offset in passed:
-            asked.append(Asked(record, judged=Judged(record, Decision.QUARANTINE)))
-            continue
-        event = _read(identity, record)
+        event = Judged(record, _QUARANTINE) if passed and offset in passed else read(identity, record)
         if isinstance(event, Judged):
             if event.refused is not None and not puts_aside:
                 return Asking(asked, event)
             asked.append(Asked(record, event.event, judged=event))
+            last = deleted = None
             continue
-        if event.op is Op.TOMBSTONE and before is not None and before[0] == record.key:
-            asked.append(Asked(record, event, follows=before[1]))
-            continue
-        own = event_id(group, identity.incarnation, event)
-        first = seen.setdefault(own, number)
-        asked.append(Asked(record, event, own, payload_of(event), None if first == number else first))
-        if event.op is Op.DELETE:
-            deleted = record.key, number
+        op = event.op
+        if op is _TOMBSTONE and last is not None and asked[last].record.key == record.key:
+            asked.append(Asked(record, event, follows=last))
+        elif (
+            op is _TOMBSTONE
+            and deleted is not None
+            and deleted.key == record.key
+            and deleted.decision is not _NEW
+        ):
+            asked.append(Asked(record, event, judged=Judged(record, deleted.decision, event)))
+        else:
+            own = scope.id_of(event)
+            first = seen.setdefault(own, number)
+            asked.append(Asked(record, event, own, payload_of(event), None if first == number else first))
+        last = number if op is _DELETE else None
+        deleted = None
     return Asking(asked)
 
 
-def _read(identity: Identity, record: Record) -> Event | Judged:
+def read(identity: Identity, record: Record) -> Event | Judged:
     """Its event, when something must be known of it to decide about it."""
     try:
         event = identity.read(record)
     except EventRefused as error:
-        return Judged(record, Decision.QUARANTINE, refused=error)
-    policy = identity.policies.get(event.op, Policy.APPLY)
-    if policy is Policy.QUARANTINE:
-        refused = EventRefused(f"a policy has each {event.op.name} put aside")
-        return Judged(record, Decision.QUARANTINE, event, refused)
-    return Judged(record, Decision.SKIPPED, event) if policy is Policy.SKIP else event
+        return Judged(record, _QUARANTINE, refused=error)
+    op = event.op
+    # Hashing a member calls a function of Python's: not for each row.
+    policy = _APPLY if op is _CREATE or op is _UPDATE else identity.policies.get(op, _APPLY)
+    if policy is _APPLY:
+        return event
+    if policy is Policy.SKIP:
+        return Judged(record, Decision.SKIPPED, event)
+    refused = EventRefused(f"a policy has each {op.name} put aside")
+    return Judged(record, _QUARANTINE, event, refused)
 
 
 @dataclass(slots=True)
@@ -178,6 +228,7 @@ class Settled:
         batch: What becomes of its records.
         ended: How many records were decided about.
         through: Behind the last of them; `None`: there was none.
+        deleted: That one, when it was a delete.
         mine: The numbers of records whose effects are ours to make.
         spare: The numbers of those that are ours, too, behind the end of the batch: to be given back.
     """
@@ -185,6 +236,7 @@ class Settled:
     batch: Batch
     ended: int
     through: int | None
+    deleted: Deleted | None
     mine: list[int]
     spare: list[int]
 
@@ -198,43 +250,48 @@ def settle(asking: Asking, answers: dict[int, Answer], *, on: bool) -> Settled:
         on: Whether duplicates are told from events. If not, each event is new, and nobody is waited for.
     """
     batch, decisions = Batch(), list[Decision]()
-    ended = len(asking.asked)
-    for number, one in enumerate(asking.asked):
-        if one.judged is not None:
-            decision = one.judged.decision
-            if one.judged.refused is not None:
-                batch.aside.append(one.judged)
+    asked, events = asking.asked, batch.events
+    for number, one in enumerate(asked):
+        judged = one.judged
+        if judged is not None:
+            decision = judged.decision
+            if judged.refused is not None:
+                batch.aside.append(judged)
         else:
-            decision, altered, seconds = _decided(asking.asked, one, decisions, answers.get(number))
-            if not on:
-                decision = Decision.NEW
-            if decision is Decision.IN_PROGRESS:
-                batch.held_up_seconds, ended = seconds, number
+            answer = answers.get(number)
+            if answer is None:
+                answer = _follows(asked, one, decisions)
+            decision = answer.decision if on else _NEW
+            if decision is _IN_PROGRESS:
+                batch.held_up_seconds = answer.wait_seconds
                 break
-            batch.altered += altered
-            if decision is Decision.NEW and one.event is not None:
-                batch.events.append(one.event)
-        batch.counts[decision] += 1
+            batch.altered += answer.altered
+            if decision is _NEW and one.event is not None:
+                events.append(one.event)
         decisions.append(decision)
     else:
         batch.stopped = asking.stopped
-    through = asking.asked[ended - 1].record.offset + 1 if ended else None
-    mine = sorted(number for number, answer in answers.items() if answer.decision is Decision.NEW)
+    ended = len(decisions)
+    batch.counts.update(decisions)
+    mine = sorted(number for number, answer in answers.items() if answer.decision is _NEW)
+    through = deleted = None
+    if ended:
+        last, event = asked[ended - 1].record, asked[ended - 1].event
+        through = last.offset + 1
+        if event is not None and event.op is _DELETE:
+            deleted = Deleted(last.key, decisions[-1])
     return Settled(
         batch,
         ended,
         through,
+        deleted,
         [number for number in mine if number < ended],
         [number for number in mine if number >= ended],
     )
 
 
-def _decided(
-    asked: Sequence[Asked], one: Asked, decisions: Sequence[Decision], answer: Answer | None
-) -> Answer:
-    if answer is not None:
-        return answer
+def _follows(asked: Sequence[Asked], one: Asked, decisions: Sequence[Decision]) -> Answer:
     assert one.follows is not None
     if not one.id:
         return Answer(decisions[one.follows])  # a tombstone, which goes the way of its delete
-    return Answer(Decision.DUP_SOURCE, one.payload != asked[one.follows].payload)
+    return Answer(_DUP_SOURCE, one.payload != asked[one.follows].payload)

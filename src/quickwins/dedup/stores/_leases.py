@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from quickwins.dedup._core.ids import Answer, ask, settle
+from quickwins.dedup._core.ids import Answer, Scope, ask, settle
 from quickwins.dedup.decision import Decision, Explanation
 from quickwins.dedup.errors import EventRefused, Fenced
 from quickwins.dedup.stores._base import Work
@@ -15,6 +15,7 @@ from quickwins.dedup.stores._claims import claim_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from quickwins.dedup._core.ids import Deleted
     from quickwins.dedup.identity import Identity, Record
     from quickwins.dedup.stores._base import Place
     from quickwins.dedup.stores._claims import Claim, Claimed, Claims, Hold
@@ -31,6 +32,8 @@ class Leases:
         self.next_offset: int | None = None
         self._store = store
         self._identity = identity
+        self._scope = Scope(hold.place.group, identity.incarnation, hold.place.topic)
+        self._deleted: Deleted | None = None
 
     @property
     def place(self) -> Place:
@@ -51,8 +54,9 @@ class Leases:
         asking = ask(
             self._identity,
             records,
-            group=hold.place.group,
+            scope=self._scope,
             next_offset=self.next_offset,
+            deleted=self._deleted,
             puts_aside=puts_aside,
             passed=passed,
         )
@@ -76,6 +80,7 @@ class Leases:
             raise
         store.owed.paid(hold, made)
         await _give_back(store, hold, [mine[offset] for offset in undone if offset in mine])
+        self._deleted = None if undone else settled.deleted
         if undone:
             self.next_offset = max(self.next_offset or 0, min(undone))
         elif settled.through is not None:
@@ -98,7 +103,7 @@ class Leases:
         asking = ask(
             self._identity,
             [record],
-            group=self.place.group,
+            scope=self._scope,
             next_offset=None,
             puts_aside=False,
             passed=(),

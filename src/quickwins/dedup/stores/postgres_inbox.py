@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from quickwins.core.errors import ConfigError
-from quickwins.dedup._core.ids import Answer, Asking, ask, settle
+from quickwins.dedup._core.ids import Answer, Asking, Scope, ask, settle
 from quickwins.dedup._core.judge import Judged
 from quickwins.dedup.decision import Decision, Explanation
 from quickwins.dedup.errors import EventRefused, RefusedBecause, StoreDown
@@ -29,7 +29,7 @@ from quickwins.dedup.stores._base import Work
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
-    from quickwins.dedup._core.ids import Asked
+    from quickwins.dedup._core.ids import Asked, Deleted
     from quickwins.dedup.event import Event
     from quickwins.dedup.identity import Identity, Record
     from quickwins.dedup.stores._base import Place
@@ -63,7 +63,9 @@ class Held:
     """
 
     __slots__ = (
+        "_deleted",
         "_identity",
+        "_scope",
         "_store",
         "_told",
         "epoch",
@@ -95,6 +97,8 @@ class Held:
         self._told = -1 if told is None else told
         self._store = store
         self._identity = identity
+        self._scope = Scope(place.group, identity.incarnation, place.topic)
+        self._deleted: Deleted | None = None
 
     @property
     def seek_to(self) -> int | None:
@@ -109,8 +113,9 @@ class Held:
         asking = ask(
             self._identity,
             records,
-            group=self.place.group,
+            scope=self._scope,
             next_offset=self.next_offset,
+            deleted=self._deleted,
             puts_aside=puts_aside,
             passed=passed,
         )
@@ -123,7 +128,7 @@ class Held:
             settled = settle(asking, answers, on=on)
             yield Work(settled.batch, tx, self.epoch)
         if settled.through is not None:
-            self.next_offset = settled.through
+            self.next_offset, self._deleted = settled.through, settled.deleted
         self.latest = max([self.latest, *buckets.values()])
 
     def _date(self, asking: Asking, *, puts_aside: bool) -> dict[int, int]:
@@ -166,7 +171,7 @@ class Held:
         asking = ask(
             self._identity,
             [record],
-            group=self.place.group,
+            scope=self._scope,
             next_offset=self.next_offset,
             puts_aside=True,
             passed=(),

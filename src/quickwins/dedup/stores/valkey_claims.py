@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from quickwins.core.digest import digest
 from quickwins.core.errors import ConfigError, needs_extra
-from quickwins.dedup._core.ids import ask
+from quickwins.dedup._core.ids import Scope, ask
 from quickwins.dedup.checked import Checked
 from quickwins.dedup.decision import Decision
 from quickwins.dedup.errors import Fenced
@@ -260,7 +260,8 @@ class ValkeyClaims:
 
     async def check_one(self, place: Place, identity: Identity, record: Record, *, on: bool) -> Checked:
         """See `Deduplicator.check`."""
-        asking = ask(identity, [record], group=place.group, next_offset=None, puts_aside=False, passed=())
+        scope = Scope(place.group, identity.incarnation, place.topic)
+        asking = ask(identity, [record], scope=scope, next_offset=None, puts_aside=False, passed=())
         if asking.stopped is not None:
             raise asking.stopped.refused or AssertionError
         (one,) = asking.asked
