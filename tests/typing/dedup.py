@@ -19,6 +19,7 @@ from quickwins.dedup import (
     HeaderId,
     Identity,
     KeyId,
+    MemoryWindow,
     Op,
     PartitionQuarantined,
     Policy,
@@ -59,6 +60,7 @@ def stores(pool: asyncpg.Pool) -> list[Store]:
     return [
         PostgresState(pool, takeover_seconds=10),
         PostgresInbox(pool, retention_seconds=86_400, takeover_seconds=10),
+        MemoryWindow(ttl_seconds=600, max_entries=1_000_000),
     ]
 
 

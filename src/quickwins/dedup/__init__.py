@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from quickwins.dedup.event import Event, Op
     from quickwins.dedup.identity import DebeziumPostgres, HeaderId, Identity, KeyId, Policy, Record
     from quickwins.dedup.stores._base import Store
+    from quickwins.dedup.stores.memory_window import MemoryWindow
     from quickwins.dedup.stores.postgres_inbox import PostgresInbox
     from quickwins.dedup.stores.postgres_state import PostgresState
     from quickwins.dedup.stores.valkey_claims import ValkeyClaims
@@ -40,6 +41,7 @@ __all__ = [
     "HeaderId",
     "Identity",
     "KeyId",
+    "MemoryWindow",
     "Op",
     "PartitionQuarantined",
     "Policy",
@@ -69,6 +71,7 @@ __getattr__, __dir__ = lazily(
         "HeaderId": "identity",
         "Identity": "identity",
         "KeyId": "identity",
+        "MemoryWindow": "stores.memory_window",
         "Op": "event",
         "PartitionQuarantined": "errors",
         "Policy": "identity",

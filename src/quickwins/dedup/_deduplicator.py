@@ -16,7 +16,7 @@ from quickwins.dedup._lane import Lane
 from quickwins.dedup._run import Run
 from quickwins.dedup.decision import Decision, Explanation
 from quickwins.dedup.identity._base import checked_name
-from quickwins.dedup.stores._base import Checks, Place, Store
+from quickwins.dedup.stores._base import Checks, Place, Sized, Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -301,6 +301,9 @@ class Deduplicator:
     def behind(self, records: int) -> None:
         """See `Owner`."""
         self._metrics.gauge(metrics.CURSOR_LAG, group=self.group).set(records)
+        if isinstance(self._store, Sized):
+            self._metrics.gauge(metrics.WINDOW_ENTRIES, group=self.group).set(self._store.entries)
+            self._metrics.gauge(metrics.WINDOW_BYTES, group=self.group).set(self._store.table_bytes)
 
     def commit_failed(self, error: BaseException) -> None:
         """See `Owner`; the next time it is told."""

@@ -47,5 +47,21 @@ CURSOR_LAG = Metric(
     "Records of all partitions that this consumer has which had no effect yet.",
     labels=("group",),
 )
+WINDOW_ENTRIES = Metric(
+    "kafka_dedup_window_entries", Kind.GAUGE, "Ids that a window in memory knows.", labels=("group",)
+)
+WINDOW_BYTES = Metric(
+    "kafka_dedup_window_bytes", Kind.GAUGE, "The size of the tables of a window in memory.", labels=("group",)
+)
 
-METRICS = (PROCESSED, DEDUPLICATED, QUARANTINED, ALTERED, DEAD_LETTERS, STORE_SECONDS, CURSOR_LAG)
+METRICS = (
+    PROCESSED,
+    DEDUPLICATED,
+    QUARANTINED,
+    ALTERED,
+    DEAD_LETTERS,
+    STORE_SECONDS,
+    CURSOR_LAG,
+    WINDOW_ENTRIES,
+    WINDOW_BYTES,
+)

@@ -48,8 +48,9 @@ class Scope:
 
     __slots__ = ("_start",)
 
-    def __init__(self, group: str, incarnation: str, topic: str) -> None:
-        self._start = blake2b(b"".join(map(framed, (group, incarnation, topic))), digest_size=ID_BYTES)
+    def __init__(self, group: str, incarnation: str, topic: str, *, key: bytes = b"") -> None:
+        prefix = b"".join(map(framed, (group, incarnation, topic)))
+        self._start = blake2b(prefix, digest_size=ID_BYTES, key=key)
 
     def id_of(self, event: Event) -> bytes:
         """What tells an event from all others, the same however often it comes; 16 bytes."""

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import mmap
 from hashlib import blake2b
+from struct import Struct
 
-_WORD = (1 << 64) - 1
+_WORDS = Struct(">QQ").unpack
 _OVERHANG = 1_024
 """Slots behind the last place, for what is pushed on there: a table wraps around nowhere, so that its order has no seam."""
 _STEP_BYTES = 1 << 20
@@ -81,12 +82,20 @@ class Window:
 
     def knows(self, identity: bytes, now: float) -> bool:
         """Whether `identity` was marked within the window."""
+        return self.has(blake2b(identity, digest_size=16, key=self._key).digest(), now)
+
+    def mark(self, identity: bytes, now: float) -> None:
+        """Know `identity` from now on, for at least `ttl_seconds` from `now`."""
+        self.add(blake2b(identity, digest_size=16, key=self._key).digest(), now)
+
+    def has(self, fingerprint: bytes, now: float) -> bool:
+        """As `knows`, for an identity by its fingerprint."""
         if now >= self._rotate_at:
             self._rotate(now)
         if self._leaving:
             self._give_back()
-        number = int.from_bytes(blake2b(identity, digest_size=16, key=self._key).digest(), "big")
-        first, second = number >> 64 or 1, number & _WORD  # an empty slot has 0
+        first, second = _WORDS(fingerprint)
+        first = first or 1  # an empty slot has 0
         table = self._new
         words = table.words
         at = (first * table.places >> 64) << 1
@@ -105,12 +114,12 @@ class Window:
             at += 2
         return False
 
-    def mark(self, identity: bytes, now: float) -> None:
-        """Know `identity` from now on, for at least `ttl_seconds` from `now`."""
+    def add(self, fingerprint: bytes, now: float) -> None:
+        """As `mark`, for an identity by its fingerprint."""
         if now >= self._rotate_at or self._new.count >= self._new.limit:
             self._rotate(now)
-        number = int.from_bytes(blake2b(identity, digest_size=16, key=self._key).digest(), "big")
-        first, second = number >> 64 or 1, number & _WORD
+        first, second = _WORDS(fingerprint)
+        first = first or 1
         table = self._new
         words = table.words
         at = (first * table.places >> 64) << 1

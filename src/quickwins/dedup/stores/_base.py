@@ -142,6 +142,21 @@ class Store(Protocol):
 
 
 @runtime_checkable
+class Sized(Protocol):
+    """A store in memory, which says how large it is."""
+
+    @property
+    def entries(self) -> int:
+        """How many ids it knows."""
+        ...
+
+    @property
+    def table_bytes(self) -> int:
+        """The size of its tables."""
+        ...
+
+
+@runtime_checkable
 class Checks(Protocol):
     """A store that can be asked for one record alone."""
 

@@ -1,0 +1,238 @@
+"""Effects that may be made again now and then: the ids of what was handled lately, in the memory of this process.
+
+The rules:
+
+- An id is marked when its effect was made, and never before: what fails is new again.
+- What another partition of this process works on is waited for.
+- A process that ends forgets everything: what Kafka was not told yet, and what is sent again later, is handled once more.
+"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
+
+from quickwins.core.clock import SystemClock
+from quickwins.core.errors import ConfigError
+from quickwins.dedup._core.ids import Answer, Scope, ask, settle
+from quickwins.dedup._core.window import Window
+from quickwins.dedup.checked import Checked
+from quickwins.dedup.decision import Decision, Explanation
+from quickwins.dedup.stores._base import Work
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+
+    from quickwins.core.clock import Clock
+    from quickwins.dedup._core.ids import Deleted
+    from quickwins.dedup.identity import Identity, Record
+    from quickwins.dedup.stores._base import Place
+
+_NEW, _KNOWN = Answer(Decision.NEW), Answer(Decision.DUP_SOURCE)
+_BUSY = Answer(Decision.IN_PROGRESS, wait_seconds=0.05)
+
+
+class Held:
+    """A partition under `MemoryWindow`. One batch at a time.
+
+    Attributes:
+        place: Which.
+        next_offset: See `stores.Held`.
+    """
+
+    __slots__ = ("_deleted", "_identity", "_scope", "_store", "next_offset", "place")
+
+    def __init__(self, store: MemoryWindow, place: Place, identity: Identity, scope: Scope) -> None:
+        self.place = place
+        self.next_offset: int | None = None
+        self._store = store
+        self._identity = identity
+        self._scope = scope
+        self._deleted: Deleted | None = None
+
+    @property
+    def seek_to(self) -> int | None:
+        """See `stores.Held`."""
+        return self.next_offset
+
+    @asynccontextmanager
+    async def batch(
+        self, records: Sequence[Record], *, on: bool, puts_aside: bool, passed: Mapping[int, BaseException]
+    ) -> AsyncIterator[Work]:
+        """See `stores.Held`."""
+        asking = ask(
+            self._identity,
+            records,
+            scope=self._scope,
+            next_offset=self.next_offset,
+            deleted=self._deleted,
+            puts_aside=puts_aside,
+            passed=passed,
+        )
+        answers = self._store.answers({number: one.id for number, one in asking.wanted})
+        settled = settle(asking, answers, on=on)
+        asked = asking.asked
+        mine = {asked[number].record.offset: asked[number].id for number in settled.mine}
+        with self._store.working_on(mine.values()):
+            yield Work(settled.batch)
+            undone = settled.batch.undone
+            for offset in undone:
+                mine.pop(offset, None)
+            self._store.mark(mine.values())
+        self._deleted = None if undone else settled.deleted
+        through = min(undone) if undone else settled.through
+        if through is not None:
+            self.next_offset = max(self.next_offset or 0, through)
+
+    async def explain(self, record: Record) -> Explanation:
+        """See `stores.Held`."""
+        asking = ask(
+            self._identity,
+            [record],
+            scope=self._scope,
+            next_offset=self.next_offset,
+            puts_aside=True,
+            passed=(),
+        )
+        (one,) = asking.asked
+        judged = one.judged
+        if judged is not None:
+            why = f"offset {record.offset} is below {self.next_offset}, or a policy leaves it out"
+            return Explanation(judged.decision, str(judged.refused or why), {"offset": record.offset})
+        decision = self._store.answers({0: one.id})[0].decision
+        why = (
+            "its id was marked within the window"
+            if decision is Decision.DUP_SOURCE
+            else "its id is not marked"
+        )
+        return Explanation(decision, why, {"id": one.id.hex()})
+
+
+class MemoryWindow:
+    """The ids handled lately, in memory. Belongs to one event loop, and to one `Deduplicator`.
+
+    Attributes:
+        ttl_seconds: How long an id is known at least, unless more come than fit.
+        max_entries: How many ids it holds at most.
+    """
+
+    transactional = False
+
+    def __init__(self, *, ttl_seconds: float, max_entries: int, clock: Clock | None = None) -> None:
+        """Empty.
+
+        Args:
+            ttl_seconds: From one second to a year; twice that at most.
+            max_entries: 1,000 to a billion, at most 24 bytes each.
+            clock: For the time to live.
+
+        Raises:
+            ConfigError: An argument is out of its bounds.
+        """
+        if not 1 <= ttl_seconds <= 366 * 86_400:
+            raise ConfigError(f"ttl_seconds must be 1 to 31622400, not {ttl_seconds!r}")
+        if not 1_000 <= max_entries <= 1_000_000_000:  # noqa: PLR2004 -- as documented; until=never
+            raise ConfigError(f"max_entries must be 1000 to 1000000000, not {max_entries!r}")
+        self.ttl_seconds = ttl_seconds
+        self.max_entries = max_entries
+        self._clock = SystemClock() if clock is None else clock
+        self._key = secrets.token_bytes(16)
+        self._window = Window(ttl_seconds, max_entries, key=self._key, now=self._clock.monotonic())
+        self._busy: set[bytes] = set()
+
+    def __repr__(self) -> str:
+        return f"<MemoryWindow of {self.entries} ids, ttl_seconds={self.ttl_seconds:g}, max_entries={self.max_entries}>"
+
+    @property
+    def entries(self) -> int:
+        """How many ids it knows."""
+        return len(self._window)
+
+    @property
+    def table_bytes(self) -> int:
+        """The size of its tables; of the newest one, memory is used as it fills."""
+        return self._window.table_bytes
+
+    def check(self, identity: Identity) -> None:
+        """See `Store`: it goes by any identity."""
+
+    async def prepare(self) -> None:
+        """See `Store`: nothing is missing."""
+
+    async def close(self) -> None:
+        """See `Store`: what it knows stays known as long as it lives."""
+
+    async def take(self, place: Place, identity: Identity, partitions: int) -> Held:  # noqa: ARG002 -- an id is known whatever partition it comes in; until=never
+        """See `Store`."""
+        return Held(self, place, identity, self._scope(place, identity))
+
+    def transient(self, error: BaseException) -> bool:  # noqa: ARG002 -- as for every store; until=never
+        """See `Store`: it is never away."""
+        return False
+
+    async def check_one(self, place: Place, identity: Identity, record: Record, *, on: bool) -> Checked:
+        """See `Deduplicator.check`."""
+        scope = self._scope(place, identity)
+        asking = ask(identity, [record], scope=scope, next_offset=None, puts_aside=False, passed=())
+        if asking.stopped is not None:
+            raise asking.stopped.refused or AssertionError
+        (one,) = asking.asked
+        if one.judged is not None:
+            return Checked(one.judged.decision, one.event)
+        said = self.answers({0: one.id})[0]
+        decision = said.decision if on else Decision.NEW
+        if decision is not Decision.NEW:
+            return Checked(decision, one.event, wait_seconds=said.wait_seconds)
+        self._busy.add(one.id)
+        return Checked(decision, one.event, ending=_Ending(self, one.id))
+
+    # What a partition asks for.
+
+    def answers(self, ids: Mapping[int, bytes]) -> dict[int, Answer]:
+        """What is known of ids, by their numbers."""
+        now, has, busy = self._clock.monotonic(), self._window.has, self._busy
+        found = {number: _KNOWN if has(one, now) else _NEW for number, one in ids.items()}
+        if busy and not busy.isdisjoint(ids.values()):
+            found |= {number: _BUSY for number, one in ids.items() if one in busy}
+        return found
+
+    @contextmanager
+    def working_on(self, ids: Iterable[bytes]) -> Iterator[None]:
+        """Others wait for `ids` while the block works."""
+        taken = set(ids) - self._busy
+        self._busy |= taken
+        try:
+            yield
+        finally:
+            self._busy -= taken
+
+    def mark(self, ids: Iterable[bytes]) -> None:
+        """Know `ids` from now on."""
+        now, add = self._clock.monotonic(), self._window.add
+        for one in ids:
+            add(one, now)
+
+    def end(self, one: bytes, *, done: bool) -> None:
+        """End the work on one id."""
+        self._busy.discard(one)
+        if done:
+            self.mark((one,))
+
+    def _scope(self, place: Place, identity: Identity) -> Scope:
+        return Scope(f"{place.group}/{place.cluster}", identity.incarnation, place.topic, key=self._key)
+
+
+class _Ending:
+    def __init__(self, store: MemoryWindow, one: bytes) -> None:
+        self._store = store
+        self._one = one
+
+    async def done(self) -> bool:
+        """See `Ending`."""
+        self._store.end(self._one, done=True)
+        return True
+
+    async def failed(self) -> None:
+        """See `Ending`."""
+        self._store.end(self._one, done=False)
