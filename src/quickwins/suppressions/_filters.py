@@ -11,22 +11,17 @@ if TYPE_CHECKING:
 
 
 def deciding_filter(
-    filters: Sequence[Any], but: object, text: str, category: type[Warning], filename: str, line: int
+    filters: Sequence[Any], text: str, category: type[Warning], module: str, line: int
 ) -> Any:
-    """The first of `filters` that applies to this warning, leaving out `but`; `None`: Python's default applies."""
-    module: str | None = None
+    """The first of `filters` that applies to this warning; `None`: Python's default applies."""
     for one in list(filters):
-        if one is but:
-            continue
         _, message, of, modules, at = one
         if not issubclass(category, of) or (at and at != line):
             continue
         if message is not None and not _fits(message, text):
             continue
-        if modules is not None:
-            module = _module(filename) if module is None else module
-            if not _fits(modules, module):
-                continue
+        if modules is not None and not _fits(modules, module):
+            continue
         return one
     return None
 
@@ -39,20 +34,21 @@ def forget_cached_decisions() -> None:
 
 def caller() -> str:
     """The place that called the function of `warnings` that called ours, `file:line`."""
-    frame = sys._getframe(2)  # noqa: SLF001 -- what `inspect` uses, without its cost; until=never
+    frame = sys._getframe(3)  # noqa: SLF001  # -- what `inspect` uses, without its cost; until=never
     while frame.f_back is not None and frame.f_code.co_filename == warnings.__file__:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def _module(filename: str) -> str:
-    """The name of the module that warns, from the stack; else from the name of the file, as Python does."""
-    frame = sys._getframe(1)  # noqa: SLF001 -- to find the module on the stack; until=never
-    while frame.f_back is not None:
+def place_in(module: str) -> tuple[str, int]:
+    """File and line of the nearest call in `module`, else of what warns."""
+    first = frame = sys._getframe(3)  # noqa: SLF001  # -- to find the module on the stack; until=never
+    while frame.f_globals.get("__name__") != module:
+        if frame.f_back is None:
+            frame = first
+            break
         frame = frame.f_back
-        if frame.f_code.co_filename == filename:
-            return str(frame.f_globals.get("__name__", "<unknown>"))
-    return filename.removesuffix(".py")
+    return frame.f_code.co_filename, frame.f_lineno
 
 
 def _fits(pattern: Any, text: str) -> bool:

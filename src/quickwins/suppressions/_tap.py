@@ -15,9 +15,10 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from quickwins.suppressions._filter_list import FilterList
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import SupportsIndex
+    from collections.abc import Callable, Iterator
 
     See = Callable[[type[Warning], str], None]
 
@@ -30,8 +31,8 @@ def tapped(see: See) -> Iterator[None]:
     raised where the warning is.
     """
     with warnings.catch_warnings():
-        filters: Any = warnings
-        filters.filters = _Filters(("ignore", None, _Nothing(see), None, 0), warnings.filters)
+        module: Any = warnings
+        module.filters = FilterList(("ignore", None, _Nothing(see), None, 0), warnings.filters)
         yield
 
 
@@ -50,58 +51,3 @@ class _Nothing:
         frame = sys._getframe(1)  # noqa: SLF001 -- what `inspect` uses, without its cost; until=never
         self._see(category, f"{frame.f_code.co_filename}:{frame.f_lineno}")
         return False
-
-
-class _Filters(list[Any]):
-    """Filters after a first one that only Python's own look-up, in C, can see; copies have it too."""
-
-    def __init__(self, first: object, others: Iterable[object]) -> None:
-        super().__init__((first, *others))
-
-    def _others(self) -> list[Any]:
-        return super().__getitem__(slice(1, None))
-
-    def _become(self, others: Iterable[object]) -> None:
-        super().__setitem__(slice(1, None), others)
-
-    def copy(self) -> _Filters:
-        return _Filters(super().__getitem__(0), self._others())
-
-    def __getitem__(self, index: Any) -> Any:
-        found = self._others()[index]
-        return _Filters(super().__getitem__(0), found) if isinstance(index, slice) else found
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        others = self._others()
-        others[index] = value
-        self._become(others)
-
-    def __delitem__(self, index: SupportsIndex | slice) -> None:
-        others = self._others()
-        del others[index]
-        self._become(others)
-
-    def insert(self, index: SupportsIndex, value: Any) -> None:
-        others = self._others()
-        others.insert(index, value)
-        self._become(others)
-
-    def pop(self, index: SupportsIndex = -1) -> Any:
-        others = self._others()
-        popped = others.pop(index)
-        self._become(others)
-        return popped
-
-    def clear(self) -> None:
-        self._become(())
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._others())
-
-    def __len__(self) -> int:
-        return super().__len__() - 1
-
-    def __eq__(self, other: object) -> bool:
-        return self._others() == (other._others() if isinstance(other, _Filters) else other)
-
-    __hash__ = None

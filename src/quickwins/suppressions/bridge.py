@@ -5,12 +5,15 @@
     for one in bridge.installed().hidden(): print(one.site, one.category, one.count)
     bridge.uninstall()
 
-A filter of ours comes before all others and lets everything through to our hook, which then asks the others what they
-would have done. What they ignore is counted too, with the place that installed the filter; what they turn into an error
-is raised. Filters set later, with `warnings.filterwarnings` or `simplefilter`, are put behind ours again.
+A filter of ours comes before all others (`_filter_list`: it stays there, and nobody sees it). While the bridge is on, it lets
+everything through to our hook, which then asks the others what they would have done. What they ignore is counted too, with
+the place that set the filter; what they turn into an error is raised. While it is off our filter applies to nothing.
 
-Limits: code that imported those two functions by name before the bridge was installed gets past it, and inside
-`catch_warnings(record=True)` the recorder sees what our filter lets through.
+Where somebody else shows warnings (`logging.captureWarnings(True)` or an own `showwarning` after the bridge was installed),
+our filter only takes a note and the others decide: whatever is looked up is counted, but a repeated warning that Python shows
+once for each place is not looked up again. What `catch_warnings(record=True)` records is its own affair, and not counted.
+
+Limit: code that replaces `warnings.filters` by a list of its own gets past the bridge.
 """
 
 from __future__ import annotations
@@ -20,14 +23,16 @@ import sys
 import threading
 import warnings
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
 from quickwins.core.lazy import shows
 from quickwins.core.metrics import Reading, Tallies
 from quickwins.suppressions._counts import MAX_PLACES, Budget, Counts, Hidden, Seen
-from quickwins.suppressions._filters import caller, deciding_filter, forget_cached_decisions
+from quickwins.suppressions._filter_list import FilterList
+from quickwins.suppressions._filters import caller, deciding_filter, forget_cached_decisions, place_in
+from quickwins.suppressions._tap import recorder
 from quickwins.suppressions.metrics import FILTERS
 
 if TYPE_CHECKING:
@@ -43,10 +48,8 @@ __all__ = ["Bridge", "budget", "install", "installed", "uninstall"]
 __dir__ = shows(__name__)
 
 _PYTHON_ITSELF = "Python's defaults"
-
-
-class _Filters(Protocol):
-    def __call__(self, *args: Any, **options: Any) -> None: ...
+_PYTHONS_OWN: object = getattr(warnings, "_showwarning_orig", None)
+"""What is in the place of `showwarning` while `catch_warnings(record=True)` records."""
 
 
 class Bridge:
@@ -82,20 +85,23 @@ class Bridge:
             service=service,
             name=name,
         )
-        self._once: OrderedDict[object, None] = OrderedDict()
         self._sites: OrderedDict[int, tuple[object, str]] = OrderedDict()
-        # Told by identity from an equal one that somebody else adds.
-        self._all = ("always", None, Warning, None, 0)
-        self._outermost: Any = warnings.filters
+        self._now = _Now()
+        self._filter = ("always", _Text(self._now), _Category(self), _Module(self._now), 0)
+        self._outermost: Any = None
+        self._recorder: object = None
+        self._was_on = True
         self._was: dict[str, Any] = {}
         self._mine: dict[str, Any] = {}
 
     def __repr__(self) -> str:
-        if _current is not self:
-            state = "uninstalled"
-        else:
-            state = "on" if self._flag is None or self._flag.state.on else "off"
+        state = "uninstalled" if _current is not self else "on" if self.is_on else "off"
         return f"<Bridge {self._service!r}, {state}, {self.ignoring} filters ignore>"
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is installed and its flag is on."""
+        return _current is self and (self._flag is None or self._flag.state.on)
 
     @property
     def ignoring(self) -> int:
@@ -130,65 +136,75 @@ class Bridge:
     # Installation.
 
     def _install(self) -> None:
+        self._recorder = recorder()
         self._take(warnings, "showwarning", self._show)
-        self._take(warnings, "filterwarnings", self._following("filterwarnings"))
-        self._take(warnings, "simplefilter", self._following("simplefilter"))
         self._take(sys, "unraisablehook", self._unraisable)
         self._take(threading, "excepthook", self._thread_ended)
-        self._come_first()
+        module: Any = warnings
+        self._outermost = warnings.filters
+        module.filters = FilterList(self._filter, warnings.filters, self._filter_added)
+        forget_cached_decisions()
 
     def _uninstall(self) -> None:
-        for module, name in (
-            (threading, "excepthook"),
-            (sys, "unraisablehook"),
-            (warnings, "simplefilter"),
-            (warnings, "filterwarnings"),
-            (warnings, "showwarning"),
-        ):
-            # If somebody has wrapped ours, it stays in place and only passes calls on.
-            if getattr(module, name) is self._mine[name]:
-                setattr(module, name, self._was[name])
-        current: Any = warnings.filters
-        # Both: inside a `catch_warnings()` the list that it will put back has our filter too.
-        for filters in (self._outermost, current):
-            filters[:] = [one for one in filters if one is not self._all]
+        self._give_back(threading, "excepthook")
+        self._give_back(sys, "unraisablehook")
+        self._leave()
         forget_cached_decisions()
         self.flush()
         self._tallies.flush()
+
+    def _leave(self) -> None:
+        """Take filter and hook out, as far as they are in place: a `catch_warnings` block puts back what it found.
+
+        So once it is uninstalled, whichever of the two is asked again does nothing but leave.
+        """
+        self._give_back(warnings, "showwarning")
+        module: Any = warnings
+        if isinstance(module.filters, FilterList) and module.filters.first is self._filter:
+            self._outermost[:] = list(module.filters)
+            module.filters = self._outermost
 
     def _take(self, module: Any, name: str, mine: Any) -> None:
         self._was[name] = getattr(module, name)
         self._mine[name] = mine
         setattr(module, name, mine)
 
-    def _come_first(self) -> None:
-        filters: Any = warnings.filters
-        if not filters or filters[0] is not self._all:
-            filters[:] = [self._all, *(one for one in filters if one is not self._all)]
-            forget_cached_decisions()
+    def _give_back(self, module: Any, name: str) -> None:
+        # If somebody has wrapped ours, it stays in place and only passes calls on.
+        if getattr(module, name) is self._mine[name]:
+            setattr(module, name, self._was[name])
 
-    def _following(self, name: str) -> _Filters:
-        """`warnings.filterwarnings` or `simplefilter`, which then notes what was added and puts it behind ours."""
-
-        def function(*args: Any, **options: Any) -> None:
-            before = list(warnings.filters)
-            self._was[name](*args, **options)
-            if _current is not self:
-                return
-            added = next((one for one in warnings.filters if not any(one is other for other in before)), None)
-            if added is not None:
-                with self._counts.alone():
-                    self._sites[id(added)] = (added, caller())  # the filter itself too: ids are used again
-                    if len(self._sites) > MAX_PLACES:
-                        self._sites.popitem(last=False)
-            # Inside catch_warnings(record=True) somebody else shows them, and must not see what they ignore.
-            if warnings.showwarning is self._mine["showwarning"]:
-                self._come_first()
-
-        function.__name__ = function.__qualname__ = name
-        return function
+    def _filter_added(self, added: object) -> None:
+        """Note who has added a filter."""
+        if _current is self:
+            with self._counts.alone():
+                self._sites[id(added)] = (added, caller())  # the filter itself too: ids are used again
+                if len(self._sites) > MAX_PLACES:
+                    self._sites.popitem(last=False)
 
     # Seeing warnings and exceptions.
+
+    def _takes(self, category: type[Warning]) -> bool:
+        """Asked for each warning that Python looks up: whether it is ours to show, and not for the other filters."""
+        now = self._now
+        now.is_ours = False
+        if not self.is_on:
+            if _current is not self:
+                self._leave()
+            self._was_on = False
+            return False
+        if not self._was_on:  # Python remembers what it has shown while the flag was off
+            self._was_on = True
+            forget_cached_decisions()
+        shows = warnings.showwarning
+        if shows is self._mine["showwarning"]:
+            now.is_ours = True
+            return True
+        is_recorded = shows is _PYTHONS_OWN and recorder() is not self._recorder
+        if not is_recorded:
+            file, line = place_in(now.module)
+            self._count(now.text, category, file, line)
+        return False
 
     def _show(
         self,
@@ -199,18 +215,21 @@ class Bridge:
         file: Any = None,
         line: str | None = None,
     ) -> None:
-        action, by = self._decision(message, category, filename, lineno)
-        if _current is self and (self._flag is None or self._flag.state.on):
-            self._counts.count(
-                Seen("warning", category.__name__, filename, lineno, by if action == "ignore" else ""),
-                category,
-            )
-        elif action not in {"ignore", "error"} and self._shows(
-            action, str(message), category, filename, lineno
-        ):
+        if not self._now.is_ours:
+            if _current is not self:
+                self._leave()
             self._was["showwarning"](message, category, filename, lineno, file, line)
-        if action == "error":
+            return
+        self._now.is_ours = False
+        if self._count(str(message), category, filename, lineno) == "error":
             raise message if isinstance(message, Warning) else category(message)
+
+    def _count(self, text: str, category: type[Warning], file: str, line: int) -> str:
+        """Count a warning; says what the other filters do with it."""
+        action, by = self._decision(text, category, self._now.module, line)
+        seen = Seen("warning", category.__name__, file, line, by if action == "ignore" else "")
+        self._counts.count(seen, category)
+        return action
 
     def _unraisable(self, unraisable: Any) -> None:
         self._exception("unraisable", unraisable.exc_type, unraisable.exc_traceback)
@@ -222,7 +241,7 @@ class Bridge:
         self._was["excepthook"](args)
 
     def _exception(self, kind: str, category: type[BaseException], trace: Any) -> None:
-        if _current is not self or not (self._flag is None or self._flag.state.on):
+        if not self.is_on:
             return
         file, line = "?", 0
         while trace is not None:
@@ -232,11 +251,9 @@ class Bridge:
 
     # Asking the other filters.
 
-    def _decision(
-        self, message: Warning | str, category: type[Warning], filename: str, lineno: int
-    ) -> tuple[str, str]:
-        """What would have been done with a warning, and by which filter."""
-        one = deciding_filter(warnings.filters, self._all, str(message), category, filename, lineno)
+    def _decision(self, text: str, category: type[Warning], module: str, line: int) -> tuple[str, str]:
+        """What the other filters do with a warning, and which one that is."""
+        one = deciding_filter(list(warnings.filters), text, category, module, line)
         if one is None:
             return getattr(warnings, "defaultaction", "default"), ""
         action = str(one[0])
@@ -245,19 +262,47 @@ class Bridge:
         known = self._sites.get(id(one))
         return action, known[1] if known is not None and known[0] is one else _PYTHON_ITSELF
 
-    def _shows(self, action: str, text: str, category: type[Warning], filename: str, lineno: int) -> bool:
-        """While the flag is off: whether Python would have shown it, or has already done so."""
-        if action in {"always", "all"}:
-            return True
-        key = {"once": (text, category), "module": (text, category, filename)}.get(
-            action, (text, category, filename, lineno)
-        )
-        with self._counts.alone():
-            known = key in self._once
-            self._once[key] = None
-            if len(self._once) > MAX_PLACES:
-                self._once.popitem(last=False)
-        return not known
+
+class _Now(threading.local):
+    """The warning that this thread looks up: Python shows our filter its text, then its module, then its category."""
+
+    text = ""
+    module = ""
+    is_ours = False
+
+
+class _Text:
+    """In the place of a filter's pattern for the text."""
+
+    def __init__(self, now: _Now) -> None:
+        self._now = now
+
+    def match(self, text: str) -> bool:
+        """Note the text; any fits."""
+        self._now.text = text
+        return True
+
+
+class _Module:
+    """In the place of a filter's pattern for the module."""
+
+    def __init__(self, now: _Now) -> None:
+        self._now = now
+
+    def match(self, module: str) -> bool:
+        """Note the module; any fits."""
+        self._now.module = module
+        return True
+
+
+class _Category:
+    """In the place of a filter's category: the class of the warnings that the bridge takes."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
+
+    def __subclasscheck__(self, category: type[Warning]) -> bool:
+        return self._bridge._takes(category)  # noqa: SLF001  # -- a part of the bridge; until=never
 
 
 _current: Bridge | None = None
