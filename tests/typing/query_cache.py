@@ -20,6 +20,7 @@ from quickwins.query_cache import (
     Policy,
     PolicyStats,
     QueryCache,
+    QueryCacheMiddleware,
     Valkey,
     cache_control,
     invalidates,
@@ -62,7 +63,14 @@ async def used(schema: strawberry.Schema) -> tuple[App, CachedGraphQLRouter]:
         assert_type(cache.explain("{ user { id } }", {"a": 1}), Explanation)
         await cache.invalidate(types=["User"], entities=[("User", 1)], lists=["Query.users"], tags=["t"])
         await cache.invalidate(tag_prefix="user:42:", principal=42)
-        return CachedGraphQL(schema, cache=cache), CachedGraphQLRouter(schema, cache=cache, prefix="/graphql")
+        app: App = QueryCacheMiddleware(
+            CachedGraphQL(schema, cache=cache),
+            cache=cache,
+            path="/graphql",
+            principal=lambda scope: scope["user"],
+        )
+        app = QueryCacheMiddleware(app, cache=cache, anonymous_ok=True)
+        return app, CachedGraphQLRouter(schema, cache=cache, prefix="/graphql")
 
 
 NUMBERED = QueryCache(principal=lambda context: 7)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from quickwins.query_cache.directive import CacheControl
     from quickwins.query_cache.fastapi import CachedGraphQLRouter
     from quickwins.query_cache.l1 import L1
+    from quickwins.query_cache.middleware import QueryCacheMiddleware
     from quickwins.query_cache.policy import Policy
     from quickwins.query_cache.stats import CacheStats, Explanation, PolicyStats
     from quickwins.query_cache.stores.valkey import Valkey
@@ -36,6 +37,7 @@ __all__ = [
     "Policy",
     "PolicyStats",
     "QueryCache",
+    "QueryCacheMiddleware",
     "Valkey",
     "cache_control",
     "invalidates",
@@ -54,6 +56,7 @@ __getattr__, __dir__ = lazily(
         "Policy": "policy",
         "PolicyStats": "stats",
         "QueryCache": "cache",
+        "QueryCacheMiddleware": "middleware",
         "Valkey": "stores.valkey",
         "cache_control": "control",
         "invalidates": "control",

@@ -43,11 +43,15 @@ class Owner:
         self.failed = failed
 
 
+_NOBODY = Owner(None, None)
+
+
 class Desk:
     """One cache's, on one event loop.
 
     Attributes:
         serving: What answers.
+        now: Monotonic seconds.
         shared_context: Names of what a context holds that is the same for everybody.
     """
 
@@ -71,7 +75,7 @@ class Desk:
         self._flag = flag
         self._state: FlagState | None = None if flag is None else flag.state
         self._key = digest(secret or secrets.token_hex(32), size_bytes=32)
-        self._clock = clock
+        self.now = clock.monotonic
         self._reporter = reporter
         self._failures = 0
         self._quiet_until = -math.inf
@@ -107,36 +111,34 @@ class Desk:
         return flag.active() if owner.key is None else flag.active_for(owner.key)
 
     async def owner(self, context: Any) -> Owner:
-        """Whose a request is, by its context. What `principal` raises is reported, and nothing is served."""
-        found = self._ask(context)
-        if isinstance(found, Owner):
-            return found
+        """Whose a request is, by its context."""
+        return _NOBODY if self._principal is None else await self.owner_by(self._principal, context)
+
+    async def owner_by(self, principal: Principal, of: Any) -> Owner:
+        """Whose a request is, as `principal` says. What that raises is reported, and nothing is served."""
         try:
-            return self._owner(await found)
+            found = principal(of)
+            return self._owner(await found if inspect.isawaitable(found) else found)
         except Exception as error:  # noqa: BLE001 -- of a function that is not ours; until=never
             return self._nobody(error)
 
     def owner_now(self, context: Any) -> Owner:
-        """The same for those that cannot wait: an async `principal` fails."""
-        found = self._ask(context)
-        if isinstance(found, Owner):
-            return found
+        """The same for those that cannot wait: with an async `principal` nothing is served."""
+        if self._principal is None:
+            return _NOBODY
+        try:
+            found = self._principal(context)
+            if not inspect.isawaitable(found):
+                return self._owner(found)
+        except Exception as error:  # noqa: BLE001 -- of a function that is not ours; until=never
+            return self._nobody(error)
         if inspect.iscoroutine(found):
             found.close()
         return Owner(None, None, failed=True)
 
-    def _ask(self, context: Any) -> Owner | Awaitable[Any]:
-        if self._principal is None:
-            return Owner(None, None)
-        try:
-            found = self._principal(context)
-            return found if inspect.isawaitable(found) else self._owner(found)
-        except Exception as error:  # noqa: BLE001 -- of a function that is not ours; until=never
-            return self._nobody(error)
-
     def _owner(self, principal: object) -> Owner:
         if principal is None:
-            return Owner(None, None)
+            return _NOBODY
         if isinstance(principal, bool) or not isinstance(principal, (str, int)):
             raise TypeError(f"a principal is text or a number, not {type(principal).__name__}")
         name = str.__str__(principal) if isinstance(principal, str) else int.__repr__(principal)
@@ -144,7 +146,7 @@ class Desk:
 
     def _nobody(self, error: Exception) -> Owner:
         self._failures += 1
-        now = self._clock.monotonic()
+        now = self.now()
         if now >= self._quiet_until:
             self._quiet_until = now + QUIET_SECONDS
             self._reporter.report(CACHE_PRINCIPAL_FAILED, error=type(error).__name__, count=self._failures)

@@ -117,6 +117,16 @@ class Documents:
             self._known[which] = made
         return made
 
+    def learned(self, schema: Any, text: str, operation: str | None) -> Known | None:
+        """What is known of an operation by all views together, for people."""
+        found = self.known(schema, text, operation, "")
+        if found is not None:
+            for (_, _, its_text, its_operation), one in list(self._known.items()):
+                if one is not None and (its_text, its_operation) == (text, operation):
+                    found.learn(one.vary)
+                    found.private = found.private or one.private
+        return found
+
     def _plan(self, attached: Schema, text: str, operation: str | None, variant: str) -> Known | None:
         if len(text) > MOST_TEXT:
             return None

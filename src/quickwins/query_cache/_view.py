@@ -234,7 +234,7 @@ class CachedView:
         session.said.append(serving.said(slot, is_new=served.result is not None))
         passed = PASSED.get()
         if passed is not None:
-            passed.served.append((slot, asked.known.vary))
+            passed.served.append((slot, asked.known, asked.owner))
         return Stored.of(slot, decoded=not self._serves_bytes)
 
     async def _mutate(self, execute: Any) -> ExecutionResult:

@@ -203,7 +203,7 @@ class QueryCache:
             if len(schemas) != 1:
                 raise ConfigError(f"this cache has {len(schemas)} schemas: say which, schema=...")
             (schema,) = schemas
-        known = self._documents.known(schema, document, operation_name, "")
+        known = self._documents.learned(schema, document, operation_name)
         if known is None:
             raise ConfigError(
                 "the document has no operation that can be planned: it does not parse, or has none of that name"
