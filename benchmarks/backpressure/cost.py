@@ -8,13 +8,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from contextlib import AsyncExitStack
 from random import Random
+from typing import Any
 
 import asyncpg
 from prometheus_client import CollectorRegistry
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from benchmarks.backpressure.contenders import engine
 from benchmarks.program import conclude
 from quickwins.backpressure import Gate, GatedPool, PoolExhausted
+from quickwins.backpressure.psycopg import GatedPsycopgPool
+from quickwins.backpressure.sqlalchemy import GatedEngine
 from quickwins.engines import PostgresServer
 from quickwins.rig import Target, paired_ratios_async
 
@@ -54,6 +62,45 @@ async def on_the_server(dsn: str) -> list[Target]:
         )
     print("acquire and release, nobody else\n" + found.table())
     return [found.ratios[name].at_most(1.06) for name in gated]
+
+
+async def through_libraries(dsn: str) -> list[Target]:
+    """A statement through SQLAlchemy's engine and psycopg's pool, which are gated where they stand: one bare, one gated."""
+    made = []
+    async with AsyncExitStack() as stack:
+        engines: list[Any] = []
+        pools: list[Any] = []
+        for _ in range(2):
+            engines.append(await stack.enter_async_context(engine(dsn, timeout_seconds=30.0)))
+            pool = AsyncConnectionPool(dsn, min_size=POOL_SIZE, max_size=POOL_SIZE, open=False)
+            pools.append(await stack.enter_async_context(pool))
+        GatedEngine(engines[1], gate=Gate.queue(), registry=CollectorRegistry())
+        GatedPsycopgPool(pools[1], gate=Gate.queue(), registry=CollectorRegistry())
+
+        def asked(to: Any) -> Any:
+            statement = text("SELECT 1")
+
+            async def by_sqlalchemy() -> None:
+                async with to.connect() as connection:
+                    await connection.execute(statement)
+
+            async def by_psycopg() -> None:
+                async with to.connection() as connection:
+                    await connection.execute("SELECT 1")
+
+            return by_sqlalchemy if isinstance(to, AsyncEngine) else by_psycopg
+
+        for name, (bare, gated) in {"SQLAlchemy": engines, "psycopg_pool": pools}.items():
+            found = await paired_ratios_async(
+                {f"{name}, bare": asked(bare), f"{name}, gated": asked(gated)},
+                reference=f"{name}, bare",
+                rng=Random(4),
+                rounds=150,
+                block_seconds=0.02,
+            )
+            print(f"\n{name}: SELECT 1, nobody else\n" + found.table())
+            made.append(found.ratios[f"{name}, gated"].at_most(1.06))
+    return made
 
 
 async def alone() -> list[Target]:
@@ -112,6 +159,7 @@ def main() -> int:
     logging.getLogger("quickwins").setLevel(logging.ERROR)
     with PostgresServer.start() as server:
         made = asyncio.run(on_the_server(server.url))
+        made += asyncio.run(through_libraries(server.url))
     made += asyncio.run(alone())
     return conclude(made)
 
