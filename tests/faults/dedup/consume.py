@@ -11,35 +11,37 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from quickwins.dedup import DebeziumPostgres, Deduplicator, PostgresInbox, PostgresState
-from tests.faults.dedup.points import Points, Pool, handler, telling
+from quickwins.dedup import Context, DebeziumPostgres, Deduplicator, PostgresInbox, PostgresState
+from tests.faults.dedup.points import Points, Pool, WatchedClaims, handler, telling
 from tests.faults.dedup.toys import TOYS, run_toy
 from tests.integration.dedup.consuming import apply
+from tests.integration.dedup.sinks import Sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from quickwins.dedup import Event, Store
 
-
-STORES: dict[str, Callable[[Any], Store]] = {
-    "state": lambda pool: PostgresState(pool, takeover_seconds=1),
-    "inbox": lambda pool: PostgresInbox(pool, takeover_seconds=1, retention_seconds=8),
-}
+    Strategy = Callable[[dict[str, Any], asyncpg.Pool, Pool, Points], Deduplicator]
 
 
 async def consume(options: dict[str, Any]) -> None:
     """Read the topics to their ends, each event once."""
-    ends: dict[str, int] = options["ends"]
+    ends = {TopicPartition(topic, number): end for topic, number, end in options["ends"]}
     points = Points(options["point"], options["nth"], signal.Signals(options["action"]))
     made = AIOKafkaConsumer(
         bootstrap_servers=options["bootstrap"],
         group_id=options["group"],
         auto_offset_reset="earliest",
         enable_auto_commit=False,
+        heartbeat_interval_ms=300,
+        session_timeout_ms=6_000,
     )
-    made.assign([TopicPartition(topic, 0) for topic in ends])
-    async with asyncpg.create_pool(options["dsn"], min_size=1, max_size=2) as pool, made as consumer:
+    if options["subscribe"]:
+        made.subscribe([*{partition.topic for partition in ends}])
+    else:
+        made.assign([*ends])
+    async with asyncpg.create_pool(options["dsn"], min_size=1, max_size=8) as pool, made as consumer:
         watched = Pool(pool, points)
         if options["strategy"] in TOYS:
             await run_toy(
@@ -48,33 +50,68 @@ async def consume(options: dict[str, Any]) -> None:
                 watched,
                 lambda events, topic, tx: _effect(points, events, topic, tx),
                 batch=options["batch"],
-                until=ends,
+                until={partition.topic: end for partition, end in ends.items()},
             )
             return
-        dedup = Deduplicator(
-            group=options["group"],
-            identity=DebeziumPostgres(incarnation="pg1"),
-            store=STORES[options["strategy"]](watched),
-        )
-        dedup.batch(max_records=options["batch"])(handler(apply, points))
+        dedup = STRATEGIES[options["strategy"]](options, pool, watched, points)
         async with dedup.attach(telling(consumer, points)) as run:
             task = asyncio.create_task(run())
-            while not task.done() and await _at(consumer) != ends:
-                await asyncio.wait((task,), timeout=0.02)
+            while not task.done() and not await _at_the_end(consumer, ends):
+                await asyncio.wait((task,), timeout=0.03)
             await dedup.stop()
             await task
 
 
-async def _effect(points: Points, events: Sequence[Event], topic: str, tx: Any) -> None:
-    from quickwins.dedup import Context
+def _transactional(store: Callable[[Any], Store]) -> Strategy:
+    def make(options: dict[str, Any], _: asyncpg.Pool, watched: Pool, points: Points) -> Deduplicator:
+        made = Deduplicator(
+            group=options["group"], identity=DebeziumPostgres(incarnation="pg1"), store=store(watched)
+        )
+        made.batch(max_records=options["batch"])(handler(count if options["counts"] else apply, points))
+        return made
 
+    return make
+
+
+def _claims(options: dict[str, Any], pool: asyncpg.Pool, _: Pool, points: Points) -> Deduplicator:
+    sink = Sink(pool, checks=options["checks"], effect=count if options["counts"] else apply)
+    made = Deduplicator(
+        group=options["group"],
+        identity=DebeziumPostgres(incarnation="pg1"),
+        store=WatchedClaims(options["valkey"], points, lease_seconds=1, floor=sink.highest),
+    )
+
+    @made.each(concurrency=max(1, options["batch"] // 8))
+    async def send(event: Event, ctx: Context) -> None:
+        points.reach("before the handler")
+        await sink.send(event, ctx)
+        points.reach("amid the handler")
+
+    return made
+
+
+STRATEGIES: dict[str, Strategy] = {
+    "state": _transactional(lambda pool: PostgresState(pool, takeover_seconds=1)),
+    "inbox": _transactional(lambda pool: PostgresInbox(pool, takeover_seconds=1, retention_seconds=8)),
+    "claims": _claims,
+}
+
+
+async def count(events: Sequence[Event], ctx: Context) -> None:
+    """An effect that shows how often it was made: `effects` has a row for each time."""
+    await ctx.tx.execute(
+        "INSERT INTO effects SELECT unnest($1::bigint[])", [event.after["id"] for event in events]
+    )
+
+
+async def _effect(points: Points, events: Sequence[Event], topic: str, tx: Any) -> None:
     points.reach("amid the handler")
     await apply(events, Context(topic, 0, 0, "toy", tx))
 
 
-async def _at(consumer: AIOKafkaConsumer) -> dict[str, int]:
-    """What Kafka was told, which is what has had its effect."""
-    return {at.topic: await consumer.committed(at) or 0 for at in consumer.assignment()}
+async def _at_the_end(consumer: Any, ends: dict[TopicPartition, int]) -> bool:
+    """Whether Kafka was told of everything, which is what has had its effect."""
+    return all([await consumer.committed(partition) == end for partition, end in ends.items()])
 
 
 if __name__ == "__main__":

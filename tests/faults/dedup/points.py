@@ -11,10 +11,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from quickwins.dedup import ValkeyClaims
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from quickwins.dedup import Context, Event
+    from quickwins.dedup.stores._base import Place
+    from quickwins.dedup.stores._claims import Claim, Claimed, Hold
 
 POINTS = {
     "state": (
@@ -48,6 +52,18 @@ POINTS = {
         "after noting what kafka knows",
         "before forgetting",
         "after forgetting",
+    ),
+    "claims": (
+        "before taking",
+        "after taking",
+        "before the claim",
+        "after the claim",
+        "before the handler",
+        "amid the handler",
+        "after the effect",
+        "after the done",
+        "before telling kafka",
+        "after telling kafka",
     ),
 }
 """Of each strategy, in the order in which a batch comes by."""
@@ -133,6 +149,32 @@ class _Connection:
             yield
             self._points.reach("before the commit")
         self._points.reach("after the commit")
+
+
+class WatchedClaims(ValkeyClaims):
+    """Claims that come by the points."""
+
+    def __init__(self, url: str, points: Points, **options: Any) -> None:
+        super().__init__(url, **options)
+        self._points = points
+
+    async def hold(self, place: Place, *, alone: bool = False) -> Hold:
+        self._points.reach("before taking")
+        hold = await super().hold(place, alone=alone)
+        self._points.reach("after taking")
+        return hold
+
+    async def claim(self, hold: Hold, claims: Sequence[Claim]) -> list[Claimed]:
+        self._points.reach("before the claim")
+        found = await super().claim(hold, claims)
+        self._points.reach("after the claim")
+        return found
+
+    async def complete(self, hold: Hold, claims: Sequence[Claim]) -> bool:
+        self._points.reach("after the effect")
+        ours = await super().complete(hold, claims)
+        self._points.reach("after the done")
+        return ours
 
 
 def handler(

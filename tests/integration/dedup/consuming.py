@@ -55,13 +55,15 @@ async def truth(pool: asyncpg.Pool) -> dict[str, list[list[Any]]]:
 
 
 async def send(bootstrap: str, records: Sequence[Record], prefix: str) -> dict[str, int]:
-    """Send records to topics of this test, partition 0, in order; how many each topic has then."""
+    """Send records to topics of this test, each to its partition, in order; how many each topic has then."""
     counts: dict[str, int] = {}
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=5) as producer:
         for record in records:
             topic = f"{prefix}{record.topic}"
             counts[topic] = counts.get(topic, 0) + 1
-            await producer.send(topic, record.value, key=record.key, partition=0, headers=record.headers)
+            await producer.send(
+                topic, record.value, key=record.key, partition=record.partition, headers=record.headers
+            )
     return counts
 
 

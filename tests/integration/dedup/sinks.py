@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 TABLES = """
 CREATE TABLE IF NOT EXISTS sink_fences (topic text, partition int, fence bigint, PRIMARY KEY (topic, partition));
 CREATE TABLE IF NOT EXISTS sink_keys (key text PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS effects (id bigint);
 """
 
 
@@ -26,12 +27,18 @@ class Sink:
     It refuses what comes with a lower fence than it has seen of the partition, and does nothing twice for one key.
     """
 
-    def __init__(self, pool: Any, *, checks: bool = True) -> None:
+    def __init__(self, pool: Any, *, checks: bool = True, effect: Any = apply) -> None:
         self._pool = pool
+        self._effect = effect
         self._checks = checks
 
     async def send(self, event: Event, ctx: Context) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
+            # A server bounds a request whose caller was stopped. Amid a statement that is being prepared such a session is
+            # not idle, whence the second limit.
+            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '1s'")
+            if connection.get_server_version().major >= 17:
+                await connection.execute("SET LOCAL transaction_timeout = '2s'")
             if self._checks:
                 highest = await connection.fetchval(
                     "INSERT INTO sink_fences AS mine VALUES ($1, $2, $3) ON CONFLICT (topic, partition) DO UPDATE "
@@ -48,7 +55,7 @@ class Sink:
                 )
                 if not new:
                     return
-            await apply([event], dataclasses.replace(ctx, tx=connection))
+            await self._effect([event], dataclasses.replace(ctx, tx=connection))
 
     async def highest(self, topic: str, partition: int) -> int:
         """The floor of new fences."""
