@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from quickwins.demo.cpu import CpuReading
     from quickwins.demo.load import Ending
     from quickwins.demo.phases import Phase
-    from quickwins.demo.result import IndexResult, OutageResult
+    from quickwins.demo.result import DuplicatesResult, IndexResult, OutageResult
 
 FLIP_SEEN_LIMIT_SECONDS = 1.0
 OUTAGE_RATIO_LIMIT = 0.5
 FASTER_AT_LEAST = 5.0
 WRITE_LIMIT_SECONDS = 1.0
+COUNTED_OFF_AT_LEAST = 1.1
 _BEFORE_FLIP_SECONDS = 1.0
 
 
@@ -117,8 +118,9 @@ def checks(
     flips: Sequence[FlipResult],
     outage: OutageResult,
     indexes: IndexResult,
+    duplicates: DuplicatesResult,
 ) -> list[Check]:
-    """The targets: of the phases, for the share of the machine, of the flips, of the outage, and of the indexes."""
+    """The targets: of the phases, for the share of the machine, of the flips, of the outage, of the indexes, and of the counters."""
     found = []
     for phase, result in zip(phases, results, strict=True):
         goodput = result.settled.goodput_of_capacity
@@ -169,6 +171,19 @@ def checks(
             slowest < WRITE_LIMIT_SECONDS,
         ),
         Check("Indexes: writes that failed", indexes.failed, "0", indexes.failed == 0),
+    ]
+    off, on = duplicates.projectors
+    too_many = off.counted / duplicates.truth
+    found += [
+        Check(
+            f"Change events: likes counted with {off.title}, by those in truth",
+            too_many,
+            f"at least {COUNTED_OFF_AT_LEAST}",
+            too_many >= COUNTED_OFF_AT_LEAST,
+        ),
+        Check(
+            f"Change events: posts counted wrong with {on.title}", on.wrong_posts, "0", on.wrong_posts == 0
+        ),
     ]
     return found
 

@@ -21,6 +21,7 @@ class Durations:
         outage_seconds: The load while backends fail.
         index_seconds: The load before and after indexes are built.
         index_rows: Posts that they are built on.
+        change_events: Likes that projectors count.
     """
 
     trial_seconds: float
@@ -29,6 +30,7 @@ class Durations:
     outage_seconds: float
     index_seconds: float
     index_rows: int
+    change_events: int
 
 
 FULL = Durations(
@@ -38,6 +40,7 @@ FULL = Durations(
     outage_seconds=10.0,
     index_seconds=4.0,
     index_rows=100_000,
+    change_events=10_000,
 )
 FAST = Durations(
     trial_seconds=1.5,
@@ -46,6 +49,7 @@ FAST = Durations(
     outage_seconds=4.0,
     index_seconds=1.0,
     index_rows=20_000,
+    change_events=2_000,
 )
 
 

@@ -140,6 +140,42 @@ class IndexResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Projector:
+    """What a projector counted.
+
+    Attributes:
+        title: Whether deduplication was on.
+        counted: Likes, of all posts together.
+        wrong_posts: Posts with another number of likes than there are in truth.
+        seconds: How long it took, being killed and started again included.
+    """
+
+    title: str
+    counted: int
+    wrong_posts: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicatesResult:
+    """Change events were counted, of which the source had sent some more than once.
+
+    Attributes:
+        records: What came from Kafka.
+        duplicates: How many of these had come before.
+        truth: How many likes there are.
+        kills: How often each projector was killed.
+        projectors: Deduplication off first, then on.
+    """
+
+    records: int
+    duplicates: int
+    truth: int
+    kills: int
+    projectors: Sequence[Projector]
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """A target, and whether the run met it.
 
@@ -200,7 +236,8 @@ class DemoResult:
         phases: In order; the first is the baseline.
         flips: The flags flipped during the burst.
         outage: What happened when backends failed, after the burst.
-        indexes: What indexes did for the feed's query, and building them to writes, at the end.
+        indexes: What indexes did for the feed's query, and building them to writes.
+        duplicates: What deduplication did for counters, at the end.
         checks: The targets.
         generator_lateness_p99_seconds: How late the load generator sent requests: 99 of 100 no later than this.
         generator_was_bottleneck: Whether it was so late that the figures say more about it than about the service.
@@ -216,6 +253,7 @@ class DemoResult:
     flips: Sequence[FlipResult]
     outage: OutageResult
     indexes: IndexResult
+    duplicates: DuplicatesResult
     checks: Sequence[Check]
     generator_lateness_p99_seconds: float
     generator_was_bottleneck: bool

@@ -18,6 +18,7 @@ from quickwins.demo.calibration import (
     measure_capacity,
     measure_cost,
 )
+from quickwins.demo.change_events import run_change_events
 from quickwins.demo.cpu import POSTGRES, CpuMeter, cores
 from quickwins.demo.figures import checks, flip_results, phase_results
 from quickwins.demo.index_build import run_index_build
@@ -130,6 +131,14 @@ async def _run(
         server.url, rows=durations.index_rows, duration_seconds=durations.index_seconds, progress=progress
     )
 
+    duplicates = await run_change_events(
+        server.url,
+        folder=folder / "change_events",
+        events=durations.change_events,
+        seed=options.seed,
+        progress=progress,
+    )
+
     # The last client of the phase before gives up within its timeout; a query begun for it ends a service time later.
     settling_seconds = CLIENT_TIMEOUT_SECONDS + choice.service_seconds
     phases = phase_results(
@@ -168,7 +177,8 @@ async def _run(
         flips=flips,
         outage=outage,
         indexes=indexes,
-        checks=checks(PHASES, phases, flips, outage, indexes),
+        duplicates=duplicates,
+        checks=checks(PHASES, phases, flips, outage, indexes, duplicates),
         generator_lateness_p99_seconds=report.generator_lateness.p99_seconds or 0.0,
         generator_was_bottleneck=report.generator_was_bottleneck,
         wall_seconds=0.0,

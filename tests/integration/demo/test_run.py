@@ -117,6 +117,17 @@ def test_both_clients_ask_the_same_while_backends_fail(
     assert 0 < outage.killed_at_seconds < outage.stopped_at_seconds < outage.duration_seconds
 
 
+def test_duplicates_count_while_the_flag_is_off_and_not_while_it_is_on(
+    run: tuple[DemoResult, object, object, object],
+) -> None:
+    duplicates = run[0].duplicates
+    off, on = duplicates.projectors
+    assert (off.counted, on.counted) == (duplicates.records, duplicates.truth)
+    assert off.wrong_posts > 0
+    assert on.wrong_posts == 0
+    assert duplicates.duplicates / duplicates.records == pytest.approx(0.22, abs=0.001)
+
+
 def test_the_processor_time_of_every_process_is_known(
     run: tuple[DemoResult, object, object, object],
 ) -> None:

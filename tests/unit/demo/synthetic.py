@@ -7,7 +7,15 @@ from quickwins.demo.cpu import CpuReading
 from quickwins.demo.figures import checks, flip_results, phase_results
 from quickwins.demo.load import Ending, Offered
 from quickwins.demo.phases import PHASES, Flip
-from quickwins.demo.result import DemoResult, IndexResult, OutageClient, OutageResult, Setting
+from quickwins.demo.result import (
+    DemoResult,
+    DuplicatesResult,
+    IndexResult,
+    OutageClient,
+    OutageResult,
+    Projector,
+    Setting,
+)
 from quickwins.demo.watch import Sample
 from quickwins.rig import Bucket, LatencySummary, LoadReport, Outcome
 
@@ -20,6 +28,13 @@ OUTAGE = OutageResult(
 
 FEED = LatencySummary(100, 0.05, 0.06, 0.07, 0.08, 0.09)
 INDEXED = LatencySummary(900, 0.001, 0.002, 0.003, 0.004, 0.005)
+DUPLICATES = DuplicatesResult(
+    1_282,
+    282,
+    1_000,
+    2,
+    (Projector("deduplication off", 1_282, 40, 3.0), Projector("deduplication on", 1_000, 0, 3.1)),
+)
 INDEXES = IndexResult(100_000, 1.5, FEED, INDEXED, INDEXED, INDEXED, 0)
 
 
@@ -103,7 +118,8 @@ def result(seen_burst: Burst | None = None, *, bottleneck: bool = False) -> Demo
         flips=flips,
         outage=OUTAGE,
         indexes=INDEXES,
-        checks=checks(PHASES, phases, flips, OUTAGE, INDEXES),
+        duplicates=DUPLICATES,
+        checks=checks(PHASES, phases, flips, OUTAGE, INDEXES, DUPLICATES),
         generator_lateness_p99_seconds=0.002,
         generator_was_bottleneck=bottleneck,
         wall_seconds=42.0,

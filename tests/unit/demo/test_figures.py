@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from math import isinf
 
@@ -106,5 +107,18 @@ def test_several_connections_are_to_fail_half_as_often_as_one_channel(several: i
     outage = OutageResult(
         2.5, 5.0, 10.0, (OutageClient("one channel", 50, 30), OutageClient("3 connections", 50, several))
     )
-    found = {check.name: check for check in checks(PHASES, seen.phases, seen.flips, outage, seen.indexes)}
+    made = checks(PHASES, seen.phases, seen.flips, outage, seen.indexes, seen.duplicates)
+    found = {check.name: check for check in made}
     assert found["Outage: requests failed with 3 connections, by those with one channel"].met is met
+
+
+@pytest.mark.parametrize(("wrong", "met"), [(0, True), (1, False)])
+def test_with_deduplication_no_post_may_be_counted_wrong(wrong: int, met: bool) -> None:
+    seen = result()
+    off, on = seen.duplicates.projectors
+    duplicates = dataclasses.replace(
+        seen.duplicates, projectors=(off, dataclasses.replace(on, wrong_posts=wrong))
+    )
+    made = checks(PHASES, seen.phases, seen.flips, seen.outage, seen.indexes, duplicates)
+    found = {check.name: check for check in made}
+    assert found["Change events: posts counted wrong with deduplication on"].met is met

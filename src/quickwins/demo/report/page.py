@@ -9,6 +9,7 @@ from quickwins.core.errors import needs_extra
 from quickwins.demo.report.plots import goodput_figure, latency_figure, utilization_figure
 from quickwins.demo.report.table import rows
 from quickwins.demo.report.words import (
+    duplicates,
     flipped,
     headline,
     indexes,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from plotly import graph_objects
 
-    from quickwins.demo.result import DemoResult
+    from quickwins.demo.result import DemoResult, DuplicatesResult
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 1000px; margin: 2rem auto; padding: 0 1rem; }
@@ -95,6 +96,11 @@ waits for its deadline.</p>
 <p><b>{escape(indexes(result.indexes))}</b></p>
 <p>At the end, in a database of its own: one reader asks for one feed after the other, and posts are written at a steady rate,
 while <code>quickwins indexes</code> applies 090 and 091. Then it takes both back.</p>
+<h2>When events come twice</h2>
+<p><b>{escape(duplicates(result.duplicates))}</b></p>
+{_counters(result.duplicates)}
+<p>A connector that starts again sends what it had sent, as new records. Two projectors add up the same records in databases of
+their own, one with the flag of <code>[dedup]</code> off and one with it on, and both are killed (SIGKILL) while they count.</p>
 <h2>How it was measured</h2>
 <ul>
 <li><b>Capacity</b> is what the bare pools of all backends reach together with one worker per connection, each asking again
@@ -147,6 +153,18 @@ def _table(result: DemoResult) -> str:
         for check in result.checks
     )
     return f"<table><tr><th></th>{titles}</tr>{lines}</table><h2>Targets</h2><ul>{met}</ul>"
+
+
+def _counters(result: DuplicatesResult) -> str:
+    lines = [
+        ("in truth", result.truth, 0),
+        *((one.title, one.counted, one.wrong_posts) for one in result.projectors),
+    ]
+    cells = "".join(
+        f"<tr><td>{escape(title)}</td><td>{counted:,}</td><td>{wrong}</td></tr>"
+        for title, counted, wrong in lines
+    )
+    return f"<table><tr><th></th><th>likes</th><th>posts wrong</th></tr>{cells}</table>"
 
 
 def _flips(result: DemoResult) -> str:

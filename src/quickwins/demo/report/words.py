@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from quickwins.demo.result import DemoResult, FlipResult, IndexResult, OutageResult, PhaseResult
+    from quickwins.demo.result import (
+        DemoResult,
+        DuplicatesResult,
+        FlipResult,
+        IndexResult,
+        OutageResult,
+        PhaseResult,
+    )
     from quickwins.rig import Outcome
 
 NONE = "–"  # noqa: RUF001 -- a dash wide enough for a table; until=never
@@ -70,6 +77,16 @@ def indexes(result: IndexResult) -> str:
         f"all but one in a hundred {milliseconds(result.feed_before.p99_seconds)} and "
         f"{milliseconds(result.feed_after.p99_seconds)}. Nobody was blocked: of {result.write_building.count} writes "
         f"meanwhile the longest took {milliseconds(result.write_building.max_seconds)}, and {result.failed} failed."
+    )
+
+
+def duplicates(result: DuplicatesResult) -> str:
+    """What projectors counted beside the truth, in two sentences."""
+    off, on = result.projectors
+    return (
+        f"{result.truth:,} likes came as {result.records:,} change events, {percent(result.duplicates / result.records)} of "
+        f"them duplicates, to projectors that were killed {result.kills} times. Counted with {off.title}: {off.counted:,}, "
+        f"{off.wrong_posts} posts wrong; with {on.title}: {on.counted:,}, {on.wrong_posts} wrong."
     )
 
 
