@@ -276,6 +276,9 @@ class Serving:
         if found is None or ttl <= 0:
             reason = "no_time" if ttl <= 0 else "varies" if known.never else "no_principal"
             return Served(None, executed.result, is_shared=False), reason
+        if self.shared is not None and not self.shared.hears:
+            # Others may void it, and this process would not be told. Whoever began then and ends later has an old epoch.
+            return Served(None, executed.result), "unheard"
         owner = (asked.owner or "") if private else ""
         entry = Entry(
             key=found[0],

@@ -37,6 +37,11 @@ class Shared:
         self._owed: list[Invalidation] = []
         self._puts: set[asyncio.Task[None]] = set()
 
+    @property
+    def hears(self) -> bool:
+        """See `Store`."""
+        return self._store.hears
+
     async def get(self, key: bytes) -> Found:
         """See `Store`; what this process has voided is told first."""
         if not self._subscribed:

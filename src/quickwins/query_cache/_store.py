@@ -97,6 +97,11 @@ class Store(Protocol):
         """Whether it is asked now."""
         ...
 
+    @property
+    def hears(self) -> bool:
+        """Whether this process is told what others void. While it is not, it may keep nothing in its own memory."""
+        ...
+
     async def get(self, key: bytes) -> Found:
         """The entry under `key`, judged by its fence, and the store's order, in one round trip.
 
@@ -125,7 +130,8 @@ class Store(Protocol):
         Args:
             invalidated: Gets each invalidation, this process's own as well or not, as it is easier. Never raises.
             lost: Called as soon as something may have been missed: the subscription ended, or has been silent for too
-                long. `get` says that the store is not there until there is a new one. Never raises.
+                long. `get` says that the store is not there until there is a new one. Called then again, before `hears`
+                is seen: what has begun meanwhile may have missed something, too. Never raises.
         """
         ...
 

@@ -125,12 +125,14 @@ class Order:
         """
         self._most_marks = most_marks
         self._most_prefixes = most_prefixes
+        self.fence = Fence(epoch, 0)
         self.renew(epoch)
 
     def renew(self, epoch: str) -> None:
         """Begin a new epoch: all that was stored is void."""
-        self.fence = Fence(epoch, 0)
-        self._floor = 0
+        # The sequence goes on: should two epochs be called the same, the floor tells them apart.
+        self._floor = self.fence.sequence + 1
+        self.fence = Fence(epoch, self._floor)
         self._marks: OrderedDict[str, int] = OrderedDict()
         self._prefixes: OrderedDict[str, int] = OrderedDict()
 

@@ -44,7 +44,7 @@ class Talk:
         greeted: Gets the connection and the reply to the last of them; before it returns nothing else is asked. Raises
             what ends the connection: `Refusal`, `LinkEnded`, `OddReply`.
         published: Gets each message.
-        lost: Called when messages may have been missed.
+        lost: Called when messages may have been missed: at the end of a connection, and when there is a new one.
     """
 
     greeting: Callable[[], list[list[bytes]]]
@@ -189,6 +189,7 @@ class Connection:
                 for reply in replies:
                     answer = await reply
                 self.link = link
+                self._talk.lost()
                 await self._talk.greeted(link, answer, sent_at)
         except asyncio.CancelledError:
             if link is not None:

@@ -125,6 +125,11 @@ class ValkeyStore:
         """See `Store`."""
         return self._connection.state
 
+    @property
+    def hears(self) -> bool:
+        """See `Store`."""
+        return self._connection.link is not None
+
     async def get(self, key: bytes) -> Found:
         """See `Store`."""
         sent_at = self._clock.monotonic()

@@ -193,6 +193,10 @@ class Elsewhere:
 
     state = BreakerState.OPEN
 
+    @property
+    def hears(self) -> bool:
+        return True
+
     async def get(self, _: bytes) -> Found:
         return Found(None, None)
 
