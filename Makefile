@@ -44,6 +44,7 @@ lint: $(STAMP) ## Check style, types, import arrows, generated files and suppres
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	@$(BIN)/python docs/generate.py --check
+	@$(BIN)/python deploy/grafana/generate.py --check
 	@$(BIN)/quickwins suppressions check
 
 pyright: $(STAMP) ## Check with a second type checker what callers write (tests/typing); it needs node
@@ -71,8 +72,9 @@ docs: $(STAMP) ## Build the documentation into site/, warnings are errors
 soak: $(STAMP) ## Run the property tests long (an hour or more)
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --timeout=0 tests/unit tests/faults
 
-generate: $(STAMP) ## Write quickwins.example.toml, the pages of settings and metrics, and the gRPC code
+generate: $(STAMP) ## Write quickwins.example.toml, the pages of settings and metrics, the dashboards, and the gRPC code
 	@$(BIN)/python docs/generate.py
+	@$(BIN)/python deploy/grafana/generate.py
 	@$(BIN)/python -m grpc_tools.protoc --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
 	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --proto_path=src --python_out=src --grpc_python_out=src \
 	  --mypy_out=quiet:src --mypy_grpc_out=quiet,only_async:src src/quickwins/demo/protocol/feed.proto

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from docs.generate import metric_modules
 
+from docs.generate import metric_modules
 from quickwins.core.metrics import BASE_LABELS, Kind, Metric
 
 ROOT: Final = Path(__file__).parents[1]

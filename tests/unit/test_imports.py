@@ -41,8 +41,6 @@ FEATURES = [
     "quickwins.logs.testing",
     "quickwins.logs.timeline",
     "quickwins.query_cache",
-    "quickwins.rollout",
-    "quickwins.rollout.asgi",
 ]
 OPTIONAL = {
     "aiokafka",
@@ -173,7 +171,6 @@ def test_a_feature_that_is_made_by_hand_needs_no_pydantic(code: str) -> None:
         "logs",
         "query_cache",
         "rig",
-        "rollout",
         "suppressions",
     ],
 )

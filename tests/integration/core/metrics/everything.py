@@ -1,6 +1,7 @@
 """A process that makes every declared series say something, and waits until its files of multiprocess mode say so too.
 
-It prints, while everything is still open, the names of the series that the files do not have.
+It prints, while everything is still open, the names of the series that the files do not have. With `serve` it then prints
+the port of its endpoint, and goes on, so that rates have something to show, until its standard input ends.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import warnings
 from collections import Counter
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ import strawberry
 from aiokafka import TopicPartition
 
 import quickwins
-from quickwins import QuickWins
+from quickwins import QuickWins, pinned
 from quickwins.backpressure import Gate, PoolExhausted
 from quickwins.channels import MethodPolicy, PoolConfig, RotatingChannel, rotating_channel
 from quickwins.core.asgi import Receive, Scope, Send
@@ -166,17 +168,21 @@ class Database:
     def acquire(self) -> None: ...
 
 
-def change_events() -> None:
-    """The series of a consumer of change events."""
+def change_events() -> Deduplicator:
+    """The series of a consumer of change events, as long as it is kept."""
     store = PostgresState(Database())
     dedup = Deduplicator(
         group="feed", identity=DebeziumPostgres(incarnation="pg1"), store=store, service="api"
     )
-    at = TopicPartition("posts", 0)
-    counts = Counter({Decision.NEW: 1, Decision.DUP_SOURCE: 1, Decision.QUARANTINE: 1})
-    dedup.applied(at, Batch(counts=counts), 0.01)
-    dedup.quarantined(at, "its source was restored")
+    consume(dedup)
+    dedup.quarantined(TopicPartition("posts", 0), "its source was restored")
     dedup.behind(7)
+    return dedup
+
+
+def consume(dedup: Deduplicator) -> None:
+    counts = Counter({Decision.NEW: 1, Decision.DUP_SOURCE: 1, Decision.QUARANTINE: 1})
+    dedup.applied(TopicPartition("posts", 0), Batch(counts=counts, altered=1), 0.01)
 
 
 def ramp() -> None:
@@ -225,9 +231,8 @@ class Query:
         return "hello"
 
 
-async def answers() -> QueryCache:
+async def answers(cache: QueryCache) -> None:
     """The series of a query cache: executed, found, waited for, invalidated, and refused for its fence."""
-    cache = QueryCache(name="feed", service="api", l2=Elsewhere(), secret="s")
     view = CachedGraphQL(strawberry.Schema(Query), cache=cache)
 
     async def ask() -> None:
@@ -257,7 +262,6 @@ async def answers() -> QueryCache:
         await begun.wait()
         await cache.invalidate(lists=["Query.hello"])
     await ask()
-    return cache
 
 
 async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
@@ -278,11 +282,36 @@ async def cohorts(qw: QuickWins) -> None:
     counters.append(counting)
 
 
-async def main(path: Path) -> None:
+async def use(gate: Gate) -> None:
+    async with gate.permit():
+        pass
+
+
+async def go_on(qw: QuickWins, dedup: Deduplicator, channel: RotatingChannel, cache: QueryCache) -> None:
+    """Do a little of what has a duration, again and again, until standard input ends."""
+    gate = qw.gate(name="busy", size=1)
+    ended = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
+    for number in count():
+        if ended.done():
+            break
+        with pinned(str(number)):  # of these keys one in two has it on
+            async with gate.permit():
+                waiting = asyncio.create_task(use(gate))
+                await asyncio.sleep(0)
+            await waiting
+        consume(dedup)
+        await answers(cache)
+        await cohorts(qw)
+        await channel.rotate()
+        await asyncio.wait([ended], timeout=0.2)
+
+
+async def main(path: Path, *, serve: bool) -> None:
     migrations()
-    change_events()
+    dedup = change_events()
     ramp()
-    cache = await answers()
+    cache = QueryCache(name="feed", service="api", l2=Elsewhere(), secret="s")
+    await answers(cache)
     async with QuickWins.load(path, env={}) as qw:
         logging.getLogger("quickwins").addHandler(Shipper())
         qw.flags.subscribe(broken)
@@ -290,6 +319,7 @@ async def main(path: Path) -> None:
         for number in range(200):
             log.info("thing.done", number=number, password="hunter2")
         warnings.warn("old", DeprecationWarning, stacklevel=1)
+        warnings.warn_explicit("old", DeprecationWarning, grpc.__file__, 1)
         keep_gates = [await overload(qw, name) for name in ("feed", "shadow")]
         change(qw, path, CONFIG.replace('gate = "queue"', 'gate = "queue"\npercent = 50'))
         qw.flag("backpressure").active()
@@ -303,6 +333,11 @@ async def main(path: Path) -> None:
             with suppress(AssertionError):
                 await eventually(lambda: not silent(), seconds=20)
             print(json.dumps(silent()), len(keep_gates))
+            if serve:
+                change(qw, path, CONFIG.replace('gate = "queue"', 'gate = "queue"\npercent = 50'))
+                with qw.metrics_server(port=0) as server:
+                    print(server.port, flush=True)
+                    await go_on(qw, dedup, made[0][0], cache)
             await cache.close()
             for channel, _ in made:
                 await channel.close()
@@ -313,4 +348,4 @@ async def main(path: Path) -> None:
 if __name__ == "__main__":
     file = Path(sys.argv[1])
     file.write_text(CONFIG)
-    asyncio.run(main(file))
+    asyncio.run(main(file, serve=sys.argv[2:] == ["serve"]))

@@ -1,1 +1,0 @@
-"""The decision core: no clock, no loop, no I/O."""

@@ -1,1 +1,0 @@
-"""Where ramps are kept."""
