@@ -2,14 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_type
 
+from quickwins.core.audit import AuditLog
+from quickwins.core.clock import FakeClock
+from quickwins.core.events import ROLLOUT_MOVED, ROLLOUT_PAGE, Event
+from quickwins.core.flags.writer import FlagWriter
+from quickwins.facade import SECTIONS
+from quickwins.rollout import (
+    Arm,
+    Decision,
+    Facts,
+    FactSource,
+    FileStore,
+    Gates,
+    Held,
+    Look,
+    Looks,
+    Phase,
+    Plan,
+    Process,
+    PrometheusSource,
+    Reading,
+    Reason,
+    Record,
+    RegistrySource,
+    Replayed,
+    RolloutBlocked,
+    RolloutController,
+    RolloutReason,
+    ScrapeSource,
+    State,
+    Step,
+    Store,
+    Verdict,
+    Writer,
+    decide,
+    load_plans,
+    replayed,
+)
 from quickwins.rollout.asgi import RolloutMiddleware
 from quickwins.rollout.grpc import RolloutInterceptor
 
 if TYPE_CHECKING:
     from quickwins import QuickWins
     from quickwins.core.asgi import App
+
+FACTS: tuple[Event, ...] = (ROLLOUT_MOVED, ROLLOUT_PAGE)
 
 
 def http(app: App, qw: QuickWins) -> App:
@@ -21,3 +61,52 @@ def http(app: App, qw: QuickWins) -> App:
 def calls(qw: QuickWins) -> list[object]:
     counting = RolloutInterceptor(qw.flags, features=["backpressure"], exempt=["/a.B/C"])
     return [counting, *qw.grpc_interceptors()]
+
+
+def sources() -> list[FactSource]:
+    return [
+        RegistrySource(),
+        ScrapeSource(["http://127.0.0.1:9100/metrics"], timeout=1),
+        PrometheusSource("http://127.0.0.1:9090"),
+    ]
+
+
+class Mine:
+    async def read(self, feature: str, now: float) -> Reading:
+        process = Process(now, {("on", "ok"): 1}, {"on": {0.1: 1, float("inf"): 1}}, (10.0,))
+        return Reading({feature: process})
+
+
+async def ramp(folder: Path) -> Look:
+    plan = Plan(steps=(Step(percent=10, hold=600), Step(percent=100)), gates=Gates(error_rate_max=0.02))
+    plans = assert_type(load_plans(folder / "rollout.toml"), dict[str, Plan])
+    store: Store = FileStore(folder / "rollout.json")
+    writer: Writer = FlagWriter(folder / "quickwins.toml", SECTIONS)
+    audit = AuditLog(folder / "audit.jsonl")
+    controller = RolloutController(Mine(), writer, store, FakeClock(), feature="dedup", audit=audit)
+    try:
+        await controller.start(plans.get("dedup", plan))
+    except RolloutBlocked as error:
+        if error.reason is not RolloutReason.GROUP:
+            raise
+    async with store.exclusive("dedup") as held:
+        await again(held)
+    await controller.approve()
+    assert_type(await controller.status(), State | None)
+    look = await controller.tick()
+    if look.verdict is Verdict.HOLD and look.reason is Reason.TIME:
+        await controller.abort()
+    for one in replayed(audit.records(), "dedup"):
+        assert_type(one, Replayed)
+        assert one.same
+    return await controller.run()
+
+
+async def again(held: Held) -> None:
+    if held.record is not None and held.record.state.phase is Phase.DONE:
+        await held.put(Record(held.record.state))
+
+
+def judged(state: State, reading: Reading) -> Decision:
+    _, facts = Looks().then(reading, 1.0)
+    return decide(state, facts if facts.on == Arm() else Facts(), 1.0)

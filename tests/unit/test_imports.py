@@ -41,6 +41,8 @@ FEATURES = [
     "quickwins.logs.testing",
     "quickwins.logs.timeline",
     "quickwins.query_cache",
+    "quickwins.rollout",
+    "quickwins.rollout.asgi",
 ]
 OPTIONAL = {
     "aiokafka",
@@ -171,6 +173,7 @@ def test_a_feature_that_is_made_by_hand_needs_no_pydantic(code: str) -> None:
         "logs",
         "query_cache",
         "rig",
+        "rollout",
         "suppressions",
     ],
 )

@@ -51,6 +51,8 @@ __all__ = [
     "QUERY_SLOW",
     "QUIET_SECONDS",
     "RATE_LIMITED",
+    "ROLLOUT_MOVED",
+    "ROLLOUT_PAGE",
     "Event",
     "Reporter",
     "Seldom",
@@ -112,6 +114,8 @@ DEDUP_RESUMED = Event("dedup.resumed", logging.INFO, ("topic", "partition"))
 DEDUP_ALTERED = Event("dedup.altered", logging.WARNING, ("topic", "partition", "count"))
 DEDUP_QUARANTINED = Event("dedup.quarantined", logging.ERROR, ("topic", "partition", "reason"))
 DUPLICATE_SKIPPED = Event("duplicate.skipped", logging.INFO, ("messaging.destination.name", "count"))
+ROLLOUT_MOVED = Event("rollout.moved", logging.INFO, ("feature", "percent", "verdict", "reason"))
+ROLLOUT_PAGE = Event("rollout.page", logging.ERROR, ("feature", "reason", "detail"))
 CONNECTION_SWITCHED = Event("connection.switched", logging.WARNING, ("member", "reason"))
 
 

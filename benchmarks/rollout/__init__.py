@@ -1,0 +1,1 @@
+"""What the gates of a ramp catch, and what they take for harm that is none."""

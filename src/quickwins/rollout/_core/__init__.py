@@ -1,0 +1,1 @@
+"""The decision core: no clock, no loop, no I/O."""

@@ -1,0 +1,1 @@
+"""Where a controller looks: this process's registry, the /metrics of several processes, or a Prometheus."""

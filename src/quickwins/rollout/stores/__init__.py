@@ -1,0 +1,1 @@
+"""Where ramps are kept."""
