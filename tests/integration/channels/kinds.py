@@ -54,4 +54,5 @@ KINDS: Final[Mapping[str, Callable[..., grpc.aio.Channel]]] = {
     "single": of_mode(Mode.SINGLE, 3),
     "pool of 1": of_mode(Mode.POOL, 1),
     "pool of 3": of_mode(Mode.POOL, 3),
+    "core": of_mode(Mode.CORE, 3),
 }

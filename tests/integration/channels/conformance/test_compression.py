@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
 import pytest_asyncio
 
-from tests.integration.channels.conformance.service import CHAT, ECHO, serving
+from tests.integration.channels.conformance.service import CHAT, ECHO
 
 pytestmark = pytest.mark.asyncio
 
@@ -18,8 +19,8 @@ NO_GZIP = ("grpc.compression_enabled_algorithms_bitset", 0b011)
 
 
 @pytest_asyncio.fixture
-async def picky() -> AsyncIterator[str]:
-    async with serving(options=[NO_GZIP]) as (_, port):
+async def picky(serve: Callable[..., Any]) -> AsyncIterator[str]:
+    async with serve(options=[NO_GZIP]) as (_, port):
         yield f"127.0.0.1:{port}"
 
 

@@ -22,12 +22,12 @@ from tests.integration.channels.conformance.service import (
     JOIN,
     TICK,
     Service,
-    serving,
 )
 
 pytestmark = pytest.mark.asyncio
 
 Make = Callable[..., grpc.aio.Channel]
+Serve = Callable[..., Any]
 QUICKLY = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
@@ -101,13 +101,13 @@ async def test_it_says_that_it_cannot_connect(make: Make) -> None:
             await reach(channel, grpc.ChannelConnectivity.TRANSIENT_FAILURE)
 
 
-async def test_channel_ready_waits_for_a_server_that_comes_late(make: Make) -> None:
+async def test_channel_ready_waits_for_a_server_that_comes_late(make: Make, serve: Serve) -> None:
     with free_port() as port:
         async with make(f"127.0.0.1:{port}", options=QUICKLY) as channel:
             ready = asyncio.ensure_future(channel.channel_ready())
             await reach(channel, grpc.ChannelConnectivity.TRANSIENT_FAILURE)
             assert not ready.done()
-            async with serving(port=port):
+            async with serve(port=port):
                 await asyncio.wait_for(ready, DEADLINE_SECONDS)
                 await unary(channel)
 
@@ -125,13 +125,15 @@ async def test_without_a_server_a_call_fails(
 
 
 @pytest.mark.parametrize("call", KINDS_OF_CALL)
-async def test_wait_for_ready_waits_for_the_server(make: Make, call: Callable[..., Any]) -> None:
+async def test_wait_for_ready_waits_for_the_server(
+    make: Make, serve: Serve, call: Callable[..., Any]
+) -> None:
     with free_port() as port:
         async with make(f"127.0.0.1:{port}", options=QUICKLY) as channel:
             waiting = asyncio.ensure_future(call(channel, timeout=20, wait_for_ready=True))
             await reach(channel, grpc.ChannelConnectivity.TRANSIENT_FAILURE)
             assert not waiting.done()
-            async with serving(port=port):
+            async with serve(port=port):
                 await asyncio.wait_for(waiting, DEADLINE_SECONDS)
 
 
