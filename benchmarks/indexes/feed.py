@@ -284,7 +284,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=6, help="builds beside the load, at least 2")
     options = parser.parse_args()
     messages, posts = PRODUCTION if options.production else (options.rows, max(1, options.rows * 2 // 3))
-    return asyncio.run(run(messages, posts, options.seconds, options.rounds))
+    return asyncio.run(run(messages, posts, options.seconds, max(2, options.rounds)))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ __all__ = [
     "checked_metadata",
     "core_options",
     "grpc",
+    "is_own_answer",
     "member_options",
     "outcome_of",
     "outcome_of_error",
@@ -191,6 +192,11 @@ def beginning_of(call: Any) -> asyncio.Task[Any] | None:
         if found is not None:
             return found  # type: ignore[no-any-return]  # -- grpc ships no types; until=2027-05-31
     return None
+
+
+def is_own_answer(call: Any) -> bool:
+    """Whether `call` is an interceptor's iterator of answers without a call below: gRPC never says that it has ended."""
+    return getattr(call, "_call", call) is None
 
 
 class Outcome:

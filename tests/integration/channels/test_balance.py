@@ -14,6 +14,7 @@ from quickwins.channels import PoolConfig
 from tests.backends.calls import GET, PUT, load
 from tests.backends.fleet import Backend, behind_one_address, fleet
 from tests.eventually import eventually
+from tests.integration.channels.conformance.service import ECHO, HANG, serving
 from tests.integration.channels.kinds import bare, ours
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.no_cover]
@@ -125,3 +126,14 @@ async def test_many_calls_at_once_on_a_new_channel(tmp_path: Path) -> None:
             codes = Counter(await asyncio.gather(*(one.code() for one in calls)))
         assert sum(len(backend.entries()) for backend in backends) == 200
     assert codes == {grpc.StatusCode.OK: 200}
+
+
+async def test_a_server_that_takes_one_call_on_each_connection_gets_one_on_each() -> None:
+    one_stream = [("grpc.max_concurrent_streams", 1)]
+    async with serving(options=one_stream) as (service, port), ours(f"127.0.0.1:{port}") as channel:
+        await channel.unary_unary(ECHO)(b"x")
+        await eventually(lambda: {one.state for one in channel.snapshot().members} == {"ready"})
+        begun, calls = service.calls, [channel.unary_unary(HANG)(b"%d" % number) for number in range(3)]
+        await eventually(lambda: service.calls == begun + 3, "one waits for another")
+        service.release.set()
+        assert [await call for call in calls] == [b"0", b"1", b"2"]

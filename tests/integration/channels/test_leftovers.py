@@ -198,3 +198,45 @@ async def test_a_program_ends_quietly(tmp_path: Path, how: str) -> None:
         )
     noise = [line for line in ended.stderr.splitlines() if line and "chttp2" not in line]
     assert (ended.returncode, ended.stdout, noise) == (0, "over\n", [])
+
+
+ANSWERED = """
+import asyncio, grpc.aio, logging, sys
+from quickwins.channels import MethodPolicy, PoolConfig, rotating_channel
+
+logging.disable()  # grpcio fails in its own callback, and again when the call is collected
+sys.unraisablehook = lambda _: None
+
+class Own(grpc.aio.UnaryStreamClientInterceptor):
+    async def intercept_unary_stream(self, continuation, details, request):
+        async def answers():
+            yield b"own"
+        return answers()
+
+async def use():
+    methods = {"/probe.Probe/List": MethodPolicy(idempotent=True)} if sys.argv[2] == "retried" else {}
+    channel = rotating_channel(sys.argv[1], config=PoolConfig(mode="pool"), interceptors=[Own()], methods=methods)
+    async with channel:
+        await channel.channel_ready()
+        print([one async for one in channel.unary_stream("/probe.Probe/List")(b"")])
+        print(channel.snapshot().inflight)
+
+asyncio.run(use())
+"""
+
+
+@pytest.mark.parametrize("way", ["native", "retried"])
+async def test_an_interceptor_that_answers_a_stream_by_itself_keeps_no_place(
+    tmp_path: Path, way: str
+) -> None:
+    async with fleet(tmp_path, 1) as [backend]:
+        ended = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-c", ANSWERED, f"127.0.0.1:{backend.port}", way],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            env=untraced.environment(),
+        )
+    assert (ended.returncode, ended.stdout) == (0, "[b'own']\n0\n"), ended.stderr

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from quickwins.channels._native import OK, beginning_of, grpc, outcome_of, outcome_of_error
+from quickwins.channels._native import OK, beginning_of, grpc, is_own_answer, outcome_of, outcome_of_error
 
 if TYPE_CHECKING:
     import asyncio
@@ -84,7 +84,10 @@ class Attempt:
         if (error := beginning.exception()) is not None:
             self.end(outcome_of_error(error))
         elif isinstance(call := beginning.result(), grpc.aio.Call):  # what the interceptors made
-            self._begin(call)
+            if is_own_answer(call):
+                self.end(OK)
+            else:
+                self._begin(call)
 
     def end(self, outcome: Outcome) -> None:
         """It has ended with `outcome`."""

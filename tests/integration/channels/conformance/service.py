@@ -19,6 +19,8 @@ TICK: Final = "/probe.Probe/Tick"
 BREAK: Final = "/probe.Probe/Break"
 JOIN: Final = "/probe.Probe/Join"
 CHAT: Final = "/probe.Probe/Chat"
+LEAVE: Final = "/probe.Probe/Leave"
+REFUSE: Final = "/probe.Probe/Refuse"
 UNKNOWN: Final = "/probe.Probe/Unknown"
 
 INITIAL: Final = (("first", "initial"), ("first-bin", b"\x00\xff"))
@@ -114,6 +116,16 @@ class Service:
             self.messages.append(request)
             yield request
 
+    async def leave(self, request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        """End as a handler does that is cancelled."""
+        raise asyncio.CancelledError("as asked")
+
+    async def refuse(self, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> bytes:
+        """End after the first message, whatever is still to come."""
+        await anext(aiter(requests))
+        await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "enough")
+        raise AssertionError("abort raises")
+
     def handlers(self) -> dict[str, grpc.RpcMethodHandler]:
         return {
             "Echo": grpc.unary_unary_rpc_method_handler(self.echo),
@@ -123,6 +135,8 @@ class Service:
             "Count": grpc.unary_stream_rpc_method_handler(self.count),
             "Tick": grpc.unary_stream_rpc_method_handler(self.tick),
             "Break": grpc.unary_stream_rpc_method_handler(self.fail_after_one),
+            "Leave": grpc.unary_unary_rpc_method_handler(self.leave),
+            "Refuse": grpc.stream_unary_rpc_method_handler(self.refuse),
             "Join": grpc.stream_unary_rpc_method_handler(self.join),
             "Chat": grpc.stream_stream_rpc_method_handler(self.chat),
         }
