@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
-    from quickwins import backpressure, channels, core, engines, indexes, logs, rig, suppressions
+    from quickwins import backpressure, channels, core, engines, indexes, logs, query_cache, rig, suppressions
     from quickwins._version import __version__
     from quickwins.core.errors import ConfigError, QuickWinsError, Rejected
     from quickwins.core.flags import pinned
@@ -34,6 +34,7 @@ __all__ = [
     "indexes",
     "logs",
     "pinned",
+    "query_cache",
     "rig",
     "suppressions",
 ]
@@ -48,5 +49,15 @@ __getattr__, __dir__ = lazily(
         "__version__": "_version",
         "pinned": "core.flags",
     },
-    modules=["backpressure", "channels", "core", "engines", "indexes", "logs", "rig", "suppressions"],
+    modules=[
+        "backpressure",
+        "channels",
+        "core",
+        "engines",
+        "indexes",
+        "logs",
+        "query_cache",
+        "rig",
+        "suppressions",
+    ],
 )

@@ -13,6 +13,7 @@ from quickwins.core.metrics import MetricsSettings
 from quickwins.dedup.wiring import Dedup
 from quickwins.indexes.wiring import Indexes
 from quickwins.logs.wiring import Logs
+from quickwins.query_cache.wiring import QueryCaches
 from quickwins.suppressions.wiring import Suppressions
 
 if TYPE_CHECKING:
@@ -38,11 +39,13 @@ if TYPE_CHECKING:
     from quickwins.dedup.wiring import DedupOptions
     from quickwins.indexes import Runner
     from quickwins.logs import Pipeline
+    from quickwins.query_cache import QueryCache
+    from quickwins.query_cache.wiring import QueryCacheOptions
 
 SECTIONS: Mapping[str, type[Section]] = {
     "flags": FlagsSettings,
     "metrics": MetricsSettings,
-    **sections_of(Backpressure, Channels, Dedup, Indexes, Logs, Suppressions),
+    **sections_of(Backpressure, Channels, Dedup, Indexes, Logs, QueryCaches, Suppressions),
 }
 """Every section of `quickwins.toml` and its model."""
 
@@ -64,12 +67,11 @@ class QuickWins(Features):
         self._channels = Channels(self.flags, registry=registry, clock=clock, trace=self._logs.grpc_metadata)
         self._dedup = Dedup(self.flags, registry=registry, clock=clock)
         self._indexes = Indexes(self.flags, registry=registry, clock=clock)
+        self._query_caches = QueryCaches(self.flags, registry=registry, clock=clock)
         self._suppressions = Suppressions(self.flags, registry=registry, clock=clock)
-        others = self._backpressure, self._channels, self._dedup, self._indexes, self._suppressions
-        return (
-            self._logs,
-            *others,
-        )  # logging is closed last: what the others say at their end is still written
+        # Logging first, so that it is closed last: what the others say at their end is still written.
+        features: list[Feature] = [self._logs, self._backpressure, self._channels, self._dedup]
+        return [*features, self._indexes, self._query_caches, self._suppressions]
 
     @property
     def log_pipeline(self) -> Pipeline | None:
@@ -104,6 +106,10 @@ class QuickWins(Features):
     def dedup(self, *, group: str, **options: Unpack[DedupOptions]) -> Deduplicator:
         """What has each change event of a consumer group take effect once; leaving stops it."""
         return self._dedup.dedup(group=group, **options)
+
+    def query_cache(self, *, name: str = "", **options: Unpack[QueryCacheOptions]) -> QueryCache:
+        """A cache of GraphQL answers for `CachedGraphQL` or `CachedGraphQLRouter`; leaving closes it."""
+        return self._query_caches.query_cache(name=name, **options)
 
     def asgi(
         self,

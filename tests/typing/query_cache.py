@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, assert_type
 import strawberry
 from strawberry.types import Info
 
+import quickwins
+from quickwins import QuickWins
 from quickwins.core.events import CACHE_PRINCIPAL_FAILED, CACHE_STORE_BACK, CACHE_STORE_LOST
 from quickwins.core.events import Event as Fact
 from quickwins.query_cache import (
@@ -25,6 +27,7 @@ from quickwins.query_cache import (
     cache_control,
     invalidates,
 )
+from quickwins.query_cache.lint import Finding, lint
 
 if TYPE_CHECKING:
     from quickwins.core.asgi import App
@@ -76,3 +79,11 @@ async def used(schema: strawberry.Schema) -> tuple[App, CachedGraphQLRouter]:
 NUMBERED = QueryCache(principal=lambda context: 7)
 SHARED = QueryCache(l2=Valkey("redis://127.0.0.1:6379", timeout_seconds=0.02), secret="s")
 FACTS: tuple[Fact, ...] = (CACHE_PRINCIPAL_FAILED, CACHE_STORE_BACK, CACHE_STORE_LOST)
+
+
+def linted(schema: strawberry.Schema) -> list[Finding]:
+    return [*lint(schema, POLICIES), Finding("Query.me", "words")]
+
+
+def wired(qw: QuickWins) -> quickwins.query_cache.QueryCache:
+    return qw.query_cache(name="feed", policies=POLICIES, principal=whose, shared_context=["pool"])

@@ -35,6 +35,7 @@ class Hint:
         stale_if_error_seconds: The policy's.
         store_extensions: The policy's.
         authorised: Whether not everybody may see it.
+        explicitly_public: Whether it says so itself, and not its policy.
     """
 
     policy: str | None = None
@@ -46,6 +47,7 @@ class Hint:
     stale_if_error_seconds: float | None = None
     store_extensions: bool | None = None
     authorised: bool = False
+    explicitly_public: bool = False
 
     @property
     def says_nothing(self) -> bool:
@@ -118,6 +120,7 @@ class Hints:
             inherit=bool(found.inherit_max_age),
             vary=tuple(own.vary),
             authorised=authorised,
+            explicitly_public=found.scope == "PUBLIC",
         )
 
     def _policy(self, where: str, name: str | None) -> Policy | None:
