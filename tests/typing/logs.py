@@ -42,6 +42,7 @@ from quickwins.logs.testing import (
     Shape,
     Watched,
     canaries,
+    capture_logs,
     recording,
 )
 from quickwins.logs.timeline import (
@@ -140,6 +141,13 @@ def what_was_said() -> list[Line]:
         get_logger().info("order.placed", items=3)
     assert_type(lines[0].fields["items"], object)
     return lines
+
+
+def as_structlog_has_it() -> list[dict[str, object]]:
+    with capture_logs(level="info") as logs:
+        get_logger().info("order.placed", items=3)
+    assert_type(logs[0]["items"], object)
+    return logs
 
 
 def leaks(planted: Canaries) -> str:

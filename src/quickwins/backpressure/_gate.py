@@ -195,7 +195,7 @@ class Gate:
         """
         if self._shell is not None:
             raise ConfigError("this gate is bound to a pool already; make one gate for each pool")
-        self._shell = GateShell(GateCore(self._rule, max_size), **options)
+        self._shell = GateShell(self._core_for(max_size), **options)
 
     @property
     def shell(self) -> GateShell:
@@ -265,6 +265,9 @@ class Gate:
     def reconfigure(self, rule: Rule) -> None:
         """Follow another rule. Permits in use stay in use, and callers in line go on waiting."""
         self.shell.reconfigure(rule)
+
+    def _core_for(self, max_size: int) -> GateCore:
+        return GateCore(self._rule, max_size)
 
     @classmethod
     def _made(cls, kind: GateKind, options: GateOptions, **knobs: float) -> Gate:

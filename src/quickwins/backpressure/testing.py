@@ -1,4 +1,4 @@
-"""Tests of a service without a server: a pool in memory, for a `GatedPool` to guard.
+"""Tests of a service without a server: a pool in memory, for a `GatedPool` to guard, and a gate that refuses as a test says.
 
     gated = GatedPool(FakePool(2, answer=lambda query, *args: [{"id": 1}]), gate=Gate.threshold(0.5))
     async with gated.acquire() as connection:
@@ -14,14 +14,25 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from inspect import isawaitable
+from math import inf
 from typing import TYPE_CHECKING, Any
 
+from quickwins.backpressure._core.gate import GateCore
+from quickwins.backpressure._gate import Gate
+from quickwins.backpressure.rule import GateKind, Priority, Rule
 from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from typing import Literal, Unpack
 
-__all__ = ["FakeConnection", "FakePool"]
+    from quickwins.backpressure._core.line import Waiter
+    from quickwins.backpressure._core.tenants import Tenant
+    from quickwins.backpressure._core.verdict import Verdict
+    from quickwins.backpressure._gate import ShellOptions
+    from quickwins.backpressure.rule import RejectReason
+
+__all__ = ["FakeConnection", "FakePool", "ScriptedGate"]
 __dir__ = shows(__name__)
 
 
@@ -133,3 +144,52 @@ class FakePool:
         self._closed = True
         for connection in self._held:
             connection.terminate()
+
+
+class ScriptedGate(Gate):
+    """A gate whose first answers a test has chosen, so that the code under test meets each refusal.
+
+    It stands wherever a gate does: before a pool, at a door, alone with `size=`. After the script it is a patient queue.
+
+    Example:
+        gate = ScriptedGate(RejectReason.QUEUE_FULL, None, RejectReason.TENANT)  # the second is let in
+        gated = GatedPool(FakePool(2), gate=gate)
+    """
+
+    __slots__ = ("_script",)
+
+    def __init__(
+        self, *script: RejectReason | None, size: int | None = None, **options: Unpack[ShellOptions]
+    ) -> None:
+        """Make one.
+
+        Args:
+            script: Of each of the first callers: why it is refused; `None`: it is not.
+            size: How many permits there are; leave it out for a gate that a pool will bind.
+            options: With a size: see `ShellOptions`.
+        """
+        super().__init__(Rule(GateKind.QUEUE, target_seconds=1.0, interval_seconds=10.0))
+        self._script = deque(script)
+        if size is not None:
+            self.bind(size, **options)
+
+    def _core_for(self, max_size: int) -> GateCore:
+        return _ScriptedCore(self._script, self._rule, max_size)
+
+
+class _ScriptedCore(GateCore):
+    __slots__ = ("_script",)
+
+    def __init__(self, script: deque[RejectReason | None], rule: Rule, max_size: int) -> None:
+        super().__init__(rule, max_size)
+        self._script = script
+
+    def ask(
+        self,
+        now: float,
+        deadline_at: float = inf,
+        priority: Priority = Priority.NORMAL,
+        tenant: Tenant | None = None,
+    ) -> Literal[Verdict.ADMITTED] | RejectReason | Waiter:
+        reason = self._script.popleft() if self._script else None
+        return super().ask(now, deadline_at, priority, tenant) if reason is None else reason

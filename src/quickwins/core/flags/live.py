@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from dataclasses import replace
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING
 
 from quickwins.core.clock import SystemClock
-from quickwins.core.config import Settings, resolve
+from quickwins.core.config import Layer, Settings, resolve
 from quickwins.core.errors import ConfigError
 from quickwins.core.events import (
     AUDIT_FAILED,
@@ -37,7 +38,7 @@ from quickwins.core.flags.snapshot import Snapshot
 from quickwins.core.metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -98,6 +99,7 @@ class Flags:
         if failure is not None:
             raise failure
         self.snapshot = self._build(version=1)
+        self._frozen = False
         self._refused: list[object] | None = None
         self._failing: tuple[str, str] | None = None
         service = self.snapshot.settings.service
@@ -161,6 +163,8 @@ class Flags:
             Whether the snapshot was replaced. When the sources are missing, cut short or invalid, the last good
             snapshot stays, one event says why, and `quickwins_flag_source_up` is 0 until they are good again.
         """
+        if self._frozen:
+            return False
         tokens, failure = self._read()
         if failure is not None:
             changed = self._follow_kills()
@@ -183,6 +187,30 @@ class Flags:
         changed = self._swap(new)
         self._recovered()
         return changed
+
+    @contextmanager
+    def frozen(self, states: Mapping[str, bool | int]) -> Iterator[None]:
+        """See `core.flags.testing.frozen_flags`."""
+        if self._frozen:
+            raise ConfigError("these flags are frozen already")
+        before = self.snapshot
+        for feature in states:
+            self.flag(feature)
+        given = {
+            one: {"enabled": bool(state), "percent": 100 if state is True else int(state)}
+            for one, state in states.items()
+        }
+        resolve([Layer("frozen_flags", given)], self._sections)
+        sections = dict(before.settings.sections)
+        for one, said in given.items():
+            sections[one] = sections[one].model_copy(update={**said, "killed": False, "expires_at": None})
+        self._frozen = True
+        try:
+            self._swap(self._redecided(replace(before.settings, sections=sections)))
+            yield
+        finally:
+            self._frozen = False
+            self._swap(replace(before, version=self.snapshot.version + 1))
 
     def _follow_kills(self) -> bool:
         """Kill what any source kills: a kill needs nothing but itself, whatever is wrong with the rest."""

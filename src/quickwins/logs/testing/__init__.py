@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from quickwins.logs.testing._canaries import Canaries, LeakError, Watched
     from quickwins.logs.testing._finder import Canary, Encoding, Leak, Shape
     from quickwins.logs.testing._fixture import canaries
-    from quickwins.logs.testing._recording import Line, recording
+    from quickwins.logs.testing._recording import Line, capture_logs, recording
 
 __all__ = [
     "Canaries",
@@ -37,6 +37,7 @@ __all__ = [
     "Shape",
     "Watched",
     "canaries",
+    "capture_logs",
     "recording",
 ]
 
@@ -52,6 +53,7 @@ __getattr__, __dir__ = lazily(
         "Shape": "_finder",
         "Watched": "_canaries",
         "canaries": "_fixture",
+        "capture_logs": "_recording",
         "recording": "_recording",
     },
 )

@@ -14,7 +14,7 @@ from quickwins.logs.redaction._rules import Redaction
 from quickwins.logs.redaction._scan import Scanner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from quickwins.logs._context import Context
     from quickwins.logs._levels import Level
@@ -56,10 +56,41 @@ def recording(level: str = "debug") -> Iterator[list[Line]]:
     Raises:
         ConfigError: There is no such level.
     """
-    recorder = _Recorder(level)
+    lines: list[Line] = []
+    with _kept(level, lines.append):
+        yield lines
+
+
+@contextmanager
+def capture_logs(level: str = "debug") -> Iterator[list[dict[str, object]]]:
+    """`recording` in the form that structlog's `capture_logs` has: a dictionary for each call, `event` and `log_level` in it.
+
+    Args:
+        level: The lowest that is kept: debug, info, warning, error or critical.
+
+    Example:
+        with capture_logs() as logs:
+            get_logger().info("order.placed", items=3)
+        assert logs == [{"event": "order.placed", "log_level": "info", "items": 3}]
+
+    Raises:
+        ConfigError: There is no such level.
+    """
+    logs: list[dict[str, object]] = []
+
+    def keep(line: Line) -> None:
+        logs.append({**line.bound, **line.fields, "event": line.event, "log_level": line.level})
+
+    with _kept(level, keep):
+        yield logs
+
+
+@contextmanager
+def _kept(level: str, keep: Callable[[Line], None]) -> Iterator[None]:
+    recorder = _Recorder(level, keep)
     before, _logger.current = _logger.current, recorder
     try:
-        yield recorder.lines
+        yield
     finally:
         if _logger.current is recorder:
             _logger.current = before
@@ -68,14 +99,14 @@ def recording(level: str = "debug") -> Iterator[list[Line]]:
 class _Recorder:
     """See `Destination`."""
 
-    def __init__(self, level: str) -> None:
+    def __init__(self, level: str, keep: Callable[[Line], None]) -> None:
         found = next((one for one in LEVELS if one.name == level), None)
         if found is None:
             raise ConfigError(
                 f"level={level!r} is not allowed: one of {', '.join(one.name for one in LEVELS)}"
             )
         self.threshold = found.number
-        self.lines: list[Line] = []
+        self._keep = keep
 
     def emit(
         self,
@@ -85,7 +116,7 @@ class _Recorder:
         context: Context,
         hits: Hits = None,  # noqa: ARG002 -- as `Destination` has it; until=never
     ) -> bool:
-        self.lines.append(Line(level.name, event, fields, bound_in(context)))
+        self._keep(Line(level.name, event, fields, bound_in(context)))
         return True
 
     def interpolated(self, event: object, args: tuple[object, ...], hits: list[RedactionRule]) -> str:
