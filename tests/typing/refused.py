@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 async def mistakes(raw: asyncpg.Pool, qw: QuickWins) -> None:
     qw.pool(raw)  # refused: call-overload
-    qw.pool(raw, "feed")  # refused: call-arg misc
+    qw.pool(raw, "feed")  # refused: call-overload
     gated = GatedPool(raw, gate=0.85)  # refused: arg-type
     gated.acquire(1.0)  # refused: misc call-arg
     with gated.acquire():  # refused: attr-defined
