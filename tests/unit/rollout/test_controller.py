@@ -1,0 +1,266 @@
+"""What a controller writes, whatever dies when, and however many there are."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from quickwins.rollout import (
+    Phase,
+    Reading,
+    Reason,
+    RolloutBlocked,
+    RolloutController,
+    RolloutReason,
+    Verdict,
+    replayed,
+)
+from tests.unit.rollout.ramps import arm
+from tests.unit.rollout.toys import Deaths, House, Killed, plan
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_a_healthy_ramp_is_written_step_by_step(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    controller = house.controller()
+    await controller.start(plan())
+    look = await house.ticks(controller)
+    assert (look.phase, house.moves) == (Phase.DONE, [0, 10, 50, 100])
+    assert house.toy.fields["expires_at"] is None
+    await house.clock.advance(3600)
+    assert house.toy.percent == 100
+
+
+async def test_harm_is_written_back_and_read_back(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    controller = house.controller()
+    await controller.start(plan())
+    await house.ticks(controller, until=10)
+    house.toy.canary = lambda requests: arm(requests, errors=requests)
+    look = await house.ticks(controller)
+    assert (look.phase, look.reason, house.toy.percent) == (Phase.ROLLED_BACK, Reason.BURST, 0)
+    assert house.toy.fields["killed"] is True
+
+
+async def test_a_dead_controllers_percentage_falls_back_to_the_last_safe_one(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    controller = house.controller()
+    await controller.start(plan())
+    await house.ticks(controller, until=50)
+    await house.clock.advance(29)
+    assert house.toy.percent == 50
+    await house.clock.advance(2)
+    assert house.toy.percent == 10
+
+
+async def ramped(house: House, controller: RolloutController) -> None:
+    await controller.start(plan())
+    await house.ticks(controller)
+
+
+async def points(tmp_path: Path) -> int:
+    house, deaths = House(tmp_path), Deaths()
+    await ramped(house, house.controller(deaths=deaths))
+    return deaths.passed
+
+
+async def test_killed_at_every_transition_no_step_is_skipped_or_repeated(tmp_path: Path) -> None:
+    (tmp_path / "all").mkdir()
+    total = await points(tmp_path / "all")
+    assert total > 20
+    for at in range(total):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        house = House(folder)
+        deaths = Deaths(at)
+        controller = house.controller("first", deaths=deaths)
+        with pytest.raises(Killed):
+            await ramped(house, controller)
+        await house.clock.advance(11)  # its lease is over
+        second = house.controller("second")
+        if await second.status() is None:
+            await second.start(plan())
+        look = await house.ticks(second)
+        assert (at, look.phase, house.moves) == (at, Phase.DONE, [0, 10, 50, 100])
+
+
+async def test_two_that_race_a_thousand_times_write_each_step_once(tmp_path: Path) -> None:
+    house, rng = House(tmp_path), Random(1)
+    first, second = house.controller("first"), house.controller("second")
+    leads = {"first": 0, "second": 0}
+    ramps = 0
+    for _ in range(1000):
+        state = await first.status()
+        if state is None or not state.active:
+            house.toy.fields.clear()
+            await first.start(plan())
+            ramps += 1
+        racing = rng.sample([("first", first), ("second", second)], 2)
+        looks = await asyncio.gather(*(one.tick() for _, one in racing))
+        decided = [look.leads and look.verdict is not None for look in looks]
+        for (name, _), one in zip(racing, decided, strict=True):
+            leads[name] += one
+        assert sum(decided) <= 1
+        await house.clock.advance(rng.choice([1, 1, 1, 1, 11]))  # now and then the lease is over
+    whole = list(itertools.chain(*[[0.0, 10.0, 50.0, 100.0]] * ramps))
+    assert ramps > 8
+    assert house.moves == whole[: len(house.moves)]
+    assert len(house.moves) > len(whole) - 4
+    assert min(leads.values()) > 50
+
+
+async def test_one_that_was_away_is_fenced_off(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    asked = asyncio.Event()
+    answer = asyncio.Event()
+
+    class Slow:
+        async def read(self, feature: str, now: float) -> Reading:
+            reading = await house.toy.read(feature, now)
+            asked.set()
+            await answer.wait()
+            return reading
+
+    away = house.controller("away", source=Slow())
+    await away.start(plan())
+    await away.tick()  # writes 0
+    task = asyncio.create_task(away.tick())
+    await asked.wait()
+    house.clock.now += 11
+    house.clock.wall_now += 11
+    await house.ticks(house.controller("other"), until=50)
+    answer.set()
+    look = await task
+    assert not look.leads
+    assert house.moves == [0, 10, 50]
+
+
+async def test_aborted_it_is_off_without_any_metrics_and_without_a_controller(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    await house.controller().start(plan())
+    await house.ticks(house.controller(), until=50)
+    state = await house.controller("a person").abort()
+    assert (state.phase, house.toy.percent) == (Phase.ROLLING_BACK, 0)
+
+
+async def test_a_source_that_hangs_or_raises_is_no_data_and_keeps_the_percentage(tmp_path: Path) -> None:
+    house = House(tmp_path)
+
+    class Broken:
+        async def read(self, feature: str, now: float) -> Reading:
+            raise ZeroDivisionError
+
+    await house.controller().start(plan())
+    await house.ticks(house.controller(), until=10)
+    look = await house.ticks(house.controller(source=Broken()), 50)
+    assert (look.verdict, look.percent) == (Verdict.NO_DATA, 10)
+    assert house.toy.percent == 10
+
+
+async def test_a_flag_that_cannot_be_set_is_killed(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    controller = house.controller()
+    await controller.start(plan())
+    await house.ticks(controller, until=10)
+    house.toy.canary = lambda requests: arm(requests, errors=requests)
+    house.toy.breaks = True
+    await house.ticks(controller, 20)
+    assert (house.toy.killed > 0, house.toy.percent) == (True, 0)
+
+
+class Full(Deaths):
+    """Writes nothing more once it is full."""
+
+    is_full = False
+
+    def point(self) -> None:
+        if self.is_full:
+            raise OSError("no space left on device")
+
+
+async def test_a_store_that_fails_does_not_keep_the_flag_on(tmp_path: Path) -> None:
+    house, disk = House(tmp_path), Full()
+    controller = house.controller(deaths=disk)
+    await controller.start(plan())
+    await house.ticks(controller, until=10)
+    await house.clock.advance(1)
+    await controller.tick()
+    disk.is_full = True
+    house.toy.canary = lambda requests: arm(requests, errors=requests)
+    with pytest.raises(OSError, match="no space"):
+        await controller.tick()
+    assert house.toy.percent == 0
+
+
+async def test_there_is_one_ramp_at_a_time_of_a_feature_and_of_a_group(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    await house.controller().start(plan(group="gateway"))
+    with pytest.raises(RolloutBlocked) as caught:
+        await house.controller().start(plan())
+    assert caught.value.reason is RolloutReason.RUNNING
+    other = RolloutController(house.toy, house.toy, house.store, house.clock, feature="logs")
+    with pytest.raises(RolloutBlocked) as caught:
+        await other.start(plan(group="gateway"))
+    assert caught.value.reason is RolloutReason.GROUP
+    await other.start(plan(group="elsewhere"))
+    await house.controller().abort()
+    await house.ticks(house.controller())
+    await house.controller().start(plan(group="gateway"))
+
+
+@pytest.mark.parametrize("what", ["approve", "pause", "resume", "abort"])
+async def test_what_does_not_run_can_not_be_told_anything(what: str, tmp_path: Path) -> None:
+    with pytest.raises(RolloutBlocked) as caught:
+        await getattr(House(tmp_path).controller(), what)()
+    assert caught.value.reason is RolloutReason.NOT_RUNNING
+
+
+async def test_a_person_pauses_resumes_and_approves(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    controller = house.controller()
+    steps = [{"percent": 10, "min_requests": 1000}, {"percent": 100, "approval": True}]
+    await controller.start(plan(steps=steps))
+    await house.ticks(controller, until=10)
+    await controller.pause()
+    look = await house.ticks(controller, 40)
+    assert look.reason is Reason.PAUSED
+    await controller.resume()
+    look = await house.ticks(controller, 40)
+    assert (look.reason, house.moves) == (Reason.APPROVAL, [0, 10])
+    await controller.approve()
+    await house.ticks(controller)
+    assert house.moves == [0, 10, 100]
+
+
+async def test_each_decision_is_reproduced_from_its_line(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    controller = house.controller()
+    await controller.start(plan())
+    await house.ticks(controller, until=50)
+    house.toy.canary = lambda requests: arm(requests, errors=requests // 20)
+    await house.ticks(controller)
+    records: list[dict[str, Any]] = list(house.audit.records())
+    again = list(replayed(records, "feed"))
+    assert len(again) > 5
+    assert all(one.same for one in again)
+    assert "fail (errors), write 0 %" in {one.now for one in again}
+    for record in records:
+        record["verdict"] = "pass"
+    assert not all(one.same for one in replayed(records, "feed"))
+
+
+async def test_it_runs_until_it_is_over(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    controller = house.controller()
+    await controller.start(plan())
+    running = asyncio.create_task(controller.run())
+    while not running.done():
+        await house.clock.advance(1)
+        await asyncio.sleep(0.001)  # a thread writes the flag
+    assert running.result().phase is Phase.DONE
