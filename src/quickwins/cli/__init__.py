@@ -1,4 +1,4 @@
-"""The command line: `quickwins init | demo | flags | suppressions | logs | indexes | doctor`, also as `python -m quickwins`.
+"""The command line: `quickwins init | demo | flags | rollout | suppressions | logs | indexes | doctor`, also as `python -m quickwins`.
 
 Thin: commands parse, call the library and print. Install it with `pip install 'quickwins[cli]'`.
 """

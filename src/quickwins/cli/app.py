@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quickwins.cli import demo, doctor, flags, indexes, init, logs, query_cache, suppressions
+from quickwins.cli import demo, doctor, flags, indexes, init, logs, query_cache, rollout, suppressions
 from quickwins.cli.exit_codes import ExitCode
 from quickwins.cli.output import note
 from quickwins.core.errors import ConfigError, QuickWinsError
@@ -46,6 +46,7 @@ def build_app(*, pretty: bool) -> typer.Typer:
     app.command("init", epilog=init.EXAMPLE)(init.init)
     app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
     app.add_typer(flags.build_app(), name="flags")
+    app.add_typer(rollout.build_app(), name="rollout")
     app.add_typer(suppressions.build_app(), name="suppressions")
     app.add_typer(logs.build_app(), name="logs")
     app.add_typer(indexes.build_app(), name="indexes")

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
-
 from quickwins.rollout._core.decide import Decision, decide
-from quickwins.rollout._core.facts import Facts
+from quickwins.rollout._core.facts import FACTS, Facts
 from quickwins.rollout._core.state import STATE, State
 
 if TYPE_CHECKING:
@@ -18,7 +16,6 @@ LOOKED = "rollout.looked"
 ASKED = "rollout.asked"
 QUIET_SECONDS = 60.0
 """A look that says the same as the one before has a line this often."""
-_FACTS = TypeAdapter(Facts)
 
 
 def line_of(before: State, facts: Facts, now: float, decision: Decision, *, holder: str) -> dict[str, object]:
@@ -36,7 +33,7 @@ def line_of(before: State, facts: Facts, now: float, decision: Decision, *, hold
         "percent": before.percent,
         "write": None if after.intent is None else after.intent.percent,
         "state": STATE.dump_python(before, mode="json"),
-        "facts": _FACTS.dump_python(facts, mode="json"),
+        "facts": FACTS.dump_python(facts, mode="json"),
     }
 
 
@@ -69,7 +66,7 @@ def replayed(records: Iterable[Mapping[str, Any]], feature: str) -> Iterator[Rep
             continue
         try:
             state = STATE.validate_python(record["state"])
-            facts = _FACTS.validate_python(record["facts"])
+            facts = FACTS.validate_python(record["facts"])
             at = float(record["at"])
             then = _said(record["verdict"], record["reason"], record["write"])
         except (ValueError, KeyError, TypeError):

@@ -197,6 +197,16 @@ class RolloutController:
                 interval = state.plan.interval
             await self._clock.sleep(interval)
 
+    async def preview(self) -> Decision | None:
+        """Look once and decide, as `tick` would, and keep and write nothing; `None`: there is nothing to decide.
+
+        The first look has nothing to compare with: call it twice, some seconds apart.
+        """
+        state = await self.status()
+        if state is None or not state.active:
+            return None
+        return decide(state, await self._facts(), self._clock.wall())
+
     async def tick(self) -> Look:
         """Look once, decide, and write what follows.
 

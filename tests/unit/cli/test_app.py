@@ -28,6 +28,9 @@ COMMANDS = [
     ["logs"],
     ["logs", "timeline"],
     *(["flags", one] for one in ("show", "set", "kill", "revive", "watch", "history", "simulate")),
+    ["rollout"],
+    *(["rollout", one] for one in ("plan", "start", "run", "status", "approve", "pause", "resume", "abort")),
+    *(["rollout", one] for one in ("history", "replay")),
 ]
 
 
@@ -41,7 +44,7 @@ def test_every_command_explains_itself_with_an_example(command: list[str], prett
 
 
 @pytest.mark.parametrize(
-    "command", [one for one in COMMANDS if one not in ([], ["flags"], ["logs"])], ids=" ".join
+    "command", [one for one in COMMANDS if one not in ([], ["flags"], ["logs"], ["rollout"])], ids=" ".join
 )
 def test_the_list_of_commands_is_not_cut_off(quickwins: Call, command: list[str]) -> None:
     listed = quickwins(*command[:-1], "--help").out

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
 from quickwins.core.flags import FlagSettings, FlagState
 from quickwins.core.flags import decide as decide_flag
 from quickwins.rollout import Arm, Facts, Phase, Reason, State, Verdict, decide
+from quickwins.rollout._core.facts import FACTS
 from quickwins.rollout._core.state import STATE, Write, begun, settled
 from quickwins.rollout._flag import fields_of
 from tests.unit.rollout.ramps import BOUNDS, Ramp, plan_of
@@ -77,7 +77,7 @@ def test_it_goes_up_one_step_by_a_pass_alone_and_every_state_has_an_answer(
             assert decision.verdict is Verdict.FAIL
         kept = STATE.validate_json(STATE.dump_json(new))
         assert kept == new
-        again = TypeAdapter(Facts).validate_json(TypeAdapter(Facts).dump_json(seen))
+        again = FACTS.validate_json(FACTS.dump_json(seen))
         assert decide(STATE.validate_json(STATE.dump_json(state)), again, now) == decision
         state = new
 

@@ -78,6 +78,17 @@ class FlagWriter:
     def __repr__(self) -> str:
         return f"<FlagWriter to {self._command[0] if self._command else self._path}>"
 
+    def check(self) -> None:
+        """Nothing, if a write could succeed: the file and its folder are there and ours. A command is not tried.
+
+        Raises:
+            WriteError: It could not; the message says why.
+        """
+        if not self._command:
+            target = self._path.resolve()
+            self._refuse_managed(target)
+            self._read(target)
+
     def set(self, feature: str, /, **fields: object) -> Written:
         """Give the section `feature` these fields; `None` removes one, so that its default holds.
 

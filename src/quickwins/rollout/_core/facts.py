@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping  # noqa: TC003 -- pydantic reads it; until=never
 from dataclasses import dataclass, field
 
+from pydantic import TypeAdapter
+
 ON, OFF = "on", "off"
 NO_DATA_SECONDS = 15.0
 """A target that was not seen for as long has lost its heartbeat; a reading that is older is stale."""
@@ -116,6 +118,10 @@ class Facts:
     percents: tuple[float, ...] = ()
     cpu_seconds: float | None = None
     memory_bytes: float | None = None
+
+
+FACTS = TypeAdapter(Facts)
+"""Facts as JSON, and back. Made here, where the names in their annotations mean something."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,86 @@
+"""`quickwins rollout run`: the controller."""
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import typer
+
+from quickwins.cli.exit_codes import ExitCode
+from quickwins.cli.options import ConfigOption, FeatureArgument, JsonOption
+from quickwins.cli.output import note, print_json, print_line, timestamp
+from quickwins.cli.rollout._house import House, blocked
+from quickwins.cli.rollout._options import DryRunOption
+from quickwins.core.errors import ConfigError, QuickWinsError
+from quickwins.rollout import Phase
+
+if TYPE_CHECKING:
+    from quickwins.rollout import Look
+
+
+def run(
+    feature: FeatureArgument,
+    config: ConfigOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Watch a ramp, and move it, until it is over.
+
+    A line for each change of verdict. Any number may run, one decides. Exits with 0 at the end of the ramp and 3 when it was taken back. Stopped, the percentage falls back to the last safe one when its time to live is over.
+    """
+    house = House.at(feature, config, None)
+    with blocked():
+        phase = asyncio.run(_run(house, dry_run=dry_run, as_json=as_json))
+    if phase is Phase.ROLLED_BACK:
+        raise typer.Exit(ExitCode.FINDING)
+
+
+async def _run(house: House, *, dry_run: bool, as_json: bool) -> Phase | None:
+    state = await house.controller().status()
+    if state is None:
+        raise ConfigError(
+            f"there was no ramp of {house.feature} yet: `quickwins rollout start {house.feature}`"
+        )
+    controller = house.controller(state.plan)
+    if dry_run:
+        for _ in range(2):  # one look says nothing by itself
+            decision = await controller.preview()
+            await house.configuration.clock.sleep(state.plan.interval)
+        print_line(
+            *(decision.verdict, decision.reason, decision.detail) if decision else ("nothing to decide",)
+        )
+        return None
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    shown: tuple[object, ...] = ()
+    while True:
+        try:
+            look = await controller.tick()
+        except (QuickWinsError, OSError) as error:
+            note(f"{type(error).__name__}: {error}")
+        else:
+            news = look.leads, look.verdict, look.reason, look.phase, look.percent
+            if news != shown:
+                shown = news
+                _show(look, house.configuration.clock.wall(), as_json=as_json)
+            if look.phase in {Phase.DONE, Phase.ROLLED_BACK}:
+                return look.phase
+        await house.configuration.clock.sleep(state.plan.interval)
+
+
+def _show(look: "Look", now: float, *, as_json: bool) -> None:
+    shown = {
+        "at": timestamp(now),
+        "leads": look.leads,
+        "phase": None if look.phase is None else str(look.phase),
+        "percent": look.percent,
+        "verdict": None if look.verdict is None else str(look.verdict),
+        "reason": None if look.reason is None else str(look.reason),
+        "detail": look.detail,
+    }
+    if as_json:
+        print_json(shown)
+    else:
+        print_line(*shown.values())

@@ -1,0 +1,127 @@
+"""`quickwins rollout`: what a person sees and says, without anything that runs."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Answer
+
+Call = Callable[..., Answer]
+
+PLAN = """
+[backpressure]
+steps = [{ percent = 10, hold = "4h", min_requests = 20000 }, { percent = 100, hold = "12h", approval = true }]
+targets = ["http://127.0.0.1:9/metrics"]
+group = "gateway"
+
+[channels]
+steps = [{ percent = 50 }]
+targets = ["http://127.0.0.1:9/metrics"]
+group = "gateway"
+
+[logs]
+steps = [{ percent = 10 }]
+targets = ["http://127.0.0.1:9/metrics"]
+
+[dedup]
+steps = [{ percent = 10 }]
+"""
+
+
+@pytest.fixture
+def ramps(config: Path) -> Path:
+    path = config.with_name("rollout.toml")
+    path.write_text(PLAN)
+    return path
+
+
+def written(config: Path) -> list[str]:
+    return sorted(file.name for file in config.parent.iterdir())
+
+
+@pytest.mark.usefixtures("ramps")
+def test_a_plan_is_shown_and_nothing_is_written(quickwins: Call, config: Path) -> None:
+    before = config.read_text(), written(config)
+    answer = quickwins("rollout", "plan", "backpressure")
+    assert answer.code == 0
+    assert answer.rows[1] == ["1", "10.0", "14400.0", "20000", "false"]
+    assert quickwins("rollout", "start", "backpressure", "--dry-run", "--json").document["group"] == "gateway"
+    assert (config.read_text(), written(config)) == before
+
+
+@pytest.mark.parametrize(
+    ("feature", "said"),
+    [
+        pytest.param("logs", "0 or 100", id="what can't be split"),
+        pytest.param("dedup", "targets, or a prometheus", id="nowhere to look"),
+        pytest.param("indexes", "no ramp of 'indexes'", id="no plan"),
+        pytest.param("nope", "no flag 'nope'", id="no flag"),
+    ],
+)
+@pytest.mark.usefixtures("ramps")
+def test_what_can_not_be_followed_is_refused(quickwins: Call, feature: str, said: str) -> None:
+    answer = quickwins("rollout", "plan", feature)
+    assert (answer.code, answer.out) == (2, "")
+    assert said in answer.err
+
+
+@pytest.mark.usefixtures("ramps")
+def test_a_flag_that_another_source_sets_is_refused(quickwins: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUICKWINS_BACKPRESSURE__PERCENT", "5")
+    answer = quickwins("rollout", "plan", "backpressure")
+    assert answer.code == 2
+    assert "backpressure.percent comes from" in answer.err
+
+
+@pytest.mark.usefixtures("ramps")
+def test_a_ramp_is_begun_paused_resumed_approved_and_aborted(quickwins: Call, config: Path) -> None:
+    assert quickwins("rollout", "status", "backpressure").code == 2
+    begun = quickwins("rollout", "start", "backpressure", "--json")
+    assert (begun.code, begun.document["phase"]) == (0, "observing")
+    assert quickwins("rollout", "start", "backpressure").code == 4
+    assert quickwins("rollout", "start", "channels").code == 4  # of the same group
+    assert quickwins("rollout", "pause", "backpressure", "--json").document["paused"] is True
+    assert quickwins("rollout", "resume", "backpressure", "--json").document["paused"] is False
+    assert quickwins("rollout", "approve", "backpressure").code == 0
+    untouched = config.read_text()
+    assert quickwins("rollout", "abort", "backpressure", "--dry-run").code == 0
+    assert config.read_text() == untouched
+    aborted = quickwins("rollout", "abort", "backpressure", "--json").document
+    assert (aborted["phase"], aborted["why"]) == ("rolling_back", "aborted")
+    flag = tomllib.loads(config.read_text())["backpressure"]
+    assert (flag["percent"], flag["killed"]) == (0, True)
+    asked = quickwins("rollout", "history", "backpressure", "--json").document
+    assert [one["what"] for one in asked] == ["start", "pause", "resume", "approve", "abort"]
+
+
+@pytest.mark.usefixtures("ramps")
+def test_what_does_not_run_can_not_be_aborted_and_what_is_killed_does_not_begin(quickwins: Call) -> None:
+    assert quickwins("rollout", "abort", "backpressure").code == 4
+    quickwins("flags", "kill", "backpressure")
+    answer = quickwins("rollout", "start", "backpressure")
+    assert answer.code == 4
+    assert "quickwins flags revive backpressure" in answer.err
+
+
+@pytest.mark.usefixtures("ramps")
+def test_a_history_that_says_something_else_is_a_finding(quickwins: Call, config: Path) -> None:
+    quickwins("rollout", "start", "backpressure")
+    assert quickwins("rollout", "replay", "backpressure").code == 0
+    from quickwins.rollout import Facts, decide
+    from quickwins.rollout._audit import line_of
+    from quickwins.rollout._core.state import STATE
+
+    kept = json.loads(config.with_name("quickwins.toml.rollout.json").read_text())
+    state = STATE.validate_python(kept["backpressure"]["state"])
+    now = state.started_at + 1
+    line = line_of(state, Facts(), now, decide(state, Facts(), now), holder="a")
+    audit = config.with_name("quickwins.toml.rollout.jsonl")
+    audit.write_text(json.dumps(line) + "\n")
+    assert quickwins("rollout", "replay", "backpressure").code == 0
+    audit.write_text(json.dumps({**line, "verdict": "pass"}) + "\n")
+    assert quickwins("rollout", "replay", "backpressure").code == 3
