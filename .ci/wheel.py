@@ -35,6 +35,11 @@ IMPORTED: Final = {
     "grpc": ["quickwins.backpressure.grpc", "quickwins.channels", "quickwins.logs.grpc"],
     "indexes": ["asyncpg", "quickwins.indexes.runner"],
     "logs": ["quickwins.logs.kafka", "structlog"],
+    "query-cache": [
+        "quickwins.query_cache.asgi",
+        "quickwins.query_cache.middleware",
+        "quickwins.query_cache.lint",
+    ],
     "rig": ["hdrh.histogram", "quickwins.rig"],
 }
 """Each extra, and what must be there with it alone."""
@@ -47,6 +52,7 @@ USED: Final = {
     "with configure_logging(service='wheel'): get_logger().info('it.works', password='x')",
     "grpc": "import quickwins.backpressure.grpc as one, quickwins.logs.grpc as other\n"
     "print(one.BackpressureInterceptor(), other.LogServerInterceptor())",
+    "query-cache": "from quickwins.query_cache import CachedGraphQL, QueryCache, Valkey; print(CachedGraphQL, QueryCache())",
     "rig": "from quickwins.rig import LatencySummary; print(LatencySummary.of([1.0]))",
 }
 """What a user does first with it."""
