@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from quickwins.dedup import Context, DebeziumPostgres, Deduplicator, PostgresInbox, PostgresState
+from quickwins.dedup import (
+    Context,
+    DebeziumPostgres,
+    Deduplicator,
+    MemoryWindow,
+    PostgresInbox,
+    PostgresState,
+)
 from tests.faults.dedup.points import Points, Pool, WatchedClaims, handler, telling
 from tests.faults.dedup.toys import TOYS, run_toy
 from tests.integration.dedup.consuming import apply
@@ -90,10 +97,29 @@ def _claims(options: dict[str, Any], pool: asyncpg.Pool, _: Pool, points: Points
     return made
 
 
+def _window(options: dict[str, Any], pool: asyncpg.Pool, _: Pool, points: Points) -> Deduplicator:
+    """Its process forgets: the effect may be made again, and is never left out."""
+    sink = Sink(pool, checks=False, effect=count)
+    made = Deduplicator(
+        group=options["group"],
+        identity=DebeziumPostgres(incarnation="pg1"),
+        store=MemoryWindow(ttl_seconds=600, max_entries=100_000),
+    )
+
+    @made.each(concurrency=max(1, options["batch"] // 8))
+    async def send(event: Event, ctx: Context) -> None:
+        points.reach("before the handler")
+        await sink.send(event, ctx)
+        points.reach("amid the handler")
+
+    return made
+
+
 STRATEGIES: dict[str, Strategy] = {
     "state": _transactional(lambda pool: PostgresState(pool, takeover_seconds=1)),
     "inbox": _transactional(lambda pool: PostgresInbox(pool, takeover_seconds=1, retention_seconds=8)),
     "claims": _claims,
+    "window": _window,
 }
 
 
