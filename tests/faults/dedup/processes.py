@@ -29,6 +29,7 @@ class Processes:
         self.house = house
         self._left = list(records)
         self._ends: Counter[tuple[str, int]] = Counter()
+        self._all = Counter((f"{house.prefix}{record.topic}", record.partition) for record in records)
         self._about = {
             "bootstrap": house.bootstrap,
             "dsn": dsn,
@@ -51,7 +52,9 @@ class Processes:
     def start(
         self, point: str = "", nth: int = 1, action: signal.Signals = signal.SIGKILL, **more: Any
     ) -> subprocess.Popen[bytes]:
-        ends = [(topic, number, count) for (topic, number), count in self._ends.items()]
+        """Start one that reads what was sent, or with `whole` what is still to be sent as well."""
+        until = self._all if more.pop("whole", False) else self._ends
+        ends = [(topic, number, count) for (topic, number), count in until.items()]
         options = {**self._about, "ends": ends, "point": point, "nth": nth, "action": action.value, **more}
         return subprocess.Popen(
             [sys.executable, "-m", "tests.faults.dedup.consume", json.dumps(options)],
@@ -82,6 +85,11 @@ class Processes:
             "SELECT count(*) - count(DISTINCT (topic, record_offset)) FROM applied"
         )
         return differing + int(doubled)
+
+    async def effects(self) -> int:
+        """How many events that are counted had an effect."""
+        found: int = await self.house.pool.fetchval("SELECT count(*) FROM effects")
+        return found
 
     async def lost_and_doubled(self, events: int) -> tuple[int, int]:
         """Of `events` that were counted: how many had no effect, and how many more than one."""

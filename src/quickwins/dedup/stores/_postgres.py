@@ -80,5 +80,6 @@ def transient(error: BaseException) -> bool:
             pg.LockNotAvailableError,
             pg.InterfaceError,
             Rejected,  # of the pool's gate
+            ConnectionError,  # refused, or reset
         ),
     )

@@ -20,6 +20,7 @@ from quickwins.dedup._core.window import Window
 from quickwins.dedup.checked import Checked
 from quickwins.dedup.decision import Decision, Explanation
 from quickwins.dedup.stores._base import Work
+from quickwins.dedup.stores._postgres import transient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -167,9 +168,9 @@ class MemoryWindow:
         """See `Store`."""
         return Held(self, place, identity, self._scope(place, identity))
 
-    def transient(self, error: BaseException) -> bool:  # noqa: ARG002 -- as for every store; until=never
-        """See `Store`: it is never away."""
-        return False
+    def transient(self, error: BaseException) -> bool:
+        """See `Store`: it is never away itself, but what the handler uses may be."""
+        return transient(error)
 
     async def check_one(self, place: Place, identity: Identity, record: Record, *, on: bool) -> Checked:
         """See `Deduplicator.check`."""

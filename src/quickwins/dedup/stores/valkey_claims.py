@@ -38,6 +38,7 @@ from quickwins.dedup.stores._claims import (
     fence_key,
 )
 from quickwins.dedup.stores._leases import Leases, answer
+from quickwins.dedup.stores._postgres import transient
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -276,12 +277,11 @@ class ValkeyClaims:
         return Checked(decision, one.event, hold.fence, one.id.hex(), ending=_Ending(self, hold, claim))
 
     def transient(self, error: BaseException) -> bool:
-        """Whether `error` says that the store was away or too busy, which no event is to blame for."""
+        """Whether `error` says that the store, or a database that the handler uses, was away or too busy."""
         from valkey import exceptions as said
 
-        # A TimeoutError of our own is an OSError.
-        away = (said.ConnectionError, said.TimeoutError, said.ClusterDownError, said.ReadOnlyError, OSError)
-        return isinstance(error, away)
+        away = (said.ConnectionError, said.TimeoutError, said.ClusterDownError, said.ReadOnlyError)
+        return isinstance(error, away) or transient(error)
 
     async def _connected(self) -> Any:
         with needs_extra("dedup"):
