@@ -88,7 +88,7 @@ def audit(
     collected = _Collected()
     root = config.root.resolve()
     for file in sorted(set(_files(paths, root, config.exclude))):
-        _read(file, _relative(file, root), collected, today)
+        _read(file, _relative(file, root), collected, today, config.version)
     return _report(collected, config, today, partial(_text, root))
 
 
@@ -135,7 +135,7 @@ def _is_known(name: str) -> bool:
 
 def _is_script(path: str, name: str) -> bool:
     """Whether a file without a suffix begins with `#!`."""
-    if "." in name.lstrip("."):
+    if "." in name.lstrip(".") or not os.path.isfile(path):  # noqa: PTH113 -- as above; until=never
         return False
     try:
         with open(path, "rb") as file:  # noqa: PTH123 -- as above; until=never
@@ -151,7 +151,9 @@ def _relative(file: str, root: Path) -> str:
     )
 
 
-def _read(file: str, path: str, into: _Collected, today: date) -> None:
+def _read(file: str, path: str, into: _Collected, today: date, target: tuple[int, int] | None) -> None:
+    if not os.path.isfile(file):  # noqa: PTH113 -- as above; until=never
+        return  # a link to nothing, such as an editor's lock, or a pipe
     into.paths.add(path)
     try:
         with open(file, "rb") as opened:  # noqa: PTH123 -- as above; until=never
@@ -159,42 +161,37 @@ def _read(file: str, path: str, into: _Collected, today: date) -> None:
     except OSError as error:
         _add(into, path, [_unparseable(lexer.Unparseable(str(error.strerror)))])
     else:
-        _scan(path, data, into, today)
+        _scan(path, data, into, today, target)
 
 
-def _scan(path: str, data: bytes, into: _Collected, today: date) -> None:
+def _scan(
+    path: str, data: bytes, into: _Collected, today: date, target: tuple[int, int] | None = None
+) -> None:
     into.paths.add(path)
     into.size_bytes += len(data)
     name = path.rsplit("/", 1)[-1]
     try:
         if len(data) > MAX_FILE_BYTES:
             raise lexer.Unparseable(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")  # noqa: TRY301 -- one handler for all; until=never
-        if name.endswith(_PYTHON) or _PYTHON_SHEBANG.match(data):
-            found = _python(lexer.decoded(data), today)
+        if name.endswith(_PYTHON):
+            found = _python(lexer.decoded(data), today, target)
+        elif name in config_files.NAMES:
+            found = _configured(name, lexer.decoded(data), today)
+        elif _PYTHON_SHEBANG.match(data):
+            # What else has a null character is an archive, say, that begins with such a line.
+            found = [] if b"\0" in data else _python(lexer.decoded(data), today, target)
         else:
-            text = lexer.decoded(data)
-            if name in config_files.NAMES:
-                found = _configured(name, text, today)
-            else:
-                found = [
-                    _Raw(
-                        Check.COMMAND_LINE,
-                        spelled("run", [ignoring]),
-                        "",
-                        normal(line),
-                        number,
-                        1,
-                        line[:100],
-                    )
-                    for number, line, ignoring in commands.command_lines(text)
-                ]
+            found = [
+                _Raw(Check.COMMAND_LINE, spelled("run", [what]), "", normal(line), number, 1, line[:100])
+                for number, line, what in commands.command_lines(lexer.read_anyhow(data))
+            ]
     except lexer.Unparseable as error:
         found = [_unparseable(error)]
     _add(into, path, found)
 
 
-def _python(text: str, today: date) -> list[_Raw]:
-    source = lexer.lexed(text)
+def _python(text: str, today: date, target: tuple[int, int] | None) -> list[_Raw]:
+    source = lexer.lexed(text, target)
     places = Places(source)
     at: list[_At] = []
     comments = [text[start:end] for start, end in source.comments]

@@ -253,7 +253,7 @@ class Bridge:
 
     def _decision(self, text: str, category: type[Warning], module: str, line: int) -> tuple[str, str]:
         """What the other filters do with a warning, and which one that is."""
-        one = deciding_filter(list(warnings.filters), text, category, module, line)
+        one = deciding_filter(warnings.filters, text, category, module, line)
         if one is None:
             return getattr(warnings, "defaultaction", "default"), ""
         action = str(one[0])

@@ -85,6 +85,8 @@ class AuditConfig(BaseModel):
     Attributes:
         root: The folder that paths in findings are relative to.
         exclude: Names of folders, and paths relative to the root, to skip.
+        target: The Python that the code is written for, such as `3.14`, where it is newer than the running one, which then
+            cannot tell whether a file is valid.
         no_cover_quota: How many lines may be excluded from coverage without a reason; beyond that, each is a finding.
         allow: Suppressions to keep.
     """
@@ -93,8 +95,15 @@ class AuditConfig(BaseModel):
 
     root: Path = Field(default_factory=Path.cwd)
     exclude: tuple[str, ...] = ()
+    target: str = Field(default="", pattern=r"^(3\.\d{1,2})?$")
     no_cover_quota: int = Field(default=0, ge=0)
     allow: tuple[Allowance, ...] = ()
+
+    @property
+    def version(self) -> tuple[int, int] | None:
+        """`target` as numbers; `None` for the running Python."""
+        major, _, minor = self.target.partition(".")
+        return (int(major), int(minor)) if minor else None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None) -> AuditConfig:

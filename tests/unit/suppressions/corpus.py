@@ -24,7 +24,7 @@ _COMMENTS = {
     ],
     "SUP002": [
         "# noqa F401", "# noqa : F401", "# noqa:", "# noqa: because", "# noqa=F401", "# noqa(F401)", "# noqa[F401]",
-        "# noqa-F401", "# noqa, F401", "# noqa; F401", "# noqa: ,", "# noqa: -- why", "# noqa:unused-import", "# noqa E501,W291",
+        "# noqa-F401", "# noqa, F401", "# noqa; F401", "# noqa: ,", "# noqa: -- why", "# noqa:unused-import", "# noqa E501,W291", "# noqa:  F401",
     ],
     "SUP003": [
         "# ruff: noqa", "# flake8: noqa", "# flake8: noqa: E501", "# ruff: noqa: F401", "#ruff:noqa", "# FLAKE8: NOQA",
@@ -44,10 +44,11 @@ _COMMENTS = {
     "SUP006": [
         "# pylint: disable=all", "# pylint: skip-file", "# pylint:disable=all", "# pylint: disable=unused-import, all",
         "# PYLINT: disable=ALL", "# pylint: disable-next=all",
+        "# pylint: enable=a, disable=all", "# pylint: disable=[all]", "# pylint: disable-all",
     ],
     "SUP007": [
         "# pragma: no cover", "# pragma no cover", "#pragma: no cover", "# pragma: no branch", "# PRAGMA: NO COVER",
-        "# pragma:no cover", "# pragma: no cover -- cannot happen",
+        "# pragma:no cover", "# pragma: no cover -- cannot happen", "# pragma: no coverage",
     ],
     "SUP013": [
         "# noqa: F401", "# noqa:F401", "# NOQA: E501, W291", "# noqa: E501 W291", "# noqa: F401 because", "# noqa: F401 -- because",
@@ -55,7 +56,8 @@ _COMMENTS = {
         "# pylint: disable=unused-import", "# pylint: disable=a,b", "# pylint: disable-next=a", "# ruff: ignore[F401]",
         "# ruff: disable[F401]", "# noqa: S101 -- later; until=soon", "# noqa: S101 -- later; until=nevermore", "# noqa: S101 -- later; until=2026-02-30",
         "# pyre-fixme[6]", "# noqa: S101 --", "# noqa: S101 until=2030-01-01", "# type: ignore [attr-defined]",
-        "# noqa: F401,", "# noqa:  F401",
+        "# noqa: F401,", "# pylint: disable=[unused-import]", '# pylint: disable="unused-import", \'x\'',
+        "# pylint: disable=a enable=b",
     ],
     "SUP014": [
         "# noqa: F401 -- because; until=2026-05-31", "# type: ignore[x]  # -- stubs; until=2020-01-01",
@@ -127,6 +129,9 @@ _FINE_COMMENTS = [
     "# warnings.simplefilter('ignore')",
     "# except: pass",
     "# all types: ignore[x]",
+    "# here `# type: ignore` is what helps",
+    "# pragma : no cover",
+    "# pylint: enable=all, a",
     "# mypy: disallow-any-generics",
     "# ---- type ----",
 ]
@@ -237,6 +242,12 @@ _CODE = [
     Case(_TRY + "except Exception:\n    raise\n"),
     Case(_TRY + "except Exception:\n    passed = 1\n"),
     Case(_TRY + "except (KeyError, ValueError):\n    pass\n"),
+    Case(_TRY + "except *Exception:\n    pass\n", ("SUP010",)),
+    Case(_TRY + "except (KeyError, (ValueError, (Exception,))):\n    pass\n", ("SUP010",)),
+    Case(_TRY + "except pytest.fail.Exception:\n    pass\n"),
+    Case(_TRY + "except (queue.Empty, twisted.Exception):\n    pass\n"),
+    Case("with suppress(KeyError, (ValueError, (Exception,))):\n    f()\n", ("SUP010",)),
+    Case("quiet = lambda: suppress(pytest.fail.Exception)\n"),
     Case(_TRY + "except MyException:\n    pass\n"),
     Case(_TRY + "except ExceptionGroup:\n    pass\n"),
     Case("exceptions: int\npass\n"),
@@ -300,6 +311,19 @@ _CODE = [
     Case("@pytest.mark.filterwarnings('ignore')\ndef test(): ...\n", ("SUP008",)),
     Case("@pytest.mark.filterwarnings('ignore::DeprecationWarning')\ndef test(): ...\n", ("SUP008",)),
     Case("urllib3.disable_warnings()\n", ("SUP008",)),
+    Case(
+        _WARN
+        + "def f():\n    with (\n        warnings.catch_warnings(),\n        g() as h,\n    ):\n"
+        + "        warnings.simplefilter('ignore', ResourceWarning)\n"
+    ),
+    Case(
+        _WARN
+        + "def f():\n    with warnings.catch_warnings(): warnings.simplefilter('ignore', ResourceWarning)\n"
+    ),
+    Case(_WARN + "quiet = lambda: warnings.filterwarnings('ignore', 'old', DeprecationWarning)\n"),
+    Case(_WARN + "quiet = lambda: warnings.simplefilter('ignore')\n", ("SUP008",)),
+    Case(_WARN + "quiet = functools.partial(warnings.simplefilter, 'ignore')\nquiet()\n", ("SUP009",)),
+    Case("import warnings as w\nquiet = w.filterwarnings\nquiet('ignore')\n", ("SUP009",)),
     Case("requests.packages.urllib3.disable_warnings(InsecureRequestWarning)\n", ("SUP008",)),
     Case(_WARN + "warnings.simplefilter('ignore')\n", ("SUP009",)),
     Case(_WARN + "warnings.filterwarnings('ignore', category=DeprecationWarning, module='x')\n", ("SUP009",)),
@@ -354,6 +378,20 @@ _CODE = [
     Case("x = 'never closed\n", ("SUP000",)),
     Case("x = 1\0  # noqa\n", ("SUP000",)),
     Case("# coding: no-such-codec\nx = 1\n", ("SUP000",)),
+    Case("# -*- coding: utf-8-unix -*-\nx = 1  # noqa\n", ("SUP001",)),
+    Case("# -*- coding: UTF_8-dos -*-\nx = 'é'\n"),
+    Case("# -*- coding: latin-1-unix -*-\nx = 1\n"),
+    Case("x = 1\n# the encoding: whatever the file says\n"),
+    Case("import os\n# coding: no-such-codec\n"),
+    Case("\n# coding: no-such-codec\n", ("SUP000",)),
+    Case("#!/bin/sh\n# coding: whatever\npython -W ignore app.py\n", ("SUP012",), "run"),
+    Case(
+        '{\n  "reportMissingImports": "none", // why\n  /* or\n  not */ "x": ["a,]", ],\n}\n',
+        ("SUP011",),
+        "pyrightconfig.json",
+    ),
+    Case('{"x": "// no comment", "y": "/*"}', (), "pyrightconfig.json"),
+    Case("{", ("SUP000",), "pyrightconfig.json"),
     Case("x = (1\n", ("SUP000",)),
     Case(""),
     Case("x = 1\n"),
@@ -384,6 +422,10 @@ _CODE = [
     ),
     Case("[tool.coverage.run]\nomit = ['x.py']\n", ("SUP011",), "pyproject.toml"),
     Case("[tool.pylint.'messages control']\ndisable = ['all']\n", ("SUP011",), "pyproject.toml"),
+    Case("[tool.pylint.MAIN]\ndisable = ['all']\n", ("SUP011",), "pyproject.toml"),
+    Case("[tool.pylint]\ndisable = 'x'\n", ("SUP011",), "pyproject.toml"),
+    Case("[report]\nexclude_also = ['raise X']\n", ("SUP011",), ".coveragerc.toml"),
+    Case("[tool.coverage.run]\nomit = ['x.py']\n", ("SUP011",), ".coveragerc.toml"),
     Case("[tool.pyright]\nreportMissingImports = false\n", ("SUP011",), "pyproject.toml"),
     Case("[tool.bandit]\nskips = ['B101']\n", ("SUP011",), "pyproject.toml"),
     Case(
@@ -445,6 +487,13 @@ _CODE = [
     Case("FROM python\nENV PYTHONWARNINGS ignore\n", ("SUP012",), "Dockerfile.web"),
     Case('CMD ["python", "-W", "ignore", "app.py"]\n', ("SUP012",), "Dockerfile"),
     Case("env:\n  PYTHONWARNINGS: ignore\n", ("SUP012",), ".github/workflows/ci.yml"),
+    Case("run: pytest --disable-pytest-warnings\n", ("SUP012",), "ci.yaml"),
+    Case("run: pytest --pythonwarnings=ignore::UserWarning\n", ("SUP012",), "ci.yaml"),
+    Case("run: pytest --pythonwarnings ignore\n", ("SUP012",), "ci.yaml"),
+    Case("run: pytest --pythonwarnings error\n", (), "ci.yaml"),
+    Case("export PYTHONWARNINGS := ignore\n", ("SUP012",), "Makefile"),
+    Case("PYTHONWARNINGS ?= ignore\n", ("SUP012",), "Makefile"),
+    Case("test:\n\tpython -bWignore app.py\n", ("SUP012",), "Makefile"),
     Case("run: pytest -p no:warnings\n", ("SUP012",), "ci.yaml"),
     Case("test:\n\tpython -Wignore -m pytest\n", ("SUP012",), "Makefile"),
     Case("export PYTHONWARNINGS='default,ignore::UserWarning'\n", ("SUP012",), "run.sh"),

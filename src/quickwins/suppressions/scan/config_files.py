@@ -22,7 +22,17 @@ INI_NAMES = {
     "setup.cfg", "tox.ini", "pytest.ini", ".pytest.ini", "mypy.ini", ".mypy.ini", ".flake8", ".coveragerc", ".pylintrc", "pylintrc",
     ".bandit",
 }  # fmt: skip
-TOML_NAMES = {"pyproject.toml", "ruff.toml", ".ruff.toml", "pytest.toml", ".pytest.toml", "suppressions.toml"}
+TOML_NAMES = {
+    "pyproject.toml",
+    "ruff.toml",
+    ".ruff.toml",
+    "pytest.toml",
+    ".pytest.toml",
+    "suppressions.toml",
+    ".coveragerc.toml",
+    ".pylintrc.toml",
+    "pylintrc.toml",
+}
 JSON_NAMES = {"pyrightconfig.json"}
 NAMES = INI_NAMES | TOML_NAMES | JSON_NAMES
 
@@ -32,6 +42,9 @@ _MYPY_SWITCHES = {"ignore_errors", "ignore_missing_imports"}
 _LINT_CODE = re.compile(r"[A-Z]+[0-9]*")
 _ON = {"true", "1", "yes", "on"}
 _COMMENTS = ("#", ";", "//")
+_STRING = r'(?P<string>"(?:[^"\\\n]++|\\.)*+")'
+_JSON_COMMENT = re.compile(rf"{_STRING}|//[^\n]*+|/\*.*?\*/", re.DOTALL)
+_JSON_COMMA = re.compile(rf"{_STRING}|,\s*(?P<bracket>[\]}}])")
 _INLINE = re.compile(r"(?<=\S)[ \t]+[#;][ \t]*--[ \t].*")
 """A reason at the end of a line."""
 
@@ -69,12 +82,18 @@ def entries(name: str, text: str) -> list[Entry]:
         if name in TOML_NAMES:
             return list(_toml(name, tomllib.loads(text)))
         if name in JSON_NAMES:
-            return list(_pyright("pyright", json.loads(re.sub(r"(?m)^\s*//.*$", "", text))))
+            return list(_pyright("pyright", json.loads(_without_extras(text))))
         return list(_ini(name, text))
     except (tomllib.TOMLDecodeError, json.JSONDecodeError, configparser.Error) as error:
         raise Unparseable(
             f"it cannot be parsed: {str(error).splitlines()[0]}", getattr(error, "lineno", 1)
         ) from error
+
+
+def _without_extras(text: str) -> str:
+    """JSON as pyright reads it, with comments and trailing commas, as plain JSON."""
+    text = _JSON_COMMENT.sub(lambda found: found["string"] or " ", text)
+    return _JSON_COMMA.sub(lambda found: found["string"] or found["bracket"], text)
 
 
 def locate(lines: list[str], entry: Entry) -> int:
@@ -110,15 +129,19 @@ def _toml(name: str, document: dict[str, Any]) -> Iterator[Entry]:
     if name in {"ruff.toml", ".ruff.toml"}:
         yield from _ruff("ruff", document)
         return
-    tool = _table(document, "tool") if name == "pyproject.toml" else document
+    tool = _table(document, "tool") if "tool" in document or name == "pyproject.toml" else document
     yield from _ruff("tool.ruff", _table(tool, "ruff"))
     yield from _mypy("tool.mypy", _table(tool, "mypy"))
     yield from _pytest("tool.pytest.ini_options", _table(tool, "pytest", "ini_options"))
     yield from _pytest("tool.pytest", _table(tool, "pytest"))
     yield from _coverage("tool.coverage", _table(tool, "coverage"))
-    for section in ("messages control", "messages_control", "MESSAGES CONTROL", "main", "MASTER"):
-        table = _table(tool, "pylint", section)
-        yield from _each(f"tool.pylint.{section}.disable", table.get("disable"))
+    if name == ".coveragerc.toml":
+        yield from _coverage("coverage", document)
+    for section, table in _table(tool, "pylint").items():
+        if isinstance(table, dict):
+            yield from _each(f"tool.pylint.{section}.disable", table.get("disable"))
+        elif section == "disable":
+            yield from _each("tool.pylint.disable", table)
     yield from _flake8("tool.flake8", _table(tool, "flake8"))
     yield from _each("tool.bandit.skips", _table(tool, "bandit").get("skips"))
     yield from _pyright("tool.pyright", _table(tool, "pyright"))

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from quickwins.suppressions.scan.checks import Check
 from quickwins.suppressions.scan.codes import spelled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 WORDS = (
     "noqa",
@@ -34,7 +38,7 @@ _UNTIL = re.compile(r";\s*until\s*=\s*(\d{4}-\d\d-\d\d|never)\s*$")
 _UNTIL_LENGTH = 64
 _CODE = r"[A-Z]+[0-9]+"
 _NOQA = re.compile(r"\#\s*noqa(?![\w])(?P<rest>[^#]*)", re.IGNORECASE)
-_NOQA_CODES = re.compile(rf":\s*{_CODE}(?![a-z_-]*-)", re.IGNORECASE)
+_NOQA_CODES = re.compile(rf":\s?{_CODE}(?![a-z_-]*-)", re.IGNORECASE)
 _MEANT_CODES = re.compile(rf"\s*[:=(\[,;-]|\s+{_CODE}\b", re.IGNORECASE)
 _FILE_NOQA = re.compile(r"\#\s*(?P<tool>flake8|ruff)\s*[:=]\s*noqa\b(?::?(?P<rest>[^#]*))", re.IGNORECASE)
 _LISTED = re.compile(rf"\s*:?\s*({_CODE}(?:[,\s]+{_CODE})*)", re.IGNORECASE)
@@ -43,7 +47,7 @@ _RUFF = re.compile(
     re.IGNORECASE,
 )
 _TYPES = re.compile(
-    r"\#\s*(?:(?P<tool>type|pyright|ty)\s*:\s*ignore|pyre-(?:ignore|fixme))(?P<more>-all-errors)?(?![\w-])\s*(?:\[(?P<codes>[^\]#]*+)\])?"
+    r"\#\s*(?:(?P<tool>type|pyright|ty)\s*:\s*ignore|pyre-(?:ignore|fixme))(?P<more>-all-errors)?(?![\w`'\"-])\s*(?:\[(?P<codes>[^\]#]*+)\])?"
 )
 _MYPY = re.compile(
     r"\#\s*mypy\s*:(?P<options>[^#]*)",
@@ -54,14 +58,14 @@ _MYPY_OPTION = re.compile(
 )
 _PYRIGHT = re.compile(r"\#\s*pyright\s*:")
 _PYRIGHT_RULE = re.compile(r"\b(report\w+)\s*=\s*(?:false|none)\b", re.IGNORECASE)
-_PYLINT = re.compile(
-    r"\#[^#]*?\bpylint\s*:\s*(?:(?P<file>skip-file)|(?:disable|disable-next|disable-msg)\s*=\s*(?P<names>[\w-]+(?:\s*,\s*[\w-]+)*))",
+_PYLINT = re.compile(r"\#[^#]*?\bpylint\s*:\s*(?P<rest>[^;#\n]+)", re.IGNORECASE)
+_PYLINT_TOKEN = re.compile(
+    r"\b(?P<action>skip-file|disable-all|disable-next|disable-msg|enable-msg|disable|enable)\b|(?P<name>\w[\w-]*)",
     re.IGNORECASE,
 )
-_NO_COVER = re.compile(r"\#\s*pragma\s*:?\s*no\s*(cover|branch)\b", re.IGNORECASE)
+_NO_COVER = re.compile(r"\#\s*(?:pragma|PRAGMA)[:\s]?\s*(?:no|NO)\s*(cover|COVER|branch|BRANCH)")
 _NOSEC = re.compile(r"\#\s*nosec\b(?![-_])(?P<rest>[^#]*)", re.IGNORECASE)
 _COMMENT_ENDS = re.compile(r"\#")
-_PYLINT_ENDS = re.compile(r"[;#]")
 _CHECKS = re.compile(r"[:\s]*B\d+(?:[,\s]+B\d+)*")
 _NOSONAR = re.compile(r"\#\s*nosonar\b(?:\((?P<rules>[^)#]*)\))?", re.IGNORECASE)
 
@@ -114,7 +118,7 @@ def directives(comment: str) -> list[Directive]:
     if "mypy" in low or "pyright" in low:
         found += _whole_file_types(comment)
     if "pylint" in low:
-        found += [_pylint(comment, match) for match in _PYLINT.finditer(comment)]
+        found += [one for match in _PYLINT.finditer(comment) for one in _pylint(comment, match)]
     if "pragma" in low:
         found += [
             Directive(
@@ -181,18 +185,28 @@ def _is_misread(comment: str, start: int, ends: re.Pattern[str]) -> bool:
     return _REASON.search(comment, start, len(comment) if end is None else end.start()) is not None
 
 
-def _pylint(comment: str, match: re.Match[str]) -> Directive:
-    names = {name.strip().lower() for name in (match["names"] or "").split(",")}
-    if match["file"] or "all" in names:
-        return Directive(Check.PYLINT_ALL, "pylint off", spelled("pylint"))
-    return Directive(
-        Check.UNREASONED,
-        f"pylint: disable={match['names']}",
-        spelled("pylint", names),
-        may_have_reason=True,
-        is_misread=_is_misread(comment, match.end(), _PYLINT_ENDS),
-        of_next="disable-next" in match[0].lower(),
-    )
+def _pylint(comment: str, match: re.Match[str]) -> Iterator[Directive]:
+    """Read as pylint does: brackets and quotes don't count, and one comment may do several things."""
+    reason = _REASON.search(comment, match.start("rest"), match.end("rest"))
+    end = match.end("rest") if reason is None else reason.start()
+    actions: list[tuple[str, list[str]]] = []
+    for token in _PYLINT_TOKEN.finditer(comment, match.start("rest"), end):
+        if token["action"]:
+            actions.append((token["action"].lower(), []))
+        elif actions:
+            actions[-1][1].append(token["name"].lower())
+    for action, names in actions:
+        if action in {"skip-file", "disable-all"} or (action.startswith("disable") and "all" in names):
+            yield Directive(Check.PYLINT_ALL, "pylint off", spelled("pylint"))
+        elif action.startswith("disable") and names:
+            yield Directive(
+                Check.UNREASONED,
+                f"pylint: {action}={','.join(names)}",
+                spelled("pylint", names),
+                may_have_reason=True,
+                is_misread=reason is not None,
+                of_next=action == "disable-next",
+            )
 
 
 def _scanners(comment: str) -> list[Directive]:

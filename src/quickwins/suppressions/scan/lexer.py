@@ -16,6 +16,8 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from quickwins.suppressions.scan import nested
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -30,8 +32,15 @@ _LEXEME = re.compile(
 )
 _SPAN = re.Match.span
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"()[]{}")
-_NESTS_QUOTES = sys.version_info >= (3, 12)
+_NESTING = (3, 12)
+"""From this version on, f-strings may contain their own quotes."""
+
+_NESTS_QUOTES = sys.version_info >= _NESTING
+_WITH_SUFFIX = {"utf-8": "utf-8", "latin-1": "latin-1", "iso-8859-1": "latin-1", "iso-latin-1": "latin-1"}
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+_MAY_PRECEDE_COOKIE = re.compile(rb"[ \t\f]*(?:#|$)")
+_LINE_END = re.compile(rb"\r\n?|\n")
+_LONGEST_HEAD = 4_096
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -69,10 +78,12 @@ def decoded(data: bytes) -> str:
     if data.startswith(_BOM):
         data = data[len(_BOM) :]
     else:
-        for line in data.split(b"\n", 2)[:2]:
+        for line in _LINE_END.split(data[:_LONGEST_HEAD], 2)[:2]:
             cookie = _COOKIE.match(line)
             if cookie is not None:
-                encoding = cookie[1].decode("ascii")
+                encoding = _spelled(cookie[1].decode("ascii"))
+                break
+            if not _MAY_PRECEDE_COOKIE.match(line):
                 break
     try:
         text = data.decode(encoding)
@@ -83,12 +94,42 @@ def decoded(data: bytes) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def lexed(text: str) -> Lexed:
+def _spelled(encoding: str) -> str:
+    """The name of an encoding without what editors add to it, as Python reads it: `utf-8-unix`."""
+    short = encoding[:12].lower().replace("_", "-")
+    for name, plain in _WITH_SUFFIX.items():
+        if short == name or short.startswith(f"{name}-"):
+            return plain
+    return encoding
+
+
+def read_anyhow(data: bytes) -> str:
+    """The text of a file that need not be text: as UTF-8, else byte by byte."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def lexed(text: str, target: tuple[int, int] | None = None) -> Lexed:
     """Tell comments and strings in `text` from code.
+
+    Args:
+        text: A Python file.
+        target: The Python that it is written for; `None` means the running one. What is newer than that cannot be parsed
+            by it: then brackets and quotes must match, and no more is asked.
 
     Raises:
         Unparseable: It is not Python.
     """
+    if target is not None and target > sys.version_info[:2]:
+        result, doubtful = _masked(text, map(_SPAN, _LEXEME.finditer(text)), nests=target >= _NESTING)
+        if doubtful:
+            spans, strings, is_closed = nested.spans(text)
+            result, doubtful = _masked(text, spans, strings)[0], not is_closed
+        if doubtful or not _is_balanced(result.code):
+            raise Unparseable("its brackets or quotes don't match")
+        return result
     result, doubtful = _masked(text, map(_SPAN, _LEXEME.finditer(text)))
     if doubtful or not _is_balanced(result.code):
         _parse(text)
@@ -118,7 +159,11 @@ def balance(code: str, start: int, end: int) -> int:
 
 
 def _masked(
-    text: str, spans: Iterable[tuple[int, int]], strings: frozenset[int] = frozenset()
+    text: str,
+    spans: Iterable[tuple[int, int]],
+    strings: frozenset[int] = frozenset(),
+    *,
+    nests: bool = _NESTS_QUOTES,
 ) -> tuple[Lexed, bool]:
     """The file with these comments and strings, and whether one of them is doubtful.
 
@@ -126,6 +171,7 @@ def _masked(
         text: The text of the file.
         spans: Where each begins and ends; one that begins with `#` is a comment.
         strings: Where strings begin, even if with `#`.
+        nests: Whether f-strings may contain their own quotes.
     """
     pieces: list[str] = []
     comments = []
@@ -139,7 +185,7 @@ def _masked(
             pieces.append(" " * (end - start))
         else:
             pieces.append('"' * (end - start))
-            if end - start == 1 or (_NESTS_QUOTES and _may_nest(text, start, end)):
+            if end - start == 1 or (nests and _may_nest(text, start, end)):
                 doubtful = True  # a quote without its partner, or one that is not where it seems to be
         last = end
     pieces.append(text[last:])
@@ -166,7 +212,10 @@ def _parse(text: str) -> None:
         try:
             ast.parse(text)
         except SyntaxError as error:
-            raise Unparseable(f"Python cannot parse it: {error.msg}", error.lineno or 1) from error
+            python = ".".join(map(str, sys.version_info[:2]))
+            raise Unparseable(
+                f"Python {python} cannot parse it: {error.msg} (for a newer one: `target`)", error.lineno or 1
+            ) from error
         except (ValueError, RecursionError, MemoryError) as error:
             raise Unparseable(f"Python cannot parse it: {error}") from error
 

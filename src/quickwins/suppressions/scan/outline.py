@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from quickwins.suppressions.scan.lexer import Unparseable, lexed
 from quickwins.suppressions.scan.places import Places
 
+_NEWEST = (3, 99)
+
 
 @dataclass(slots=True)
 class Outline:
@@ -37,7 +39,10 @@ def outline(text: str) -> Outline:
     try:
         source = lexed(text)
     except Unparseable:
-        return Outline()
+        try:
+            source = lexed(text, _NEWEST)  # what may be newer than the running Python
+        except Unparseable:
+            return Outline()
     places = Places(source)
     found = Outline(places.names)
     code, at = source.code, 0
