@@ -11,12 +11,15 @@ from pydantic import ValidationError
 
 from quickwins.cli.exit_codes import ExitCode
 from quickwins.cli.output import counted, note
+from quickwins.cli.suppressions_config import configured, write_whole
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
 from quickwins.suppressions import Allowance, AuditConfig, Baseline, Check, Format, Report, audit, rendered
 from quickwins.suppressions.errors import OutdatedBaselineError
 from quickwins.suppressions.revisions import Base, base_of
+from quickwins.suppressions.scan.directives import is_too_far
 from quickwins.suppressions.settings import allowed_text, nearest_pyproject
+from quickwins.suppressions.summary import as_json, shares, summarised
 
 PathsArgument = Annotated[
     list[Path] | None,
@@ -43,6 +46,38 @@ PyprojectOption = Annotated[
         show_default=False,
     ),
 ]
+RootOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--root",
+        metavar="DIR",
+        help="The folder that paths in findings and in the baseline are relative to: where CI looks. Default: that of "
+        "the pyproject.toml.",
+        show_default=False,
+    ),
+]
+SelectOption = Annotated[
+    list[str] | None,
+    typer.Option("--select", metavar="CHECK", help="Only these checks count.", show_default=False),
+]
+IgnoreOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ignore",
+        metavar="CHECK[:PATH]",
+        help="This check doesn't count; with a path or pattern such as tests/*, not in those files.",
+        show_default=False,
+    ),
+]
+TargetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="3.N",
+        help="The Python that the code is written for, if it is newer than the one that runs this.",
+        show_default=False,
+    ),
+]
 DEFAULT_BASELINE = Path("suppressions.baseline")
 
 
@@ -55,6 +90,7 @@ def build_app() -> typer.Typer:
     )
     app.command("audit", epilog="Example: quickwins suppressions audit src tests --format sarif")(audit_paths)
     app.command("check", epilog="Example: quickwins suppressions check --base origin/main src tests")(check)
+    app.command("summary", epilog="Example: quickwins suppressions summary src tests")(summary)
     app.command(
         "allow",
         epilog="Example: quickwins suppressions allow SUP010 src/app.py::main --reason 'shutting down' --expires 2027-06-30",
@@ -74,19 +110,54 @@ def audit_paths(
     paths: PathsArgument = None,
     form: FormatOption = Format.TEXT,
     pyproject: PyprojectOption = None,
+    root: RootOption = None,
+    select: SelectOption = None,
+    ignore: IgnoreOption = None,
+    target: TargetOption = None,
+    reasons: Annotated[
+        bool,
+        typer.Option(
+            "--reasons", help="Also list those to which only a reason and a date are missing (SUP013)."
+        ),
+    ] = False,
 ) -> None:
     """List every suppression.
 
-    Looks into Python files, the configuration of linters, type checkers, pytest and coverage, and command lines in
-    shell scripts, Dockerfiles, CI files and Makefiles. Nothing is imported or run. Exits with 0 if there are none, and
-    with 3 otherwise.
+    Looks into Python files, notebooks, Cython, the configuration of linters, type checkers, pytest and coverage, and
+    command lines in shell scripts, Dockerfiles, CI files and Makefiles. Nothing is imported or run. Leaves out what git
+    ignores, and virtual environments. Exits with 0 if there are none, and with 3 otherwise.
     """
-    report = _audited(paths, AuditConfig.load(pyproject))
-    sys.stdout.write(rendered(report.findings, form))
+    config = configured(pyproject, root, select, ignore, target)
+    report = _audited(paths, config)
+    wanted = reasons or Check.UNREASONED in config.select
+    shown = [one for one in report.findings if wanted or one.check is not Check.UNREASONED]
+    sys.stdout.write(rendered(shown, form))
     _say(report)
+    if len(shown) < len(report.findings):
+        note(f"{len(report.findings) - len(shown)} have codes and lack only a reason: --reasons lists them")
     _say_unused(report)
-    if report.findings:
+    if shown:
         raise typer.Exit(ExitCode.FINDING)
+
+
+def summary(
+    paths: PathsArgument = None,
+    baseline: BaselineOption = DEFAULT_BASELINE,
+    as_rows: Annotated[bool, typer.Option("--json", help="All counts, for programs.")] = False,
+    pyproject: PyprojectOption = None,
+    root: RootOption = None,
+    select: SelectOption = None,
+    ignore: IgnoreOption = None,
+    target: TargetOption = None,
+) -> None:
+    """Count suppressions by check, code, folder and file, the worst first.
+
+    Beside each count stands how it has changed since the baseline, if there is one. Always exits with 0.
+    """
+    report = _audited(paths, configured(pyproject, root, select, ignore, target))
+    counts = shares(report, Baseline.load(baseline) if baseline.exists() else None)
+    sys.stdout.write(as_json(counts) if as_rows else summarised(counts))
+    _say(report)
 
 
 def check(
@@ -100,37 +171,45 @@ def check(
             "hand does not help.",
         ),
     ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Remove from the list what is gone, and follow what has moved.")
+    ] = False,
     form: FormatOption = Format.TEXT,
     pyproject: PyprojectOption = None,
+    root: RootOption = None,
+    select: SelectOption = None,
+    ignore: IgnoreOption = None,
+    target: TargetOption = None,
 ) -> None:
     """Fail if a suppression is new, or gone but listed.
 
     Exits with 0 if nothing has changed, 3 if a suppression is new or a file cannot be read, 7 if nothing is new but the
-    baseline or an allowance lists something that is gone. Reformatting, moving and renaming code changes nothing.
+    baseline or an allowance lists something that is gone; with `stale = "tell"` in the configuration, or after --fix,
+    only new ones fail. Reformatting, editing, moving and renaming code changes nothing.
     """
     known = Baseline.load(baseline)
-    config = AuditConfig.load(pyproject)
+    config = configured(pyproject, root, select, ignore, target)
     before = Base(None, {}) if base is None else _base(base, baseline, config)
     report = _audited(paths, config)
     _same_paths(known, report, config)
     diff = known.compare(report, base=before.baseline, renamed=before.renamed)
-    sys.stdout.write(rendered(diff.new, form))
-    for identity in diff.stale:
-        note(f"gone: {identity.check} {identity.path} {identity.scope}".rstrip())
-    if diff.moved:
-        note(
-            f"{len(diff.moved)} moved, edited or narrowed; `quickwins suppressions baseline update` records it"
-        )
+    if fix and (diff.stale or diff.moved):
+        write_whole(baseline, known.updated(report, renamed=before.renamed).text())
+        note(f"{baseline}: {len(diff.stale)} removed, {len(diff.moved)} moved, edited or narrowed")
+    stale = () if fix else diff.stale
+    sys.stdout.write(rendered(diff.new, form, stale=stale))
+    if diff.moved and not fix:
+        note(f"{len(diff.moved)} moved, edited or narrowed; `quickwins suppressions check --fix` records it")
     _say_unused(report)
     _say(report)
     if diff.new:
         note(f"{len(diff.new)} new: remove each, or give it a reason and a date")
         raise typer.Exit(ExitCode.FINDING)
-    if diff.stale:
-        note("run `quickwins suppressions baseline update` to remove from the list what is gone")
+    if stale:
+        note(f"{len(stale)} gone: `quickwins suppressions check --fix` removes them from the list")
     if report.unused:
         note("lower or remove the allowances that are not used")
-    if diff.stale or report.unused:
+    if (stale or report.unused) and config.stale == "fail":
         raise typer.Exit(ExitCode.STALE)
 
 
@@ -138,22 +217,23 @@ def create(
     paths: PathsArgument = None,
     baseline: BaselineOption = DEFAULT_BASELINE,
     pyproject: PyprojectOption = None,
+    root: RootOption = None,
+    select: SelectOption = None,
+    ignore: IgnoreOption = None,
+    target: TargetOption = None,
 ) -> None:
     """Create the baseline from what is there now.
 
     Refuses if there is one already: a baseline only shrinks.
     """
-    report = _audited(paths, AuditConfig.load(pyproject))
-    try:
-        with baseline.open("x", encoding="utf-8") as file:
-            file.write(Baseline.of(report).text())
-    except FileExistsError as error:
+    report = _audited(paths, configured(pyproject, root, select, ignore, target))
+    if baseline.exists():
         raise ConfigError(
             f"{baseline} already exists; `quickwins suppressions baseline update` removes from it what is gone"
-        ) from error
-    except OSError as error:
-        raise ConfigError(f"{baseline}: {error.strerror}") from error
-    note(f"{baseline}: {counted(len(report.findings), 'suppression')} listed; commit this file")
+        )
+    listed = Baseline.of(report)
+    write_whole(baseline, listed.text())
+    note(f"{baseline}: {counted(len(listed.known), 'suppression')} listed; commit this file")
     _unreadable(report)
 
 
@@ -161,18 +241,22 @@ def update(
     paths: PathsArgument = None,
     baseline: BaselineOption = DEFAULT_BASELINE,
     pyproject: PyprojectOption = None,
+    root: RootOption = None,
+    select: SelectOption = None,
+    ignore: IgnoreOption = None,
+    target: TargetOption = None,
 ) -> None:
     """Remove from the baseline what is gone.
 
     Follows what has moved. Adds nothing: a new suppression stays new.
     """
     known = Baseline.load(baseline)
-    config = AuditConfig.load(pyproject)
+    config = configured(pyproject, root, select, ignore, target)
     report = _audited(paths, config)
     _same_paths(known, report, config)
     updated = known.updated(report)
     diff = known.compare(report)
-    baseline.write_text(updated.text(), encoding="utf-8")
+    write_whole(baseline, updated.text())
     note(
         f"{baseline}: {len(diff.stale)} removed, {len(diff.moved)} moved, {len(updated.known)} left"
         + (f"; {len(diff.new)} are new and were not added" if diff.new else "")
@@ -233,15 +317,18 @@ def allow(
         first = error.errors()[0]
         field = str(first["loc"][0]) if first["loc"] else "check"
         raise ConfigError(f"{'--expires' if field == 'until' else field}: {first['msg']}") from error
-    if allowance.until < datetime.fromtimestamp(SystemClock().wall(), UTC).date():
+    today = datetime.fromtimestamp(SystemClock().wall(), UTC).date()
+    if allowance.until < today:
         raise ConfigError(f"--expires {allowance.until} is in the past")
+    if is_too_far(allowance.until, today):
+        raise ConfigError(f"--expires {allowance.until} is more than two years ahead; `never` is for good")
     if not (file.resolve().parent / where).exists():
         raise ConfigError(f"{where}: no such file below {file.resolve().parent}")
     try:
         text = file.read_text(encoding="utf-8")
-        file.write_text(allowed_text(text, allowance), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
+    write_whole(file, allowed_text(text, allowance))
     note(f"{file}: {allowance} allowed until {expires}")
 
 

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
 from quickwins.suppressions.report import Finding, Identity, Report
-from quickwins.suppressions.scan import commands, config_files, directives, lexer, statements
+from quickwins.suppressions.revisions import ignored_by_git
+from quickwins.suppressions.scan import commands, config_files, directives, lexer, notebooks, statements
 from quickwins.suppressions.scan.checks import Check
 from quickwins.suppressions.scan.codes import spelled
 from quickwins.suppressions.scan.places import Places, Seat, normal
 from quickwins.suppressions.settings import (
+    ENVIRONMENT_MARKS,
     EXCLUDED,
     EXCLUDED_AT_ROOT,
     MAX_FILE_BYTES,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from quickwins.core.clock import Clock
 
 _PYTHON = (".py", ".pyi", ".pyw")
+_CYTHON = (".pyx", ".pxd", ".pxi")
+_NOTEBOOK = ".ipynb"
 MAX_WORDS = 200
 _PYTHON_SHEBANG = re.compile(rb"#![^\n]*\bpython")
 
@@ -48,6 +52,7 @@ class _Raw:
     column: int
     what: str
     seat: Seat = field(default_factory=Seat)
+    cell: int = 0
 
 
 @dataclass(slots=True)
@@ -87,7 +92,7 @@ def audit(
     today = datetime.fromtimestamp((SystemClock() if clock is None else clock).wall(), UTC).date()
     collected = _Collected()
     root = config.root.resolve()
-    for file in sorted(set(_files(paths, root, config.exclude))):
+    for file in sorted(set(_files(paths, root, config))):
         _read(file, _relative(file, root), collected, today, config.version)
     return _report(collected, config, today, partial(_text, root))
 
@@ -102,12 +107,14 @@ def scan_text(path: str, text: str, *, today: date) -> Report:
 def _text(root: Path, path: str) -> str:
     """The text of a file; empty if it cannot be read."""
     try:
-        return lexer.decoded((root / path).read_bytes())
+        text = lexer.decoded((root / path).read_bytes())
+        return "\n".join(source for _, source in notebooks.cells(text)) if path.endswith(_NOTEBOOK) else text
     except (OSError, lexer.Unparseable):
         return ""
 
 
-def _files(paths: Iterable[str | os.PathLike[str]], root: Path, exclude: tuple[str, ...]) -> Iterator[str]:
+def _files(paths: Iterable[str | os.PathLike[str]], root: Path, config: AuditConfig) -> Iterator[str]:
+    exclude = config.exclude
     names = {*EXCLUDED, *(one for one in exclude if "/" not in one.strip("/"))}
     places = {str(root / one.strip("/")) for one in (*exclude, *EXCLUDED_AT_ROOT)}
     for path in paths:
@@ -117,20 +124,32 @@ def _files(paths: Iterable[str | os.PathLike[str]], root: Path, exclude: tuple[s
             continue
         if not os.path.isdir(start):  # noqa: PTH112 -- as text, see above; until=never
             raise ConfigError(f"{os.fspath(path)}: no such file or folder")
+        skipped = places | (ignored_by_git(start) if config.gitignore else set())
         for folder, folders, files in os.walk(start):
+            if folder != start and not {*files, *folders}.isdisjoint(ENVIRONMENT_MARKS):
+                folders.clear()
+                continue
             folders[:] = [
                 one
                 for one in folders
-                if one not in names and f"{folder}/{one}" not in places and not one.endswith(".egg-info")
+                if one not in names and f"{folder}/{one}" not in skipped and not one.endswith(".egg-info")
             ]
             for file in files:
                 full = f"{folder}/{file}"
-                if full not in places and file not in exclude and (_is_known(file) or _is_script(full, file)):
+                if (
+                    full not in skipped
+                    and file not in exclude
+                    and (_is_known(file) or _is_script(full, file))
+                ):
                     yield full
 
 
 def _is_known(name: str) -> bool:
-    return name.endswith(_PYTHON) or name in config_files.NAMES or commands.is_command_file(name)
+    return (
+        name.endswith((*_PYTHON, *_CYTHON, _NOTEBOOK))
+        or name in config_files.NAMES
+        or commands.is_command_file(name)
+    )
 
 
 def _is_script(path: str, name: str) -> bool:
@@ -175,6 +194,10 @@ def _scan(
             raise lexer.Unparseable(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")  # noqa: TRY301 -- one handler for all; until=never
         if name.endswith(_PYTHON):
             found = _python(lexer.decoded(data), today, target)
+        elif name.endswith(_CYTHON):
+            found = _python(lexer.decoded(data), today, lexer.NEWEST)
+        elif name.endswith(_NOTEBOOK):
+            found = _notebook(lexer.decoded(data), today)
         elif name in config_files.NAMES:
             found = _configured(name, lexer.decoded(data), today)
         elif _PYTHON_SHEBANG.match(data):
@@ -225,6 +248,18 @@ def _python(text: str, today: date, target: tuple[int, int] | None) -> list[_Raw
     return found
 
 
+def _notebook(text: str, today: date) -> list[_Raw]:
+    """The findings in each cell; one that is not Python, but a shell's, say, has none."""
+    found = []
+    for number, source in notebooks.cells(text):
+        try:
+            in_cell = _python(source, today, lexer.NEWEST)
+        except lexer.Unparseable:
+            continue
+        found += [replace(one, cell=number) for one in in_cell]
+    return found
+
+
 def _in_comment(offset: int, comment: str, today: date) -> Iterator[_At]:
     for directive in directives.directives(comment):
         check: Check | None = directive.check
@@ -251,6 +286,8 @@ def _judged(check: Check, comment: str, today: date) -> tuple[Check | None, str]
         return check, ""
     if reason.until is None:
         return check, " (a reason without `until=YYYY-MM-DD`)"
+    if directives.is_too_far(reason.until, today):
+        return check, f" (until {reason.until}: more than two years ahead)"
     if reason.until < today:
         return Check.EXPIRED, f" (until {reason.until})"
     return None, ""
@@ -281,7 +318,7 @@ def _add(into: _Collected, path: str, found: list[_Raw]) -> None:
         first = Identity(path, one.check.value, one.codes, one.scope, one.statement, 0, one.seat)
         identity = replace(first, ordinal=alike[first]) if alike[first] else first
         alike[first] += 1
-        into.findings.append(Finding(identity, one.line, one.column, one.what))
+        into.findings.append(Finding(identity, one.line, one.column, one.what, one.cell))
 
 
 def _report(
@@ -291,9 +328,10 @@ def _report(
     uncovered = [one for one in findings if one.check is Check.NO_COVER]
     if len(uncovered) <= config.no_cover_quota:
         findings = [one for one in findings if one.check is not Check.NO_COVER]
+    findings = [one for one in findings if config.counts(one.check, one.path)]
     findings, allowed, unused, expired = _allow(findings, config.allow, today)
     findings = sorted(
-        findings + expired, key=lambda one: (one.path, one.line, one.column, one.identity.check)
+        findings + expired, key=lambda one: (one.path, one.cell, one.line, one.column, one.identity.check)
     )
     return Report(
         tuple(findings),
@@ -303,6 +341,7 @@ def _report(
         collected.size_bytes,
         frozenset(collected.paths),
         lambda path: text(path) or "",
+        config.counts,
     )
 
 
@@ -316,7 +355,8 @@ def _allow(
     expired: list[Finding] = []
     for allowance in allowances:
         key = str(allowance)
-        if allowance.until < today:
+        too_far = directives.is_too_far(allowance.until, today)
+        if allowance.until < today or too_far:
             identity = Identity(
                 "pyproject.toml",
                 Check.EXPIRED.value,
@@ -325,7 +365,8 @@ def _allow(
                 normal(allowance.reason),
                 len(expired),
             )
-            expired.append(Finding(identity, 1, 1, f"allowance of {key} (until {allowance.until})"))
+            addition = ": more than two years ahead" if too_far else ""
+            expired.append(Finding(identity, 1, 1, f"allowance of {key} (until {allowance.until}{addition})"))
             continue
         covered = [
             one

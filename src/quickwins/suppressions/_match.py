@@ -149,7 +149,7 @@ class _Matching:
         score = similarity(old.statement, new.statement)
         if score < _ALIKE_ANYWHERE:
             return 0.0
-        if old.path.endswith(".py"):
+        if _is_code(old.path):
             names = self._outline(old.path).names
             is_gone = any(part not in names for part in old.scope.split(".") if part)
         else:
@@ -166,7 +166,7 @@ class _Matching:
         agree, differ = _neighbours(old.seat, new.seat)
         if old.path not in self._report.paths:
             evidence = bool(old.scope) or agree > 0 or not (differ or old.statement)
-        elif not old.path.endswith((".py", ".pyi")):
+        elif not _is_code(old.path):
             evidence = old.scope == new.scope and _folder(old.path) == _folder(new.path)
         elif old.scope and old.scope.split(".")[0] not in self._outline(old.path).names:
             evidence = True
@@ -217,8 +217,8 @@ class _Matching:
 
     def _outline(self, path: str) -> Outline:
         if path not in self._outlines:
-            is_python = path in self._report.paths and path.endswith((".py", ".pyi", ".pyw"))
-            self._outlines[path] = outline(self._report.text(path)) if is_python else Outline()
+            is_there = path in self._report.paths and _is_code(path)
+            self._outlines[path] = outline(self._report.text(path)) if is_there else Outline()
         return self._outlines[path]
 
     # Pairing.
@@ -267,6 +267,13 @@ def _neighbours(ours: Seat, theirs: Seat) -> tuple[int, int]:
     both = [one for one in ((ours.before, theirs.before), (ours.after, theirs.after)) if all(one)]
     agree = sum(1 for mine, other in both if mine == other)
     return agree, len(both) - agree
+
+
+def _is_code(path: str) -> bool:
+    return (
+        path.endswith((".py", ".pyi", ".pyw", ".pyx", ".pxd", ".pxi", ".ipynb"))
+        or "." not in path.rsplit("/", 1)[-1]
+    )
 
 
 def _leaf(scope: str) -> str:

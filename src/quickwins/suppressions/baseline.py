@@ -141,7 +141,8 @@ class Baseline:
         if base is not None:
             accepted &= {new for _, new in _match.pairs(base.known, report, renamed or {})}
         new = tuple(one for one in report.findings if one.identity not in accepted)
-        stale = self.known - {old for old, _ in pairs}
+        gone = self.known - {old for old, _ in pairs}
+        stale = (one for one in gone if report.counts(Check(one.check), one.path))
         moved = (pair for pair in pairs if replace(pair[0], ordinal=pair[1].ordinal) != pair[1])
         return BaselineDiff(new, tuple(sorted(stale)), tuple(sorted(moved)))
 

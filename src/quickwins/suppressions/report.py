@@ -51,12 +51,14 @@ class Finding:
         line: From 1.
         column: From 1.
         what: The suppression as it is written, shortened.
+        cell: The cell of a notebook that it is in, from 1; 0 for other files.
     """
 
     identity: Identity
     line: int
     column: int
     what: str
+    cell: int = 0
 
     @property
     def check(self) -> Check:
@@ -89,6 +91,7 @@ class Report:
         size_bytes: Their size.
         paths: The files that were read.
         text: Gives the text of one of them, by which what was moved or edited is told from what is new.
+        counts: Whether a check counts in a file; what a baseline lists of others is left as it is.
     """
 
     findings: tuple[Finding, ...]
@@ -98,6 +101,7 @@ class Report:
     size_bytes: int = 0
     paths: frozenset[str] = frozenset()
     text: Callable[[str], str] = field(default=lambda _: "", compare=False)
+    counts: Callable[[Check, str], bool] = field(default=lambda _check, _path: True, compare=False)
 
     def __repr__(self) -> str:
         return f"<Report on {self.files} files: {len(self.findings)} findings, {len(self.allowed)} allowed>"

@@ -66,6 +66,19 @@ def base_of(revision: str, path: str | os.PathLike[str], root: Path) -> Base:
     return Base(None if known is None else Baseline(known), renamed)
 
 
+def ignored_by_git(folder: str) -> set[str]:
+    """The files and folders below `folder` that git ignores; none if it is ignored itself, or git is not there."""
+    try:
+        listed = _git(
+            Path(folder), "-c", "core.fsmonitor=false", "ls-files", "--others", "--ignored", "--exclude-standard",
+            "--directory", "-z", what="git cannot list what it ignores",
+        )  # fmt: skip
+    except GitError:
+        return set()
+    found = {one.rstrip("/") for one in listed.split("\0") if one}
+    return set() if found & {".", "./", ""} else {f"{folder}/{one}" for one in found}
+
+
 def _bases(top: Path, one: str, other: str) -> list[str]:
     found = _git(top, "merge-base", "--all", one, other, what=f"there is no merge base with {one!r}")
     return found.split()[:_MOST_BASES]

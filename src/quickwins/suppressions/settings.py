@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import tomllib
 from datetime import date
+from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -26,6 +27,9 @@ EXCLUDED = (
 
 EXCLUDED_AT_ROOT = ("build", "dist", "site")
 """Folders that are skipped directly in the root: elsewhere, a package may have such a name."""
+
+ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
+"""What is in a virtual environment, whatever its name."""
 
 MAX_FILE_BYTES = 16 << 20
 _TABLE = "tool.quickwins.suppressions"
@@ -85,6 +89,11 @@ class AuditConfig(BaseModel):
     Attributes:
         root: The folder that paths in findings are relative to.
         exclude: Names of folders, and paths relative to the root, to skip.
+        gitignore: Whether to skip what git ignores, if git is there and knows the folder.
+        select: The checks that count; empty means all.
+        ignore: Checks that don't count.
+        per_path: Checks that don't count in some files, by a pattern for the path such as `tests/*`, or a folder.
+        stale: Whether `check` fails on what is listed and gone, or only on what is new.
         target: The Python that the code is written for, such as `3.14`, where it is newer than the running one, which then
             cannot tell whether a file is valid.
         no_cover_quota: How many lines may be excluded from coverage without a reason; beyond that, each is a finding.
@@ -95,9 +104,33 @@ class AuditConfig(BaseModel):
 
     root: Path = Field(default_factory=Path.cwd)
     exclude: tuple[str, ...] = ()
+    gitignore: bool = True
+    select: tuple[Check, ...] = ()
+    ignore: tuple[Check, ...] = ()
+    per_path: dict[str, tuple[Check, ...]] = Field(default_factory=dict)
+    stale: Literal["fail", "tell"] = "fail"
     target: str = Field(default="", pattern=r"^(3\.\d{1,2})?$")
     no_cover_quota: int = Field(default=0, ge=0)
     allow: tuple[Allowance, ...] = ()
+
+    @field_validator("ignore", "per_path")
+    @classmethod
+    def _not_unparseable(cls, value: Any) -> Any:
+        checks = value if isinstance(value, tuple) else {one for many in value.values() for one in many}
+        if Check.UNPARSEABLE in checks:
+            raise ValueError("a file that cannot be read cannot be ignored: correct it or exclude it")
+        return value
+
+    def counts(self, check: Check, path: str) -> bool:
+        """Whether findings of `check` in the file `path` count; files that cannot be read always do."""
+        if check is Check.UNPARSEABLE:
+            return True
+        if (self.select and check not in self.select) or check in self.ignore:
+            return False
+        return not any(
+            check in checks and (fnmatch(path, pattern) or path.startswith(pattern.rstrip("/") + "/"))
+            for pattern, checks in self.per_path.items()
+        )
 
     @property
     def version(self) -> tuple[int, int] | None:

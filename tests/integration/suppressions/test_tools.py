@@ -31,7 +31,7 @@ REASONS = [
     "type: ignore, noqa, nosec, no branch",
     "F401 E401",
 ]
-UNTIL = "until=2030-01-01"
+UNTIL = "until=2028-01-01"
 
 
 @dataclass(frozen=True, slots=True)

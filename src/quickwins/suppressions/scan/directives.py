@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from quickwins.suppressions.scan.checks import Check
@@ -28,6 +28,9 @@ WORDS = (
     "pyre-",
 )
 """In lower case; a file with none of them has no directive."""
+
+LONGEST = timedelta(days=731)
+"""How far ahead a reason may reach; what nobody will decide again in two years is decided for good, and says so."""
 
 NEVER = "never"
 """What stands for the date of a decision that is permanent."""
@@ -147,6 +150,11 @@ def reason(comment: str) -> Reason | None:
     except ValueError:
         until = None
     return Reason(comment[begin.end() : end.start()].strip(), until)
+
+
+def is_too_far(until: date, today: date) -> bool:
+    """Whether a date is further ahead than it may be."""
+    return until != date.max and until - today > LONGEST
 
 
 def last_day(text: str) -> date:

@@ -35,6 +35,9 @@ _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"()[]{}")
 _NESTING = (3, 12)
 """From this version on, f-strings may contain their own quotes."""
 
+NEWEST = (3, 99)
+"""A target that is newer than any Python: what is given it need not be valid for the running one."""
+
 _NESTS_QUOTES = sys.version_info >= _NESTING
 _WITH_SUFFIX = {"utf-8": "utf-8", "latin-1": "latin-1", "iso-8859-1": "latin-1", "iso-latin-1": "latin-1"}
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")

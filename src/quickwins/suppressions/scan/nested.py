@@ -48,8 +48,7 @@ class _Reader:
                 if text.startswith("{{", at):
                     at += 2
                 else:
-                    self._piece(start, at)
-                    at = start = self._field(at + 1)
+                    at = start = self._field(self._piece(start, at + 1))
             else:
                 at += 1
         self.is_closed = False

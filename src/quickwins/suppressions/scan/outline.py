@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from quickwins.suppressions.scan.lexer import Unparseable, lexed
+from quickwins.suppressions.scan.lexer import NEWEST, Unparseable, lexed
 from quickwins.suppressions.scan.places import Places
-
-_NEWEST = (3, 99)
 
 
 @dataclass(slots=True)
@@ -40,7 +38,7 @@ def outline(text: str) -> Outline:
         source = lexed(text)
     except Unparseable:
         try:
-            source = lexed(text, _NEWEST)  # what may be newer than the running Python
+            source = lexed(text, NEWEST)  # what may be newer than the running Python
         except Unparseable:
             return Outline()
     places = Places(source)
