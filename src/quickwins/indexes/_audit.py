@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from quickwins.indexes._core.plan import is_underway
 from quickwins.indexes._core.shapes import PAGE, covers
 from quickwins.indexes._server import catalogue
+from quickwins.indexes._server.holders import building
 from quickwins.indexes._server.probe import expected_bytes
 from quickwins.indexes.connecting import connect, place
 from quickwins.indexes.report import Finding, Weight
@@ -38,12 +40,17 @@ BLOATED_FROM_PAGES = 128
 async def audit(connection: asyncpg.Connection, standbys: Sequence[str]) -> list[Finding]:
     """See `Runner.audit`."""
     oids = [row["oid"] for row in await connection.fetch(TABLES)]
+    # Before and after the indexes: one that begins or ends while they are read is no debris.
+    running = await building(connection)
     tables = await catalogue.tables(connection, oids)
+    running += await building(connection)
     used, since = await _used(connection, standbys)
     attached = int(await connection.fetchval(STANDBYS) or 0)
     found: list[Finding] = []
     for table in tables:
         for index in table.indexes:
+            if is_underway(index, table, running):
+                continue
             if not (index.valid and index.live):
                 found.append(
                     _finding(
@@ -70,7 +77,8 @@ async def audit(connection: asyncpg.Connection, standbys: Sequence[str]) -> list
                 and index.bytes > BLOATED * expected
                 and index.bytes > BLOATED_FROM_PAGES * PAGE
             ):
-                detail = f"about {expected / 2**20:,.1f} MiB would do: REINDEX INDEX CONCURRENTLY {index.name.sql};"
+                rebuilt = "" if index.exclusion else f": REINDEX INDEX CONCURRENTLY {index.name.sql};"
+                detail = f"about {expected / 2**20:,.1f} MiB would do{rebuilt}"
                 found.append(_finding(Weight.BLOATED, index, table, detail))
     return found
 
@@ -81,12 +89,12 @@ def _finding(weight: Weight, index: Index, table: Table, detail: str) -> Finding
 
 def _may_be_unused(index: Index) -> bool:
     """A constraint's index, a unique one, or a part of a partitioned one has more to do than to be read."""
-    return not (index.constraint or index.shape.unique or index.parent is not None)
+    return not (index.needed or index.shape.unique or index.parent is not None)
 
 
 def _does_its_work(index: Index, table: Table) -> Index | None:
     """Another index that does all that this one does; of two equal ones the second is redundant."""
-    if index.constraint or index.parent is not None:
+    if index.needed or index.parent is not None:
         return None
     return next((other for other in _others(index, table) if covers(other.shape, index.shape)), None)
 
@@ -95,7 +103,7 @@ def _others(index: Index, table: Table) -> Iterator[Index]:
     for other in table.indexes:
         if other is index or not (other.valid and other.live):
             continue
-        same = covers(index.shape, other.shape) and not other.constraint and other.parent is None
+        same = covers(index.shape, other.shape) and not other.needed and other.parent is None
         if not same or other.oid < index.oid:
             yield other
 

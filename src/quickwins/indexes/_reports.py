@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from quickwins.indexes._core.actions import Do
 from quickwins.indexes._core.bar import Bar, remaining_seconds
 from quickwins.indexes._core.past import State
+from quickwins.indexes._core.plan import is_underway
 from quickwins.indexes._server import history
 from quickwins.indexes._server.explain import plans
 from quickwins.indexes._server.gather import Gatherer
@@ -95,12 +96,13 @@ async def status(connection: asyncpg.Connection, migration: Migration, facts: Ga
     else:
         state = "not applied"
     tables = {target.table.oid: target.table for target in facts.targets if target.table is not None}
-    running = {one.index_oid for one in facts.building}
     debris = [
         f"{index.name} is {index.state}: DROP INDEX CONCURRENTLY {index.name.sql};"
         for table in tables.values()
         for index in table.indexes
-        if not (index.valid and index.live) and not index.partitioned and index.oid not in running
+        if not (index.valid and index.live)
+        and not index.partitioned
+        and not is_underway(index, table, facts.building)
     ]
     return Status(
         migration=migration.name,

@@ -87,7 +87,8 @@ class Index:
         live: `indislive`: false while it is being dropped.
         partitioned: Whether it is that of a partitioned table.
         parent: The partitioned index that it is attached to.
-        constraint: Whether a constraint owns it.
+        needed: What needs it besides queries, so that it cannot be dropped by itself; empty for nothing.
+        exclusion: Whether it is that of an exclusion constraint, which no server rebuilds concurrently.
         bytes: Its size.
         has_statistics: Whether the server has statistics for its expressions.
     """
@@ -100,7 +101,8 @@ class Index:
     live: bool = True
     partitioned: bool = False
     parent: Name | None = None
-    constraint: bool = False
+    needed: str = ""
+    exclusion: bool = False
     bytes: int = 0
     has_statistics: bool = True
 

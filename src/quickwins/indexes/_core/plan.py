@@ -24,7 +24,7 @@ from quickwins.indexes._statements import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from quickwins.indexes._core.facts import Building, Index, Shape, Table
 
@@ -57,9 +57,7 @@ def decide(
         rollback: Whether it is taken back: then only what it has made is dropped.
         cancel_orphan: Whether a build of one of these indexes is cancelled instead of waited for.
     """
-    decider = _Decider(
-        {one.index_oid: one for one in building if one.index_oid}, past or Past(), cancel_orphan
-    )
+    decider = _Decider(building, past or Past(), cancel_orphan)
     for target in targets:
         one = target.statement
         if isinstance(one, CreateIndex):
@@ -81,9 +79,18 @@ def is_rebuilt_from(name: str, index: str) -> bool:
     return match is not None and (index == match[1] or (cut and index.startswith(match[1])))
 
 
+def is_underway(index: Index, table: Table, building: Sequence[Building]) -> bool:
+    """Whether a build that runs makes `index`, or is a `REINDEX CONCURRENTLY` that has not yet put it in its place."""
+    return any(
+        index.oid == one.index_oid or (table.oid == one.table_oid and _REBUILT.fullmatch(index.name.name))
+        for one in building
+    )
+
+
 class _Decider:
-    def __init__(self, building: Mapping[int, Building], past: Past, cancel_orphan: bool) -> None:
-        self._building = building
+    def __init__(self, building: Sequence[Building], past: Past, cancel_orphan: bool) -> None:
+        self._running = building
+        self._building = {one.index_oid: one for one in building if one.index_oid}
         self._past = past
         self._cancel = cancel_orphan
         self.out = Decision()
@@ -170,7 +177,7 @@ class _Decider:
     def _leftovers(self, one: Statement, table: Table, name: Name, shape: Shape | None) -> None:
         """Drop what a failed `REINDEX CONCURRENTLY` of the index `name` has left; of any index when there is no name."""
         for other in table.indexes:
-            if (other.valid and other.live) or other.oid in self._building:
+            if (other.valid and other.live) or is_underway(other, table, self._running):
                 continue
             if is_rebuilt_from(other.name.name, name.name) and (shape is None or other.shape == shape):
                 sql = f"DROP INDEX CONCURRENTLY {other.name.sql}"
@@ -236,8 +243,8 @@ class _Decider:
         if only_ours and str(index.name) not in self._past.ours:
             self.out.notes.append(f"line {one.line}: {index.name} was not made by this migration, and stays")
             return
-        if index.constraint:
-            self._refuse(one, f"{index.name} belongs to a constraint: ALTER TABLE … DROP CONSTRAINT")
+        if index.needed:
+            self._refuse(one, f"{index.name} is needed by {index.needed}: that first, with ALTER TABLE")
         elif index.parent is not None:
             self._refuse(one, f"{index.name} is a part of {index.parent}: drop that")
         elif index.partitioned:
@@ -259,6 +266,11 @@ class _Decider:
         table, index = target.table, target.index
         if table is None or (index is None and not one.of_table):
             self._refuse(one, f"there is no {'table' if one.of_table else 'index'} {one.target} here")
+            return
+        if index is not None and index.exclusion:
+            self._refuse(
+                one, f"{index.name} is of an exclusion constraint: no server rebuilds it concurrently"
+            )
             return
         rebuilt = (
             [index]

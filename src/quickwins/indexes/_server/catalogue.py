@@ -48,7 +48,9 @@ INDEXES = """
                  LEFT JOIN pg_collation AS o ON o.oid = u.oid LEFT JOIN pg_namespace AS s ON s.oid = o.collnamespace
                  ORDER BY u.k) AS collations,
            i.indoption::int2[] AS options, pn.nspname AS parent_schema, p.relname AS parent_name,
+           i.indisexclusion, i.indisreplident,
            EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x')) AS constrained,
+           EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = c.oid AND k.contype = 'f') AS referenced,
            i.indexprs IS NULL OR EXISTS (SELECT FROM pg_stats AS s WHERE s.schemaname = n.nspname AND s.tablename = c.relname)
                AS has_statistics
     FROM pg_index AS i
@@ -168,7 +170,16 @@ def _index(row: Any) -> Index:
         live=row["indislive"],
         partitioned=row["partitioned"],
         parent=parent,
-        constraint=row["constrained"],
+        needed=_needed(row),
+        exclusion=row["indisexclusion"],
         bytes=row["bytes"] or 0,
         has_statistics=row["has_statistics"],
     )
+
+
+def _needed(row: Any) -> str:
+    if row["constrained"]:
+        return "a constraint"
+    if row["referenced"]:
+        return "another table's foreign key"
+    return "replication, as the table's identity" if row["indisreplident"] else ""

@@ -60,6 +60,8 @@ class Gatherer:
 
     async def _read(self, connection: asyncpg.Connection) -> Gathered:
         server = await catalogue.server(connection)
+        # Before and after the indexes: one that begins or ends while they are read is no debris.
+        running = await building(connection)
         targets = [await self._target(connection, one, server) for one in self._statements]
         tables = {
             one.oid: one for one in _all(target.table for target in targets if target.table is not None)
@@ -67,7 +69,7 @@ class Gatherer:
         return Gathered(
             server=server,
             targets=tuple(targets),
-            building=tuple(await building(connection)),
+            building=tuple({*running, *await building(connection)}),
             holders=await holders(connection, tables.values()),
             past=await history.past(connection, self._migration.name),
         )
