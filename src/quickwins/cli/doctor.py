@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from quickwins.backpressure import BackpressureSettings
+from quickwins.cli._application import application_findings, loaded, pool_findings, pools
 from quickwins.cli._configuration import Configuration
 from quickwins.cli._findings import (
     SERVERS,
@@ -36,12 +37,19 @@ from quickwins.core.flags import FlagSettings, Snapshot
 from quickwins.core.flags.history import keyless
 from quickwins.core.flags.loading import config_path
 
-EXAMPLE = "Example: quickwins doctor --start"
+EXAMPLE = "Example: quickwins doctor shop.main:app"
 RECENT_SECONDS = 86_400.0
 """How long ago a process may have found no key to be worth mentioning."""
 
 
 def doctor(
+    app: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="APP",
+            help="An ASGI application to look at, as module:attribute. It is imported, from the folder at hand.",
+        ),
+    ] = None,
     config: ConfigOption = None,
     start: Annotated[
         bool,
@@ -65,7 +73,7 @@ def doctor(
 ) -> None:
     """Check the setup, and say what to fix.
 
-    Looks at Python, the configuration, the audit file, and which extras and servers are installed. Exits with 0 if nothing needs attention, 2 if the configuration is wrong, 3 for any other finding.
+    Looks at Python, the configuration, the audit file, and which extras and servers are installed; with APP also at the middleware of an application, its gates, and pools that have none. Exits with 0 if nothing needs attention, 2 if the configuration is wrong, 3 for any other finding.
     """
     snapshot, on_config = _configuration(config)
     findings = [python_finding(tuple(sys.version_info[:3])), on_config]
@@ -77,6 +85,8 @@ def doctor(
     findings += (
         _servers() if start else [server_finding(one, installed_version(SERVERS[one])) for one in SERVERS]
     )
+    if app is not None:
+        findings += _application(app, snapshot)
     if pool_size is not None:
         findings.append(_connections(snapshot, pool_size, dsn))
     ok = all(finding.ok for finding in findings)
@@ -104,6 +114,18 @@ def _configuration(config: Path | None) -> tuple[Snapshot | None, Finding]:
         error = configuration.refused()
         error = error and f"{error}; a process that is running refuses this file"
     return snapshot, config_finding(str(path), exists=path.exists(), named=named, error=error)
+
+
+def _application(target: str, snapshot: Snapshot | None) -> list[Finding]:
+    before = pools()
+    try:
+        found = loaded(target)
+    except ConfigError as error:
+        return [
+            failed_finding("application", str(error), "name what your server is given, such as shop.main:app")
+        ]
+    features = () if snapshot is None else [one for one, state in snapshot.flags.items() if state.percent]
+    return [*application_findings(target, found, features), *pool_findings(before)]
 
 
 def _audit(configuration: Configuration) -> Finding:
