@@ -1,0 +1,197 @@
+"""Requests a second over real sockets: the cache in each of its ways, beside what it is put before, and beside GraphQL Yoga's.
+
+Each contender is a process of its own, pinned to one processor (uvicorn with uvloop and httptools; Node for Yoga); `wrk`, pinned
+to another, asks one after the other for a feed of twenty posts, in an order that is new in each round. Single runs differ by
+much more than what is measured, so a ratio is made of two runs of one round. "miss" asks for another user each time, and so
+does "uncached, others", which it is compared with. Beside each ratio stands the one of processor time: what a request costs the
+server, which says the same and depends less on what else the machine does. Without `node` and `npm` Yoga is left out.
+
+python -m benchmarks.query_cache.throughput [--rounds 8] [--seconds 1]
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import TYPE_CHECKING
+
+from benchmarks.program import command_line, conclude
+from benchmarks.query_cache.apps import KINDS, PATH, request
+from quickwins.rig import Ratio, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONNECTIONS = 16
+OF_OTHERS = {"miss", "uncached, others"}
+YOGA = Path(__file__).parent / "yoga"
+SAME = """
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.body = '{body}'
+"""
+OTHERS = """
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+local before, after, user = '{before}', '{after}', {first}
+request = function()
+    user = user + 1
+    return wrk.format(nil, nil, nil, before .. user .. after)
+end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A process that answers."""
+
+    pid: int
+    port: int
+
+    def cpu_seconds(self) -> float:
+        """What it has used so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def server(argv: list[str], cwd: str | None = None) -> Iterator[Server]:
+    """A process that prints its port, and ends when its standard input does."""
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=cwd) as process:
+        assert process.stdout is not None
+        try:
+            yield Server(process.pid, int(process.stdout.readline()))
+        finally:
+            process.communicate()
+
+
+@contextmanager
+def yoga() -> Iterator[Server | None]:
+    """Yoga's; `None` where it can't be had."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("package.json", "server.js"):
+            shutil.copy(YOGA / name, folder)
+        installed = subprocess.run(
+            ["npm", "install", "--no-audit", "--no-fund", "--silent"], cwd=folder, check=False
+        )
+        if installed.returncode:
+            yield None
+            return
+        first = str(min(os.sched_getaffinity(0)))
+        with server(["taskset", "-c", first, "node", "server.js"], cwd=folder) as made:
+            yield made
+
+
+def asked(one: Server, script: Path, seconds: float) -> tuple[float, float]:
+    """Requests a second of time, and of the server's processor."""
+    before = one.cpu_seconds()
+    last = str(max(os.sched_getaffinity(0)))
+    done = subprocess.run(
+        [
+            *("taskset", "-c", last, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s"),
+            *("-s", str(script), f"http://127.0.0.1:{one.port}{PATH}"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    if re.search("Non-2xx|Socket errors", done.stdout):
+        raise RuntimeError(done.stdout)
+    found = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
+    count = re.search(r"(\d+) requests in", done.stdout)
+    assert found is not None, done.stdout
+    assert count is not None, done.stdout
+    return float(found[1]), int(count[1]) / max(one.cpu_seconds() - before, 0.01)
+
+
+class Scripts:
+    """What wrk asks."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._rounds = 0
+        self.same = folder / "same.lua"
+        self.same.write_text(SAME.format(body=request(1).decode()))
+
+    def others(self) -> Path:
+        """One with users that nobody has asked for."""
+        self._rounds += 1
+        before, after = request(7654321).decode().split("7654321")
+        script = self._folder / "others.lua"
+        script.write_text(OTHERS.format(before=before, after=after, first=self._rounds * 1_000_000))
+        return script
+
+
+def measured(rounds: int, seconds: float) -> list[Target]:
+    """Ask all contenders in each round."""
+    rng = Random(1)
+    rates: dict[str, list[tuple[float, float]]] = {}
+    with ExitStack() as stack:
+        servers = {
+            kind: stack.enter_context(server([sys.executable, "-m", "benchmarks.query_cache.apps", kind]))
+            for kind in KINDS
+        }
+        servers["uncached, others"] = servers["uncached"]
+        if made := stack.enter_context(yoga()):
+            servers["yoga"] = made
+        else:
+            print("Yoga is left out: it takes node and npm, and its packages")
+        servers["bare again"] = servers["bare"]
+        scripts = Scripts(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        for number in range(rounds + 1):  # the first warms them up
+            for kind in rng.sample(list(servers), len(servers)):
+                script = scripts.others() if kind in OF_OTHERS else scripts.same
+                rate = asked(servers[kind], script, seconds)
+                if number:
+                    rates.setdefault(kind, []).append(rate)
+    for kind, found in rates.items():
+        whole = [rate for rate, _ in found]
+        print(
+            f"{kind:<17} {median(whole):9,.0f} requests/s  [{min(whole):,.0f}, {max(whole):,.0f}], "
+            f"{median(rate for _, rate in found):9,.0f} by processor time"
+        )
+
+    def ratio(one: str, other: str) -> Ratio:
+        pairs = list(zip(rates[one], rates[other], strict=True))
+        of_cpu = median(mine[1] / theirs[1] for mine, theirs in pairs)
+        name = f"{one} by {other} (by processor time {of_cpu:.3g})"
+        return Ratio.of(name, [mine[0] / theirs[0] for mine, theirs in pairs])
+
+    noise = ratio("bare again", "bare")
+    print(f"{noise.name}: {noise.median:.3f} [{noise.low:.3f}, {noise.high:.3f}]")
+    targets = [
+        ratio("middleware", "bare").at_least(0.85),
+        ratio("view", "uncached").at_least(20.0),
+        ratio("miss", "uncached, others").at_least(0.95),
+    ]
+    if "yoga" in rates:
+        targets.append(ratio("middleware", "yoga").at_least(4.0))
+    return targets
+
+
+def main() -> int:
+    """Measure, print, and say whether the targets were met."""
+    parser = command_line("benchmarks.query_cache.throughput", __doc__)
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    options = parser.parse_args()
+    if shutil.which("wrk") is None or shutil.which("taskset") is None:
+        print("not measured: it takes wrk and taskset")
+        return 0
+    return conclude(measured(options.rounds, options.seconds))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
