@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines import SKIPPED
+from tests.monitoring import program
 from tests.promql import RULES, TESTS
 
 CASES = sorted(TESTS.glob("*_test.yml"))
@@ -16,10 +16,7 @@ CASES = sorted(TESTS.glob("*_test.yml"))
 
 @pytest.fixture(scope="module")
 def promtool() -> str:
-    found = shutil.which("promtool")
-    if not found:
-        pytest.skip(f"{SKIPPED}rule tests: no promtool, which the distribution's package prometheus has")
-    return found
+    return program("promtool")
 
 
 def run(*command: str | Path) -> str:
@@ -34,8 +31,23 @@ def test_the_rules_are_well_formed(promtool: str) -> None:
     assert run(promtool, "check", "rules", *RULES).count("SUCCESS") == len(RULES)
 
 
-@pytest.mark.timeout(180)  # some have days of series
-@pytest.mark.parametrize("cases", CASES, ids=lambda path: path.stem)
+def test_the_example_of_a_configuration_is_well_formed(promtool: str) -> None:
+    example = TESTS.parent / "prometheus.example.yml"
+    assert "SUCCESS" in run(promtool, "check", "config", "--syntax-only", example)
+
+
+DAYS = {"days_test"}
+"""Cases over days of series take long."""
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    "cases",
+    [
+        pytest.param(path, id=path.stem, marks=[pytest.mark.volume] if path.stem in DAYS else [])
+        for path in CASES
+    ],
+)
 def test_each_alert_fires_and_keeps_quiet_as_its_cases_say(promtool: str, cases: Path) -> None:
     assert "SUCCESS" in run(promtool, "test", "rules", cases)
 
