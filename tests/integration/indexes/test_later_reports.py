@@ -54,7 +54,7 @@ async def test_what_is_being_built_is_no_debris(slow: Database, begun: str, name
         status = await Runner(slow.url).status(migration)
         planned = await Runner(slow.url).plan(migration)
         await other
-    assert f"public.{name}" not in found
+    assert found.get(f"public.{name}") != "invalid"
     assert status.debris == ()
     assert not [one for one in planned.actions if one.sql.startswith("DROP")]
 
