@@ -19,14 +19,14 @@ async def spread(batch: Batch, handle: Callable[[Event], Awaitable[None]], concu
     may end: it is done then, and remembered.
 
     Args:
-        batch: Its `events` are handled; `undone` and `failure` are filled.
+        batch: Its `events` are handled; `undone` is kept up meanwhile, so that it is true when this is cancelled, too.
         handle: What to do with one.
         concurrency: How many at a time.
     """
     chains: dict[object, list[Event]] = {}
     for event in batch.events:
         chains.setdefault(_order(event), []).append(event)
-    undone = {event.record.offset for event in batch.events}
+    batch.singly, batch.undone = True, {event.record.offset for event in batch.events}
     failed: dict[int, Exception] = {}
 
     async def work(rest: Iterator[list[Event]]) -> None:
@@ -39,13 +39,12 @@ async def spread(batch: Batch, handle: Callable[[Event], Awaitable[None]], concu
                 except Exception as error:  # noqa: BLE001 -- of the service's handler; told once all have ended; until=never
                     failed[event.record.offset] = error
                     return
-                undone.discard(event.record.offset)
+                batch.undone.discard(event.record.offset)
 
     rest = iter(chains.values())
     async with asyncio.TaskGroup() as group:
         for _ in range(min(concurrency, len(chains))):
             group.create_task(work(rest))
-    batch.undone = undone
     if failed:
         batch.failure = failed[min(failed)]
 

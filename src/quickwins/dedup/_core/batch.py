@@ -32,6 +32,7 @@ class Batch:
         held_up_seconds: For how long somebody else works on the record behind them at most; `None`: nobody does.
         undone: Offsets of `events` that had no effect, for the handler failed with them; filled by whoever calls it, where
             there is no transaction to roll the others back with. What is not undone is remembered.
+        singly: Whether `undone` is true at each moment, because events are handled one by one.
         failure: Why, of the first of them.
     """
 
@@ -42,6 +43,7 @@ class Batch:
     altered: int = 0
     held_up_seconds: float | None = None
     undone: set[int] = field(default_factory=set)
+    singly: bool = False
     failure: BaseException | None = None
 
 

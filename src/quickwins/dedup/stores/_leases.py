@@ -15,6 +15,7 @@ from quickwins.dedup.stores._claims import claim_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from quickwins.dedup._core.batch import Batch
     from quickwins.dedup._core.ids import Deleted
     from quickwins.dedup.identity import Identity, Record
     from quickwins.dedup.stores._base import Place
@@ -69,8 +70,12 @@ class Leases:
         await store.release(hold, [claims[number] for number in settled.spare])
         mine = {asking.asked[number].record.offset: claims[number] for number in settled.mine}
         made = [claims[number] for number in owed if number < settled.ended]
-        async with lease.over([*mine.values()]):
-            yield Work(settled.batch, None, hold.fence)
+        try:
+            async with lease.over([*mine.values()]):
+                yield Work(settled.batch, None, hold.fence)
+        except BaseException:
+            await self._leave(settled.batch, mine)
+            raise
         undone = settled.batch.undone
         made += [claim for offset, claim in mine.items() if offset not in undone]
         try:
@@ -79,7 +84,7 @@ class Leases:
             store.owed.add(hold, made)
             raise
         store.owed.paid(hold, made)
-        await _give_back(store, hold, [mine[offset] for offset in undone if offset in mine])
+        await self._give_back([mine[offset] for offset in undone if offset in mine])
         self._deleted = None if undone else settled.deleted
         if undone:
             self.next_offset = max(self.next_offset or 0, min(undone))
@@ -95,6 +100,21 @@ class Leases:
         ]
         answers.update(dict.fromkeys(owed, Answer(Decision.DUP_OFFSET)))
         return owed
+
+    async def _leave(self, batch: Batch, mine: Mapping[int, Claim]) -> None:
+        """Remember what is known to have been done when a batch ends amid it, and give the rest back."""
+        made = [claim for offset, claim in mine.items() if batch.singly and offset not in batch.undone]
+        try:
+            await self._store.complete(self.hold, made)
+        except Exception:  # noqa: BLE001 -- this process knows, as long as it lives; until=never
+            self._store.owed.add(self.hold, made)
+        await self._give_back([claim for claim in mine.values() if claim not in made])
+
+    async def _give_back(self, claims: Sequence[Claim]) -> None:
+        try:
+            await self._store.release(self.hold, claims)
+        except Exception:  # noqa: BLE001 -- their leases end by themselves, and what comes next tells how the store is; until=never
+            return
 
     async def explain(self, record: Record) -> Explanation:
         """See `stores.Held`."""
@@ -137,13 +157,6 @@ def answer(claim: Claim, found: Claimed) -> Answer:
     return Answer(Decision.IN_PROGRESS, wait_seconds=found.wait_seconds)
 
 
-async def _give_back(store: Claims, hold: Hold, claims: Sequence[Claim]) -> None:
-    try:
-        await store.release(hold, claims)
-    except Exception:  # noqa: BLE001 -- their leases end by themselves, and the store's own state is told by what comes next; until=never
-        return
-
-
 class _Lease:
     """Of some claims, from just before they were made."""
 
@@ -157,8 +170,6 @@ class _Lease:
     @asynccontextmanager
     async def over(self, claims: Sequence[Claim]) -> AsyncIterator[None]:
         """Renew `claims` while the block works; one that is lost ends it.
-
-        When the block raises, they are given back.
 
         Raises:
             Fenced: Somebody else may work on them: a lease was lost, or could not be renewed in time.
@@ -174,12 +185,11 @@ class _Lease:
                 finally:
                     renewing.cancel()
                     await asyncio.gather(renewing, return_exceptions=True)
-        except BaseException as error:
-            await _give_back(self._store, self._hold, claims)
-            if isinstance(error, TimeoutError) and limit.expired():
-                why = "was lost to another consumer" if self._lost else "could not be renewed in time"
-                raise Fenced(f"a lease on events of {self._where} {why}: the handler was ended") from error
-            raise
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            why = "was lost to another consumer" if self._lost else "could not be renewed in time"
+            raise Fenced(f"a lease on events of {self._where} {why}: the handler was ended") from error
 
     @property
     def _where(self) -> str:

@@ -313,6 +313,8 @@ class ValkeyClaims:
         """Scripts in one round trip, of a cluster's nodes at the same time."""
         if not calls:
             return []
+        from valkey import exceptions as said
+
         if self._client is None:
             raise ConfigError("ValkeyClaims is used inside of `attach`, or between `prepare` and `close`")
         pipeline = (
@@ -321,8 +323,14 @@ class ValkeyClaims:
         async with pipeline:
             for script, keys, arguments in calls:
                 pipeline.execute_command("EVAL", script, len(keys), *keys, *arguments)
-            async with asyncio.timeout(3 * self._answer_seconds):
-                answers: list[Any] = await pipeline.execute()
+            try:
+                async with asyncio.timeout(3 * self._answer_seconds):
+                    answers: list[Any] = await pipeline.execute()
+            except said.ReadOnlyError:
+                # The server is a replica since a failover: its name may stand for another one now.
+                if not _is_cluster(self._client):
+                    await self._client.connection_pool.disconnect()
+                raise
         return answers
 
 
