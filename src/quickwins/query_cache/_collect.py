@@ -64,17 +64,17 @@ async def _later(value: Any, execution: Execution, possible: tuple[str, ...]) ->
 
 
 def _note(value: Any, execution: Execution, possible: tuple[str, ...]) -> None:
-    if value is None:
-        execution.saw_nothing(possible)
-    elif isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)):
         if not value:
             execution.saw_nothing(possible)
         for one in value:
             _note(one, execution, possible)
+    elif value is None:
+        execution.saw_nothing(possible)
     elif not isinstance(value, BaseException):
         name = possible[0] if len(possible) == 1 else _type_of(value)
         identity = _identity_of(value)
-        if name is None or name not in possible or identity is None:
+        if identity is None or name is None or (len(possible) > 1 and name not in possible):
             execution.saw_without_id((name,) if name in possible else possible)
         else:
             execution.saw(name, identity)
@@ -88,12 +88,13 @@ def _type_of(value: Any) -> str | None:
 def _identity_of(value: Any) -> str | None:
     """The id of an object, as text; `None`: it has none, or none that is to be had at once."""
     try:
+        found = getattr(value, "id", None)
+        if type(found) is str:  # of nearly all objects, and the question is asked for each
+            return found or None
         if isinstance(value, Mapping):
             found = value.get("id")
         elif isinstance(value, relay.Node):
             found = getattr(value, type(value).resolve_id_attr(), None)
-        else:
-            found = getattr(value, "id", None)
         if found is None or callable(found) or isinstance(found, (bytes, float, list, dict)):
             return None
         return str(found) or None

@@ -115,13 +115,13 @@ class QueryCacheMiddleware:
         if request is None:
             await self._app(scope, receive, send)
             return
+        first: Message = {}
         if request.method == "POST":
             first = await receive()
             if first["type"] != "http.request" or first.get("more_body") or len(first["body"]) > MOST_BODY:
                 await self._app(scope, _replayed(first, receive), send)
                 return
             request.body = first["body"]
-            receive = _replayed(first, receive)
         else:
             request.body = scope["query_string"]
         if self._principal is not None:
@@ -129,7 +129,10 @@ class QueryCacheMiddleware:
         slot = self._find(scope, request) if self._desk.serves(request.owner) else None
         if slot is not None:
             await self._answer(slot, request, send)
-        elif request.owner.failed or request.method == "HEAD":
+            return
+        if first:
+            receive = _replayed(first, receive)
+        if request.owner.failed or request.method == "HEAD":
             await self._app(scope, receive, send)
         else:
             await self._pass(scope, receive, send, request)
