@@ -3,7 +3,7 @@
 The blocks of a page are tried in order, in one folder, each in a process of its own:
 
     python     runs as a file does, and may `await` at its top level; warnings are errors
-    toml       loads as `quickwins.toml`, or with the title pyproject.toml as the settings of the audit
+    toml       loads as `quickwins.toml`; with the title pyproject.toml as the settings of the audit, rollout.toml as ramps
     bash       every command succeeds
     console    every `$ command` prints what stands below it
     json       is a document, or one in each line
@@ -29,6 +29,7 @@ from markdown_it import MarkdownIt
 
 from quickwins.core.config import load_file, resolve
 from quickwins.facade import SECTIONS
+from quickwins.rollout import load_plans
 from quickwins.suppressions.settings import AuditConfig
 from tests import untraced
 
@@ -97,6 +98,8 @@ class Block:
                 self._converse(folder, environment)
             case "toml" if self.title == "pyproject.toml":
                 AuditConfig.load(folder / self.title)
+            case "toml" if self.title == "rollout.toml":
+                load_plans(folder / self.title)
             case "toml":
                 resolve([load_file(self.text, self.place)], SECTIONS)
             case "json":

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from quickwins.core.errors import ConfigError
 from quickwins.rollout import (
     Phase,
     Reading,
@@ -236,6 +237,26 @@ async def test_a_person_pauses_resumes_and_approves(tmp_path: Path) -> None:
     await controller.approve()
     await house.ticks(controller)
     assert house.moves == [0, 10, 100]
+
+
+async def test_paused_it_can_be_aborted(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    controller = house.controller()
+    await controller.start(plan())
+    await house.ticks(controller, until=10)
+    await controller.pause()
+    await controller.abort()
+    look = await house.ticks(controller)
+    assert (look.phase, house.toy.percent) == (Phase.ROLLED_BACK, 0)
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"feed": {}}', '{"feed": {"state": 1}}'])
+async def test_a_file_that_is_no_file_of_ramps_is_no_ramp_that_may_begin(text: str, tmp_path: Path) -> None:
+    house = House(tmp_path)
+    (tmp_path / "rollout.json").write_text(text)
+    with pytest.raises(ConfigError, match="no file of ramps"):
+        await house.controller().start(plan())
+    assert house.toy.written == []
 
 
 async def test_each_decision_is_reproduced_from_its_line(tmp_path: Path) -> None:

@@ -92,13 +92,34 @@ class TestSequential:
             pytest.param(arm(100, errors=2), Reason.ERRORS, 25, id="2 % errors"),
         ],
     )
-    def test_harm_takes_it_back(self, on: Arm, reason: Reason, looks: int) -> None:
+    @pytest.mark.parametrize(
+        "off",
+        [
+            pytest.param(arm(900, errors=4, late=5), id="beside a control as usual"),
+            pytest.param(arm(900, late=5), id="beside a control without errors"),
+        ],
+    )
+    def test_harm_takes_it_back(self, on: Arm, off: Arm, reason: Reason, looks: int) -> None:
         ramp = Ramp().at(10)
         for _ in range(looks):
-            decision = ramp.look(on, arm(900, errors=4, late=5))
+            decision = ramp.look(on, off)
             if decision.verdict is Verdict.FAIL:
                 break
         assert (decision.verdict, decision.reason) == (Verdict.FAIL, reason)
+
+    def test_errors_show_without_a_control_too(self) -> None:
+        ramp = Ramp().at(10)
+        for _ in range(10):
+            decision = ramp.look(arm(50, errors=3))
+            if decision.verdict is Verdict.FAIL:
+                break
+        assert decision.reason is Reason.ERRORS
+
+    def test_what_is_neither_shown_nor_excluded_holds(self) -> None:
+        ramp = Ramp().at(10)
+        for _ in range(100):
+            decision = ramp.look(arm(1000, errors=8, late=5), arm(9000, errors=72, late=45))
+        assert (decision.verdict, decision.reason) == (Verdict.HOLD, Reason.UNDECIDED)
 
     def test_refusals_are_no_errors(self) -> None:
         ramp = Ramp().at(10)
@@ -220,6 +241,15 @@ class TestNoData:
         ramp = Ramp().at(10)
         verdicts = {ramp.look().verdict for _ in range(1000)}
         assert verdicts == {Verdict.NO_DATA}
+        assert ramp.state.percent == 10
+
+    def test_traffic_that_stops_is_no_data_after_a_minute(self) -> None:
+        ramp = Ramp(plan_of(steps=[{"percent": 10, "hold": "10m", "min_requests": 1000}])).at(10)
+        for _ in range(30):
+            ramp.normal(10_000)
+        verdicts = [ramp.look(Arm(), Arm()).verdict for _ in range(700)]
+        assert set(verdicts[:60]) == {Verdict.HOLD}
+        assert set(verdicts[60:]) == {Verdict.NO_DATA}
         assert ramp.state.percent == 10
 
     def test_at_the_deadline_it_is_taken_back(self) -> None:

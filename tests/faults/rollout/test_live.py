@@ -1,0 +1,108 @@
+"""A bug behind a flag, in processes that serve: it is off in all of them in seconds, and nothing else is touched."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from quickwins.rollout import Phase, Reason, Verdict, replayed
+from tests.faults.rollout.house import House, running, until
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.no_cover]
+
+
+async def ramped(house: House) -> tuple[Reason | None, float]:
+    """Ramp until it is over: what took it back, and how long after the first worker had it on every one had it off."""
+    controller = house.controller()
+    await controller.start(house.plan())
+    began = 0.0
+    while True:
+        look = await controller.tick()
+        seen = await house.seen()
+        if not began and any(seen):
+            began = time.monotonic()
+        if began and look.phase is not Phase.RAMPING and not any(seen):
+            took = time.monotonic() - began
+            return (await house.state()).why, took
+        await asyncio.sleep(0.2)
+
+
+@pytest.mark.parametrize(
+    ("bug", "rate", "reasons", "seconds"),
+    [
+        pytest.param("errors:1", 50, {Reason.BURST, Reason.ERRORS}, 5, id="all fail, 50 a second"),
+        pytest.param("errors:0.05", 400, {Reason.ERRORS}, 15, id="5 % fail", marks=pytest.mark.volume),
+        pytest.param("slow:2", 400, {Reason.LATENCY}, 30, id="twice as slow", marks=pytest.mark.volume),
+        pytest.param(
+            "crash:1", 50, {Reason.CRASH, Reason.HEARTBEAT}, 30, id="crash", marks=pytest.mark.volume
+        ),
+        pytest.param(
+            "cascade:1.5", 200, {Reason.CASCADE, Reason.LATENCY}, 30, id="cascade", marks=pytest.mark.volume
+        ),
+    ],
+)
+async def test_a_bug_is_off_everywhere_in_time_and_other_flags_are_as_they_were(
+    bug: str, rate: float, reasons: set[Reason], seconds: float, tmp_path: Path
+) -> None:
+    house = House(tmp_path)
+    others = house.others
+    with house.serving(bug, rate=rate):
+        async with asyncio.timeout(55):
+            why, took = await ramped(house)
+    assert why in reasons
+    assert took <= seconds
+    assert house.others == others
+    again = list(replayed(house.audit.records(), "backpressure"))
+    assert again
+    assert all(one.same for one in again)
+
+
+@pytest.mark.volume
+async def test_a_controller_that_is_killed_leaves_the_last_safe_percentage(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    plan = house.plan(steps=[{"percent": 50, "min_requests": 1_000_000}], ttl=8)
+    with house.serving(rate=100):
+        await house.controller().start(plan)
+        with running(house.config):
+
+            async def is_on() -> bool:
+                return await house.seen() == [50.0, 50.0]
+
+            async def is_off() -> bool:
+                return await house.seen() == [0.0, 0.0]
+
+            await until(is_on, seconds=30)
+        await until(is_off, seconds=15)
+
+
+@pytest.mark.volume
+async def test_without_data_nothing_goes_up_and_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    with house.serving(rate=200):
+        await house.controller().start(house.plan())
+    text = house.config.read_text()
+    dry = house.controller()
+    for _ in range(5):
+        decision = await dry.preview()
+        assert decision is not None
+        assert decision.verdict is not Verdict.PASS
+    assert house.config.read_text() == text
+    controller = house.controller()
+    for _ in range(20):
+        look = await controller.tick()
+        assert look.percent == 0
+    assert look.verdict in {Verdict.NO_DATA, Verdict.FAIL}
+
+
+@pytest.mark.volume
+async def test_harmed_requests_stay_within_the_cohorts_share(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    with house.serving("errors:1", rate=200):
+        await ramped(house)
+        state = await house.state()
+    assert state.on.errors == state.on.requests
+    assert state.off.errors == 0
+    assert state.on.requests <= 0.25 * (state.on.requests + state.off.requests) + 10
