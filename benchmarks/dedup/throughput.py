@@ -1,4 +1,4 @@
-"""How many change events a second a consumer takes with `PostgresState`, beside bare aiokafka decoding the same JSON.
+"""How many change events a second a consumer takes with each store, beside bare aiokafka decoding the same JSON.
 
 python -m benchmarks.dedup.throughput [--records N] [--rounds N]
 
@@ -23,14 +23,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from prometheus_client import CollectorRegistry
 
 from benchmarks.program import command_line, conclude
-from quickwins.dedup import DebeziumPostgres, Deduplicator, PostgresState
+from quickwins.dedup import DebeziumPostgres, Deduplicator, MemoryWindow, PostgresInbox, PostgresState
 from quickwins.engines import KafkaBroker, PostgresServer
 from quickwins.rig import Ratio
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from quickwins.dedup import Context, Event
+    from quickwins.dedup import Context, Event, Store
     from quickwins.rig import Target
 
 TOPIC = TopicPartition("feed.public.posts", 0)
@@ -130,21 +130,18 @@ class Ways:
                             event["after"]["id"]
             return time.perf_counter() - began
 
-    async def state(self, *, reads: bool) -> float:
-        """The same through `PostgresState`; seconds."""
+    async def through(self, store: Store, *, reads: bool) -> float:
+        """The same through a store; seconds."""
         self._runs += 1
         dedup = Deduplicator(
             group=f"bench-{self._runs}",
             identity=DebeziumPostgres(incarnation="pg1"),
-            store=PostgresState(self._pool),
+            store=store,
             registry=CollectorRegistry(),
         )
-        began = 0.0
 
         @dedup.batch(max_records=BATCH)
         async def apply(batch: Sequence[Event], _: Context) -> None:
-            nonlocal began
-            began = began or time.perf_counter()
             if reads:
                 for event in batch:
                     event.after["id"]
@@ -157,6 +154,18 @@ class Ways:
             await run()
             return time.perf_counter() - began
 
+    async def state(self, *, reads: bool = False) -> float:
+        """With `PostgresState`; seconds."""
+        return await self.through(PostgresState(self._pool), reads=reads)
+
+    async def inbox(self, *, reads: bool = False) -> float:
+        """With `PostgresInbox`; seconds."""
+        return await self.through(PostgresInbox(self._pool), reads=reads)
+
+    async def window(self, *, reads: bool = False) -> float:
+        """With `MemoryWindow`; seconds."""
+        return await self.through(MemoryWindow(ttl_seconds=600, max_entries=1_000_000), reads=reads)
+
 
 async def measure(bootstrap: str, dsn: str, *, count: int, rounds: int) -> list[Target]:
     """Every way in turn, `rounds` times."""
@@ -167,9 +176,12 @@ async def measure(bootstrap: str, dsn: str, *, count: int, rounds: int) -> list[
         contenders: dict[str, Callable[[], Awaitable[float]]] = {
             "bare": lambda: ways.bare(reads=False),
             "bare again": lambda: ways.bare(reads=False),
-            "PostgresState": lambda: ways.state(reads=False),
+            "PostgresState": ways.state,
+            "MemoryWindow": ways.window,
+            "PostgresInbox": ways.inbox,
             "bare, reading rows": lambda: ways.bare(reads=True),
             "PostgresState, reading rows": lambda: ways.state(reads=True),
+            "MemoryWindow, reading rows": lambda: ways.window(reads=True),
         }
         seconds: dict[str, list[float]] = {name: [] for name in contenders}
         for way in contenders.values():
@@ -186,10 +198,14 @@ async def measure(bootstrap: str, dsn: str, *, count: int, rounds: int) -> list[
         return Ratio.of(f"{name} / {beside}", ratios)
 
     again = speed("bare again", "bare")
+    inbox = speed("PostgresInbox", "bare")
+    print(f"PostgresInbox / bare {inbox.median:.3f} [{inbox.low:.3f}, {inbox.high:.3f}]")
     print(f"A/A {again.median:.3f} [{again.low:.3f}, {again.high:.3f}]")
     return [
         speed("PostgresState", "bare").at_least(0.90),
         speed("PostgresState, reading rows", "bare, reading rows").at_least(0.90),
+        speed("MemoryWindow", "bare").at_least(0.85),
+        speed("MemoryWindow, reading rows", "bare, reading rows").at_least(0.85),
     ]
 
 

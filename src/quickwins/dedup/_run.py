@@ -164,12 +164,16 @@ class Run:
             # Membership is the business of aiokafka's own task; fetching would need a partition.
             await self._unless_woken(self._clock.sleep(self._next_retry()))
             return {}
-        fetched = await self._unless_woken(
-            self._consumer.getmany(
-                *ready, timeout_ms=int(FETCH_SECONDS * 1000), max_records=self._dedup.max_records
-            )
-        )
-        return fetched or {}
+        most = self._dedup.max_records
+        await asyncio.sleep(
+            0
+        )  # the last batches begin, and wait for their database while the next ones are unpacked
+        if not self._wake.is_set() and (at_once := await self._consumer.getmany(*ready, max_records=most)):
+            fetched: dict[Any, list[Record]] = at_once
+            return fetched
+        seconds = int(FETCH_SECONDS * 1000)
+        waited_for = self._consumer.getmany(*ready, timeout_ms=seconds, max_records=most)
+        return await self._unless_woken(waited_for) or {}
 
     async def _unless_woken(self, doing: Coroutine[Any, Any, T]) -> T | None:
         task, wake = asyncio.ensure_future(doing), asyncio.ensure_future(self._wake.wait())

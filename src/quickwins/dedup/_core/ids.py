@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from quickwins.core.digest import digest, framed
 from quickwins.dedup._core.batch import Batch
@@ -81,7 +83,7 @@ def payload_of(event: Event) -> bytes:
     return digest(whole, size_bytes=PAYLOAD_BYTES)
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """One record of a batch.
 
     Attributes:
@@ -93,7 +95,7 @@ class Asked(NamedTuple):
         judged: What becomes of it, where no store need be asked.
     """
 
-    record: Record
+    record: Any
     event: Event | None = None
     id: bytes = b""
     payload: bytes = NOT_COMPARED
@@ -198,7 +200,8 @@ def ask(
         else:
             own = scope.id_of(event)
             first = seen.setdefault(own, number)
-            asked.append(Asked(record, event, own, payload_of(event), None if first == number else first))
+            follows = None if first == number else first
+            asked.append(Asked(record, event, own, payload_of(event), follows))
         last = number if op is _DELETE else None
         deleted = None
     return Asking(asked)
@@ -274,21 +277,24 @@ def settle(asking: Asking, answers: dict[int, Answer], *, on: bool) -> Settled:
         batch.stopped = asking.stopped
     ended = len(decisions)
     batch.counts.update(decisions)
-    mine = sorted(number for number, answer in answers.items() if answer.decision is _NEW)
-    through = deleted = None
-    if ended:
-        last, event = asked[ended - 1].record, asked[ended - 1].event
-        through = last.offset + 1
-        if event is not None and event.op is _DELETE:
-            deleted = Deleted(last.key, decisions[-1])
+    mine, spare = list[int](), list[int]()
+    for number, answer in answers.items():
+        if answer.decision is _NEW:
+            (mine if number < ended else spare).append(number)
+    last = asked[ended - 1] if ended else None
     return Settled(
         batch,
         ended,
-        through,
-        deleted,
-        [number for number in mine if number < ended],
-        [number for number in mine if number >= ended],
+        None if last is None else last.record.offset + 1,
+        None if last is None else _deleted(last, decisions[-1]),
+        mine,
+        spare,
     )
+
+
+def _deleted(last: Asked, decision: Decision) -> Deleted | None:
+    event = last.event
+    return Deleted(last.record.key, decision) if event is not None and event.op is _DELETE else None
 
 
 def _follows(asked: Sequence[Asked], one: Asked, decisions: Sequence[Decision]) -> Answer:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from quickwins.core.digest import digest
 from quickwins.dedup._core.cursor import Tombstoned
@@ -22,7 +24,7 @@ _NEW, _QUARANTINE, _APPLY = Decision.NEW, Decision.QUARANTINE, Policy.APPLY
 _CREATE, _UPDATE, _DELETE, _MESSAGE, _TOMBSTONE = Op.CREATE, Op.UPDATE, Op.DELETE, Op.MESSAGE, Op.TOMBSTONE
 
 
-class Judged(NamedTuple):
+class Judged(msgspec.Struct, frozen=True, gc=False):
     """One record and what becomes of it.
 
     Attributes:
@@ -32,7 +34,7 @@ class Judged(NamedTuple):
         refused: Why it is no event, or a kind that a policy has quarantined.
     """
 
-    record: Record
+    record: Any
     decision: Decision
     event: Event | None = None
     refused: EventRefused | None = None

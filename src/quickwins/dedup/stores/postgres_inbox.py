@@ -18,8 +18,10 @@ import math
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from quickwins.core.errors import ConfigError
-from quickwins.dedup._core.ids import Answer, Asking, Scope, ask, settle
+from quickwins.dedup._core.ids import NOT_COMPARED, Answer, Asking, Scope, ask, settle
 from quickwins.dedup._core.judge import Judged
 from quickwins.dedup.decision import Decision, Explanation
 from quickwins.dedup.errors import EventRefused, RefusedBecause, StoreDown
@@ -144,7 +146,7 @@ class Held:
                     del asking.asked[number:]
                     asking.stopped = judged
                     break
-                asking.asked[number] = one._replace(judged=judged)
+                asking.asked[number] = replace(one, judged=judged)
         return buckets
 
     def _bucket(self, event: Event) -> int:
@@ -295,28 +297,30 @@ class PostgresInbox:
         """
         from asyncpg import CheckViolationError
 
-        wanted = sorted(asking.wanted, key=lambda numbered: numbered[1].id)
+        wanted = sorted((one.id, number) for number, one in asking.wanted)
         if not wanted:
             return {}
+        asked = [asking.asked[number] for _, number in wanted]
+        payloads = [one.payload for one in asked]
         try:
             rows = await tx.fetch(
                 _WRITE,
                 held.stream.number,
                 held.place.partition,
-                [buckets[number] for number, _ in wanted],
-                [one.id for _, one in wanted],
-                [one.record.offset for _, one in wanted],
-                [one.payload if any(one.payload) else None for _, one in wanted],
+                [buckets[number] for _, number in wanted],
+                [one.id for one in asked],
+                [one.record.offset for one in asked],
+                None if payloads[0] == NOT_COMPARED else payloads,  # an identity has all of them or none
             )
         except CheckViolationError as error:
             raise StoreDown(f"what was remembered of {held.place.topic} was dropped meanwhile") from error
-        answers = {number: _NEW for number, _ in wanted}
+        answers = {number: _NEW for _, number in wanted}
         if len(rows) < len(wanted):
             new = {row["id"] for row in rows}
-            old = [(number, one) for number, one in wanted if one.id not in new]
-            ids, old_buckets = [one.id for _, one in old], {buckets[number] for number, _ in old}
-            found = _found(await tx.fetch(_LOOK, held.stream.number, [*old_buckets], ids))
-            answers |= {number: _known(one, found[one.id], held.place) for number, one in old}
+            old = [(one, number) for one, (_, number) in zip(asked, wanted, strict=True) if one.id not in new]
+            at, ids = {buckets[number] for _, number in old}, [one.id for one, _ in old]
+            found = _found(await tx.fetch(_LOOK, held.stream.number, [*at], ids))
+            answers |= {number: _known(one, found[one.id], held.place) for one, number in old}
         return answers
 
     async def look(
