@@ -192,8 +192,8 @@ class MemoryWindow:
 
     def answers(self, ids: Mapping[int, bytes]) -> dict[int, Answer]:
         """What is known of ids, by their numbers."""
-        now, has, busy = self._clock.monotonic(), self._window.has, self._busy
-        found = {number: _KNOWN if has(one, now) else _NEW for number, one in ids.items()}
+        known, busy = self._window.have(ids.values(), self._clock.monotonic()), self._busy
+        found = {number: _KNOWN if yes else _NEW for number, yes in zip(ids, known, strict=True)}
         if busy and not busy.isdisjoint(ids.values()):
             found |= {number: _BUSY for number, one in ids.items() if one in busy}
         return found
@@ -210,9 +210,7 @@ class MemoryWindow:
 
     def mark(self, ids: Iterable[bytes]) -> None:
         """Know `ids` from now on."""
-        now, add = self._clock.monotonic(), self._window.add
-        for one in ids:
-            add(one, now)
+        self._window.add(ids, self._clock.monotonic())
 
     def end(self, one: bytes, *, done: bool) -> None:
         """End the work on one id."""
