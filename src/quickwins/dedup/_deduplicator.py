@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
-from quickwins.core.events import DEDUP_ALTERED, DEDUP_PAUSED, DEDUP_QUARANTINED, DEDUP_RESUMED, Reporter
+from quickwins.core.events import (
+    DEDUP_ALTERED,
+    DEDUP_PAUSED,
+    DEDUP_QUARANTINED,
+    DEDUP_RESUMED,
+    DUPLICATE_SKIPPED,
+    Reporter,
+)
 from quickwins.core.metrics import Metrics
 from quickwins.dedup import metrics
 from quickwins.dedup._consumer import check_consumer
@@ -121,6 +129,8 @@ class Deduplicator:
         self._waiting: set[_TopicPartition] = set()
         self._handler: Callable[[Sequence[Event], Context], Awaitable[None]] | None = None
         self._run: Run | None = None
+        self._stop_asked = False
+        self._skipped: Counter[str] = Counter()
         self._lanes: dict[tuple[str, int], Lane] = {}
 
     def __repr__(self) -> str:
@@ -194,6 +204,9 @@ class Deduplicator:
         if self._run is not None:
             raise ConfigError(f"the deduplicator of {self.group!r} is attached to a consumer already")
         self._run = run = Run(self, consumer, clock=self._clock, rng=self._rng)
+        if self._stop_asked:
+            self._stop_asked = False
+            run.stop()
         try:
             await self._store.prepare()
             if self.poison is not None:
@@ -229,9 +242,14 @@ class Deduplicator:
             await self._store.close()
 
     async def stop(self) -> None:
-        """Have `run` return once what is in progress has had its effect. Any number of times."""
+        """Have `run` return once what is in progress has had its effect. Any number of times.
+
+        While no consumer is attached, the next `run` returns at once: a signal may come before everything is up.
+        """
         if self._run is not None:
             self._run.stop()
+        else:
+            self._stop_asked = True
 
     async def explain(self, record: Record) -> Explanation:
         """What would become of `record`, a partition's next one, and why; nothing changes.
@@ -276,6 +294,7 @@ class Deduplicator:
             self._metrics.counter(metrics.PROCESSED, decision=decision, **where).inc(count)
             if decision in (Decision.DUP_OFFSET, Decision.DUP_SOURCE):
                 self._metrics.counter(metrics.DEDUPLICATED, reason=decision, **where).inc(count)
+                self._skipped[at.topic] += count
             if decision is Decision.QUARANTINE:
                 self._metrics.counter(metrics.DEAD_LETTERS, **where).inc(count)
 
@@ -299,7 +318,10 @@ class Deduplicator:
             self._reporter.report(DEDUP_RESUMED, topic=at.topic, partition=at.partition)
 
     def behind(self, records: int) -> None:
-        """See `Owner`."""
+        """See `Owner`; about once a second, which is when what was skipped is reported, too."""
+        skipped, self._skipped = self._skipped, Counter()
+        for topic, count in skipped.items():
+            self._reporter.report(DUPLICATE_SKIPPED, **{"messaging.destination.name": topic, "count": count})
         self._metrics.gauge(metrics.CURSOR_LAG, group=self.group).set(records)
         if isinstance(self._store, Sized):
             self._metrics.gauge(metrics.WINDOW_ENTRIES, group=self.group).set(self._store.entries)

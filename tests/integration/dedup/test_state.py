@@ -230,6 +230,35 @@ async def test_explains_a_record_with_the_numbers_behind_it(posts: House) -> Non
         ).decision is Decision.NEW
 
 
+async def test_duplicates_are_reported_with_their_number_and_nothing_of_them(
+    posts: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "quickwins")
+    await send(posts.bootstrap, [*inserted(3), *inserted(2)], posts.prefix)
+    async with posts.running(posts.dedup()) as (_, task):
+        await posts.until(lambda offsets: list(offsets.values()) == [5], task)
+    said = [vars(record)["fields"] for record in caplog.records if "duplicate.skipped" in record.getMessage()]
+    assert [fields["messaging.destination.name"] for fields in said] == posts.topics * len(said)
+    assert sum(fields["count"] for fields in said) == 2
+
+
+async def test_stopped_before_a_consumer_is_attached_it_returns_at_once_and_runs_the_next_time(
+    posts: House,
+) -> None:
+    await send(posts.bootstrap, inserted(3), posts.prefix)
+    dedup = posts.dedup()
+    await dedup.stop()
+    async with posts.consumer() as consumer:
+        async with dedup.attach(consumer) as run:
+            await run()
+        assert not await posts.pool.fetchval("SELECT count(*) FROM posts")
+        async with dedup.attach(consumer) as run:
+            task = asyncio.create_task(run())
+            await posts.until_true("SELECT count(*) = 3 FROM posts", task)
+            await dedup.stop()
+            await task
+
+
 async def test_a_pool_of_one_connection_is_enough(
     kafka: Target, postgres_database: str, topic_prefix: str
 ) -> None:

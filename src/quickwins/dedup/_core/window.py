@@ -110,7 +110,12 @@ class Window:
 
     def knows(self, identity: bytes, now: float) -> bool:
         """Whether `identity` was marked within the window."""
-        return self.have((blake2b(identity, digest_size=16, key=self._key).digest(),), now)[0]
+        if now >= self._rotate_at or self._leaving:
+            self._tidy(now)
+        first, second = _words(blake2b(identity, digest_size=16, key=self._key).digest())
+        first = first or 1  # an empty slot has 0
+        old = self._old
+        return self._new.has(first, second) or (old is not None and old.has(first, second))
 
     def mark(self, identity: bytes, now: float) -> None:
         """Know `identity` from now on, for at least `ttl_seconds` from `now`."""
@@ -118,15 +123,13 @@ class Window:
 
     def have(self, fingerprints: Iterable[bytes], now: float) -> list[bool]:
         """As `knows`, of identities by their fingerprints of 16 bytes: a batch costs less than one after the other."""
-        if now >= self._rotate_at:
-            self._rotate(now)
-        if self._leaving:
-            self._give_back()
+        if now >= self._rotate_at or self._leaving:
+            self._tidy(now)
         new, old = self._new, self._old
         found = []
         for fingerprint in fingerprints:
             first, second = _words(fingerprint)
-            first = first or 1  # an empty slot has 0
+            first = first or 1
             found.append(new.has(first, second) or (old is not None and old.has(first, second)))
         return found
 
@@ -134,11 +137,19 @@ class Window:
         """As `mark`, of identities by their fingerprints of 16 bytes."""
         if now >= self._rotate_at:
             self._rotate(now)
+        new = self._new
         for fingerprint in fingerprints:
-            if self._new.count >= self._new.limit:
+            if new.count >= new.limit:
                 self._rotate(now)
+                new = self._new
             first, second = _words(fingerprint)
-            self._new.add(first or 1, second)
+            new.add(first or 1, second)
+
+    def _tidy(self, now: float) -> None:
+        if now >= self._rotate_at:
+            self._rotate(now)
+        if self._leaving:
+            self._give_back()
 
     def _rotate(self, now: float) -> None:
         if self._old is not None:
