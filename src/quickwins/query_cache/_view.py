@@ -163,7 +163,7 @@ class CachedView:
             result = await parent.execute_operation(context=context, **given)
         finally:
             reads.executing = 0
-        _say(session, result, sub_response)
+        _say(session, result, sub_response, may_be_empty=self._serves_bytes)
         return result
 
     async def execute_single(
@@ -233,7 +233,7 @@ class CachedView:
             return result
         session.said.append(serving.said(slot, is_new=served.result is not None))
         passed = PASSED.get()
-        if passed is not None:
+        if passed is not None and self._serves_bytes:  # what a subclass makes of it is made for each request
             passed.served.append((slot, asked.known, asked.owner))
         return Stored.of(slot, decoded=not self._serves_bytes)
 
@@ -313,7 +313,7 @@ def _state_of(sub_response: Any) -> tuple[Any, ...]:
     return tuple(sub_response.headers.raw), sub_response.status_code, sub_response.background
 
 
-def _say(session: Session, result: Any, sub_response: Any) -> None:
+def _say(session: Session, result: Any, sub_response: Any, *, may_be_empty: bool) -> None:
     """Put into the response what its operations say together; what the application has said itself stays."""
     headers = sub_response.headers
     if "cache-control" in headers:
@@ -333,6 +333,6 @@ def _say(session: Session, result: Any, sub_response: Any) -> None:
         else:
             headers[name] = value
     request = session.request
-    asked = request.plain_headers.get("if-none-match")
+    asked = request.plain_headers.get("if-none-match") if may_be_empty else None
     if asked and together.etag and request.method in {"GET", "HEAD"} and matches(together.etag, asked):
         sub_response.status_code = _NOT_MODIFIED

@@ -155,6 +155,22 @@ async def test_a_response_with_headers_of_its_own_is_the_applications_each_time(
     assert stack.inner.asked == 3
 
 
+class Checking(View):
+    async def process_result(self, request: Any, result: Any) -> Any:
+        if request.headers.get("authorization") is None:
+            raise PermissionError
+        return await super().process_result(request, result)
+
+
+@pytest.mark.asyncio
+async def test_a_view_that_makes_each_result_itself_is_asked_each_time() -> None:
+    stack = Stack(Checking)
+    for _ in range(2):
+        await ask(stack.app, USER, authorization="a")
+    with pytest.raises(PermissionError):
+        await ask(stack.app, USER)
+
+
 @pytest.mark.asyncio
 async def test_what_stands_outside_may_change_a_response_and_no_other_one() -> None:
     stack = Stack()

@@ -451,6 +451,8 @@ async def test_subclasses_make_results_and_responses_for_each_request() -> None:
     service = Service(Responding)
     replies = [await service.ask(USER) for _ in range(2)]
     assert [reply.headers["x-count"] for reply in replies] == ["1", "1"]
+    tag = (await get(service.app, USER)).headers["etag"]
+    assert (await get(service.app, USER, if_none_match=tag)).status == 200
     assert service.world.executed["user"] == 1
 
 
