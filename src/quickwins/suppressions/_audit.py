@@ -295,9 +295,10 @@ def _judged(check: Check, comment: str, today: date) -> tuple[Check | None, str]
 
 def _configured(name: str, text: str, today: date) -> list[_Raw]:
     lines = text.split("\n")
+    placed = config_files.Lines(lines)
     found = []
     for entry in config_files.entries(name, text):
-        number = config_files.locate(lines, entry)
+        number = placed.of(entry)
         comment, is_misread = config_files.comment_on(entry, name, lines, number)
         check, addition = (Check.MISREAD, "") if is_misread else _judged(Check.CONFIGURED, comment, today)
         if check is not None:

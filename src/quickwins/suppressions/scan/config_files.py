@@ -42,6 +42,7 @@ _MYPY_SWITCHES = {"ignore_errors", "ignore_missing_imports"}
 _LINT_CODE = re.compile(r"[A-Z]+[0-9]*")
 _ON = {"true", "1", "yes", "on"}
 _COMMENTS = ("#", ";", "//")
+_QUOTED = re.compile(r"[\"']")
 _STRING = r'(?P<string>"(?:[^"\\\n]++|\\.)*+")'
 _JSON_COMMENT = re.compile(rf"{_STRING}|//[^\n]*+|/\*.*?\*/", re.DOTALL)
 _JSON_COMMA = re.compile(rf"{_STRING}|,\s*(?P<bracket>[\]}}])")
@@ -96,19 +97,59 @@ def _without_extras(text: str) -> str:
     return _JSON_COMMA.sub(lambda found: found["string"] or found["bracket"], text)
 
 
-def locate(lines: list[str], entry: Entry) -> int:
-    """The line of `entry`, from 1: that of its value after the key, else that of the key."""
-    key = entry.key or entry.where.rsplit(".", 1)[-1]
-    begins = re.compile(rf"(?<![\w-]){re.escape(key)}(?![\w-])")
-    value = entry.value.strip()
-    key_at = next((number for number, line in enumerate(lines, start=1) if begins.search(line)), 1)
-    for shown in (f'"{value}"', f"'{value}'", value):
-        for number, line in enumerate(lines[key_at - 1 :], start=key_at):
-            if not line.lstrip().startswith(_COMMENTS) and shown in line.replace('\\"', '"').replace(
-                "\\\\", "\\"
-            ):
+class Lines:
+    """The lines of a configuration file. Ask in order of the entries: each look continues where the last one ended."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+        self._last = (Entry("", ""), "", 0)
+
+    def of(self, entry: Entry) -> int:
+        """The line of `entry`, from 1: that of its value after the key, else that of the key."""
+        last, last_key, at = self._last
+        key = entry.key or entry.where.rsplit(".", 1)[-1]
+        if entry.where == last.where:
+            key_at = at + (entry.value == last.value)  # the next one in the same list
+        else:
+            key_at = self._key_from(at + (key == last_key), key)
+            if key_at < 0:
+                key_at = max(0, self._key_from(0, key))
+        value_at = self._value_from(key_at, entry.value.strip())
+        found = key_at if value_at < 0 else value_at
+        self._last = (entry, key, found)
+        return min(found, len(self._lines) - 1) + 1
+
+    def _key_from(self, begin: int, key: str) -> int:
+        for number in range(begin, len(self._lines)):
+            if key in self._lines[number] and _has_word(self._lines[number], key):
                 return number
-    return key_at
+        return -1
+
+    def _value_from(self, begin: int, value: str) -> int:
+        """The first line of the section with the value: in quotes, if there is one."""
+        bare = -1
+        for number in range(begin, len(self._lines)):
+            line = self._lines[number]
+            if number > begin and line.startswith("["):
+                break
+            plain = line.replace('\\"', '"').replace("\\\\", "\\") if "\\" in line else line
+            if value in plain and not line.lstrip().startswith(_COMMENTS):
+                if f'"{value}"' in plain or f"'{value}'" in plain:
+                    return number
+                bare = number if bare < 0 else bare
+                if not _QUOTED.search(line):
+                    break
+        return bare
+
+
+def _has_word(line: str, word: str) -> bool:
+    at = line.find(word)
+    while at >= 0:
+        around = line[max(0, at - 1) : at] + line[at + len(word) : at + len(word) + 1]
+        if not any(one.isalnum() or one in "_-" for one in around):
+            return True
+        at = line.find(word, at + 1)
+    return False
 
 
 def comment_on(entry: Entry, name: str, lines: list[str], number: int) -> tuple[str, bool]:

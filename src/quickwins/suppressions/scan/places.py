@@ -32,9 +32,6 @@ _WORD = re.compile(r"\w+")
 _FEW = 16
 """From so many statements on, all lines of a block are read once instead of looking for each."""
 
-_MANY = 1_000
-"""How many statements that begin alike are compared as a whole."""
-
 MAX_STATEMENT = 200
 """How much of a statement is kept, in characters; of a longer one a digest follows."""
 
@@ -77,13 +74,16 @@ class Places:
         self._text = lexed.text
         self._code = lexed.code
         self._line_from = (0, 1)
-        self._depths = ((0, 0), (0, 0))
+        self._depths = [(0, 0), (0, 0)]
+        self._bodies: dict[int, tuple[int, int]] = {}
+        self._next_code = (0, -1)
         self._ends: dict[int, int] = {}
         self._span_of = (-1, (0, 0))
         self._grown_from = (-1, (0, 0))
         self._statement_of = ((-1, -1), "")
         self._lines: dict[int, dict[str, list[int]]] = {}
         self._asked: dict[int, int] = {}
+        self._lengths: dict[tuple[int, str], dict[int, dict[str, list[int]]]] = {}
         self._alike_to: tuple[int, list[int]] = (-1, [])
 
     @cached_property
@@ -167,12 +167,20 @@ class Places:
         start = code.rfind("\n", 0, offset) + 1
         end = _line_end(code, offset)
         if not code[start:end].strip():
-            following = _CODE_LINE.search(code, end)
-            if following is None or self._depth(following.start()):
-                return (start, end) if following is None else self._grown(start, end)
-            start = code.rfind("\n", 0, following.start()) + 1
+            following = self._code_from(end)
+            if following < 0 or self._depth(following):
+                return (start, end) if following < 0 else self._grown(start, end)
+            start = code.rfind("\n", 0, following) + 1
             end = _line_end(code, start)
         return self._grown(start, end)
+
+    def _code_from(self, offset: int) -> int:
+        """Where the next code begins; -1 for nowhere."""
+        asked, at = self._next_code
+        if not asked <= offset <= at:
+            found = _CODE_LINE.search(self._code, offset)
+            self._next_code = (offset, -1 if found is None else found.start())
+        return self._next_code[1]
 
     def statement(self, offset: int) -> str:
         """The logical line at `offset` in a form that stays the same when it is reformatted."""
@@ -184,7 +192,11 @@ class Places:
     def home(self, offset: int) -> int:
         """`offset`, or that of the `def` if the statement there is `...` and all that follows it: a stub may be one line."""
         start, end = self.statement_span(offset)
-        if self._code[start:end].strip() != "...":
+        dots = start + self._indentation(start)
+        if (
+            not self._code.startswith("...", dots)
+            or self._code[dots + 3 : _line_end(self._code, dots)].strip()
+        ):
             return offset
         around = self._around(offset)
         if not around:
@@ -222,9 +234,12 @@ class Places:
         around = self._around(offset)
         if not around:
             return 0, len(self._code)
-        at = self._blocks[around[-1]][0]
-        _, begin = self._grown(at, _line_end(self._code, at))
-        return begin, self._end(around[-1])
+        index = around[-1]
+        if index not in self._bodies:
+            at = self._blocks[index][0]
+            _, begin = self._grown(at, _line_end(self._code, at))
+            self._bodies[index] = begin, self._end(index)
+        return self._bodies[index]
 
     def row(self, start: int) -> str:
         """A digest of the line that begins at `start`; empty if it has nothing but brackets."""
@@ -251,8 +266,16 @@ class Places:
             found = self._lines[first].get(line, [start])
         if len(found) == 1 or _line_end(self._code, start) >= end:
             return found
-        whole = self._code[start:end]
-        return [one for one in found[:_MANY] if self._code.startswith(whole, one)] or [start]
+        return self._alike_in_length(found, line, first, end - start).get(self._code[start:end], [start])
+
+    def _alike_in_length(self, found: list[int], line: str, first: int, length: int) -> dict[str, list[int]]:
+        """Statements that begin with the same line, by so many characters of them."""
+        by_length = self._lengths.setdefault((first, line), {})
+        if length not in by_length:
+            by_length[length] = {}
+            for one in found if len(by_length) <= _FEW else ():  # else each has another length
+                by_length[length].setdefault(self._code[one : one + length], []).append(one)
+        return by_length[length]
 
     def _occurrences(self, line: str, first: int, last: int) -> Iterator[int]:
         """Where this line is in a block; the search for one is many times faster than reading all."""
@@ -294,12 +317,17 @@ class Places:
 
     def _depth(self, offset: int) -> int:
         """How many brackets are open at `offset`."""
-        last, depth = next((one for one in self._depths if one[0] <= offset), (0, 0))
+        # Two looks go on side by side: one that is ahead, and one that began anew.
+        furthest = self._depths[0]
+        ahead = furthest[0] <= offset
+        last, depth = furthest if ahead else self._depths[1]
+        if last > offset:
+            last, depth = 0, 0
         number = bisect_right(self._starts, offset)
         if number and self._blocks[number - 1][0] > last:  # no bracket is open at a `def`
             last, depth = self._blocks[number - 1][0], 0
         depth += balance(self._code, last, offset)
-        self._depths = ((offset, depth), self._depths[0])
+        self._depths[0 if ahead else 1] = (offset, depth)
         return depth
 
     def _indentation(self, start: int) -> int:
