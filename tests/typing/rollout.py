@@ -22,6 +22,7 @@ from quickwins.rollout import (
     Looks,
     Phase,
     Plan,
+    PostgresStore,
     Process,
     PrometheusSource,
     Reading,
@@ -46,6 +47,8 @@ from quickwins.rollout.asgi import RolloutMiddleware
 from quickwins.rollout.grpc import RolloutInterceptor
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from quickwins import QuickWins
     from quickwins.core.asgi import App
 
@@ -69,6 +72,10 @@ def sources() -> list[FactSource]:
         ScrapeSource(["http://127.0.0.1:9100/metrics"], timeout=1),
         PrometheusSource("http://127.0.0.1:9090"),
     ]
+
+
+def stores(folder: Path, pool: asyncpg.Pool) -> list[Store]:
+    return [FileStore(folder / "rollout.json"), PostgresStore(pool)]
 
 
 class Mine:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from quickwins.rollout.sources.registry import RegistrySource
     from quickwins.rollout.sources.scrapes import ScrapeSource
     from quickwins.rollout.stores.file import FileStore
+    from quickwins.rollout.stores.postgres import PostgresStore
     from quickwins.rollout.stores.record import Held, Record, Store
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Looks",
     "Phase",
     "Plan",
+    "PostgresStore",
     "Process",
     "PrometheusSource",
     "Reading",
@@ -77,6 +79,7 @@ __getattr__, __dir__ = lazily(
         "Looks": "_core.facts",
         "Phase": "_core.state",
         "Plan": "plan",
+        "PostgresStore": "stores.postgres",
         "Process": "_core.facts",
         "PrometheusSource": "sources.prometheus",
         "Reading": "_core.facts",

@@ -105,6 +105,7 @@ class RolloutController:
         self._looks = Looks()
         self._told: tuple[object, ...] = ()
         self._told_at = 0.0
+        self._paged: tuple[Reason | None, float] = (None, 0.0)
 
     def __repr__(self) -> str:
         return f"<RolloutController of {self._feature} as {self._holder}>"
@@ -329,6 +330,11 @@ class RolloutController:
             self._page(decision.reason, decision.detail)
 
     def _page(self, reason: Reason, detail: str) -> None:
+        """Tell a person, once a minute for each reason."""
+        now = self._clock.monotonic()
+        if self._paged[0] is reason and now - self._paged[1] < QUIET_SECONDS:
+            return
+        self._paged = reason, now
         self._reporter.report(ROLLOUT_PAGE, feature=self._feature, reason=str(reason), detail=detail)
 
     def _asked(self, what: str) -> None:

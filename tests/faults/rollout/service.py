@@ -16,17 +16,17 @@ from quickwins import QuickWins
 from quickwins.core.asgi import App, Receive, Scope, Send
 from quickwins.rollout.asgi import RolloutMiddleware
 
-SECONDS = 0.03
+SECONDS = 0.1
 
 
 def application(qw: QuickWins, bug: str, rng: Random) -> App:
     flag = qw.flag("backpressure")
-    shared = asyncio.Semaphore(20)
+    kind, _, share = bug.partition(":")
+    shared = asyncio.Semaphore(20 if kind == "cascade" else 10_000)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         on = flag.active()
         seconds = SECONDS * rng.lognormvariate(0, 0.3)
-        kind, _, share = bug.partition(":")
         status = 200
         if on and kind == "errors" and rng.random() < float(share):
             status = 500

@@ -15,14 +15,14 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.no_cover]
 
 
 async def ramped(house: House) -> tuple[Reason | None, float]:
-    """Ramp until it is over: what took it back, and how long after the first worker had it on every one had it off."""
+    """Ramp until it is over: what took it back, and how long after it was written every worker had it off."""
     controller = house.controller()
     await controller.start(house.plan())
     began = 0.0
     while True:
         look = await controller.tick()
         seen = await house.seen()
-        if not began and any(seen):
+        if not began and look.percent:
             began = time.monotonic()
         if began and look.phase is not Phase.RAMPING and not any(seen):
             took = time.monotonic() - began
@@ -74,7 +74,11 @@ async def test_a_controller_that_is_killed_leaves_the_last_safe_percentage(tmp_p
             async def is_off() -> bool:
                 return await house.seen() == [0.0, 0.0]
 
-            await until(is_on, seconds=30)
+            try:
+                await until(is_on, seconds=30)
+            except TimeoutError:
+                lines = [(one["verdict"], one["detail"]) for one in house.audit.records() if "detail" in one]
+                pytest.fail(f"never on: {lines[-3:]}")
         await until(is_off, seconds=15)
 
 

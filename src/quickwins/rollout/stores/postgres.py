@@ -1,0 +1,86 @@
+"""Ramps in a table of PostgreSQL, for controllers on several machines.
+
+A ramp is exclusive for as long as its transaction lasts, by an advisory lock on all ramps: they are few, and a group is about
+several of them. What is put is there when the transaction commits.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from quickwins.rollout.errors import RolloutBlocked, RolloutReason
+from quickwins.rollout.stores.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from quickwins.rollout._core.state import State
+
+CREATE = "CREATE TABLE IF NOT EXISTS quickwins_rollouts (feature text PRIMARY KEY, record jsonb NOT NULL)"
+LOCK = 0x71775F726F6C6C  # "qw_roll"
+WAIT_MILLISECONDS = 2000
+
+
+class PostgresStore:
+    """A table, `quickwins_rollouts`, which is made at the first use."""
+
+    def __init__(self, pool: Any) -> None:
+        """Keep ramps where `pool` connects to.
+
+        Args:
+            pool: An `asyncpg.Pool`, or what acquires as one does. It stays its owner's.
+        """
+        self._pool = pool
+        self._has_table = False
+
+    def __repr__(self) -> str:
+        return "<PostgresStore>"
+
+    @asynccontextmanager
+    async def exclusive(self, feature: str) -> AsyncIterator[_Held]:
+        """See `Store`; waits for 2 s at most.
+
+        Raises:
+            OSError: The server can't be reached, or says no.
+        """
+        import asyncpg
+
+        try:
+            async with self._pool.acquire() as connection:
+                if not self._has_table:
+                    await connection.execute(CREATE)
+                    self._has_table = True
+                async with connection.transaction():
+                    await connection.execute(f"SET LOCAL lock_timeout = {WAIT_MILLISECONDS}")
+                    await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+                    rows = await connection.fetch("SELECT feature, record::text FROM quickwins_rollouts")
+                    records = {row["feature"]: Record.from_json(json.loads(row["record"])) for row in rows}
+                    yield _Held(connection, feature, records)
+        except asyncpg.LockNotAvailableError:
+            raise RolloutBlocked(
+                "another controller has had the ramps for 2 s", reason=RolloutReason.BUSY
+            ) from None
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise OSError(f"{type(error).__name__}: {error}") from error
+
+
+class _Held:
+    """See `stores.record.Held`."""
+
+    def __init__(self, connection: Any, feature: str, records: dict[str, Record]) -> None:
+        self._connection = connection
+        self._feature = feature
+        self.record = records.get(feature)
+        self.others: dict[str, State] = {name: one.state for name, one in records.items() if name != feature}
+
+    async def put(self, record: Record) -> None:
+        """See `stores.record.Held`."""
+        self.record = record
+        await self._connection.execute(
+            "INSERT INTO quickwins_rollouts VALUES ($1, $2::text::jsonb) "
+            "ON CONFLICT (feature) DO UPDATE SET record = excluded.record",
+            self._feature,
+            json.dumps(record.as_json()),
+        )
