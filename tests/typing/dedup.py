@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_type
 from quickwins.core.events import DEDUP_ALTERED, DEDUP_PAUSED, DEDUP_QUARANTINED, DEDUP_RESUMED
 from quickwins.core.events import Event as Fact
 from quickwins.dedup import (
+    Checked,
     Context,
     DeadLetterTable,
     DebeziumPostgres,
@@ -30,6 +31,7 @@ from quickwins.dedup import (
     Run,
     Store,
     StoreDown,
+    ValkeyClaims,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +63,23 @@ def stores(pool: asyncpg.Pool) -> list[Store]:
         PostgresState(pool, takeover_seconds=10),
         PostgresInbox(pool, retention_seconds=86_400, takeover_seconds=10),
         MemoryWindow(ttl_seconds=600, max_entries=1_000_000),
+        ValkeyClaims("redis://127.0.0.1", lease_seconds=30, keep_seconds=86_400, floor=_highest),
     ]
+
+
+async def _highest(topic: str, partition: int) -> int:
+    return len(topic) + partition
+
+
+async def own_loop(dedup: Deduplicator, record: ConsumerRecord[bytes, bytes]) -> str | None:
+    checked = await dedup.check(record)
+    assert_type(checked, Checked)
+    if checked.decision is Decision.NEW:
+        assert_type(await checked.done(), bool)
+    else:
+        await checked.failed()
+    await dedup.close()
+    return checked.idempotency_key
 
 
 def projector(pool: asyncpg.Pool) -> Deduplicator:
