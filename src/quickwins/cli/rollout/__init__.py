@@ -2,7 +2,7 @@
 
 import typer
 
-from quickwins.cli.rollout import change, look, run
+from quickwins.cli.rollout import change, look, run, soak
 
 __all__ = ["build_app"]
 
@@ -27,4 +27,5 @@ def build_app() -> typer.Typer:
         ("replay", look.replay),
     ):
         app.command(name, epilog=f"Example: quickwins rollout {name} backpressure")(command)
+    app.command("soak", epilog=soak.EXAMPLE)(soak.soak)
     return app
