@@ -34,6 +34,8 @@ from quickwins.core.flags import (
     FlagsSettings,
     FlagState,
     MemorySource,
+    OpenFeatureClient,
+    OpenFeatureSource,
     Snapshot,
     Source,
     SourceError,
@@ -120,3 +122,7 @@ def without_following_anything(env: dict[str, str]) -> float:
 
 def names() -> str:
     return f"{ENV_PREFIX}MINE__KILLED beats the file, since {AnyLayerWins.__name__}"
+
+
+def of_a_service(client: OpenFeatureClient, sections: dict[str, type[Section]]) -> Source:
+    return OpenFeatureSource(client, sections, prefix="feed.")

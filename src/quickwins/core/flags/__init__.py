@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from quickwins.core.flags.errors import SourceError, SourceReason
     from quickwins.core.flags.flag import Flag
     from quickwins.core.flags.live import Flags
+    from quickwins.core.flags.openfeature import OpenFeatureClient, OpenFeatureSource
     from quickwins.core.flags.pin import pinned
     from quickwins.core.flags.settings import FlagsSettings
     from quickwins.core.flags.snapshot import Snapshot
@@ -38,6 +39,8 @@ __all__ = [
     "Flags",
     "FlagsSettings",
     "MemorySource",
+    "OpenFeatureClient",
+    "OpenFeatureSource",
     "Snapshot",
     "Source",
     "SourceError",
@@ -59,6 +62,8 @@ __getattr__, __dir__ = lazily(
         "Flags": "live",
         "FlagsSettings": "settings",
         "MemorySource": "sources",
+        "OpenFeatureClient": "openfeature",
+        "OpenFeatureSource": "openfeature",
         "Snapshot": "snapshot",
         "Source": "sources",
         "SourceError": "errors",
