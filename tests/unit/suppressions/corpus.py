@@ -24,7 +24,7 @@ _COMMENTS = {
     ],
     "SUP002": [
         "# noqa F401", "# noqa : F401", "# noqa:", "# noqa: because", "# noqa=F401", "# noqa(F401)", "# noqa[F401]",
-        "# noqa-F401", "# noqa, F401", "# noqa; F401", "# noqa: ,", "# noqa: -- why", "# noqa:unused-import", "# noqa E501,W291", "# noqa:  F401",
+        "# noqa-F401", "# noqa, F401", "# noqa; F401", "# noqa: ,", "# noqa: -- why", "# noqa:unused-import", "# noqa E501,W291", "# noqa:  F401", "# noqability", "# noqaF401",
     ],
     "SUP003": [
         "# ruff: noqa", "# flake8: noqa", "# flake8: noqa: E501", "# ruff: noqa: F401", "#ruff:noqa", "# FLAKE8: NOQA",
@@ -72,7 +72,7 @@ _COMMENTS = {
     ],
     "SUP015": [
         "# nosec", "#nosec", "# nosec B101", "# nosec: B101,B102", "# NOSONAR", "# nosonar", "# NOSONAR(python:S123)",
-        "# nosec because", "# nosec -- reviewed; until=2028-01-01",
+        "# nosecret", "# nosec-like", "# nosec because", "# nosec -- reviewed; until=2028-01-01",
     ],
 }  # fmt: skip
 
@@ -104,7 +104,7 @@ _FINE_COMMENTS = [
     "# type: ignored",
     "# type: ignore-this",
     "# see the docs of noqa",
-    "# noqability",
+    "#noqability",
     "# the noqa comment",
     "# ruff: enable[E501]",
     "# ruff: isort: skip",
@@ -119,8 +119,8 @@ _FINE_COMMENTS = [
     "# pragma: cover",
     "# pragma: once",
     "# no cover",
-    "# nosecret",
-    "# nosec-like",
+    "# NOSEC",
+    "# no secret",
     "# the type: ignore of old",
     "# pylint: load-plugins=x",
     "# a pragma about cover",

@@ -40,7 +40,7 @@ _REASON = re.compile(r"(?:\#\s*|\s)--\s*(?=[^\s;])")
 _UNTIL = re.compile(r";\s*until\s*=\s*(\d{4}-\d\d-\d\d|never)\s*$")
 _UNTIL_LENGTH = 64
 _CODE = r"[A-Z]+[0-9]+"
-_NOQA = re.compile(r"\#\s*noqa(?![\w])(?P<rest>[^#]*)", re.IGNORECASE)
+_NOQA = re.compile(r"\#(?: noqa|\s*noqa(?!\w))(?P<rest>[^#]*)", re.IGNORECASE)
 _NOQA_CODES = re.compile(rf":\s?{_CODE}(?![a-z_-]*-)", re.IGNORECASE)
 _MEANT_CODES = re.compile(rf"\s*[:=(\[,;-]|\s+{_CODE}\b", re.IGNORECASE)
 _FILE_NOQA = re.compile(r"\#\s*(?P<tool>flake8|ruff)\s*[:=]\s*noqa\b(?::?(?P<rest>[^#]*))", re.IGNORECASE)
@@ -67,7 +67,7 @@ _PYLINT_TOKEN = re.compile(
     re.IGNORECASE,
 )
 _NO_COVER = re.compile(r"\#\s*(?:pragma|PRAGMA)[:\s]?\s*(?:no|NO)\s*(cover|COVER|branch|BRANCH)")
-_NOSEC = re.compile(r"\#\s*nosec\b(?![-_])(?P<rest>[^#]*)", re.IGNORECASE)
+_NOSEC = re.compile(r"\#\s*nosec(?P<rest>[^#]*)")
 _COMMENT_ENDS = re.compile(r"\#")
 _CHECKS = re.compile(r"[:\s]*B\d+(?:[,\s]+B\d+)*")
 _NOSONAR = re.compile(r"\#\s*nosonar\b(?:\((?P<rules>[^)#]*)\))?", re.IGNORECASE)
@@ -256,6 +256,8 @@ def _noqa(rest: str) -> Directive:
             spelled("noqa", _listed(rest)),
             may_have_reason=True,
         )
+    if rest[:1].isalnum():  # flake8 looks for no end of the word
+        return Directive(Check.MALFORMED_NOQA, f"noqa{rest.split(maxsplit=1)[0]}", spelled("noqa"))
     if _MEANT_CODES.match(rest) and not re.match(r"\s+--", rest):
         return Directive(Check.MALFORMED_NOQA, f"noqa{rest.rstrip()}", spelled("noqa"))
     return Directive(Check.BARE_NOQA, "noqa", spelled("noqa"))
