@@ -28,14 +28,5 @@ def test_every_comment_that_hides_something_from_its_tool_is_found(name: str, tm
     ours = {one.line for one in scan_text("file.py", text, today=TODAY).findings}
     missed = sorted({comments[line] for line in hidden - ours})
     assert missed == []
-    print(
-        name,
-        len(comments),
-        "comments",
-        len(hidden),
-        "hide",
-        len(ours & comments.keys() - hidden),
-        "found besides",
-    )
     if oracle.is_exact:
         assert ours <= hidden
