@@ -118,7 +118,8 @@ def test_pools_with_and_without_a_gate(doctor: Callable[[str], Answer]) -> None:
     assert said(answer, "pools") == [(True, "gated: an AsyncEngine of SQLAlchemy")]
     text = (
         "import asyncpg\nfrom psycopg_pool import AsyncConnectionPool\n"
-        'pool = asyncpg.create_pool("postgresql://127.0.0.1/x")\n'
+        "import asyncio\nloop = asyncio.new_event_loop()\n"
+        'pool = asyncpg.create_pool("postgresql://127.0.0.1/x", loop=loop)\nloop.close()\n'
         'other = AsyncConnectionPool("postgresql://127.0.0.1/x", open=False)\n'
         "app = qw.asgi(Starlette())\n"
     )
