@@ -339,6 +339,7 @@ QUERY_CACHE: Final = Board(
     "GraphQL answers that are not executed again.",
     {
         "Hits": (
+            flag("query_cache"),
             Panel(
                 "Hit rate by policy",
                 "Answers found by all that were asked for, in one hour. Target: 60 to 70 %.",

@@ -19,6 +19,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from quickwins.backpressure import Gate
+from quickwins.cli.app import run
 from quickwins.core.asgi import Receive, Scope, Send
 from quickwins.core.flags import Flags, FlagSettings, MemorySource
 from quickwins.core.metrics import MetricsServer
@@ -174,6 +175,12 @@ def test_the_hook_runs_nothing_but_the_abort_of_a_feature_for_those_who_have_the
     for feature in ("--help", "dedup; reboot", "../x", "", "Dedup\n", None, 7):
         assert hook.post(feature) != 200, feature
     assert hook.asked() == {"rollout abort dedup"}
+
+
+def test_the_command_that_the_hook_runs_exists() -> None:
+    (hook,) = yaml.safe_load((EXAMPLES / "hooks.example.yml").read_text())
+    words = [one["name"] for one in hook["pass-arguments-to-command"][:2]]
+    assert run([*words, "--help"]) == 0
 
 
 def test_an_abort_that_fails_is_asked_for_again(hook: Hook) -> None:
