@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quickwins.cli import demo, doctor, flags, indexes, init, logs, query_cache, rollout, suppressions
+from quickwins.cli import dedup, demo, doctor, flags, indexes, init, logs, query_cache, rollout, suppressions
 from quickwins.cli.exit_codes import ExitCode
 from quickwins.cli.output import note
 from quickwins.core.errors import ConfigError, QuickWinsError
@@ -51,6 +51,7 @@ def build_app(*, pretty: bool) -> typer.Typer:
     app.add_typer(logs.build_app(), name="logs")
     app.add_typer(indexes.build_app(), name="indexes")
     app.add_typer(query_cache.build_app(), name="query-cache")
+    app.add_typer(dedup.build_app(), name="dedup")
     app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
     return app
 
