@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from quickwins.demo.cpu import CpuReading
     from quickwins.demo.load import Ending
     from quickwins.demo.phases import Phase
-    from quickwins.demo.result import DuplicatesResult, IndexResult, OutageResult
+    from quickwins.demo.result import CacheResult, DuplicatesResult, IndexResult, OutageResult
 
 FLIP_SEEN_LIMIT_SECONDS = 1.0
 OUTAGE_RATIO_LIMIT = 0.5
 FASTER_AT_LEAST = 5.0
 WRITE_LIMIT_SECONDS = 1.0
+SAVED_AT_LEAST = 0.3
+"""What the query cache is to keep from the database, of the statements that resolvers send."""
+
 COUNTED_OFF_AT_LEAST = 1.1
 _BEFORE_FLIP_SECONDS = 1.0
 
@@ -119,8 +122,9 @@ def checks(
     outage: OutageResult,
     indexes: IndexResult,
     duplicates: DuplicatesResult,
+    cache: CacheResult,
 ) -> list[Check]:
-    """The targets: of the phases, for the share of the machine, of the flips, of the outage, of the indexes, and of the counters."""
+    """The targets: of the phases, for the share of the machine, of the flips, of the outage, of the indexes, of counters, of the cache."""
     found = []
     for phase, result in zip(phases, results, strict=True):
         goodput = result.settled.goodput_of_capacity
@@ -183,6 +187,13 @@ def checks(
         ),
         Check(
             f"Change events: posts counted wrong with {on.title}", on.wrong_posts, "0", on.wrong_posts == 0
+        ),
+        Check("Query cache: answers that were outdated", cache.outdated, "0", cache.outdated == 0),
+        Check(
+            "Query cache: share of the queries saved",
+            cache.saved,
+            f"at least {SAVED_AT_LEAST}",
+            cache.saved >= SAVED_AT_LEAST,
         ),
     ]
     return found

@@ -22,6 +22,7 @@ class Durations:
         index_seconds: The load before and after indexes are built.
         index_rows: Posts that they are built on.
         change_events: Likes that projectors count.
+        cached_requests: Queries and mutations, asked without the query cache and with it.
     """
 
     trial_seconds: float
@@ -31,6 +32,7 @@ class Durations:
     index_seconds: float
     index_rows: int
     change_events: int
+    cached_requests: int
 
 
 FULL = Durations(
@@ -41,6 +43,7 @@ FULL = Durations(
     index_seconds=4.0,
     index_rows=100_000,
     change_events=10_000,
+    cached_requests=1_000,
 )
 FAST = Durations(
     trial_seconds=1.5,
@@ -50,6 +53,7 @@ FAST = Durations(
     index_seconds=1.0,
     index_rows=20_000,
     change_events=2_000,
+    cached_requests=300,
 )
 
 

@@ -176,6 +176,32 @@ class DuplicatesResult:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheResult:
+    """A fixed mix of queries and mutations, without and with the query cache.
+
+    Attributes:
+        requests: How many there were each time.
+        mutations: How many of these changed something.
+        policies: The part of each policy's answers that was not executed.
+        queries_without: Statements that resolvers sent to the database without the cache.
+        queries_with: The same with it.
+        outdated: Answers that were not what the database had at that moment.
+    """
+
+    requests: int
+    mutations: int
+    policies: Mapping[str, float]
+    queries_without: int
+    queries_with: int
+    outdated: int
+
+    @property
+    def saved(self) -> float:
+        """The part of the statements that the cache saved."""
+        return 1.0 - self.queries_with / max(1, self.queries_without)
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """A target, and whether the run met it.
 
@@ -238,6 +264,7 @@ class DemoResult:
         outage: What happened when backends failed, after the burst.
         indexes: What indexes did for the feed's query, and building them to writes.
         duplicates: What deduplication did for counters, at the end.
+        cache: What the query cache saved, and whether it was ever wrong, at the end.
         checks: The targets.
         generator_lateness_p99_seconds: How late the load generator sent requests: 99 of 100 no later than this.
         generator_was_bottleneck: Whether it was so late that the figures say more about it than about the service.
@@ -254,6 +281,7 @@ class DemoResult:
     outage: OutageResult
     indexes: IndexResult
     duplicates: DuplicatesResult
+    cache: CacheResult
     checks: Sequence[Check]
     generator_lateness_p99_seconds: float
     generator_was_bottleneck: bool

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from quickwins import __version__
 from quickwins.demo.burst import run_burst
+from quickwins.demo.cached_reads import run_cached_reads
 from quickwins.demo.calibration import (
     OVERLOAD_FACTOR,
     TRIAL_POOL_SIZE,
@@ -139,6 +140,10 @@ async def _run(
         progress=progress,
     )
 
+    cache = await run_cached_reads(
+        server.url, count=durations.cached_requests, seed=options.seed, progress=progress
+    )
+
     # The last client of the phase before gives up within its timeout; a query begun for it ends a service time later.
     settling_seconds = CLIENT_TIMEOUT_SECONDS + choice.service_seconds
     phases = phase_results(
@@ -178,7 +183,8 @@ async def _run(
         outage=outage,
         indexes=indexes,
         duplicates=duplicates,
-        checks=checks(PHASES, phases, flips, outage, indexes, duplicates),
+        cache=cache,
+        checks=checks(PHASES, phases, flips, outage, indexes, duplicates, cache),
         generator_lateness_p99_seconds=report.generator_lateness.p99_seconds or 0.0,
         generator_was_bottleneck=report.generator_was_bottleneck,
         wall_seconds=0.0,

@@ -128,6 +128,16 @@ def test_duplicates_count_while_the_flag_is_off_and_not_while_it_is_on(
     assert duplicates.duplicates / duplicates.records == pytest.approx(0.22, abs=0.001)
 
 
+def test_the_cache_saves_queries_and_no_answer_is_outdated(
+    run: tuple[DemoResult, object, object, object],
+) -> None:
+    cache = run[0].cache
+    assert cache.outdated == 0
+    assert cache.queries_without == cache.requests - cache.mutations
+    assert 0 < cache.queries_with < cache.queries_without
+    assert set(cache.policies) == {"PUBLIC", "SEARCH", "USER_DATA"}
+
+
 def test_the_processor_time_of_every_process_is_known(
     run: tuple[DemoResult, object, object, object],
 ) -> None:

@@ -8,6 +8,7 @@ from quickwins.demo.figures import checks, flip_results, phase_results
 from quickwins.demo.load import Ending, Offered
 from quickwins.demo.phases import PHASES, Flip
 from quickwins.demo.result import (
+    CacheResult,
     DemoResult,
     DuplicatesResult,
     IndexResult,
@@ -35,6 +36,7 @@ DUPLICATES = DuplicatesResult(
     2,
     (Projector("deduplication off", 1_282, 40, 3.0), Projector("deduplication on", 1_000, 0, 3.1)),
 )
+CACHE = CacheResult(1_500, 45, {"PUBLIC": 0.6, "USER_DATA": 0.5}, 1_455, 700, 0)
 INDEXES = IndexResult(100_000, 1.5, FEED, INDEXED, INDEXED, INDEXED, 0)
 
 
@@ -119,7 +121,8 @@ def result(seen_burst: Burst | None = None, *, bottleneck: bool = False) -> Demo
         outage=OUTAGE,
         indexes=INDEXES,
         duplicates=DUPLICATES,
-        checks=checks(PHASES, phases, flips, OUTAGE, INDEXES, DUPLICATES),
+        cache=CACHE,
+        checks=checks(PHASES, phases, flips, OUTAGE, INDEXES, DUPLICATES, CACHE),
         generator_lateness_p99_seconds=0.002,
         generator_was_bottleneck=bottleneck,
         wall_seconds=42.0,

@@ -107,7 +107,7 @@ def test_several_connections_are_to_fail_half_as_often_as_one_channel(several: i
     outage = OutageResult(
         2.5, 5.0, 10.0, (OutageClient("one channel", 50, 30), OutageClient("3 connections", 50, several))
     )
-    made = checks(PHASES, seen.phases, seen.flips, outage, seen.indexes, seen.duplicates)
+    made = checks(PHASES, seen.phases, seen.flips, outage, seen.indexes, seen.duplicates, seen.cache)
     found = {check.name: check for check in made}
     assert found["Outage: requests failed with 3 connections, by those with one channel"].met is met
 
@@ -119,6 +119,14 @@ def test_with_deduplication_no_post_may_be_counted_wrong(wrong: int, met: bool) 
     duplicates = dataclasses.replace(
         seen.duplicates, projectors=(off, dataclasses.replace(on, wrong_posts=wrong))
     )
-    made = checks(PHASES, seen.phases, seen.flips, seen.outage, seen.indexes, duplicates)
+    made = checks(PHASES, seen.phases, seen.flips, seen.outage, seen.indexes, duplicates, seen.cache)
     found = {check.name: check for check in made}
     assert found["Change events: posts counted wrong with deduplication on"].met is met
+
+
+@pytest.mark.parametrize(("outdated", "queries", "missed"), [(1, 700, 1), (0, 1_200, 1), (0, 700, 0)])
+def test_the_cache_must_save_queries_and_never_be_outdated(outdated: int, queries: int, missed: int) -> None:
+    seen = result()
+    cache = dataclasses.replace(seen.cache, outdated=outdated, queries_with=queries)
+    made = checks(PHASES, seen.phases, seen.flips, seen.outage, seen.indexes, seen.duplicates, cache)
+    assert sum("Query cache" in check.name and not check.met for check in made) == missed

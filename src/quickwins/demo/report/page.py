@@ -9,6 +9,7 @@ from quickwins.core.errors import needs_extra
 from quickwins.demo.report.plots import goodput_figure, latency_figure, utilization_figure
 from quickwins.demo.report.table import rows
 from quickwins.demo.report.words import (
+    cached,
     duplicates,
     flipped,
     headline,
@@ -101,6 +102,11 @@ while <code>quickwins indexes</code> applies 090 and 091. Then it takes both bac
 {_counters(result.duplicates)}
 <p>A connector that starts again sends what it had sent, as new records. Two projectors add up the same records in databases of
 their own, one with the flag of <code>[dedup]</code> off and one with it on, and both are killed (SIGKILL) while they count.</p>
+<h2>When the same is asked again</h2>
+<p><b>{escape(cached(result.cache))}</b></p>
+<p>In a database of its own: feeds, profiles, posts and searches, by users and for things that are drawn by Zipf's law, with a
+change in between now and then; the same requests twice, with the flag of <code>[query_cache]</code> off and on. After each
+answer the database is asked what it should have been.</p>
 <h2>How it was measured</h2>
 <ul>
 <li><b>Capacity</b> is what the bare pools of all backends reach together with one worker per connection, each asking again

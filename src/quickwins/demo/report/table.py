@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from quickwins.core.errors import needs_extra
 from quickwins.demo.report.words import (
+    cached,
     duplicates,
     flipped,
     headline,
@@ -60,6 +61,7 @@ def render_table(result: DemoResult, console: Console | None = None) -> None:
     say(outage(result.outage))
     say(indexes(result.indexes))
     say(duplicates(result.duplicates))
+    say(cached(result.cache))
     say(
         f"{len(result.capacity_by_backend)} pools of {setting.pool_size}, {milliseconds(setting.service_seconds)} a "
         f"query, clients give up after {setting.timeout_seconds:g} s. Figures leave out each phase's first "

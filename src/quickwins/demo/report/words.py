@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from quickwins.demo.result import (
+        CacheResult,
         DemoResult,
         DuplicatesResult,
         FlipResult,
@@ -87,6 +88,16 @@ def duplicates(result: DuplicatesResult) -> str:
         f"{result.truth:,} likes came as {result.records:,} change events, {percent(result.duplicates / result.records)} of "
         f"them duplicates, to projectors that were killed {result.kills} times. Counted with {off.title}: {off.counted:,}, "
         f"{off.wrong_posts} posts wrong; with {on.title}: {on.counted:,}, {on.wrong_posts} wrong."
+    )
+
+
+def cached(result: CacheResult) -> str:
+    """What the query cache saved, and whether it was ever wrong, in two sentences."""
+    rates = ", ".join(f"{name} {percent(rate)}" for name, rate in result.policies.items())
+    return (
+        f"{result.requests:,} requests, {result.mutations} of them mutations, sent {result.queries_without:,} queries to the "
+        f"database without the query cache, and {result.queries_with:,} with it: {percent(result.saved)} fewer. Answers that "
+        f"were not executed, by policy: {rates}; answers that the database had changed since: {result.outdated}."
     )
 
 
