@@ -44,6 +44,8 @@ def collect_from(schema: GraphQLSchema) -> None:
 
 
 def _collecting(resolve: Callable[..., Any], possible: tuple[str, ...]) -> Callable[..., Any]:
+    only = possible[0] if len(possible) == 1 else None
+
     def collecting(source: Any, info: GraphQLResolveInfo[Any], **args: Any) -> Any:
         value = resolve(source, info, **args)
         execution = EXECUTION.get()
@@ -51,7 +53,8 @@ def _collecting(resolve: Callable[..., Any], possible: tuple[str, ...]) -> Calla
             return value
         if info.is_awaitable(value):
             return _later(value, execution, possible)
-        _note(value, execution, possible)
+        if only is None or not _note_plain(value, execution, only):
+            _note(value, execution, possible)
         return value
 
     return collecting
@@ -63,12 +66,26 @@ async def _later(value: Any, execution: Execution, possible: tuple[str, ...]) ->
     return found
 
 
+def _note_plain(value: Any, execution: Execution, only: str) -> bool:
+    """Note an object with an `id` that is text, which nearly all are; `False`: it is something else."""
+    try:
+        identity = value.id
+    except Exception:  # noqa: BLE001 -- of an object that is not ours; until=never
+        return False
+    if type(identity) is not str or not identity:
+        return False
+    execution.of_type(only).add(identity)
+    return True
+
+
 def _note(value: Any, execution: Execution, possible: tuple[str, ...]) -> None:
     if isinstance(value, (list, tuple)):
         if not value:
             execution.saw_nothing(possible)
+        only = possible[0] if len(possible) == 1 else None
         for one in value:
-            _note(one, execution, possible)
+            if only is None or not _note_plain(one, execution, only):
+                _note(one, execution, possible)
     elif value is None:
         execution.saw_nothing(possible)
     elif not isinstance(value, BaseException):
@@ -77,7 +94,7 @@ def _note(value: Any, execution: Execution, possible: tuple[str, ...]) -> None:
         if identity is None or name is None or (len(possible) > 1 and name not in possible):
             execution.saw_without_id((name,) if name in possible else possible)
         else:
-            execution.saw(name, identity)
+            execution.of_type(name).add(identity)
 
 
 def _type_of(value: Any) -> str | None:

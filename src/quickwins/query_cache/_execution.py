@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MOST_ENTITIES = 1_000
-"""How many entities of one answer are remembered by their ids; with more, any entity of their types voids it."""
+"""How many entities of one type in one answer are remembered by their ids; with more, any entity of the type voids it."""
 ALL_HEADERS = "*headers"
 """What was read is more than one header or cookie, here and below: no key can be made of it."""
 CLIENT, SCOPE, SESSION, USER, BODY = "*client", "*scope", "*session", "*user", "*body"
@@ -95,8 +95,7 @@ class Execution:
     """
 
     __slots__ = (
-        "_entities",
-        "_entity_types",
+        "_ids",
         "_tags",
         "_unknown",
         "_unsure",
@@ -111,19 +110,20 @@ class Execution:
         self.private = False
         self.refusal: str | None = None
         self.voided: list[Invalidation] = []
-        self._entities: set[str] = set()
-        self._entity_types: set[str] = set()
+        self._ids: dict[str, set[str]] = {}
         self._unsure: set[str] = set()
         self._unknown: set[str] = set()
         self._tags: set[str] = set()
 
-    def saw(self, type_name: str, identity: str) -> None:
-        """The answer has this entity in it."""
-        self._entity_types.add(type_name)
-        if len(self._entities) < MOST_ENTITIES:
-            self._entities.add(entity(type_name, identity))
-        else:
+    def of_type(self, type_name: str) -> set[str]:
+        """The ids of the entities of a type that the answer has in it, to add to."""
+        ids = self._ids.get(type_name)
+        if ids is None:
+            ids = self._ids[type_name] = set()
+        elif len(ids) >= MOST_ENTITIES:
             self._unknown.add(type_name)
+            ids.clear()
+        return ids
 
     def saw_nothing(self, type_names: Iterable[str]) -> None:
         """There is nothing where one of these could be."""
@@ -139,13 +139,19 @@ class Execution:
 
     def marks(self) -> tuple[str, ...]:
         """What the answer depends on besides what its plan says."""
-        found = self._entities | self._tags
-        found.update(map(unsure, self._unsure | self._unknown))
-        return tuple(sorted(found))
+        return (*self._entities(), *map(unsure, self._unsure | self._unknown), *self._tags)
+
+    def _entities(self) -> list[str]:
+        return [
+            entity(name, identity)
+            for name, ids in self._ids.items()
+            if name not in self._unknown
+            for identity in ids
+        ]
 
     def invalidation(self) -> Invalidation:
         """What a mutation has changed: the entities in its answer, and what it declares."""
-        marks = {*self._entities, *map(unsure, self._entity_types), *map(of_type, self._unknown)}
+        marks = {*self._entities(), *map(unsure, self._ids), *map(of_type, self._unknown)}
         prefixes: list[str] = []
         for one in self.voided:
             marks |= one.marks

@@ -20,7 +20,7 @@ with needs_extra("query-cache"):
     from strawberry.extensions import SchemaExtension
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from strawberry.types import ExecutionContext
 
@@ -41,7 +41,7 @@ class QueryCacheExtension(SchemaExtension):
     def on_operation(self) -> Iterator[None]:
         """See `SchemaExtension`."""
         context = self.execution_context
-        if EXECUTION.get() is not None or not self.desk.possible():
+        if not self.desk.possible():
             yield
             return
         self.desk.attach(context.schema)
@@ -111,9 +111,15 @@ class QueryCacheExtension(SchemaExtension):
         return None if known.vary else asked  # nobody knows what the request has for it
 
 
-def extension_of(desk: Desk) -> type[QueryCacheExtension]:
-    """The extension of one cache."""
-    return type("QueryCacheExtension", (QueryCacheExtension,), {"desk": desk})
+def extension_of(desk: Desk) -> Callable[[], SchemaExtension]:
+    """What makes the extension of one cache for each operation; none to speak of, where a view watches already."""
+    own = type("QueryCacheExtension", (QueryCacheExtension,), {"desk": desk})
+
+    def made() -> SchemaExtension:
+        # A hook costs each operation a context manager, whatever it does.
+        return own() if EXECUTION.get() is None else SchemaExtension()
+
+    return made
 
 
 def _name_given(context: ExecutionContext) -> str | None:

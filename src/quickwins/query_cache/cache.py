@@ -29,10 +29,11 @@ from quickwins.query_cache.policy import DEFAULT_POLICIES, Policy
 from quickwins.query_cache.stats import Explanation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from typing import Self
 
     from prometheus_client import CollectorRegistry
+    from strawberry.extensions import SchemaExtension
 
     from quickwins.core.clock import Chance, Clock
     from quickwins.core.flags import Flag
@@ -131,7 +132,7 @@ class QueryCache:
         return f"<QueryCache {self.name!r}: {len(memory)} answers, {memory.size_bytes} bytes>"
 
     @property
-    def extension(self) -> type[Any]:
+    def extension(self) -> Callable[[], SchemaExtension]:
         """For `strawberry.Schema(Query, extensions=[cache.extension])`."""
         from quickwins.query_cache._extension import extension_of
 

@@ -192,7 +192,7 @@ class Process:
             await turns(rng)
             version = house.versions[row]
             if execution is not None:
-                execution.saw("Row", str(row))
+                execution.of_type("Row").add(str(row))
             await turns(rng)
             if rng.random() < 0.05:
                 return Executed(version, None, "error")

@@ -158,8 +158,10 @@ class Order:
         if epoch != self.fence.epoch or sequence < self._floor:
             return True
         known = self._marks
-        if any(known.get(mark, 0) > sequence for mark in marks):
+        if not known.keys().isdisjoint(marks) and any(known.get(mark, 0) > sequence for mark in marks):
             return True
+        if not self._prefixes:
+            return False
         later = tuple(prefix for prefix, when in self._prefixes.items() if when > sequence)
         return bool(later) and any(
             mark.startswith(_TAG) and mark.startswith(later, len(_TAG)) for mark in marks

@@ -147,9 +147,8 @@ class Memory:
         if size > min(self._bounds.max_entry_bytes, self._bounds.max_bytes):
             return None
         slot = Slot(entry, size)
-        old = self._kept.pop(entry.key, None)
-        if old is not None:
-            self._left(old, "replaced")
+        if entry.key in self._kept:
+            self._left(self._kept.pop(entry.key), "replaced")
         while len(self._kept) >= self._bounds.max_entries:
             self._kept.popitem()
         self._kept[entry.key] = slot
@@ -202,5 +201,10 @@ class Memory:
 
 def size_of(entry: Entry) -> int:
     """What `entry` takes in memory, within a tenth."""
-    texts = entry.key, entry.material, entry.body, entry.etag, entry.marks, *entry.marks
-    return _OVERHEAD_BYTES + sum(map(sys.getsizeof, texts))
+    marks = entry.marks
+    texts = entry.key, entry.material, entry.body, entry.etag, marks, "".join(marks)
+    return _OVERHEAD_BYTES + _TEXT_BYTES * len(marks) + sum(map(sys.getsizeof, texts))
+
+
+_TEXT_BYTES = sys.getsizeof("")
+"""What a text takes besides its letters."""
