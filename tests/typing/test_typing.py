@@ -46,7 +46,8 @@ def test_every_public_name_is_used() -> None:
     used = {
         public[name] for file in files for name in used_names(ast.parse(file.read_text())) & public.keys()
     }
-    assert [name for name, what in public.items() if what not in used] == []
+    missing = [name for name, what in public.items() if what not in used]
+    assert not missing, "\n".join(missing)
 
 
 def test_the_api_is_accepted_and_each_mistake_is_refused_for_its_reason() -> None:

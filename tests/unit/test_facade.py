@@ -248,7 +248,7 @@ async def test_an_application_that_is_started_again_has_the_same_door(service: S
 async def test_its_repr_tells_the_service_and_each_state(service: Service) -> None:
     assert repr(service.qw) == (
         "<QuickWins 'api': backpressure 100% (on), channels 0% (disabled), dedup 0% (disabled), "
-        "indexes 0% (disabled), logs 0% (disabled), "
+        "indexes 0% (disabled), logs 0% (disabled), query_cache 0% (disabled), "
         "suppressions 0% (disabled)>"
     )
 
