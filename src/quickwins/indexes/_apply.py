@@ -100,8 +100,8 @@ class Application:
         self.debris: tuple[str, ...] = ()
         self.step = 0
         self._deadlocks = 0
-        self._done: Action | None = None
-        """The last action that was done: if it were still to do, this would never end."""
+        self._done: set[Action] = set()
+        """The actions that were done: if one were still to do, because somebody undoes it, this would never end."""
 
     async def run(self) -> AsyncGenerator[Progress, None]:
         """Do what is left to do.
@@ -125,7 +125,7 @@ class Application:
             if self.step == 0:
                 await self._begin()
             first = plan.actions[0]
-            if first == self._done:
+            if first in self._done:
                 raise BuildFailed(f"{first}: it was done, and is still to do")
             self.step += 1
             async with aclosing(self._perform(first)) as work:
@@ -252,7 +252,7 @@ class Application:
             self._gauges.state(self._migration.name, "failed")
             await self._clean(action)
             raise
-        self._done = action
+        self._done.add(action)
         evidence = {"seconds": round(self._clock.monotonic() - began, 3)}
         if makes or drops or action.do is Do.REINDEX:
             done = State.BUILT if makes else State.DROPPED if drops else State.REINDEXED

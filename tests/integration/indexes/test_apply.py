@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 import pytest
 
 from quickwins.indexes import BuildFailed, Migration, MigrationError, Runner
@@ -235,4 +237,32 @@ async def test_our_own_migrations_do_as_they_say(database: Database) -> None:
     assert all((one.ratio or 0) > 1 for one in verified.queries)
     assert list(database.indexes()) == ["idx_messages_sender_created", "idx_posts_user_created"]
     await database.apply(migration, rollback=True)
+    assert database.indexes() == {}
+
+
+@pytest.mark.parametrize(
+    ("statement", "after"),
+    [
+        pytest.param("CREATE INDEX CONCURRENTLY i ON t (a)", "CREATE INDEX", id="one step"),
+        pytest.param("CREATE INDEX CONCURRENTLY i ON t (lower(b))", "ANALYZE", id="two steps"),
+    ],
+)
+async def test_what_somebody_undoes_at_once_is_not_done_for_ever(
+    database: Database, statement: str, after: str
+) -> None:
+    runner = Runner(database.url)
+    undone = 0
+
+    async def undo() -> None:
+        nonlocal undone
+        async with aclosing(runner.apply(await runner.plan(database.migration(statement)))) as looks:
+            async for progress in looks:
+                if progress.ratio == 1 and progress.action.startswith(after):
+                    undone += 1
+                    assert undone < 4, "it is done again and again"
+                    database.run("DROP INDEX i")
+
+    with pytest.raises(BuildFailed, match="it was done, and is still to do"):
+        await undo()
+    assert undone == 1
     assert database.indexes() == {}
