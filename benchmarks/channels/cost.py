@@ -29,7 +29,7 @@ REQUEST = b"x" * 100
 
 
 def asking(channel: grpc.aio.Channel) -> Callable[[], Awaitable[object]]:
-    call = channel.unary_unary(METHOD)
+    call = channel.unary_unary(METHOD, bytes, bytes)  # with serializers, as generated stubs have them
 
     async def ask() -> None:
         await call(REQUEST, timeout=5.0)

@@ -58,6 +58,7 @@ class RotatingChannel(ForStubs):
         name: What it is called.
         stock: What calls go to that go to no pool.
         added: What a `metadata` function adds to calls; `None`: there is no such function.
+        is_intercepted: Whether calls go through interceptors.
         is_secure: Whether it was made with credentials, so that calls may bring more.
     """
 
@@ -82,6 +83,7 @@ class RotatingChannel(ForStubs):
         self._config = config
         self._policies = methods
         self.is_secure = recipe.credentials is not None
+        self.is_intercepted = bool(recipe.interceptors)
         self._flag = flag
         self._clock = clock
         self._rng = rng

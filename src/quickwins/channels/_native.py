@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from quickwins.channels._core.retry import CANCELLED, RESOURCE_EXHAUSTED, UNAVAILABLE
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from quickwins.channels.config import MethodPolicy, PoolConfig
 
 __all__ = [
+    "BEGINNING",
     "LEFT",
     "LOCALLY_CANCELLED",
     "OK",
@@ -179,15 +181,16 @@ def result_of(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return None
 
 
-_BEGINNINGS = ("_call_response", "_preparation", "_interceptors_task")
+BEGINNING = {False: attrgetter("_call_response"), True: attrgetter("_preparation")}
+"""The task in which gRPC begins a call, by whether answers stream.
+
+A call whose metadata or request cannot be sent fails there, and nowhere else: gRPC never says that it has ended.
+"""
 
 
 def beginning_of(call: Any) -> asyncio.Task[Any] | None:
-    """The task in which gRPC begins `call`, or its interceptors do; `None`: it has none, since somebody answered in its stead.
-
-    A call whose metadata or request cannot be sent fails there, and nowhere else: gRPC never says that it has ended.
-    """
-    for name in _BEGINNINGS:
+    """The same of any call, one with interceptors too; `None`: it has none, since somebody answered in its stead."""
+    for name in ("_interceptors_task", "_call_response", "_preparation"):
         found = getattr(call, name, None)
         if found is not None:
             return found  # type: ignore[no-any-return]  # -- grpc ships no types; until=2027-05-31

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from quickwins.channels._native import OK, beginning_of, grpc, is_own_answer, outcome_of, outcome_of_error
+from quickwins.channels._native import (
+    BEGINNING,
+    OK,
+    beginning_of,
+    grpc,
+    is_own_answer,
+    outcome_of,
+    outcome_of_error,
+)
 
 if TYPE_CHECKING:
     import asyncio
@@ -72,9 +80,12 @@ class Attempt:
     def on(self, call: Any) -> None:
         """`call` is the native one: hear of its end."""
         call.add_done_callback(self)
-        self._begin(call)
+        try:
+            BEGINNING[self.method.streams_answers](call).add_done_callback(self._begun)
+        except AttributeError:
+            self._look_below(call)
 
-    def _begin(self, call: Any) -> None:
+    def _look_below(self, call: Any) -> None:
         if (beginning := beginning_of(call)) is not None:
             beginning.add_done_callback(self._begun)
 
@@ -87,7 +98,7 @@ class Attempt:
             if is_own_answer(call):
                 self.end(OK)
             else:
-                self._begin(call)
+                self._look_below(call)
 
     def end(self, outcome: Outcome) -> None:
         """It has ended with `outcome`."""

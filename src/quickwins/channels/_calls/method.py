@@ -34,6 +34,7 @@ class Method:
         policy: What holds for it.
         timeout_seconds: Of calls that bring none.
         retried: Whether its calls may be tried again.
+        serializes: Whether what callers give becomes bytes on the way, one message or one after another.
         streams_answers: Whether a deadline says nothing of the connection: the call may have had answers.
     """
 
@@ -45,6 +46,7 @@ class Method:
         "path",
         "policy",
         "retried",
+        "serializes",
         "streams_answers",
         "timeout_seconds",
     )
@@ -66,6 +68,7 @@ class Method:
         self._serializer = serializer
         self._deserializer = deserializer
         self._registered = registered
+        self.serializes = serializer is not None or kind in {Kind.STREAM_UNARY, Kind.STREAM_STREAM}
         self.retried = policy.idempotent and kind in {Kind.UNARY_UNARY, Kind.UNARY_STREAM}
         self.streams_answers = kind in {Kind.UNARY_STREAM, Kind.STREAM_STREAM}
 

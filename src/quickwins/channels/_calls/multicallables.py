@@ -44,6 +44,11 @@ class Router(Protocol):
         """Whether calls may bring credentials of their own."""
         ...
 
+    @property
+    def is_intercepted(self) -> bool:
+        """Whether there are interceptors."""
+        ...
+
     def route(self) -> Pool | None:
         """The pool for a new call."""
         ...
@@ -112,7 +117,11 @@ class _MultiCallable:
             wait_for_ready=wait_for_ready,
             compression=compression,
         )
-        Attempt(pool, member, method, has_time).on(native)
+        attempt = Attempt(pool, member, method, has_time)
+        if metadata is None and method.serializes and not channel.is_intercepted:
+            native.add_done_callback(attempt)  # nothing in it that could not be sent
+        else:
+            attempt.on(native)
         return native
 
 
