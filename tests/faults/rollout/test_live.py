@@ -14,6 +14,9 @@ from tests.faults.rollout.house import House, running, until
 pytestmark = [pytest.mark.asyncio, pytest.mark.no_cover]
 
 
+LENIENT = {"p99_ratio_max": 2, "cpu_ratio_max": 100, "memory_ratio_max": 100, "cascade_p99_ratio_max": 20}
+
+
 async def ramped(house: House) -> tuple[Reason | None, float]:
     """Ramp until it is over: what took it back, and how long after it was written every worker had it off."""
     controller = house.controller()
@@ -63,10 +66,9 @@ async def test_a_bug_is_off_everywhere_in_time_and_other_flags_are_as_they_were(
 @pytest.mark.volume
 async def test_a_controller_that_is_killed_leaves_the_last_safe_percentage(tmp_path: Path) -> None:
     house = House(tmp_path)
-    plan = house.plan(steps=[{"percent": 50, "min_requests": 1_000_000}], ttl=8)
     with house.serving(rate=100):
-        await house.controller().start(plan)
-        with running(house.config):
+        await house.controller().start(house.plan(steps=[{"percent": 50, "min_requests": 1_000_000}], ttl=8))
+        with running(house.config) as process:
 
             async def is_on() -> bool:
                 return await house.seen() == [50.0, 50.0]
@@ -77,8 +79,8 @@ async def test_a_controller_that_is_killed_leaves_the_last_safe_percentage(tmp_p
             try:
                 await until(is_on, seconds=30)
             except TimeoutError:
-                lines = [(one["verdict"], one["detail"]) for one in house.audit.records() if "detail" in one]
-                pytest.fail(f"never on: {lines[-3:]}")
+                process.kill()
+                pytest.fail(f"never on: {process.communicate()}")
         await until(is_off, seconds=15)
 
 
@@ -110,3 +112,25 @@ async def test_harmed_requests_stay_within_the_cohorts_share(tmp_path: Path) -> 
     assert state.on.errors == state.on.requests
     assert state.off.errors == 0
     assert state.on.requests <= 0.25 * (state.on.requests + state.off.requests) + 10
+
+
+@pytest.mark.volume
+async def test_two_controllers_of_which_one_is_killed_take_each_step_once(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    steps = [{"percent": percent, "min_requests": 100} for percent in (20, 50, 100)]
+    with house.serving(rate=400):
+        await house.controller().start(house.plan(steps=steps, gates=LENIENT))
+        with running(house.config) as first, running(house.config) as second:
+
+            async def is_on() -> bool:
+                return (await house.state()).percent >= 20
+
+            async def is_over() -> bool:
+                return not (await house.state()).active
+
+            await until(is_on, seconds=40)
+            first.kill()
+            await until(is_over, seconds=100)
+            assert second.poll() in {None, 0}
+    moves = [one["write"] for one in house.audit.records() if one.get("verdict") == "pass"]
+    assert (moves, (await house.state()).phase) == ([20, 50, 100, 100], Phase.DONE)
