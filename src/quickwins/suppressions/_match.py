@@ -155,8 +155,7 @@ class _Matching:
         else:
             is_gone = _leaf(old.scope) == _leaf(new.scope)  # the tables of a configuration
         agree, differ = _neighbours(old.seat, new.seat)
-        near = agree > 0 and not differ and not self._has_neighbours(old)
-        if not (near or (is_gone and (agree or not differ))) or self._is_fixed(old):
+        if not (self._came_along(old, new) or (is_gone and (agree or not differ))) or self._is_fixed(old):
             return 0.0
         return score + agree + is_gone
 
@@ -171,7 +170,7 @@ class _Matching:
         elif old.scope and old.scope.split(".")[0] not in self._outline(old.path).names:
             evidence = True
         else:
-            evidence = agree > 0 and not differ and not self._has_neighbours(old)
+            evidence = self._came_along(old, new)
         if not evidence and self._renamed.get(new.path) == old.path:
             evidence = agree > 0 or not differ
         if not evidence or self._is_fixed(old):
@@ -205,15 +204,13 @@ class _Matching:
         without = there - self._seats[key]
         return any(_neighbours(old.seat, Seat(before=one[0], after=one[1]))[0] > agree for one in without)
 
-    def _has_neighbours(self, old: Identity) -> bool:
-        """Whether what stood before or after it is still there."""
+    def _came_along(self, old: Identity, new: Identity) -> bool:
+        """Whether what stood before or after it has moved with it."""
         if old.path not in self._report.paths:
             return False
-        there, seat = self._outline(old.path), old.seat
-        return bool(
-            (seat.before and (old.scope, seat.before) in there.before)
-            or (seat.after and (old.scope, seat.after) in there.after)
-        )
+        there, ours, theirs = self._outline(old.path), old.seat, new.seat
+        before = ours.before == theirs.before != "" and (old.scope, ours.before) not in there.before
+        return before or (ours.after == theirs.after != "" and (old.scope, ours.after) not in there.after)
 
     def _outline(self, path: str) -> Outline:
         if path not in self._outlines:
