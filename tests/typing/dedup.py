@@ -33,6 +33,7 @@ from quickwins.dedup import (
     StoreDown,
     ValkeyClaims,
 )
+from quickwins.dedup.audit import Audit, audit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,6 +124,18 @@ async def consume(
         assert_type(explained.decision, Decision)
     await dedup.stop()
     return explained.reason
+
+
+async def audited(dsn: str) -> int:
+    found = await audit(
+        bootstrap="kafka:9092",
+        dsn=dsn,
+        group="feed-projector",
+        topic="posts",
+        effects="SELECT lsn FROM feed_log",
+    )
+    assert_type(found, Audit)
+    return found.lost + found.doubled
 
 
 def refused(identity: DebeziumPostgres, record: Record) -> RefusedBecause | Policy | None:
