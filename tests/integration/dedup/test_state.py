@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
-from quickwins.dedup import DeadLetterTable, Decision
+from quickwins.dedup import DeadLetterTable, Decision, PostgresInbox, PostgresState
 from tests.eventually import eventually
 from tests.integration.dedup.consuming import House, apply, house, send, truth
 from tests.unit.dedup.records import Record, real_records, real_truth, record
@@ -102,13 +102,48 @@ async def test_a_second_consumer_takes_over_and_the_first_ones_batch_is_rolled_b
         # Kafka knows nothing of this one: the epoch alone keeps the two apart.
         second = posts.dedup()
         async with posts.running(second, group_id=f"{posts.prefix}other") as (_, other):
-            await eventually(lambda: "ready" in repr(second._run))
+            await posts.until_true("SELECT epoch = 2 FROM quickwins.dedup_cursors", task, other)
             let_go.set()
             await posts.until(lambda offsets: list(offsets.values()) == [20], task, other)
         assert "waiting" in repr(run)
     assert await posts.pool.fetchval(
         "SELECT count(*) = 20 AND count(DISTINCT record_offset) = 20 FROM applied"
     )
+
+
+@pytest.mark.parametrize("store", [PostgresState, PostgresInbox])
+async def test_one_stopped_while_a_statement_is_being_prepared_holds_its_locks_no_longer_than_others(
+    posts: House, store: type[PostgresState | PostgresInbox]
+) -> None:
+    """The server waits for the rest of the statement then, and does not take its transaction for an idle one."""
+    await posts.pool.execute(
+        "CREATE TABLE totals (id int PRIMARY KEY, n int); INSERT INTO totals VALUES (1, 0)"
+    )
+    row = {"id": 1, "user_id": 1, "body": "x", "likes": 0}
+    records = [
+        record(lsn=1_000 + 10 * n, commit=990 + 10 * n, transaction=n, after=row, ts_ms=1_700_000_000_000)
+        for n in range(20)
+    ]
+    await send(posts.bootstrap, records, posts.prefix)
+    entered, let_go = asyncio.Event(), asyncio.Event()
+
+    async def add(events: Sequence[Event], ctx: Context) -> None:
+        await ctx.tx.execute("UPDATE totals SET n = n + $1 WHERE id = 1", len(events))
+        if not entered.is_set():
+            await ctx.tx.prepare("SELECT 'half a statement'")
+            entered.set()
+            await let_go.wait()
+
+    first = posts.dedup(handler=add, store=store(posts.pool, takeover_seconds=1))
+    async with posts.running(first) as (_, task):
+        await entered.wait()
+        second = posts.dedup(handler=add, store=store(posts.pool, takeover_seconds=1))
+        async with posts.running(second, group_id=f"{posts.prefix}other") as (_, other):
+            await posts.until_true("SELECT n = 20 FROM totals", task, other)
+            let_go.set()
+            await second.stop()
+        await first.stop()
+    assert await posts.pool.fetchval("SELECT n FROM totals") == 20
 
 
 async def test_an_event_that_the_handler_always_fails_with_is_put_aside_and_the_others_go_on(

@@ -5,12 +5,26 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from quickwins.core.digest import digest
 from quickwins.core.errors import ConfigError, Rejected, needs_extra
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from quickwins.core.clock import Clock
+    from quickwins.dedup.stores._base import Place
+
 _BOUND = "SELECT set_config('idle_in_transaction_session_timeout', $1, true)"
+_BOUND_MINE = f"{_BOUND}, pg_advisory_xact_lock_shared(hashtext('quickwins.dedup.batch'), hashtext($2))"
+"""Says as well whose batch a session is in; nobody waits for it."""
+_WHOSE = """
+SELECT pid FROM pg_locks
+WHERE locktype = 'advisory' AND objsubid = 2 AND pid <> pg_backend_pid()
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND classid = (hashtext('quickwins.dedup.batch')::bigint & 4294967295)::oid
+  AND objid = (hashtext($1)::bigint & 4294967295)::oid
+"""
+_LOOK_SECONDS = 0.05
 
 
 def checked_pool(store: str, pool: Any) -> Any:
@@ -58,11 +72,49 @@ async def make(pool: Any, table: str, schema: str) -> None:
 
 
 @asynccontextmanager
-async def bounded(pool: Any, idle_seconds: float) -> AsyncIterator[Any]:
-    """A transaction that the server ends when it does nothing for `idle_seconds`, as that of a process that was stopped."""
+async def bounded(pool: Any, idle_seconds: float, place: Place | None = None) -> AsyncIterator[Any]:
+    """A transaction that the server ends when it does nothing for `idle_seconds`, as that of a process that was stopped.
+
+    Args:
+        pool: Where to get a connection from.
+        idle_seconds: See above.
+        place: Whose batch it is, so that `oust` finds it.
+    """
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(_BOUND, f"{idle_seconds * 1000:.0f}ms")
+        limit = f"{idle_seconds * 1000:.0f}ms"
+        if place is None:
+            await connection.execute(_BOUND, limit)
+        else:
+            await connection.execute(_BOUND_MINE, limit, _name(place))
         yield connection
+
+
+async def oust(pool: Any, place: Place, seconds: float, clock: Clock) -> None:
+    """Wait for batches of `place` that others have begun, and end their sessions after `seconds`.
+
+    They can't have an effect any more, but may hold locks. A session whose process was stopped while a statement was being
+    prepared is not idle to the server, which would wait for the rest of it for ever.
+    """
+    from asyncpg.exceptions import InsufficientPrivilegeError
+
+    until = clock.monotonic() + seconds
+    while True:
+        async with pool.acquire() as connection:
+            pids = [row["pid"] for row in await connection.fetch(_WHOSE, _name(place))]
+            if not pids:
+                return
+            if clock.monotonic() >= until:
+                for pid in pids:
+                    try:
+                        await connection.execute("SELECT pg_terminate_backend($1)", pid)
+                    except InsufficientPrivilegeError:
+                        return  # it is of another role: whoever waits for its locks says so
+                return
+        await clock.sleep(_LOOK_SECONDS)
+
+
+def _name(place: Place) -> str:
+    return digest(place.group, place.cluster, place.topic, b"%d" % place.partition).hex()
 
 
 def transient(error: BaseException) -> bool:

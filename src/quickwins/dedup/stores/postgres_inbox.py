@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
 from quickwins.dedup._core.ids import NOT_COMPARED, Answer, Asking, Scope, ask, settle
 from quickwins.dedup._core.judge import Judged
@@ -31,6 +32,7 @@ from quickwins.dedup.stores._base import Work
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
+    from quickwins.core.clock import Clock
     from quickwins.dedup._core.ids import Asked, Deleted
     from quickwins.dedup.event import Event
     from quickwins.dedup.identity import Identity, Record
@@ -125,7 +127,7 @@ class Held:
         missing = set(buckets.values()) - self.known
         if missing:
             await self._store.make(self, missing)
-        async with self._store.transaction() as tx:
+        async with self._store.transaction(self.place) as tx:
             answers = await self._store.write(tx, self, asking, buckets)
             settled = settle(asking, answers, on=on)
             yield Work(settled.batch, tx, self.epoch)
@@ -211,7 +213,12 @@ class PostgresInbox:
     transactional = True
 
     def __init__(
-        self, pool: Any, *, retention_seconds: float = 86_400.0, takeover_seconds: float = 30.0
+        self,
+        pool: Any,
+        *,
+        retention_seconds: float = 86_400.0,
+        takeover_seconds: float = 30.0,
+        clock: Clock | None = None,
     ) -> None:
         """Nothing is connected to yet.
 
@@ -221,6 +228,7 @@ class PostgresInbox:
                 older event is put aside or stops its partition.
             takeover_seconds: How long a transaction may do nothing, as that of a process that was stopped, before the server
                 ends it, 1 to 3,600. A handler that waits for something else than its database must take less.
+            clock: For waiting.
 
         Raises:
             ConfigError: An argument is out of its bounds.
@@ -230,6 +238,7 @@ class PostgresInbox:
         self.pool = _postgres.checked_pool("PostgresInbox", pool)
         self.retention_seconds = retention_seconds
         self._takeover_seconds = _postgres.checked_takeover(takeover_seconds)
+        self._clock = SystemClock() if clock is None else clock
         self._drop_seconds = _DROP_SECONDS
 
     def __repr__(self) -> str:
@@ -263,6 +272,7 @@ class PostgresInbox:
         width = math.ceil(self.retention_seconds / BUCKETS)
         async with self.transaction() as tx:
             stream, epoch, told = await _buckets.take(tx, place, width)
+        await _postgres.oust(self.pool, place, self._takeover_seconds, self._clock)
         return Held(self, place, identity, stream=stream, epoch=epoch, told=told)
 
     def transient(self, error: BaseException) -> bool:
@@ -271,9 +281,9 @@ class PostgresInbox:
 
     # What a partition asks for.
 
-    def transaction(self) -> Any:
-        """One that the server ends when its process was stopped."""
-        return _postgres.bounded(self.pool, self._takeover_seconds)
+    def transaction(self, place: Place | None = None) -> Any:
+        """One that the server ends when its process was stopped; a batch's own says whose it is."""
+        return _postgres.bounded(self.pool, self._takeover_seconds, place)
 
     async def make(self, held: Held, buckets: set[int]) -> None:
         """Have tables for `buckets`.

@@ -250,6 +250,22 @@ class PostgresState:
             asyncpg.PostgresError: The database said no. A lock that a stopped consumer holds is waited for: at most
                 `takeover_seconds` and a moment.
         """
+        from asyncpg.exceptions import LockNotAvailableError
+
+        try:
+            held, known = await self._bump(place, identity, partitions)
+        except LockNotAvailableError:
+            await _postgres.oust(self.pool, place, 0, self._clock)  # it is asked again
+            raise
+        await _postgres.oust(self.pool, place, self._takeover_seconds, self._clock)
+        if known != partitions:
+            raise PartitionQuarantined(
+                f"{place.topic} had {known} partitions and has {partitions}: what is sent again may come to another one than "
+                "before. Give DebeziumPostgres another `incarnation`, or take PostgresInbox"
+            )
+        return held
+
+    async def _bump(self, place: Place, identity: Identity, partitions: int) -> tuple[Held, int]:
         incarnation, fresh = identity.incarnation, _saved.dump(Cursor(Ledger(1)))
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute(f"SET LOCAL lock_timeout = '{self._takeover_seconds + 5:.3f}s'")
@@ -263,13 +279,9 @@ class PostgresState:
             for seen in await connection.fetch(_SEEN, *place):
                 ledger.load(seen["seen"])
             ledger.trim()
-        if known != partitions:
-            raise PartitionQuarantined(
-                f"{place.topic} had {known} partitions and has {partitions}: what is sent again may come to another one than "
-                "before. Give DebeziumPostgres another `incarnation`, or take PostgresInbox"
-            )
         cursor = _saved.load(state, ledger, row["next_offset"])
-        return Held(self, place, identity, epoch=row["epoch"], cursor=cursor, transactions=transactions)
+        held = Held(self, place, identity, epoch=row["epoch"], cursor=cursor, transactions=transactions)
+        return held, known
 
     @asynccontextmanager
     async def moving(self, held: Held) -> AsyncIterator[Any]:
@@ -284,7 +296,7 @@ class PostgresState:
         cursor = held.cursor
         mark = cursor.mark()
         try:
-            async with _postgres.bounded(self.pool, self._takeover_seconds) as connection:
+            async with _postgres.bounded(self.pool, self._takeover_seconds, held.place) as connection:
                 yield connection
                 await self._move(connection, held, mark.next_offset, mark.transactions)
         except BaseException:
