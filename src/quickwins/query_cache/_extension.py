@@ -80,7 +80,8 @@ class QueryCacheExtension(SchemaExtension):
         if isinstance(result, ExecutionResult):
             body = None if result.errors or result.data is None else _body(result.data)
             executed = Executed(result, body, "error" if result.errors else None)
-            _, reason = self.desk.serving.settle(asked, execution, executed, fence)
+            found = self.desk.serving.key_of(asked)
+            _, reason = self.desk.serving.settle(asked, execution, executed, fence, found)
             self.desk.serving.counts.misses[asked.known.plan.policy, reason] += 1
 
     def get_results(self) -> Awaitable[dict[str, Any]] | dict[str, Any]:

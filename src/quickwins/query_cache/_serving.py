@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quickwins.core.contexts import leave
 from quickwins.query_cache._core import key as keys
@@ -90,6 +90,15 @@ class Served:
     is_shared: bool = True
 
 
+class Looked(NamedTuple):
+    """What a request was looked for by: its key and material, and what was known then of its document."""
+
+    key: bytes
+    material: bytes
+    vary: tuple[str, ...]
+    private: bool
+
+
 class Serving:
     """The answers of one cache. One event loop."""
 
@@ -127,7 +136,7 @@ class Serving:
         found = None if asked.known.never else self.key_of(asked)
         if found is None:
             return await self._alone(asked, execute, "varies" if asked.known.never else "no_principal")
-        key, material = found
+        key, material = found.key, found.material
         policy = asked.known.plan.policy
         slot = self.memory.get(key)
         if slot is not None and slot.entry.material != material:
@@ -139,7 +148,7 @@ class Serving:
         flight = self._flights.get((key, fence))
         if flight is None:
             return await self._flights.lead(
-                (key, fence), lambda: self._fill(asked, execute, key, material, fence, slot)
+                (key, fence), lambda: self._fill(asked, execute, found, fence, slot)
             )
         if slot is not None and self._within(slot.entry, slot.entry.stale_while_revalidate_seconds):
             self.counts.hits[policy, "stale"] += 1
@@ -167,14 +176,14 @@ class Serving:
         found = None if asked.known.never else self.key_of(asked)
         if found is None:
             return None
-        slot = self.memory.get(found[0])
-        if slot is None or slot.entry.material != found[1] or not self.is_fresh(slot.entry):
+        slot = self.memory.get(found.key)
+        if slot is None or slot.entry.material != found.material or not self.is_fresh(slot.entry):
             return None
         self.counts.hits[asked.known.plan.policy, "l1"] += 1
         return slot
 
-    def key_of(self, asked: Asked) -> tuple[bytes, bytes] | None:
-        """The key and the material of `asked`, as far as its document is known; `None`: it is private and nobody's."""
+    def key_of(self, asked: Asked) -> Looked | None:
+        """What `asked` is found by, as far as its document is known; `None`: it is private and nobody's."""
         known = asked.known
         owner = ""
         if known.private:
@@ -183,7 +192,7 @@ class Serving:
             owner = asked.owner
         vary = ((name, asked.value_of(name)) for name in known.vary)
         made = keys.material(known.head, asked.variables, asked.extensions, owner, vary)
-        return keys.key(made), made
+        return Looked(keys.key(made), made, known.vary, known.private)
 
     def is_fresh(self, entry: Entry) -> bool:
         """Whether `entry` is within its time."""
@@ -210,8 +219,7 @@ class Serving:
         self,
         asked: Asked,
         execute: Callable[[], Awaitable[Executed]],
-        key: bytes,
-        material: bytes,
+        looked: Looked,
         fence: Fence,
         stale: Slot | None,
     ) -> Served:
@@ -219,10 +227,10 @@ class Serving:
         plan = asked.known.plan
         shared_fence = None
         if self.shared is not None:
-            found = await self.shared.get(key)
+            found = await self.shared.get(looked.key)
             shared_fence = found.fence
             entry = found.entry
-            if entry is not None and entry.material == material and self.is_fresh(entry):
+            if entry is not None and entry.material == looked.material and self.is_fresh(entry):
                 slot = self.memory.put(replace(entry, fence=fence))
                 if slot is not None:
                     self.counts.hits[plan.policy, "l2"] += 1
@@ -242,12 +250,10 @@ class Serving:
         if executed.refusal == "error" and stale is not None and self._serves_on_error(stale):
             self.counts.hits[plan.policy, "stale"] += 1
             return Served(stale)
-        served, reason = self.settle(asked, execution, executed, fence)
+        served, reason = self.settle(asked, execution, executed, fence, looked)
         self.counts.misses[plan.policy, reason] += 1
         if served.slot is not None and self.shared is not None and shared_fence is not None:
             self.shared.put_soon(replace(served.slot.entry, fence=shared_fence), self._refused_there)
-        if self.key_of(asked) != (key, material):
-            served = replace(served, is_shared=False)
         return served
 
     def _serves_on_error(self, stale: Slot) -> bool:
@@ -257,7 +263,12 @@ class Serving:
         self.counts.refused["l2"] += 1
 
     def settle(
-        self, asked: Asked, execution: Execution, executed: Executed, fence: Fence
+        self,
+        asked: Asked,
+        execution: Execution,
+        executed: Executed,
+        fence: Fence,
+        looked: Looked | None,
     ) -> tuple[Served, str]:
         """Store what was executed, if it may be; with the reason for `misses`."""
         reads, known = asked.reads, asked.known
@@ -269,20 +280,22 @@ class Serving:
         new = {name for name in reads.all() if not name.startswith("*")} - set(known.vary)
         if new:
             known.learn(new)
+        # Not what was known before this: another execution may have learned it while this one was under way.
+        alike = looked is not None and (looked.vary, looked.private) == (known.vary, known.private)
         if own is not None or executed.body is None:
-            return Served(None, executed.result, is_shared=own == "error"), own or "error"
+            return Served(None, executed.result, is_shared=alike and own == "error"), own or "error"
         ttl = min(known.plan.ttl_seconds, execution.ttl_seconds)
-        found = None if known.never else self.key_of(asked)
+        found = None if known.never else looked if alike else self.key_of(asked)
         if found is None or ttl <= 0:
             reason = "no_time" if ttl <= 0 else "varies" if known.never else "no_principal"
             return Served(None, executed.result, is_shared=False), reason
         if self.shared is not None and not self.shared.hears:
             # Others may void it, and this process would not be told. Whoever began then and ends later has an old epoch.
-            return Served(None, executed.result), "unheard"
+            return Served(None, executed.result, is_shared=alike), "unheard"
         owner = (asked.owner or "") if private else ""
         entry = Entry(
-            key=found[0],
-            material=found[1],
+            key=found.key,
+            material=found.material,
             body=executed.body,
             content_type="application/json",
             etag=etag_of(executed.body, owner),
@@ -298,11 +311,11 @@ class Serving:
         )
         slot = self.memory.put(entry)
         if slot is not None:
-            return Served(slot, executed.result), "absent"
+            return Served(slot, executed.result, is_shared=alike), "absent"
         if self.memory.order.voids(entry.marks, fence):
             self.counts.refused["l1"] += 1
-            return Served(None, executed.result), "fence"
-        return Served(None, executed.result), "too_large"
+            return Served(None, executed.result, is_shared=alike), "fence"
+        return Served(None, executed.result, is_shared=alike), "too_large"
 
     def void(self, invalidation: Invalidation) -> None:
         """Void it in this process, at once; the others are told by `tell`."""

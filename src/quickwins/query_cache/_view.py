@@ -327,11 +327,15 @@ def _say(session: Session, result: Any, sub_response: Any, *, may_be_empty: bool
     if not said:
         return
     together = said[0] if len(said) == 1 else Said.together(said)
-    for name, value in together.headers():
-        if name == "vary":
-            headers.add_vary_header(value)
-        else:
-            headers[name] = value
+    made = together.headers()
+    if not headers.raw:  # as nearly always, and the way below looks through all headers for each
+        headers.raw.extend((name.encode(), value.encode("latin-1")) for name, value in made)
+    else:
+        for name, value in made:
+            if name == "vary":
+                headers.add_vary_header(value)
+            else:
+                headers[name] = value
     request = session.request
     asked = request.plain_headers.get("if-none-match") if may_be_empty else None
     if asked and together.etag and request.method in {"GET", "HEAD"} and matches(together.etag, asked):

@@ -546,3 +546,23 @@ async def test_its_repr_says_what_it_holds(service: Service) -> None:
     assert repr(service.cache).startswith("<QueryCache '': 1 answers, ")
     assert repr(service.app).startswith("<View with <QueryCache")
     await ask(service.app, USER)
+
+
+@pytest.mark.asyncio
+async def test_what_another_execution_has_learned_meanwhile_is_part_of_the_key_too(service: Service) -> None:
+    query = "query($id: ID!) { user(id: $id) { name } language }"
+    service.world.gate = asyncio.Event()
+    first = asyncio.create_task(service.ask(query, {"id": "1"}, accept_language="de"))
+    await service.world.entered.wait()
+    asked = [("2", "en"), ("2", "de"), ("1", "en"), ("1", "fr")]
+    others = [
+        asyncio.create_task(service.ask(query, {"id": key}, accept_language=language))
+        for key, language in asked
+    ]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    service.world.gate.set()
+    assert (await first).data["language"] == "de"
+    assert [(await one).data["language"] for one in others] == [language for _, language in asked]
+    for language in ("en", "de"):
+        assert (await service.ask(query, {"id": "1"}, accept_language=language)).data["language"] == language
