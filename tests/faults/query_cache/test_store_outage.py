@@ -182,7 +182,7 @@ async def test_silent_it_is_lost_within_a_heartbeat(valkey: Target, namespace: s
         assert not await one.has(entry.key)
 
 
-@pytest.mark.parametrize("how", ["reset", "cut"])
+@pytest.mark.parametrize("how", ["reset", pytest.param("cut", marks=pytest.mark.volume)])
 async def test_a_lost_connection_is_said_and_made_again(valkey: Target, namespace: str, how: str) -> None:
     async with apart(valkey.url, namespace, 1) as [(proxy, one)]:
         entry = await one.stored()
@@ -232,6 +232,7 @@ async def test_what_one_process_could_not_void_is_void_before_any_is_served_agai
             assert answers == [False, True] * 10
 
 
+@pytest.mark.volume
 async def test_more_than_can_be_remembered_voids_everything(valkey: Target, namespace: str) -> None:
     async with apart(valkey.url, namespace, 1) as [(proxy, one)]:
         entry = await one.stored(marks=[of_type("Comment")])
