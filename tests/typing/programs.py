@@ -7,6 +7,7 @@ from typing import assert_type
 
 from quickwins.cli import ExitCode, main
 from quickwins.cli.flags import build_app
+from quickwins.cli.rollout import build_app as build_rollout
 from quickwins.demo import DemoOptions, DemoResult, render_table, run_demo, write_page
 
 
@@ -20,4 +21,5 @@ def demo() -> bool:
 
 def command() -> bool:
     build_app()
+    build_rollout()
     return main() == ExitCode.OK

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,12 +14,14 @@ import pytest
 
 from quickwins.core.errors import ConfigError
 from quickwins.rollout import (
+    Held,
     Phase,
     Reading,
     Reason,
     RolloutBlocked,
     RolloutController,
     RolloutReason,
+    Store,
     Verdict,
     replayed,
 )
@@ -140,6 +144,37 @@ async def test_one_that_was_away_is_fenced_off(tmp_path: Path) -> None:
     look = await task
     assert not look.leads
     assert house.moves == [0, 10, 50]
+
+
+class Watched:
+    """A store after each use of which somebody looks."""
+
+    def __init__(self, store: Store, look: Callable[[], Awaitable[None]]) -> None:
+        self._store = store
+        self._look = look
+
+    @asynccontextmanager
+    async def exclusive(self, feature: str) -> AsyncIterator[Held]:
+        async with self._store.exclusive(feature) as held:
+            yield held
+        await self._look()
+
+
+async def test_what_was_decided_before_a_person_aborted_is_not_written_after_it(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    person = house.controller("a person")
+
+    async def look() -> None:
+        state = await person.status()
+        assert state is not None
+        if state.intent is not None and state.intent.percent == 50:
+            await person.abort()
+
+    store = Watched(house.store, look)
+    controller = RolloutController(house.toy, house.toy, store, house.clock, feature="feed")
+    await house.controller().start(plan())
+    await house.ticks(controller)
+    assert house.moves == [0, 10, 0]
 
 
 async def test_aborted_it_is_off_without_any_metrics_and_without_a_controller(tmp_path: Path) -> None:
