@@ -119,7 +119,7 @@ async def test_a_task_that_reads_is_cancelled_and_the_server_hears_of_it(
 
     task = asyncio.ensure_future(consume())
     await came.wait()
-    await asyncio.sleep(0)  # it waits for the next one
+    await service.entered.wait()  # where the server notes that it is cancelled
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
