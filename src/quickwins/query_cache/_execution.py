@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quickwins.query_cache._core.fences import Invalidation, entity, of_type, unsure
 
@@ -92,6 +92,7 @@ class Execution:
         private: Whether a resolver has made it private.
         refusal: Why the answer must not be stored.
         voided: What a mutation has declared.
+        parsed: The text of its document, and that parsed, where it is known.
     """
 
     __slots__ = (
@@ -99,6 +100,7 @@ class Execution:
         "_tags",
         "_unknown",
         "_unsure",
+        "parsed",
         "private",
         "refusal",
         "ttl_seconds",
@@ -108,6 +110,7 @@ class Execution:
     def __init__(self) -> None:
         self.ttl_seconds = math.inf
         self.private = False
+        self.parsed: tuple[str, Any] | None = None
         self.refusal: str | None = None
         self.voided: list[Invalidation] = []
         self._ids: dict[str, set[str]] = {}

@@ -112,13 +112,26 @@ class QueryCacheExtension(SchemaExtension):
         return None if known.vary else asked  # nobody knows what the request has for it
 
 
+class _Watched(SchemaExtension):
+    """What is left to do where a view watches: a document that was planned is not parsed again."""
+
+    def on_parse(self) -> Iterator[None]:
+        """See `SchemaExtension`."""
+        context, execution = self.execution_context, EXECUTION.get()
+        # With options of its own, such as a limit of tokens, a document may be refused.
+        if execution is not None and execution.parsed is not None and not context.parse_options:
+            text, document = execution.parsed
+            if context.graphql_document is None and context.query == text:
+                context.graphql_document = document
+        yield
+
+
 def extension_of(desk: Desk) -> Callable[[], SchemaExtension]:
     """What makes the extension of one cache for each operation; none to speak of, where a view watches already."""
     own = type("QueryCacheExtension", (QueryCacheExtension,), {"desk": desk})
 
     def made() -> SchemaExtension:
-        # A hook costs each operation a context manager, whatever it does.
-        return own() if EXECUTION.get() is None else SchemaExtension()
+        return own() if EXECUTION.get() is None else _Watched()
 
     return made
 

@@ -19,10 +19,14 @@ with needs_extra("query-cache"):
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from graphql import DocumentNode
+
     from quickwins.query_cache.policy import Policy
 
-MOST_BYTES = 8 << 20
-"""What the texts of all known documents take."""
+MOST_BYTES = 32 << 20
+"""What all known documents take."""
+_BYTES_PER_LETTER = 100
+"""What a parsed document takes, its tokens and their places with it."""
 MOST_TEXT = 100_000
 """The longest document, in characters: a longer one is executed and not looked at."""
 MOST_TOKENS = 20_000
@@ -36,16 +40,20 @@ class Known:
 
     Attributes:
         plan: Its plan.
+        text: The document's.
+        document: The same, parsed.
         head: What all keys of it begin with.
         vary: What it varies on, as its plan says and as it was seen.
         private: Whether its answers are a principal's, as its plan says or as a resolver once did.
         never: Whether it varies on too much to be stored.
     """
 
-    __slots__ = ("head", "never", "plan", "private", "vary")
+    __slots__ = ("document", "head", "never", "plan", "private", "text", "vary")
 
-    def __init__(self, plan: Plan, head: bytes) -> None:
+    def __init__(self, plan: Plan, head: bytes, text: str = "", document: DocumentNode | None = None) -> None:
         self.plan = plan
+        self.text = text
+        self.document = document
         self.head = head
         self.vary = plan.vary
         self.private = plan.scope == "PRIVATE"
@@ -131,12 +139,14 @@ class Documents:
         if len(text) > MOST_TEXT:
             return None
         try:
-            document = parse(text, no_location=True, max_tokens=MOST_TOKENS)
+            document = parse(text, max_tokens=MOST_TOKENS)
             made = plan(attached.hints, document, operation)
         except (GraphQLError, RecursionError):
             return None
-        return None if made is None else Known(made, key.head(attached.digest, variant, text, operation))
+        if made is None:
+            return None
+        return Known(made, key.head(attached.digest, variant, text, operation), text, document)
 
 
 def _size(known: Known | None) -> int:
-    return 500 if known is None else 2 * len(known.head) + 2_000
+    return 500 if known is None else _BYTES_PER_LETTER * len(known.text) + 2_000

@@ -208,7 +208,7 @@ class Serving:
     async def _alone(self, asked: Asked, execute: Callable[[], Awaitable[Executed]], reason: str) -> Served:
         """Execute for this request and nobody else."""
         self.counts.misses[asked.known.plan.policy, reason] += 1
-        token = EXECUTION.set(Execution())
+        token = EXECUTION.set(_execution_of(asked))
         try:
             executed = await execute()
         finally:
@@ -235,7 +235,7 @@ class Serving:
                 if slot is not None:
                     self.counts.hits[plan.policy, "l2"] += 1
                     return Served(slot)
-        execution = Execution()
+        execution = _execution_of(asked)
         EXECUTION.set(execution)
         began = self._clock.monotonic()
         try:
@@ -351,6 +351,12 @@ class Serving:
         if self.shared is not None:
             await self.shared.close()
         self.memory.clear(self._epoch())
+
+
+def _execution_of(asked: Asked) -> Execution:
+    execution = Execution()
+    execution.parsed = asked.known.text, asked.known.document
+    return execution
 
 
 def _is_cancelled() -> bool:

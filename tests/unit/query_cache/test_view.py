@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from strawberry.extensions import SchemaExtension
+from strawberry.extensions import MaxTokensLimiter, SchemaExtension
 
 from quickwins.core.errors import ConfigError
 from quickwins.query_cache import L1, Policy, QueryCache
@@ -566,3 +566,21 @@ async def test_what_another_execution_has_learned_meanwhile_is_part_of_the_key_t
     assert [(await one).data["language"] for one in others] == [language for _, language in asked]
     for language in ("en", "de"):
         assert (await service.ask(query, {"id": "1"}, accept_language=language)).data["language"] == language
+
+
+@pytest.mark.asyncio
+async def test_errors_have_their_places_though_a_document_is_parsed_once(service: Service) -> None:
+    service.world.fails = True
+    for _ in range(2):
+        reply = json.loads((await service.ask(USER)).body)
+        assert reply["errors"][0]["locations"] == [{"line": 1, "column": 3}]
+
+
+@pytest.mark.asyncio
+async def test_a_limit_of_tokens_refuses_a_document_that_was_planned() -> None:
+    service = Service(extensions=[lambda: MaxTokensLimiter(max_token_count=3)])
+    for _ in range(2):
+        assert (
+            b"too many tokens" in (await service.ask(USER)).body.lower()
+            or service.world.executed["user"] == 0
+        )
