@@ -235,15 +235,19 @@ def _python(text: str, today: date, target: tuple[int, int] | None) -> list[_Raw
     ]
     at.sort(key=lambda one: one.offset)
     found: list[_Raw] = []
+    last, line, column = -1, 1, 1
+    home = general = ("", "", Seat())
     for one in at:
         offset = one.offset
-        line, column = places.line(offset), places.column(offset)
-        if one.is_comment and not one.of_next and places.is_alone(offset):
-            # About the file or block, whatever comes next in it.
-            scope, statement, seat = places.scope(offset), "", Seat()
-        else:
-            home = places.home(offset)
-            scope, statement, seat = places.scope(home), places.statement(home), places.seat(home)
+        if offset != last:  # one comment can have very many
+            last = offset
+            line, column = places.line(offset), places.column(offset)
+            at_home = places.home(offset)
+            home = general = places.scope(at_home), places.statement(at_home), places.seat(at_home)
+            if one.is_comment and places.is_alone(offset):
+                # About the file or block, whatever comes next in it.
+                general = places.scope(offset), "", Seat()
+        scope, statement, seat = home if one.of_next else general
         found.append(_Raw(one.check, one.codes, scope, statement, line, column, one.what[:MAX_WORDS], seat))
     return found
 
@@ -261,13 +265,15 @@ def _notebook(text: str, today: date) -> list[_Raw]:
 
 
 def _in_comment(offset: int, comment: str, today: date) -> Iterator[_At]:
-    for directive in directives.directives(comment):
+    found = directives.directives(comment)
+    reason = directives.reason(comment) if any(one.may_have_reason for one in found) else None
+    for directive in found:
         check: Check | None = directive.check
         addition = ""
         if directive.is_misread:
             check = Check.MISREAD
         elif directive.may_have_reason:
-            check, addition = _judged(directive.check, comment, today)
+            check, addition = _judged(directive.check, reason, today)
         if check is not None:
             yield _At(
                 offset,
@@ -279,9 +285,8 @@ def _in_comment(offset: int, comment: str, today: date) -> Iterator[_At]:
             )
 
 
-def _judged(check: Check, comment: str, today: date) -> tuple[Check | None, str]:
-    """The check that still finds something, given the reason in `comment`: `check`, `EXPIRED` or none; and what to add."""
-    reason = directives.reason(comment)
+def _judged(check: Check, reason: directives.Reason | None, today: date) -> tuple[Check | None, str]:
+    """The check that still finds something, given the reason in a comment: `check`, `EXPIRED` or none; and what to add."""
     if reason is None:
         return check, ""
     if reason.until is None:
@@ -300,7 +305,11 @@ def _configured(name: str, text: str, today: date) -> list[_Raw]:
     for entry in config_files.entries(name, text):
         number = placed.of(entry)
         comment, is_misread = config_files.comment_on(entry, name, lines, number)
-        check, addition = (Check.MISREAD, "") if is_misread else _judged(Check.CONFIGURED, comment, today)
+        check, addition = (
+            (Check.MISREAD, "")
+            if is_misread
+            else _judged(Check.CONFIGURED, directives.reason(comment), today)
+        )
         if check is not None:
             what = f"{entry.where} = {entry.value}"[:100]
             found.append(

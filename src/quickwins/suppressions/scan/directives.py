@@ -187,10 +187,9 @@ def _names(text: str | None) -> list[str]:
 
 def _is_misread(comment: str, start: int, ends: re.Pattern[str]) -> bool:
     """Whether a reason begins before the directive at `start` ends for its tool."""
-    if "--" not in comment:
-        return False
-    end = ends.search(comment, start)
-    return _REASON.search(comment, start, len(comment) if end is None else end.start()) is not None
+    found = ends.search(comment, start)
+    end = len(comment) if found is None else found.start()
+    return comment.find("--", start, end) >= 0 and _REASON.search(comment, start, end) is not None
 
 
 def _pylint(comment: str, match: re.Match[str]) -> Iterator[Directive]:

@@ -257,6 +257,8 @@ class Places:
 
     def _find_alike(self, first: int, last: int, start: int, end: int) -> list[int]:
         line = self._line_at(start)
+        if not line:
+            return [start]
         asked = self._asked[first] = self._asked.get(first, 0) + 1
         if asked < _FEW:
             found = list(self._occurrences(line, first, last))
@@ -281,9 +283,10 @@ class Places:
         """Where this line is in a block; the search for one is many times faster than reading all."""
         at = self._text.find(line, first, last)
         while at >= 0:
-            if not self._text[self._text.rfind("\n", 0, at) + 1 : at].strip() and self._line_at(at) == line:
-                yield self._text.rfind("\n", 0, at) + 1
-            at = self._text.find(line, at + 1, last)
+            start = self._text.rfind("\n", first, at) + 1
+            if not self._text[start:at].strip() and self._line_at(at) == line:
+                yield start
+            at = self._text.find(line, _line_end(self._text, at), last)
 
     def _all_lines(self, first: int, last: int) -> dict[str, list[int]]:
         lines: dict[str, list[int]] = {}
