@@ -55,6 +55,7 @@ async def test_a_backend_that_comes_gets_calls_within_an_age(tmp_path: Path) -> 
     assert seen.failed == {}
 
 
+@pytest.mark.volume
 async def test_so_it_does_where_servers_send_their_clients_away(tmp_path: Path) -> None:
     """Each connection is placed once in an age: so the newcomer has one of the next three, and perhaps one under way."""
     async with behind_one_address(tmp_path, 3, max_age_ms=MAX_AGE_MS) as (balancer, backends):

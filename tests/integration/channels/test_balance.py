@@ -30,7 +30,7 @@ def by_connection(backend: Backend, prefix: str = "") -> Counter[str]:
     return Counter(entry.peer for entry in backend.entries() if entry.call.startswith(prefix))
 
 
-@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("size", [pytest.param(1, marks=pytest.mark.volume), 3])
 async def test_there_are_as_many_connections_as_members(tmp_path: Path, size: int) -> None:
     async with fleet(tmp_path, 1) as [backend]:
         config = PoolConfig(mode="pool", size=size)
@@ -81,6 +81,7 @@ async def test_each_connection_gets_as_many_calls_as_the_others(
     assert skew <= 1.01
 
 
+@pytest.mark.volume
 async def test_each_backend_gets_its_share_again_after_all_were_away_once(tmp_path: Path) -> None:
     async with (
         behind_one_address(tmp_path, 3) as (balancer, backends),

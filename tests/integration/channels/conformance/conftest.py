@@ -20,7 +20,7 @@ from tests.integration.channels.kinds import KINDS
 Make = Callable[..., grpc.aio.Channel]
 Serve = Callable[..., AbstractAsyncContextManager[tuple[Service, int]]]
 
-MORE = ["core", "bare over TLS", "pool of 3 over TLS"]
+MORE = ["pool of 1", "core", "bare over TLS", "pool of 3 over TLS"]
 """Kinds that differ by little of ours: in the volume run."""
 OVER_TLS = " over TLS"
 
