@@ -45,6 +45,21 @@ from quickwins.rollout import (
 )
 from quickwins.rollout.asgi import RolloutMiddleware
 from quickwins.rollout.grpc import RolloutInterceptor
+from quickwins.rollout.soak import (
+    Criteria,
+    Evidence,
+    Finding,
+    Hits,
+    Pool,
+    Report,
+    Soak,
+    Suite,
+    Watch,
+    judge,
+    to_html,
+    to_json,
+)
+from quickwins.rollout.soak import Verdict as SoakVerdict
 
 if TYPE_CHECKING:
     import asyncpg
@@ -117,3 +132,17 @@ async def again(held: Held) -> None:
 def judged(state: State, reading: Reading) -> Decision:
     _, facts = Looks().then(reading, 1.0)
     return decide(state, facts if facts.on == Arm() else Facts(), 1.0)
+
+
+async def soaked(logs: Path) -> tuple[str, str]:
+    soak = Soak(Criteria(), targets=["http://127.0.0.1:9100/metrics"], logs=[logs])
+    await soak.run()
+    report = assert_type(soak.report(), Report)
+    return to_html(report), to_json(report)
+
+
+def judged_anew(watch: Watch) -> list[Finding]:
+    seen = watch.evidence(60.0, Suite(passed=1, failed=0, skipped=0))
+    assert_type(seen, Evidence)
+    more = Evidence(60.0, pools={"api/feed": Pool(refused=1)}, hits={"feed": Hits(1, 2)})
+    return [one for one in judge(more, Criteria(), began=0.0).findings if one.verdict is not SoakVerdict.PASS]
