@@ -93,6 +93,7 @@ class Execution:
         refusal: Why the answer must not be stored.
         voided: What a mutation has declared.
         parsed: The text of its document, and that parsed, where it is known.
+        passed: The sets of rules that found nothing against it, to add to.
     """
 
     __slots__ = (
@@ -101,6 +102,7 @@ class Execution:
         "_unknown",
         "_unsure",
         "parsed",
+        "passed",
         "private",
         "refusal",
         "ttl_seconds",
@@ -111,6 +113,7 @@ class Execution:
         self.ttl_seconds = math.inf
         self.private = False
         self.parsed: tuple[str, Any] | None = None
+        self.passed: set[tuple[Any, ...]] | None = None
         self.refusal: str | None = None
         self.voided: list[Invalidation] = []
         self._ids: dict[str, set[str]] = {}

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from quickwins.query_cache._serving import Asked
 
 
+MOST_RULES = 4
+"""How many sets of rules are remembered for a document: some extensions make a new one for each operation."""
+
+
 class QueryCacheExtension(SchemaExtension):
     """See `QueryCache.extension`."""
 
@@ -124,6 +128,28 @@ class _Watched(SchemaExtension):
             if context.graphql_document is None and context.query == text:
                 context.graphql_document = document
         yield
+
+    def on_validate(self) -> Iterator[None]:
+        """See `SchemaExtension`: what some rules have found nothing against is not asked by the same rules again."""
+        context, execution = self.execution_context, EXECUTION.get()
+        parsed = None if execution is None else execution.parsed
+        if execution is None or parsed is None or context.graphql_document is not parsed[1]:
+            yield
+            return
+        rules = context.validation_rules
+        if (
+            execution.passed is not None
+            and rules in execution.passed
+            and context.pre_execution_errors is None
+        ):
+            context.pre_execution_errors = []
+        yield
+        if (
+            not context.pre_execution_errors
+            and execution.passed is not None
+            and len(execution.passed) < MOST_RULES
+        ):
+            execution.passed.add(rules)
 
 
 def extension_of(desk: Desk) -> Callable[[], SchemaExtension]:

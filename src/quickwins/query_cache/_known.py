@@ -42,18 +42,20 @@ class Known:
         plan: Its plan.
         text: The document's.
         document: The same, parsed.
+        passed: The sets of rules that found nothing against it.
         head: What all keys of it begin with.
         vary: What it varies on, as its plan says and as it was seen.
         private: Whether its answers are a principal's, as its plan says or as a resolver once did.
         never: Whether it varies on too much to be stored.
     """
 
-    __slots__ = ("document", "head", "never", "plan", "private", "text", "vary")
+    __slots__ = ("document", "head", "never", "passed", "plan", "private", "text", "vary")
 
     def __init__(self, plan: Plan, head: bytes, text: str = "", document: DocumentNode | None = None) -> None:
         self.plan = plan
         self.text = text
         self.document = document
+        self.passed: set[tuple[Any, ...]] = set()
         self.head = head
         self.vary = plan.vary
         self.private = plan.scope == "PRIVATE"

@@ -356,6 +356,7 @@ class Serving:
 def _execution_of(asked: Asked) -> Execution:
     execution = Execution()
     execution.parsed = asked.known.text, asked.known.document
+    execution.passed = asked.known.passed
     return execution
 
 

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from graphql import FieldNode, GraphQLError, ValidationRule
 from strawberry.extensions import MaxTokensLimiter, SchemaExtension
 
 from quickwins.core.errors import ConfigError
@@ -584,3 +585,33 @@ async def test_a_limit_of_tokens_refuses_a_document_that_was_planned() -> None:
             b"too many tokens" in (await service.ask(USER)).body.lower()
             or service.world.executed["user"] == 0
         )
+
+
+class Forbids(ValidationRule):
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        self.report_error(GraphQLError("forbidden", node))
+
+
+class Sometimes(SchemaExtension):
+    forbids = False
+
+    def on_operation(self) -> Any:
+        if Sometimes.forbids:
+            self.execution_context.validation_rules = (*self.execution_context.validation_rules, Forbids)
+        yield
+
+
+@pytest.mark.asyncio
+async def test_other_rules_are_asked_of_a_document_that_has_passed_some() -> None:
+    service = Service(extensions=[Sometimes])
+    await service.ask("{ unstored }")
+    await service.ask("{ unstored }")
+    Sometimes.forbids = True
+    try:
+        for _ in range(2):
+            assert b"forbidden" in (await service.ask("{ unstored }")).body
+    finally:
+        Sometimes.forbids = False
+    assert service.world.executed["unstored"] == 2
+    for _ in range(2):
+        assert b"errors" in (await service.ask("{ user(id: 1) { name, nothing } }")).body
