@@ -69,8 +69,8 @@ docs: $(STAMP) ## Build the documentation into site/, warnings are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "open site/index.html"
 
-soak: $(STAMP) ## Run the property tests long (an hour or more)
-	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --timeout=0 tests/unit tests/faults
+soak: $(STAMP) ## Run the tests with chance in them long: properties, kills, leaks (an hour or more)
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --timeout=0 tests/unit tests/faults tests/security
 
 generate: $(STAMP) ## Write quickwins.example.toml, the pages of settings and metrics, the dashboards, and the gRPC code
 	@$(BIN)/python docs/generate.py

@@ -6,6 +6,7 @@ operations, variables with and without defaults, batches; sent to the view, and 
 """
 
 import json
+import os
 from random import Random
 from typing import Any
 
@@ -29,6 +30,8 @@ pytestmark = pytest.mark.asyncio
 
 BYTES = 1 << 17
 TIMES = 400
+SEEDS = range(1, 7) if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else range(1, 2)
+"""A hundred thousand requests in the soak, some eighteen thousand otherwise."""
 BATCH = 20
 """Of how many requests one is a batch."""
 
@@ -193,7 +196,7 @@ def check(answer: Answer, one: Question) -> None:
 )
 @pytest.mark.parametrize(
     ("requests", "seed"),
-    [(150, 0), *(pytest.param(5_900, seed, marks=pytest.mark.volume) for seed in range(1, 7))],
+    [(150, 0), *(pytest.param(5_900, seed, marks=pytest.mark.volume) for seed in SEEDS)],
 )
 async def test_an_answer_is_for_whoever_asked(which: str, requests: int, seed: int) -> None:
     app, cache = application(which)
