@@ -137,7 +137,7 @@ class Run:
         fetched = await self._fetch(ready)
         await self._settle()
         if self._stopping or self._consumer.assignment() is not self._assignment:
-            return  # they are of an assignment that is over: whoever has them now reads them again
+            return  # they are of an assignment that is over: their new owner reads them again
         for at, records in fetched.items():
             one = self._partitions[at]
             if one.state is State.READY and records:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 LOCK = 0x717769_6478
 """The advisory lock of this database's runners: "qwidx"."""
 BRIEF_MILLISECONDS = 500
-"""How long a statement that locks a table may stand in line: whoever comes behind it waits as well."""
+"""How long a statement that locks a table may stand in line: all that come behind it wait as well."""
 DEADLOCKS = 3
 """After so many deadlocks somebody else's tool does not give way."""
 REOPEN_SECONDS = 30.0

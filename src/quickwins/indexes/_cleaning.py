@@ -36,7 +36,7 @@ async def leftovers(
         action: What failed or was stopped.
         patience_seconds: How long a drop may be held up, by readers too.
         reopen_seconds: How long a server that went away may take to come back.
-        lock: The runners' advisory lock: whoever has it now cleans up.
+        lock: The runners' advisory lock: its holder cleans up.
 
     Returns:
         What is left all the same, for people, each with the command that removes it.

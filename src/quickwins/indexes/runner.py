@@ -180,7 +180,7 @@ class Runner:
             return await _reports.status(connection, migration, facts)
 
     async def watch(self, migration: Migration) -> AsyncGenerator[Progress, None]:
-        """The builds of its tables that run now, whoever runs them, until there is none.
+        """The builds of its tables that run now, this runner's or not, until there is none.
 
         Raises:
             BuildFailed: There is no connection.

@@ -18,8 +18,8 @@ class Flight(Generic[_T]):
     Attributes:
         key: What it may be joined under.
         task: It.
-        waiting: How many wait for it, whoever began it among them.
-        orphaned: Whether whoever began it has left: what it uses of that request may be gone.
+        waiting: How many wait for it, the one who began it among them.
+        orphaned: Whether the one who began it has left: what it uses of that request may be gone.
     """
 
     __slots__ = ("key", "orphaned", "task", "waiting")

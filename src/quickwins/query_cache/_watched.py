@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from quickwins.core.errors import needs_extra
@@ -79,11 +80,13 @@ class WatchedHeaders(Headers):
 class _Watched(dict[Any, Any]):
     """A dictionary that notes which of its keys are read."""
 
+    @abstractmethod
     def _one(self, key: object) -> None:
-        raise NotImplementedError
+        """`key` is read."""
 
+    @abstractmethod
     def _all(self) -> None:
-        raise NotImplementedError
+        """All keys are."""
 
     def __getitem__(self, key: Any) -> Any:
         self._one(key)

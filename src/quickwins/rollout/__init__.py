@@ -5,7 +5,7 @@
     await controller.run()
 
 The service counts its requests by whether the feature was on for them (`rollout.asgi`, `rollout.grpc`); the controller compares
-the two cohorts, and moves the flag. Turn a ramp off with `abort`: the flag is killed, whoever runs or doesn't.
+the two cohorts, and moves the flag. Turn a ramp off with `abort`: the flag is killed, whether a controller runs or not.
 """
 
 from __future__ import annotations

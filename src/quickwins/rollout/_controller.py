@@ -269,7 +269,7 @@ class RolloutController:
                 await held.put(kept)
                 return kept
         except (QuickWinsError, OSError):
-            if decision.verdict is Verdict.FAIL:  # off is safe, whoever says so, and needs no store
+            if decision.verdict is Verdict.FAIL:  # off is safe, and needs no store
                 await self._write(decision.state, self._clock.wall())
             raise
 

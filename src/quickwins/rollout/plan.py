@@ -117,7 +117,7 @@ class Plan(Section):
         default=(),
         max_length=1000,
         description="The /metrics of every process that has the flag, `http://10.0.0.5:9100/metrics`: what is written is read "
-        "back there, and whoever stops answering is a lost heartbeat.",
+        "back there, and one that stops answering is a lost heartbeat.",
     )
     prometheus: str = Field(
         default="",

@@ -1,7 +1,7 @@
 """One native call on one member, from its beginning to its one end.
 
 gRPC may say twice that a call has ended, and never that one has whose metadata or request it could not send: an attempt ends
-once, by whoever says so first.
+once, by the first to say so.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ It settles when the native call has ended for good, or when the caller may have 
 initial metadata or a message has come (gRFC A6: the call is committed).
 
 Each attempt is made in the context of the caller, so that interceptors and iterators of requests see the caller's trace,
-whoever finds out that there is a connection.
+whichever task finds out that there is a connection.
 
 The rule that keeps a cancelled call from being tried again: gRPC says whether a call was cancelled on this side, and nobody
 but its caller, and the end of the channel, does that here.
@@ -267,7 +267,7 @@ class Retried:
         return self._native
 
     async def _mine(self, ready: Callable[[], bool]) -> Any:
-        """The native call, for whoever reads, writes or awaits it: cancelled, they cancel the call, as in gRPC."""
+        """The native call, to read, write or await: those who are cancelled at that cancel the call, as in gRPC."""
         try:
             while not ready():
                 await self._turn()

@@ -62,7 +62,7 @@ class Members:
         clock: Clock,
         rng: Random,
     ) -> None:
-        """Make `size` members, which begin to connect; see `Pool`."""
+        """Make `size` members, which start connecting; see `Pool`."""
         self._make = make
         self._is_on = is_on
         self._numbers = numbers

@@ -78,7 +78,7 @@ class Pool(Members):
         rng: Random,
         reporter: Reporter,
     ) -> None:
-        """Make the members; they begin to connect.
+        """Make the members, which start connecting.
 
         Args:
             make: Makes a native channel with a connection of its own.

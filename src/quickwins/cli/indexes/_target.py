@@ -114,7 +114,7 @@ def runner_for(
         Blocked: It is to change something, and the flag is off.
     """
     settings, state = settings_of()
-    # A file that says nothing of [indexes] has not switched it off: whoever runs the command has switched it on.
+    # A file that says nothing of [indexes] has not switched it off: the one who runs the command has switched it on.
     said = "enabled" in settings.model_fields_set or settings.killed
     if changes and said and not state.on:
         raise Blocked(f"[indexes] is switched off: {state}", reason=Precondition.FLAG)

@@ -30,7 +30,7 @@ class Batch:
         counts: How many there were of each decision; as many as are put aside, given up or no events, are `QUARANTINE`.
         altered: How many had their effect under the same id with another payload.
         held_up_seconds: For how long somebody else works on the record behind them at most; `None`: nobody does.
-        undone: Offsets of `events` that had no effect, for the handler failed with them; filled by whoever calls it, where
+        undone: Offsets of `events` that had no effect, for the handler failed with them; filled by its caller, where
             there is no transaction to roll the others back with. What is not undone is remembered.
         singly: Whether `undone` is true at each moment, because events are handled one by one.
         failure: Why, of the first of them.

@@ -108,7 +108,7 @@ async def oust(pool: Any, place: Place, seconds: float, clock: Clock) -> None:
                     try:
                         await connection.execute("SELECT pg_terminate_backend($1)", pid)
                     except InsufficientPrivilegeError:
-                        return  # it is of another role: whoever waits for its locks says so
+                        return  # it is of another role: those who wait for its locks say so
                 return
         await clock.sleep(_LOOK_SECONDS)
 

@@ -4,7 +4,7 @@ The rules:
 
 - Absent: nobody works on the event, and it is not known to have had its effect. In progress: somebody works on it and holds
   a lease, told by a token. Done: it had its effect, and that is remembered for `keep_seconds`.
-- Only whoever has the token renews, completes or gives back. A lease that was not renewed ends, and then anybody may claim.
+- Only the holder of the token renews, completes or gives back. A lease that was not renewed ends, and then anybody may claim.
 - So an effect is made at least once, and between two that are both made stands a crash, a lost lease or a lost Valkey. The
   sink alone can tell: by the idempotency key, which is the same each time, or by the fence, which grows each time a
   partition changes hands.

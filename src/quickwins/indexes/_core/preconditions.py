@@ -111,7 +111,7 @@ def passing(actions: Sequence[Action], holders: Mapping[Name, Sequence[Holder]])
     seen = set()
     for holder in holders.get(first.table, ()):
         young = holder.age_seconds < YOUNG_SECONDS and holder.holding is not Holding.BUILD
-        # A drop waits for whoever uses the table, and for no snapshot; a build for no reader.
+        # A drop waits for all who use the table, and for no snapshot; a build for no reader.
         harmless = Holding.SNAPSHOT if first.do is Do.DROP else Holding.READER
         if young or holder.holding is harmless or (holder.pid, holder.query) in seen:
             continue

@@ -17,7 +17,7 @@ A `Fence` is a reading of both. The rules:
    invalidated at a later sequence than its fence. What a store has forgotten (its memory of marks is bounded) counts as
    invalidated: a `floor` below which every fence is refused. Reading judges the same way, so that voiding needs no
    search: what was put before an invalidation is not found after it.
-4. A mutation's answer waits until its invalidation has its sequence: whoever has read it, and reads again, reads afresh.
+4. A mutation's answer waits until its invalidation has its sequence: a client that has read it, and reads again, reads afresh.
 5. A flight (an execution that several wait for) is joined only by those who would have read the same fence when it began
    for its marks: after an invalidation nobody joins an older flight.
 

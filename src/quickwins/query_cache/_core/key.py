@@ -1,6 +1,6 @@
 """What an answer is found by: all that it depends on, length-prefixed, and the digest of that.
 
-The digest finds; the material proves: whoever reads an entry compares it. Two requests share an entry only when every part is
+The digest finds; the material proves: it is compared at each read. Two requests share an entry only when every part is
 equal. Parts that nobody may read in a shared store (whose it is, the values of headers) are pseudonyms here already.
 """
 

@@ -86,7 +86,7 @@ class Link(asyncio.Protocol):
         for future in waiting:
             if not future.done():
                 future.set_exception(LinkEnded(reason))
-                future.exception()  # whoever waited may have left
+                future.exception()  # the one who waited may have left
         self._when_ended(self)
 
     async def close(self) -> None:

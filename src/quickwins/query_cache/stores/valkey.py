@@ -171,7 +171,7 @@ class ValkeyStore:
             return None  # it is sent, before anything that is asked later on; nobody waits for a server that is slow
         answer = await self._connection.in_time(
             copy(reply)
-        )  # whoever waits may leave, or have waited long enough
+        )  # those who wait may leave, or have waited long enough
         return None if answer is None else Fence(answer[0].decode(), answer[1])
 
     async def subscribe(self, invalidated: Callable[[Invalidation], None], lost: Callable[[], None]) -> None:

@@ -4,7 +4,7 @@
     observing, ramping -> rolling back -> rolled back
 
 The rule: a phase changes in `decide` and `settled` alone. `intent` is what is to be written; it is stored first, written then,
-and settled after that, so that whoever comes after a crash writes the same once more, and skips or repeats no step.
+and settled after that, so that the next one after a crash writes the same once more, and skips or repeats no step.
 """
 
 from __future__ import annotations

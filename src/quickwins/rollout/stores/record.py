@@ -18,7 +18,7 @@ class Record:
 
     Attributes:
         state: Where it stands.
-        version: Counts the changes: whoever puts another state has seen this one.
+        version: Counts the changes: another state is taken only from one who has seen this one.
         holder: The controller that has the lease; empty: nobody has had it.
         token: Counts the holders. A controller that was away writes with an old one, which is refused: the fence.
         until: When the lease ends, in wall seconds.
