@@ -51,7 +51,7 @@ class _Raw:
     line: int
     column: int
     what: str
-    seat: Seat = field(default_factory=Seat)
+    sits: Seat | Callable[[], Seat] = field(default_factory=Seat)
     cell: int = 0
 
 
@@ -236,19 +236,20 @@ def _python(text: str, today: date, target: tuple[int, int] | None) -> list[_Raw
     at.sort(key=lambda one: one.offset)
     found: list[_Raw] = []
     last, line, column = -1, 1, 1
-    home = general = ("", "", Seat())
+    nowhere: tuple[str, str, Seat | Callable[[], Seat]] = ("", "", Seat())
+    home = general = nowhere
     for one in at:
         offset = one.offset
         if offset != last:  # one comment can have very many
             last = offset
             line, column = places.line(offset), places.column(offset)
             at_home = places.home(offset)
-            home = general = places.scope(at_home), places.statement(at_home), places.seat(at_home)
+            home = general = places.scope(at_home), places.statement(at_home), partial(places.seat, at_home)
             if one.is_comment and places.is_alone(offset):
                 # About the file or block, whatever comes next in it.
                 general = places.scope(offset), "", Seat()
-        scope, statement, seat = home if one.of_next else general
-        found.append(_Raw(one.check, one.codes, scope, statement, line, column, one.what[:MAX_WORDS], seat))
+        scope, statement, sits = home if one.of_next else general
+        found.append(_Raw(one.check, one.codes, scope, statement, line, column, one.what[:MAX_WORDS], sits))
     return found
 
 
@@ -325,7 +326,7 @@ def _unparseable(error: lexer.Unparseable) -> _Raw:
 def _add(into: _Collected, path: str, found: list[_Raw]) -> None:
     alike: Counter[Identity] = Counter()
     for one in found:
-        first = Identity(path, one.check.value, one.codes, one.scope, one.statement, 0, one.seat)
+        first = Identity(path, one.check.value, one.codes, one.scope, one.statement, 0, one.sits)
         identity = replace(first, ordinal=alike[first]) if alike[first] else first
         alike[first] += 1
         into.findings.append(Finding(identity, one.line, one.column, one.what, one.cell))

@@ -24,7 +24,7 @@ class Identity:
         scope: The functions and classes around it, dotted, or the table of a configuration file; empty at the top level.
         statement: The statement without layout, shortened; empty for a directive that is about a file or block.
         ordinal: Counts from 0 those of a file that are alike in all of this.
-        seat: Its place among statements that look the same. Not compared: it is evidence when something has changed.
+        sits: Its seat, or what finds it out: only a comparison wants to know, and finding them all takes a fifth of an audit.
     """
 
     path: str
@@ -33,7 +33,16 @@ class Identity:
     scope: str
     statement: str
     ordinal: int = 0
-    seat: Seat = field(default=Seat(), compare=False)
+    sits: Seat | Callable[[], Seat] = field(default=Seat(), compare=False, repr=False)
+
+    @property
+    def seat(self) -> Seat:
+        """Its place among statements that look the same. Not compared: it is evidence when something has changed."""
+        sits = self.sits
+        if not isinstance(sits, Seat):
+            sits = sits()
+            object.__setattr__(self, "sits", sits)
+        return sits
 
     @property
     def digest(self) -> str:
