@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import pytest
 import strawberry
 from fastapi import Cookie, Depends, FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi.dependencies import utils as dependencies
 from strawberry.fastapi import BaseContext
 from strawberry.types import Info
 
@@ -98,6 +99,10 @@ def _nothing_is_executed() -> None:
     EXECUTED.clear()
 
 
+ALL_FOR_ONE = not hasattr(dependencies, "_get_multidict_extras")
+"""Whether this FastAPI reads all headers to give one, as 0.116 does: then what is private is not stored."""
+
+
 @pytest.mark.parametrize("getter", [by_header, by_request, by_dependency])
 @pytest.mark.asyncio
 async def test_principals_are_kept_apart_and_share_what_is_everybodys(getter: Any) -> None:
@@ -106,7 +111,8 @@ async def test_principals_are_kept_apart_and_share_what_is_everybodys(getter: An
         assert (await post(made, "{ mine }", authorization=user)).data == {"mine": user}
         assert (await post(made, "{ seen }", authorization=user)).data == {"seen": f"{user} of "}
         await post(made, "{ everybodys }", authorization=user)
-    assert sorted(EXECUTED) == ["everybodys", "mine", "mine"]
+    times = 4 if getter is by_header and ALL_FOR_ONE else 2
+    assert sorted(EXECUTED) == ["everybodys", *["mine"] * times]
 
 
 @pytest.mark.asyncio
