@@ -26,7 +26,7 @@ SLOW = """
         $$BEGIN PERFORM pg_sleep(0.002); RETURN $1; END$$
 """
 """An index on this takes two milliseconds for each row, so that there is time to do something meanwhile."""
-PHASE = "SELECT coalesce((SELECT phase FROM pg_stat_progress_create_index LIMIT 1), '')"
+PHASE = "SELECT coalesce((SELECT phase FROM pg_stat_progress_create_index WHERE datname = current_database() LIMIT 1), '')"
 ALL_INDEXES = """
     SELECT c.relname, i.indisvalid, i.indisready, i.indislive, pg_get_indexdef(c.oid) AS definition
     FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -148,7 +148,8 @@ class Database:
         """How many sessions of ours the server knows."""
         return int(
             self.value(
-                "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'quickwins indexes%'"
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND application_name LIKE 'quickwins indexes%'"
             )
         )
 

@@ -128,7 +128,16 @@ def _doors(passed: list[tuple[type, object]]) -> Iterator[Finding]:
 
 def pools() -> list[object]:
     """The pools that this process has made."""
-    return [one for one in gc.get_objects() if _pool(one) is not None]
+    libraries: dict[type, str] = {}
+    found = []
+    for one in gc.get_objects():  # may be a million
+        kind = type(one)
+        library = libraries.get(kind)
+        if library is None:
+            library = libraries[kind] = _library_of(kind)
+        if library:
+            found.append(one)
+    return found
 
 
 def pool_findings(before: list[object]) -> Iterator[Finding]:
@@ -140,31 +149,41 @@ def pool_findings(before: list[object]) -> Iterator[Finding]:
     gated: list[str] = []
     bare: list[str] = []
     for one in pools():
-        found = _pool(one)
-        if found is not None and not any(one is other for other in before):
-            (gated if found[1] else bare).append(found[0])
+        if not any(one is other for other in before):
+            library = _library_of(type(one))
+            (gated if _is_gated(one, library) else bare).append(_POOLS[library])
     for name in bare:
         yield Finding("pools", False, f"{name} has no gate", "put it behind one: `qw.pool(pool, name=...)`")
     if gated and not bare:
         yield Finding("pools", True, f"gated: {', '.join(gated)}")
 
 
-def _pool(one: Any) -> tuple[str, bool] | None:
-    """What kind of pool `one` is, and whether it has a gate; asks nothing of objects of other kinds."""
-    for base in type(one).__mro__:
+_POOLS: Final = {
+    "asyncpg.Pool": "a pool of asyncpg",
+    "psycopg_pool.AsyncConnectionPool": "a pool of psycopg_pool",
+    "sqlalchemy.AsyncEngine": "an AsyncEngine of SQLAlchemy",
+}
+
+
+def _library_of(kind: type) -> str:
+    """Which of `_POOLS` a class is, or inherits from; empty: none."""
+    for base in kind.__mro__:
         module = base.__module__  # of some classes a descriptor
-        root = module.partition(".")[0] if type(module) is str else ""
-        if root == "asyncpg" and base.__name__ == "Pool":
-            holders = gc.get_referrers(one)
-            return "a pool of asyncpg", any(
-                type(holder).__name__ in {"GatedPool", "Lender"} or _is_state(holder) for holder in holders
-            )
-        if root == "psycopg_pool" and base.__name__ == "AsyncConnectionPool":
-            return "a pool of psycopg_pool", hasattr(type(one), "quickwins_lent")
-        if root == "sqlalchemy" and base.__name__ == "AsyncEngine":
-            kinds = {kind.__name__ for kind in type(one.sync_engine.pool).__mro__}
-            return "an AsyncEngine of SQLAlchemy", "GatedPoolOfEngine" in kinds
-    return None
+        name = f"{module.partition('.')[0]}.{base.__name__}" if type(module) is str else ""
+        if name in _POOLS:
+            return name
+    return ""
+
+
+def _is_gated(pool: Any, library: str) -> bool:
+    if library == "psycopg_pool.AsyncConnectionPool":
+        return hasattr(type(pool), "quickwins_lent")
+    if library == "sqlalchemy.AsyncEngine":
+        return any(kind.__name__ == "GatedPoolOfEngine" for kind in type(pool.sync_engine.pool).__mro__)
+    return any(
+        type(holder).__name__ in {"GatedPool", "Lender"} or _is_state(holder)
+        for holder in gc.get_referrers(pool)
+    )
 
 
 def _is_state(holder: object) -> bool:

@@ -32,6 +32,8 @@ class Partition:
     retry_at: float = 0.0
     start: int | None = None
     """Where reading began, or began again; for a store that doesn't know itself where to go on."""
+    before: int | None = None
+    """The same in the assignment before, if this consumer had it then."""
     paused: bool = False
     """By this run; the service's own pauses are its own."""
     moved: bool = False

@@ -155,8 +155,12 @@ class Run:
             raise failure
 
     def _reassign(self, assignment: frozenset[Any]) -> None:
-        # aiokafka forgets pauses, too
+        # aiokafka forgets pauses, too. It also moves on in the new assignment by what a fetch gave that the old one began, and
+        # what such a fetch gave had no effect: so where it stands is not where to read on.
+        old = self._partitions
         self._partitions = {at: Partition(at) for at in assignment}
+        for at in assignment & old.keys():
+            self._partitions[at].before = old[at].before if old[at].start is None else old[at].start
 
     async def _fetch(self, ready: Sequence[Any]) -> dict[Any, list[Record]]:
         """Some records of `ready`, or none when it takes long or something else is to be done."""
@@ -204,7 +208,10 @@ class Run:
                 raise StoreDown(f"the broker has not said yet how many partitions {at.topic} has")  # noqa: TRY301 -- it waits as for all that is away; until=never
             lane = await self._dedup.take(at.topic, at.partition, partitions)
             first = (await self._consumer.beginning_offsets([at]))[at]
-            if one.start is None:
+            if one.start is None and one.before is not None:
+                committed = await self._consumer.committed(at)
+                one.start = one.before if committed is None else committed
+            elif one.start is None:
                 one.start = await self._consumer.position(at)
             if self._consumer.assignment() is not self._assignment:
                 return

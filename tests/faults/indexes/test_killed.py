@@ -18,7 +18,7 @@ from tests.index_database import SLOW, Database
 pytestmark = [pytest.mark.engines(), pytest.mark.asyncio]
 
 IGNORED = ("--override", "locks", "--override", "snapshots", "--max-wait", "30")
-OURS = "SELECT {}(pid) FROM pg_stat_activity WHERE application_name = 'quickwins indexes'"
+OURS = "SELECT {}(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'quickwins indexes'"
 
 
 @asynccontextmanager
@@ -62,7 +62,7 @@ def waits(phase: str) -> Callable[[Database], None]:
 def dropping(database: Database) -> None:
     wait_until(
         lambda: database.value(
-            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DROP INDEX%' AND wait_event_type = 'Lock'"
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'DROP INDEX%' AND wait_event_type = 'Lock'"
         )
     )
 
@@ -74,7 +74,7 @@ def connected(database: Database) -> None:
 def second_begins(database: Database) -> None:
     wait_until(
         lambda: database.value(
-            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%ON \"public\".\"u\"%' AND state = 'active' AND pid <> pg_backend_pid()"
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%ON \"public\".\"u\"%' AND state = 'active' AND pid <> pg_backend_pid()"
         )
     )
 
@@ -228,7 +228,7 @@ async def test_a_watcher_that_is_terminated_comes_back(prepared: Database) -> No
     task = asyncio.create_task(prepared.apply(migration))
     await asyncio.to_thread(prepared.reaches, "building index: scanning table")
     prepared.run(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'quickwins indexes watch'"
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'quickwins indexes watch'"
     )
 
     said = await task

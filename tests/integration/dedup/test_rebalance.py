@@ -111,6 +111,41 @@ async def test_cancelled_in_the_handler_nothing_had_an_effect_and_the_same_consu
             await task
 
 
+class Rebalanced:
+    """A consumer that keeps its partitions in a rebalance while it fetches: what the fetch gives is of the new assignment."""
+
+    def __init__(self, consumer: Any) -> None:
+        self._consumer = consumer
+        self.fetches = 0
+        self._assignment = frozenset(consumer.assignment())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._consumer, name)
+
+    def assignment(self) -> frozenset[Any]:
+        return self._assignment
+
+    async def getmany(self, *partitions: Any, **options: Any) -> Any:
+        found = await self._consumer.getmany(*partitions, **options)
+        if found and self.fetches < PARTITIONS:
+            self.fetches += 1
+            self._assignment = frozenset([*self._assignment])  # an equal one, and another
+        return found
+
+
+async def test_what_a_fetch_gave_amid_a_rebalance_is_read_again(posts: House) -> None:
+    await spread(posts, range(9))
+    async with posts.consumer(partitions=PARTITIONS) as real:
+        consumer, dedup = Rebalanced(real), posts.dedup(max_records=2)
+        async with dedup.attach(consumer) as run:
+            task = asyncio.create_task(run())
+            await _applied(posts, 9, task)
+            await dedup.stop()
+            await task
+    assert consumer.fetches == PARTITIONS
+    assert await posts.pool.fetchval("SELECT count(*) FROM applied") == 9
+
+
 async def test_a_quarantined_partition_holds_up_no_other(posts: House) -> None:
     async with AIOKafkaProducer(bootstrap_servers=posts.bootstrap) as producer:
         await producer.send(posts.topics[0], b"not json", partition=0)

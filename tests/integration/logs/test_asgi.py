@@ -164,8 +164,8 @@ async def test_a_client_that_goes_away_leaves_its_line(lines: Lines, begun: bool
 async def test_what_nobody_matched_has_no_route_and_no_path(lines: Lines) -> None:
     async with serving(application(Route("/users", show))) as client:
         assert (await client.get("/secret/secret?token=secret")).status == 404
-        assert (await client.request("BREW", "/users")).status == 405
-    unmatched, brewed = lines.lines
+        assert (await client.request("PURGE", "/users")).status == 405
+    unmatched, purged = lines.lines
     assert "http.route" not in unmatched.fields
     assert "secret" not in str(unmatched)
-    assert (brewed.fields["http.route"], brewed.fields["http.request.method"]) == ("/users", "_OTHER")
+    assert (purged.fields["http.route"], purged.fields["http.request.method"]) == ("/users", "_OTHER")

@@ -1,6 +1,6 @@
 """The places for a reason that we print and document, tried with the tools themselves.
 
-A tool that is installed nowhere is skipped; `QUICKWINS_TOOLS` names a folder with more of them, such as the `bin` of an
+A tool that is installed nowhere is skipped; `TEST_TOOLS` names a folder with more of them, such as the `bin` of an
 environment with `pip install bandit flake8 pylint pyright`.
 """
 
@@ -99,7 +99,7 @@ def few(names: Iterable[str]) -> list[ParameterSet]:
 
 def printed(command: Sequence[str], folder: Path) -> str:
     """What a tool says in `folder`; skips the test if there is no such tool."""
-    places = [os.environ.get("QUICKWINS_TOOLS", ""), str(Path(sys.executable).parent), os.environ["PATH"]]
+    places = [os.environ.get("TEST_TOOLS", ""), str(Path(sys.executable).parent), os.environ["PATH"]]
     path = os.pathsep.join(filter(None, places))
     name = command[2].split()[0] if command[0] == "sh" else command[0]
     if shutil.which(name, path=path) is None:
