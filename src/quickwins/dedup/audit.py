@@ -198,6 +198,11 @@ async def _below(bootstrap: str, group: str, topic: str, cursors: Mapping[int, i
         await consumer.start()
         if topic not in await consumer.topics():
             raise ConfigError(f"the broker has no topic {topic!r}")
+        one = TopicPartition(topic, 0)
+        consumer.assign(
+            [one]
+        )  # from here on the client keeps what the broker says of the topic, and the question waits for it
+        await consumer.beginning_offsets([one])
         places = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
         consumer.assign(places)
         first = await consumer.beginning_offsets(places)
