@@ -357,6 +357,8 @@ class Run:
                 for at, offset in offsets.items():
                     await self._told(at, offset)
             except Exception as error:  # noqa: BLE001 -- the next time it is told; until=never
+                for at in offsets.keys() & self._partitions.keys():
+                    self._partitions[at].moved = True
                 self._dedup.commit_failed(error)
 
     async def _told(self, at: Any, offset: int) -> None:

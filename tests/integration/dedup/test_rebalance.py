@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import KafkaConnectionError
 
 from quickwins.core.errors import ConfigError
 from tests.eventually import eventually
@@ -144,6 +145,30 @@ async def test_what_a_fetch_gave_amid_a_rebalance_is_read_again(posts: House) ->
             await task
     assert consumer.fetches == PARTITIONS
     assert await posts.pool.fetchval("SELECT count(*) FROM applied") == 9
+
+
+class Untold(Rebalanced):
+    """A consumer whose first commits the broker does not take."""
+
+    commits = 0
+
+    async def commit(self, offsets: Any) -> None:
+        self.commits += 1
+        if self.commits < PARTITIONS:
+            raise KafkaConnectionError
+        await self._consumer.commit(offsets)
+
+
+async def test_what_kafka_could_not_be_told_it_is_told_the_next_time(posts: House) -> None:
+    await spread(posts, range(3))
+    async with posts.consumer(partitions=PARTITIONS) as real:
+        consumer, dedup = Untold(real), posts.dedup()
+        async with dedup.attach(consumer) as run:
+            task = asyncio.create_task(run())
+            await eventually(lambda: consumer.commits >= PARTITIONS)  # nothing new has come since the first
+            await dedup.stop()
+            await task
+        assert await real.committed(TopicPartition(posts.topics[0], 0)) == 1
 
 
 async def test_a_quarantined_partition_holds_up_no_other(posts: House) -> None:
