@@ -99,14 +99,15 @@ class Processes:
 
 async def ended(process: subprocess.Popen[bytes], seconds: float = 60) -> tuple[int, str]:
     """Its exit status and what it said."""
-    try:
-        await eventually(lambda: process.poll() is not None, "the consumer does not end", seconds=seconds)
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
     assert process.stderr is not None
     with process.stderr:
+        try:
+            await eventually(lambda: process.poll() is not None, "the consumer does not end", seconds=seconds)
+        except BaseException as error:
+            process.kill()
+            process.wait()
+            error.add_note(process.stderr.read().decode()[-4_000:])
+            raise
         return process.returncode, process.stderr.read().decode()
 
 
