@@ -112,7 +112,7 @@ def _show_status(found: "Status", *, as_json: bool) -> None:
 
 
 def watch(file: FileArgument, dsn: DsnOption = None, as_json: JsonOption = False) -> None:
-    """Follow the builds that run on a migration's tables, whoever runs them, until there is none."""
+    """Follow the builds that run on a migration's tables, started by anybody, until there is none."""
 
     async def follow() -> None:
         async for one in runner.watch(migration):

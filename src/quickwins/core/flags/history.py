@@ -1,6 +1,6 @@
 """What the audit file says of flags: the shape of a line, and how the lines of many processes become one row.
 
-Every process that sees a switch adds a line, and so does whoever wrote it. A row is one switch. The rule:
+Every process that sees a switch adds a line, and so does the one that wrote it. A row is one switch. The rule:
 
 1. A line belongs to the newest row with its digest and feature,
 2. unless that row began more than `FOLD_SECONDS` before it,

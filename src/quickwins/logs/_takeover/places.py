@@ -1,7 +1,7 @@
 """What writes to the process's own standard output or error: the place that our lines take. Everything else is its owner's.
 
-Descriptors decide, not what `sys.stdout` is: whoever puts an object into its place, as `contextlib.redirect_stdout` and pytest's
-`capsys` do, wants to have what is written, and finds it there as without us. What redirects the descriptors, as shells and
+Descriptors decide, not what `sys.stdout` is: code that puts an object into its place, as `contextlib.redirect_stdout` and
+pytest's `capsys` do, wants to have what is written, and finds it there as without us. What redirects the descriptors, as shells and
 pytest's `capfd` do, redirects our lines as well.
 
 Only looks, and never raises: handlers and streams are other people's objects.

@@ -1,6 +1,6 @@
 """structlog's loggers, taken over while our logging is on.
 
-structlog stays as it is, with its loggers, configuration and processors, whoever configures it when; so nothing of it is
+structlog stays as it is, with its loggers, configuration and processors, however and whenever it is configured; so nothing of it is
 copied or given back. One method, which all of its loggers call before they give an event to their output, asks us first. What
 then happens depends on the output:
 
