@@ -19,3 +19,5 @@ class RolloutReason(StrEnum):
 
 class RolloutBlocked(QuickWinsError):
     """Something else is in the way; nothing was changed. `reason` says what."""
+
+    reason: RolloutReason | None
