@@ -33,6 +33,21 @@ def test_the_example_has_the_length_of_the_row(issuer: Issuer) -> None:
     assert issuer.source
 
 
+@pytest.mark.parametrize(
+    "text", ["{}", "call with {} failed", '{{"v": "{}"}}', "id={},", "aws/{}/s3", "x {} y {}"]
+)
+@pytest.mark.parametrize("key", ["AKIA" + "GHUKPJDKUOQRTONH", "ASIA" + "QWLZKVXPEJTRHMBY"])
+def test_an_aws_key_may_have_no_digit(text: str, key: str) -> None:
+    shown = SCANNER.text(text.format(key, key), [])
+    assert key not in shown
+    assert "[redacted:api_key]" in shown
+
+
+@pytest.mark.parametrize("text", ["ASIAPACIFIC", "xAKIA" + "GHUKPJDKUOQRTONH", "AKIA" + "GHUKPJDKUOQRTONHX"])
+def test_capitals_that_begin_as_one_and_are_none_stay(text: str) -> None:
+    assert SCANNER.text(text, []) is text
+
+
 def test_a_prefix_alone_is_no_key() -> None:
     for issuer in ISSUERS:
         for prefix in issuer.prefixes:

@@ -229,6 +229,14 @@ LONG_RUN = re.compile(
 """A long run of letters and digits, with a digit, or a UUID behind a word: most keys have one."""
 
 
+_AWS = re.compile(r"(?<![0-9A-Za-z])A[KS]IA[A-Z]{16}(?![0-9A-Za-z])")
+
+
+def has_aws_letters(text: str) -> bool:
+    """Whether there is an AWS access key without a digit, which one in thirty is: nothing else would make it suspect."""
+    return ("AKIA" in text or "ASIA" in text) and _AWS.search(text) is not None
+
+
 def api_key(text: str, *, run: bool) -> list[Span]:
     """A prefix and what its issuer puts behind it, which is no name: `npm_config_registry_cache` is one.
 
@@ -243,6 +251,8 @@ def api_key(text: str, *, run: bool) -> list[Span]:
             if _is_key(found[0]):
                 spans.append((*found.span(), RedactionRule.API_KEY))
             found = pattern.search(text, found.end())
+    if has_aws_letters(text):
+        spans += [(*found.span(), RedactionRule.API_KEY) for found in _AWS.finditer(text)]
     for sign, pattern in _FORMS if run else _FORMS[:0]:
         if sign in text:
             spans += [
