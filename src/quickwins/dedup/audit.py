@@ -186,24 +186,31 @@ def _left_out(identity: DebeziumPostgres) -> set[object]:
     return {op for op, policy in identity.policies.items() if policy is not Policy.APPLY}
 
 
+async def _partitions(bootstrap: str, topic: str) -> list[int]:
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        if topic not in await admin.list_topics():  # a broker may make one that is only asked for
+            raise ConfigError(f"the broker has no topic {topic!r}")
+        (described,) = await admin.describe_topics([topic])
+        return sorted(one["partition"] for one in described["partitions"])
+    finally:
+        await admin.close()
+
+
 async def _below(bootstrap: str, group: str, topic: str, cursors: Mapping[int, int]) -> AsyncIterator[Record]:
     """A topic's records from its beginning to where the group is."""
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
+    places = [TopicPartition(topic, number) for number in await _partitions(bootstrap, topic)]
     # With the group's name it is told the group's offsets; it joins the group only by subscribing.
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
     )
     try:
         await consumer.start()
-        if topic not in await consumer.topics():
-            raise ConfigError(f"the broker has no topic {topic!r}")
-        one = TopicPartition(topic, 0)
-        consumer.assign(
-            [one]
-        )  # from here on the client keeps what the broker says of the topic, and the question waits for it
-        await consumer.beginning_offsets([one])
-        places = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
         consumer.assign(places)
         first = await consumer.beginning_offsets(places)
         left: dict[TopicPartition, int] = {}
