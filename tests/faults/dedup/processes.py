@@ -7,9 +7,10 @@ import math
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tests.eventually import eventually
 from tests.integration.dedup.consuming import send, truth
@@ -56,11 +57,15 @@ class Processes:
         until = self._all if more.pop("whole", False) else self._ends
         ends = [(topic, number, count) for (topic, number), count in until.items()]
         options = {**self._about, "ends": ends, "point": point, "nth": nth, "action": action.value, **more}
-        return subprocess.Popen(
+        # Not a pipe: nobody reads what it says before it has ended, and one whose broker is away says more than a pipe holds.
+        said = tempfile.TemporaryFile()  # noqa: SIM115 -- `ended` closes it; until=never
+        process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.dedup.consume", json.dumps(options)],
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=said,
         )
+        process.stderr = said
+        return process
 
     async def until_killed(self, *about: Any, **more: Any) -> None:
         """Start one, which must come by its point."""
@@ -106,9 +111,14 @@ async def ended(process: subprocess.Popen[bytes], seconds: float = 60) -> tuple[
         except BaseException as error:
             process.kill()
             process.wait()
-            error.add_note(process.stderr.read().decode()[-4_000:])
+            error.add_note(_said(process.stderr)[-4_000:])
             raise
-        return process.returncode, process.stderr.read().decode()
+        return process.returncode, _said(process.stderr)
+
+
+def _said(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
 
 
 def state_of(pid: int) -> str:

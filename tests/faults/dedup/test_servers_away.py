@@ -55,8 +55,7 @@ async def test_servers_go_away_and_come_back_while_a_consumer_works(
 @pytest.mark.volume
 @pytest.mark.capability(Capability.DURABLE)
 @pytest.mark.engines("kafka")
-# Not PostgresState: with it aiokafka did not find the broker again within two minutes (NodeNotReadyError). Why is not known yet.
-@pytest.mark.parametrize("strategy", ["inbox", "claims"])
+@pytest.mark.parametrize("strategy", EVENTS)
 async def test_a_broker_is_killed_and_started_again(
     own_kafka: Server, own_postgres: Server, own_valkey: Server, strategy: str
 ) -> None:
