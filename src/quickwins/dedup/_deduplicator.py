@@ -19,6 +19,7 @@ from quickwins.core.events import (
 )
 from quickwins.core.metrics import Metrics
 from quickwins.dedup import metrics
+from quickwins.dedup._ahead import ReadAhead
 from quickwins.dedup._consumer import check_consumer
 from quickwins.dedup._lane import Lane
 from quickwins.dedup._run import Run
@@ -268,9 +269,11 @@ class Deduplicator:
         """See `Owner`."""
         assert self._handler is not None
         place = Place(self.group, self._cluster, topic, partition)
-        held = await self._store.take(place, self._identity, partitions)
+        reader = ReadAhead(self._identity)
+        held = await self._store.take(place, reader, partitions)
         lane = self._lanes[topic, partition] = Lane(
             held,
+            reader=reader,
             handler=self._handler,
             concurrency=self._concurrency,
             store=self._store,

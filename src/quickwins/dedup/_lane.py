@@ -11,6 +11,7 @@ from quickwins.dedup.decision import Decision
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from quickwins.dedup._ahead import ReadAhead
     from quickwins.dedup._core.batch import Batch
     from quickwins.dedup._core.judge import Judged
     from quickwins.dedup.dead_letters import DeadLetterTable
@@ -40,6 +41,7 @@ class Lane:
 
     Attributes:
         held: It, as the store has it.
+        reader: Reads its records.
         attempts: How often the handler has failed with the record at an offset by itself.
         passed: Offsets given up: to be put aside.
     """
@@ -48,6 +50,7 @@ class Lane:
         self,
         held: Held,
         *,
+        reader: ReadAhead,
         handler: Handler,
         concurrency: int | None,
         store: Store,
@@ -55,6 +58,7 @@ class Lane:
         incarnation: str,
     ) -> None:
         self.held = held
+        self.reader = reader
         self.attempts: dict[int, int] = {}
         self.passed: dict[int, BaseException] = {}
         self._handler = handler
@@ -95,7 +99,7 @@ class Lane:
             if self._poison is not None and (batch.aside or self.passed):
                 await self._put_aside(self._poison, tx, batch, records)
         done = self.held.next_offset
-        for record in records:
+        for record in records if self.attempts or self.passed else ():
             if done is None or record.offset < done:
                 self.attempts.pop(record.offset, None)
                 self.passed.pop(record.offset, None)

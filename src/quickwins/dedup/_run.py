@@ -135,6 +135,7 @@ class Run:
                 return
         ready = [one.at for one in self._partitions.values() if one.state is State.READY]
         fetched = await self._fetch(ready)
+        await self._read_ahead(fetched)
         await self._settle()
         if self._stopping or self._consumer.assignment() is not self._assignment:
             return  # they are of an assignment that is over: their new owner reads them again
@@ -178,6 +179,12 @@ class Run:
         seconds = int(FETCH_SECONDS * 1000)
         waited_for = self._consumer.getmany(*ready, timeout_ms=seconds, max_records=most)
         return await self._unless_woken(waited_for) or {}
+
+    async def _read_ahead(self, fetched: dict[Any, list[Record]]) -> None:
+        for at, records in fetched.items():
+            lane = self._partitions[at].lane
+            if lane is not None:
+                await lane.reader.ahead(records)
 
     async def _unless_woken(self, doing: Coroutine[Any, Any, T]) -> T | None:
         task, wake = asyncio.ensure_future(doing), asyncio.ensure_future(self._wake.wait())
