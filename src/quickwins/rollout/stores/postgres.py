@@ -49,15 +49,15 @@ class PostgresStore:
 
         try:
             async with self._pool.acquire() as connection:
-                if not self._has_table:
-                    await connection.execute(CREATE)
-                    self._has_table = True
                 async with connection.transaction():
                     await connection.execute(f"SET LOCAL lock_timeout = {WAIT_MILLISECONDS}")
                     await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+                    if not self._has_table:  # two that made it at once would meet in the catalogue
+                        await connection.execute(CREATE)
                     rows = await connection.fetch("SELECT feature, record::text FROM quickwins_rollouts")
                     records = {row["feature"]: Record.from_json(json.loads(row["record"])) for row in rows}
                     yield _Held(connection, feature, records)
+                self._has_table = True
         except asyncpg.LockNotAvailableError:
             raise RolloutBlocked(
                 "another controller has had the ramps for 2 s", reason=RolloutReason.BUSY
