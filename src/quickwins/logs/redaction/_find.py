@@ -11,7 +11,7 @@ from quickwins.logs.redaction._patterns.pairs import pair
 from quickwins.logs.redaction._patterns.people import bare_phone, card, email, iban, phone
 from quickwins.logs.redaction._patterns.said import may_say, said
 from quickwins.logs.redaction._patterns.spans import MAX_HITS
-from quickwins.logs.redaction._patterns.tokens import api_key, has_aws_letters, jwt, pem, scheme
+from quickwins.logs.redaction._patterns.tokens import api_key, jwt, pem, scheme
 from quickwins.logs.redaction._patterns.urls import query, query_runs, url_credentials
 from quickwins.logs.redaction._rules import RedactionRule
 from quickwins.logs.redaction._suspect import (
@@ -134,7 +134,7 @@ def _tokens(text: str, data: bytes, lower: str) -> list[Span]:
             text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
         data = text.encode("utf-8", "replace")
     run = has_run(text, data)
-    if run or not KEY_WORDS.isdisjoint(words) or has_aws_letters(text):
+    if run or not KEY_WORDS.isdisjoint(words):
         spans += api_key(text, run=run)
     if "-----" in text:
         spans += _some(pem(text))

@@ -10,13 +10,7 @@ from __future__ import annotations
 import re
 
 from quickwins.logs.redaction._patterns.people import ZEROS
-from quickwins.logs.redaction._patterns.tokens import (
-    API_KEY_WORDS,
-    LONG_RUN,
-    RUN,
-    SCHEME_WORDS,
-    has_aws_letters,
-)
+from quickwins.logs.redaction._patterns.tokens import API_KEY_WORDS, LONG_RUN, RUN, SCHEME_WORDS
 from quickwins.logs.redaction._plain import Plain
 
 MIN_RANDOM = 3
@@ -129,7 +123,7 @@ def _may_have_token(data: bytes, value: str) -> bool:
     if "eyJ" in value or "earer" in value or "EARER" in value:
         return True
     words = data.translate(WORDS).split()
-    return not _SUSPECT_WORDS.isdisjoint(words) or has_run(value, data) or has_aws_letters(value)
+    return not _SUSPECT_WORDS.isdisjoint(words) or has_run(value, data)
 
 
 def has_run(value: str, data: bytes) -> bool:
