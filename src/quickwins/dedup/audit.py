@@ -188,6 +188,7 @@ def _left_out(identity: DebeziumPostgres) -> set[object]:
 
 async def _partitions(bootstrap: str, topic: str) -> list[int]:
     from aiokafka.admin import AIOKafkaAdminClient
+    from aiokafka.errors import for_code
 
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
@@ -195,6 +196,8 @@ async def _partitions(bootstrap: str, topic: str) -> list[int]:
         if topic not in await admin.list_topics():  # a broker may make one that is only asked for
             raise ConfigError(f"the broker has no topic {topic!r}")
         (described,) = await admin.describe_topics([topic])
+        if described["error_code"]:  # without partitions, everything would look lost
+            raise for_code(described["error_code"])
         return sorted(one["partition"] for one in described["partitions"])
     finally:
         await admin.close()
