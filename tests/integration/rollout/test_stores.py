@@ -91,6 +91,15 @@ async def test_a_ramp_goes_through_it(store: Store) -> None:
     assert toy.percent == 100
 
 
+async def test_the_table_is_made_behind_the_lock(postgres_database: str) -> None:
+    """Two that made it at once met in the catalogue, where one of them failed."""
+    there = "SELECT to_regclass('quickwins_rollouts') IS NOT NULL"
+    async with asyncpg.create_pool(postgres_database, min_size=2, max_size=2) as pool:
+        async with PostgresStore(pool).exclusive("feed"):
+            assert not await pool.fetchval(there)
+        assert await pool.fetchval(there)
+
+
 @pytest.mark.engines("postgres")
 async def test_a_server_that_is_away_is_an_error_of_the_system(tmp_path: Path) -> None:
     class Away:
