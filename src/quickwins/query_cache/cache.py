@@ -87,7 +87,7 @@ class QueryCache:
                 Resolvers that read anything else of it make the answer vary on what `get_context` has read.
             flag: Whether answers are served and stored; always, when `None`. Its percentage is one of principals.
             name: On every series and event, and what processes that share a store agree on.
-            service: Likewise.
+            service: The service's name on every series and event.
             registry: For the series; the default registry when `None`.
             clock: For times.
             rng: For jitter.

@@ -1,6 +1,6 @@
 """What frameworks and servers report of a failed request, where a line of ours tells it already, or where it is none. Pure.
 
-A refusal is policy: whoever reports one as an error, with a stack, says it as a fact, to all handlers. Within a request or a
+A refusal is policy: one that is reported as an error, with a stack, reaches all handlers as a plain fact. Within a request or a
 call of ours it needs no line of its own, since the request has one. Nor does a failure that has left a request of ours: its
 line has told the exception, with its stack.
 """

@@ -283,7 +283,7 @@ class Namer:
     """Tells of what kind a field's value is by its name, and remembers. Any thread.
 
     Attributes:
-        memo: What it has said; whoever is in a hurry looks here first.
+        memo: What it has said so far; a caller that must be quick looks here first.
     """
 
     __slots__ = ("_keys", "_safe_keys", "memo")

@@ -3,7 +3,7 @@
 A thread that finds the queue empty sleeps until a line wakes it, and then waits a little for more: to wake a thread, and
 to pass CPython's lock to and fro, costs as much as some ten lines. Lines from WARN on, and 256 KiB, end that wait at once.
 
-The rule: whoever holds `_writing` writes, and looks for more lines before letting go. That is the thread, for as long as
+The rule: the thread that holds `_writing` writes, and looks for more lines before letting go. That is the writer's own, for as long as
 it lives, or else, inline, the thread that logs. `_thread` is set by the thread itself, once it holds that: whether it really
 began cannot be told from outside, where memory may run out, or a signal handler raise, in the middle of beginning it. One
 that comes too late finds `_writing` held, and ends.
