@@ -116,6 +116,12 @@ async def ended(process: subprocess.Popen[bytes], seconds: float = 60) -> tuple[
         return process.returncode, _said(process.stderr)
 
 
+async def killed(process: subprocess.Popen[bytes]) -> None:
+    """End it here and now."""
+    process.kill()
+    await ended(process)
+
+
 def _said(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read().decode()

@@ -10,7 +10,7 @@ import pytest
 
 from tests.eventually import eventually
 from tests.faults.dedup.points import POINTS
-from tests.faults.dedup.processes import Processes, ended, state_of
+from tests.faults.dedup.processes import Processes, ended, killed, state_of
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -92,8 +92,7 @@ async def test_stopped_and_woken_up_too_late_it_has_no_effect_any_more(
         assert code in (0, 1), said
     finally:
         if zombie.poll() is None:
-            zombie.kill()
-            zombie.wait()
+            await killed(zombie)
     assert await processes.wrong() == 0
 
 
