@@ -217,7 +217,7 @@ def _python(text: str, today: date, target: tuple[int, int] | None) -> list[_Raw
     source = lexer.lexed(text, target)
     places = Places(source)
     at: list[_At] = []
-    comments = [text[start:end] for start, end in source.comments]
+    comments = source.remarks
     low = "".join(comments).lower()
     words = [word for word in directives.WORDS if word in low]
     for (start, _), comment in zip(source.comments, comments, strict=True) if words else ():
@@ -236,21 +236,33 @@ def _python(text: str, today: date, target: tuple[int, int] | None) -> list[_Raw
     at.sort(key=lambda one: one.offset)
     found: list[_Raw] = []
     last, line, column = -1, 1, 1
-    nowhere: tuple[str, str, Seat | Callable[[], Seat]] = ("", "", Seat())
-    home = general = nowhere
+    is_general = False
+    home: tuple[str, str, Callable[[], Seat]] | None = None
+    general: tuple[str, str, Seat] | None = None
     for one in at:
         offset = one.offset
         if offset != last:  # one comment can have very many
             last = offset
             line, column = places.line(offset), places.column(offset)
-            at_home = places.home(offset)
-            home = general = places.scope(at_home), places.statement(at_home), partial(places.seat, at_home)
-            if one.is_comment and places.is_alone(offset):
-                # About the file or block, whatever comes next in it.
-                general = places.scope(offset), "", Seat()
-        scope, statement, sits = home if one.of_next else general
+            is_general = one.is_comment and places.is_alone(offset)
+            home = general = None
+        scope: str
+        sits: Seat | Callable[[], Seat]
+        if is_general and not one.of_next:
+            # About the file or block, whatever comes next in it.
+            general = general or (places.scope(offset), "", Seat())
+            scope, statement, sits = general
+        else:
+            home = home or _home(places, offset)
+            scope, statement, sits = home
         found.append(_Raw(one.check, one.codes, scope, statement, line, column, one.what[:MAX_WORDS], sits))
     return found
+
+
+def _home(places: Places, offset: int) -> tuple[str, str, Callable[[], Seat]]:
+    """The scope, the statement and the seat of what is at `offset`."""
+    at_home = places.home(offset)
+    return places.scope(at_home), places.statement(at_home), partial(places.seat, at_home)
 
 
 def _notebook(text: str, today: date) -> list[_Raw]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from quickwins.suppressions import scan_text
@@ -114,6 +114,20 @@ def test_the_statement_is_the_whole_logical_line(text: str, statement: str) -> N
     found = lexer.lexed(text)
     start, end = Places(found).statement_span(text.index("# noqa"))
     assert text[start:end] == statement
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+@given(body=st.text(alphabet="\\\\\"'#a\n", max_size=12))
+@example(body='\\"""# ')
+@example(body="\\\\")
+@example(body='a" \\"# ')
+def test_a_long_string_ends_where_python_ends_it(quote: str, body: str) -> None:
+    text = f"x = {quote * 3}{body}{quote * 3}  # noqa\n"
+    try:
+        compile(text, "x.py", "exec", dont_inherit=True)
+    except (SyntaxError, SyntaxWarning, DeprecationWarning):
+        return
+    assert [text[start:end] for start, end in lexer.lexed(text).comments] == comments_of(text)
 
 
 @given(st.text(alphabet="#\"'\\\n()[]{}: nfqatype:ignore=-\t\rxé", max_size=200))

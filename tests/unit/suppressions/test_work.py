@@ -66,7 +66,7 @@ def looked_at(text: str) -> int:
     """How many characters are looked at to place all comments of a file, in order."""
     source = lexed(text)
     whole, code = Counted(source.text), Counted(source.code)
-    places = Places(Lexed(whole, code, source.comments))
+    places = Places(Lexed(whole, code, source.pieces))
     for start, _ in source.comments:
         places.line(start)
         places.column(start)

@@ -32,6 +32,9 @@ _WORD = re.compile(r"\w+")
 _FEW = 16
 """From so many statements on, all lines of a block are read once instead of looking for each."""
 
+_FAR = 2_000
+"""Over so many characters, brackets are counted before it is known where functions begin."""
+
 MAX_STATEMENT = 200
 """How much of a statement is kept, in characters; of a longer one a digest follows."""
 
@@ -326,9 +329,10 @@ class Places:
         last, depth = furthest if ahead else self._depths[1]
         if last > offset:
             last, depth = 0, 0
-        number = bisect_right(self._starts, offset)
-        if number and self._blocks[number - 1][0] > last:  # no bracket is open at a `def`
-            last, depth = self._blocks[number - 1][0], 0
+        if offset - last > _FAR:
+            number = bisect_right(self._starts, offset)
+            if number and self._starts[number - 1] > last:  # no bracket is open at a `def`
+                last, depth = self._starts[number - 1], 0
         depth += balance(self._code, last, offset)
         self._depths[0 if ahead else 1] = (offset, depth)
         return depth
