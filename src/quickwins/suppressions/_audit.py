@@ -11,21 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from quickwins.core.clock import SystemClock
-from quickwins.core.errors import ConfigError
+from quickwins.suppressions._tree import CYTHON, NOTEBOOK, PYTHON, files_in, relative
 from quickwins.suppressions.report import Finding, Identity, Report
-from quickwins.suppressions.revisions import ignored_by_git
 from quickwins.suppressions.scan import commands, config_files, directives, lexer, notebooks, statements
 from quickwins.suppressions.scan.checks import Check
 from quickwins.suppressions.scan.codes import spelled
 from quickwins.suppressions.scan.places import Places, Seat, normal
-from quickwins.suppressions.settings import (
-    ENVIRONMENT_MARKS,
-    EXCLUDED,
-    EXCLUDED_AT_ROOT,
-    MAX_FILE_BYTES,
-    Allowance,
-    AuditConfig,
-)
+from quickwins.suppressions.settings import MAX_FILE_BYTES, Allowance, AuditConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,9 +25,6 @@ if TYPE_CHECKING:
 
     from quickwins.core.clock import Clock
 
-_PYTHON = (".py", ".pyi", ".pyw")
-_CYTHON = (".pyx", ".pxd", ".pxi")
-_NOTEBOOK = ".ipynb"
 MAX_WORDS = 200
 _PYTHON_SHEBANG = re.compile(rb"#![^\n]*\bpython")
 
@@ -92,8 +81,8 @@ def audit(
     today = datetime.fromtimestamp((SystemClock() if clock is None else clock).wall(), UTC).date()
     collected = _Collected()
     root = config.root.resolve()
-    for file in sorted(set(_files(paths, root, config))):
-        _read(file, _relative(file, root), collected, today, config.version)
+    for file in sorted(set(files_in(paths, root, config))):
+        _read(file, relative(file, root), collected, today, config.version)
     return _report(collected, config, today, partial(_text, root))
 
 
@@ -108,66 +97,9 @@ def _text(root: Path, path: str) -> str:
     """The text of a file; empty if it cannot be read."""
     try:
         text = lexer.decoded((root / path).read_bytes())
-        return "\n".join(source for _, source in notebooks.cells(text)) if path.endswith(_NOTEBOOK) else text
+        return "\n".join(source for _, source in notebooks.cells(text)) if path.endswith(NOTEBOOK) else text
     except (OSError, lexer.Unparseable):
         return ""
-
-
-def _files(paths: Iterable[str | os.PathLike[str]], root: Path, config: AuditConfig) -> Iterator[str]:
-    exclude = config.exclude
-    names = {*EXCLUDED, *(one for one in exclude if "/" not in one.strip("/"))}
-    places = {str(root / one.strip("/")) for one in (*exclude, *EXCLUDED_AT_ROOT)}
-    for path in paths:
-        start = os.path.abspath(path)  # noqa: PTH100 -- as text: a Path for each file costs more than reading it; until=never
-        if os.path.isfile(start):  # noqa: PTH113 -- as text, see above; until=never
-            yield start
-            continue
-        if not os.path.isdir(start):  # noqa: PTH112 -- as text, see above; until=never
-            raise ConfigError(f"{os.fspath(path)}: no such file or folder")
-        skipped = places | (ignored_by_git(start) if config.gitignore else set())
-        for folder, folders, files in os.walk(start):
-            if folder != start and not {*files, *folders}.isdisjoint(ENVIRONMENT_MARKS):
-                folders.clear()
-                continue
-            folders[:] = [
-                one
-                for one in folders
-                if one not in names and f"{folder}/{one}" not in skipped and not one.endswith(".egg-info")
-            ]
-            for file in files:
-                full = f"{folder}/{file}"
-                if (
-                    full not in skipped
-                    and file not in exclude
-                    and (_is_known(file) or _is_script(full, file))
-                ):
-                    yield full
-
-
-def _is_known(name: str) -> bool:
-    return (
-        name.endswith((*_PYTHON, *_CYTHON, _NOTEBOOK))
-        or name in config_files.NAMES
-        or commands.is_command_file(name)
-    )
-
-
-def _is_script(path: str, name: str) -> bool:
-    """Whether a file without a suffix begins with `#!`."""
-    if "." in name.lstrip(".") or not os.path.isfile(path):  # noqa: PTH113 -- as above; until=never
-        return False
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 -- as above; until=never
-            return file.read(2) == b"#!"
-    except OSError:
-        return False
-
-
-def _relative(file: str, root: Path) -> str:
-    prefix = f"{root}{os.sep}"
-    return (file.removeprefix(prefix) if file.startswith(prefix) else os.path.relpath(file, root)).replace(
-        os.sep, "/"
-    )
 
 
 def _read(file: str, path: str, into: _Collected, today: date, target: tuple[int, int] | None) -> None:
@@ -192,11 +124,11 @@ def _scan(
     try:
         if len(data) > MAX_FILE_BYTES:
             raise lexer.Unparseable(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")  # noqa: TRY301 -- one handler for all; until=never
-        if name.endswith(_PYTHON):
+        if name.endswith(PYTHON):
             found = _python(lexer.decoded(data), today, target)
-        elif name.endswith(_CYTHON):
+        elif name.endswith(CYTHON):
             found = _python(lexer.decoded(data), today, lexer.NEWEST)
-        elif name.endswith(_NOTEBOOK):
+        elif name.endswith(NOTEBOOK):
             found = _notebook(lexer.decoded(data), today)
         elif name in config_files.NAMES:
             found = _configured(name, lexer.decoded(data), today)
