@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 from collections.abc import Awaitable, Callable, Iterator
@@ -128,19 +128,19 @@ async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float) -> 
 
 
 @contextmanager
-def running(config: Path) -> Iterator[subprocess.Popen[str]]:
-    """`quickwins rollout run` as a process."""
+def running(config: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`quickwins rollout run` as a process; what it said is told when the block fails."""
     program = [sys.executable, "-m", "quickwins", "rollout", "run", "backpressure", "--config", str(config)]
-    process = subprocess.Popen(
-        program,
-        cwd=config.parent,
-        env=untraced.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+    with tempfile.TemporaryFile() as said:  # a pipe that nobody reads would hold it up once it is full
+        process = subprocess.Popen(
+            program, cwd=config.parent, env=untraced.environment(), stdout=said, stderr=said
+        )
+        try:
+            yield process
+        except BaseException as error:
+            said.seek(0)
+            error.add_note(said.read().decode()[-4_000:])
+            raise
+        finally:
+            process.kill()
+            process.wait()

@@ -97,7 +97,9 @@ def ramp(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Contr
     """Controllers of one ramp, and which of the points they don't all come by."""
     kind, _, left_out = request.param.partition(", ")
     path = tmp_path / "rollout.json"
-    made = Controllers(tmp_path, str(path) if kind == "file" else request.getfixturevalue("postgres_database"))
+    made = Controllers(
+        tmp_path, str(path) if kind == "file" else request.getfixturevalue("postgres_database")
+    )
     yield made, left_out
     made.close()
 
@@ -117,7 +119,9 @@ def killed_at_each(controllers: Controllers, points: list[str]) -> None:
             step = state.step
 
 
-def test_killed_at_every_step_of_every_move_none_is_skipped_or_repeated(ramp: tuple[Controllers, str]) -> None:
+def test_killed_at_every_step_of_every_move_none_is_skipped_or_repeated(
+    ramp: tuple[Controllers, str],
+) -> None:
     controllers, left_out = ramp
     killed_at_each(controllers, passed(left_out, UP))
     assert controllers.ends() == 0, controllers.said()

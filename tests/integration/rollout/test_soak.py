@@ -116,12 +116,13 @@ def test_one_that_is_interrupted_reports_what_it_has_seen(tmp_path: Path) -> Non
             "0.05s",
         ]
         command += ["--output", str(tmp_path)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        said = tmp_path / "said"  # a pipe that nobody reads would hold it up once it is full
+        with said.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as process:
             before = len(staging.log.read_text())
             wait_until(lambda: len(staging.log.read_text()) > before, "it doesn't look")
             process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=20)
-    assert process.returncode == 130, said
+            process.wait(20)
+    assert process.returncode == 130, said.read_text()
     document = json.loads((tmp_path / "soak.json").read_text())
     assert document["findings"][0]["says"] == "It ended before its time."
 

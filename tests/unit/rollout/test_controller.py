@@ -64,6 +64,40 @@ async def test_a_dead_controllers_percentage_falls_back_to_the_last_safe_one(tmp
     assert house.toy.percent == 10
 
 
+@pytest.mark.parametrize(
+    ("percent", "moves"),
+    [
+        pytest.param(50, [0, 10, 50, 10, 50, 100], id="the step before"),
+        pytest.param(10, [0, 10, 0, 10, 50, 100], id="the baseline"),
+    ],
+)
+async def test_after_a_dead_controller_the_next_one_goes_on_from_the_last_safe_percentage(
+    percent: float, moves: list[float], tmp_path: Path
+) -> None:
+    house = House(tmp_path)
+    controller = house.controller()
+    await controller.start(plan())
+    await house.ticks(controller, until=percent)
+    await house.ticks(controller, 2)
+    await house.clock.advance(300)
+    look = await house.ticks(house.controller("another"))
+    assert (look.phase, house.moves) == (Phase.DONE, moves)
+
+
+async def test_what_a_person_set_while_no_controller_ran_is_no_percentage_that_ran_out(
+    tmp_path: Path,
+) -> None:
+    house = House(tmp_path)
+    controller = house.controller()
+    await controller.start(plan())
+    await house.ticks(controller, until=50)
+    await house.ticks(controller, 2)
+    house.toy.fields["percent"] = house.toy.fields["fallback_percent"] = 0
+    await house.clock.advance(300)
+    look = await house.ticks(house.controller("another"))
+    assert (look.phase, look.reason) == (Phase.ROLLED_BACK, Reason.OVERRIDDEN)
+
+
 async def ramped(house: House, controller: RolloutController) -> None:
     await controller.start(plan())
     await house.ticks(controller)

@@ -37,7 +37,7 @@ facts = st.builds(
 )
 ALLOWED = {
     Phase.OBSERVING: {Phase.OBSERVING, Phase.RAMPING, Phase.ROLLING_BACK},
-    Phase.RAMPING: {Phase.RAMPING, Phase.ROLLING_BACK, Phase.DONE},
+    Phase.RAMPING: {Phase.OBSERVING, Phase.RAMPING, Phase.ROLLING_BACK, Phase.DONE},
     Phase.ROLLING_BACK: {Phase.ROLLING_BACK, Phase.ROLLED_BACK},
     Phase.ROLLED_BACK: {Phase.ROLLED_BACK},
     Phase.DONE: {Phase.DONE},
@@ -73,6 +73,9 @@ def test_it_goes_up_one_step_by_a_pass_alone_and_every_state_has_an_answer(
             assert not seen.problems
         if decision.verdict is Verdict.FAIL:
             assert new.percent == 0
+        elif new.percent < state.percent:
+            assert decision.reason is Reason.RAN_OUT
+            assert new.step == state.step - 1
         if asked == "aborted" and state.active:
             assert decision.verdict is Verdict.FAIL
         kept = STATE.validate_json(STATE.dump_json(new))

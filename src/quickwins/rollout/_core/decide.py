@@ -6,9 +6,10 @@ The rule, first match wins:
 2. it is on its way back                               -> FAIL; over when all processes show 0, else 0 is written again
 3. a person aborts, or the deadline has come           -> FAIL, back to 0
 4. a hard gate, or a sequential test that shows harm   -> FAIL, back to 0
-5. the data isn't to be believed, or there is none     -> NO_DATA, stay
-6. something is missing for the next step              -> HOLD, stay
-7. else                                                -> PASS, one step up
+5. nobody wrote the percentage again in time           -> NO_DATA, one step down, to the last safe one that holds already
+6. the data isn't to be believed, or there is none     -> NO_DATA, stay
+7. something is missing for the next step              -> HOLD, stay
+8. else                                                -> PASS, one step up
 
 The trap: staying is something to do as well. A percentage that nobody renews runs out, and the last safe one holds.
 """
@@ -149,6 +150,8 @@ def _ramping(state: State, facts: Facts, now: float) -> Decision:
     failed = gates.hard(state, facts) or gates.harm(state)
     if failed is not None:
         return back(state, failed, _numbers(state, facts), now)
+    if now - state.written_at >= state.plan.ttl and facts.percents and _all_show(state, facts, _safe(state)):
+        return _ran_out(state)
     if not counts:
         # The look that first shows it reaches back to before it was written: from the next one on, things count.
         state = _kept(replace(state, confirmed=shown), now)
@@ -158,6 +161,21 @@ def _ramping(state: State, facts: Facts, now: float) -> Decision:
         said = f"every process shows {facts.percents[0]:g} %, not {state.percent:g}"
         return back(state, Reason.OVERRIDDEN, said, now)
     return _judged(state, facts, now)
+
+
+def _safe(state: State) -> float:
+    """The last safe percentage: that of the step before."""
+    return state.plan.steps[state.step - 1].percent if state.step > 0 else 0.0
+
+
+def _ran_out(state: State) -> Decision:
+    """A step down, where the flag is by itself; before the first one, what is normal is looked at once more."""
+    said = f"nobody wrote {state.percent:g} % again in time"
+    down = replace(state, step=state.step - 1)
+    write = Write(_safe(state), down.step, fallback=_safe(down), lasts=down.step < 0)
+    if down.step < 0:
+        state = replace(down, phase=Phase.OBSERVING)
+    return Decision(Verdict.NO_DATA, Reason.RAN_OUT, said, replace(state, intent=write))
 
 
 def _judged(state: State, facts: Facts, now: float) -> Decision:
@@ -196,8 +214,7 @@ def _kept(state: State, now: float) -> State:
     """`state`, with its percentage written again before it runs out."""
     if state.intent is not None or abs(now - state.written_at) < state.plan.ttl / 3:
         return state
-    before = state.plan.steps[state.step - 1].percent if state.step > 0 else 0.0
-    return replace(state, intent=Write(state.percent, state.step, fallback=before))
+    return replace(state, intent=Write(state.percent, state.step, fallback=_safe(state)))
 
 
 def _numbers(state: State, facts: Facts) -> str:

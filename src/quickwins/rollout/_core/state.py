@@ -2,6 +2,7 @@
 
     observing -> ramping (step 0, 1, ...) -> done
     observing, ramping -> rolling back -> rolled back
+    ramping (step 2, 1, 0) -> ramping (step 1, 0), observing     when nobody wrote the percentage again in time
 
 The rule: a phase changes in `decide` and `settled` alone. `intent` is what is to be written; it is stored first, written then,
 and settled after that, so that the next one after a crash writes the same once more, and skips or repeats no step.
@@ -60,6 +61,7 @@ class Reason(StrEnum):
     OVERRIDDEN = "overridden"
     ABORTED = "aborted"
     NO_DATA = "no_data"
+    RAN_OUT = "ran_out"
     NOT_APPLIED = "not_applied"
     IMBALANCE = "imbalance"
     UNDECIDED = "undecided"
