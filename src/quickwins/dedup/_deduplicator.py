@@ -19,8 +19,8 @@ from quickwins.core.events import (
 )
 from quickwins.core.metrics import Metrics
 from quickwins.dedup import metrics
-from quickwins.dedup._ahead import ReadAhead
 from quickwins.dedup._consumer import check_consumer
+from quickwins.dedup._core.reading import Reader
 from quickwins.dedup._lane import Lane
 from quickwins.dedup._run import Run
 from quickwins.dedup.decision import Decision, Explanation
@@ -269,7 +269,7 @@ class Deduplicator:
         """See `Owner`."""
         assert self._handler is not None
         place = Place(self.group, self._cluster, topic, partition)
-        reader = ReadAhead(self._identity)
+        reader = Reader(self._identity)
         held = await self._store.take(place, reader, partitions)
         lane = self._lanes[topic, partition] = Lane(
             held,

@@ -11,9 +11,9 @@ from quickwins.dedup.decision import Decision
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from quickwins.dedup._ahead import ReadAhead
     from quickwins.dedup._core.batch import Batch
     from quickwins.dedup._core.judge import Judged
+    from quickwins.dedup._core.reading import Reader
     from quickwins.dedup.dead_letters import DeadLetterTable
     from quickwins.dedup.decision import Explanation
     from quickwins.dedup.event import Event
@@ -50,7 +50,7 @@ class Lane:
         self,
         held: Held,
         *,
-        reader: ReadAhead,
+        reader: Reader,
         handler: Handler,
         concurrency: int | None,
         store: Store,

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from quickwins.core.clock import backoff_seconds
+from quickwins.dedup._ahead import read_ahead
 from quickwins.dedup._consumer import ends_of
 from quickwins.dedup._lane import HandlerFailed, Lane, stopped_because
 from quickwins.dedup._partition import Partition, State
@@ -184,7 +185,7 @@ class Run:
         for at, records in fetched.items():
             lane = self._partitions[at].lane
             if lane is not None:
-                await lane.reader.ahead(records)
+                await read_ahead(lane.reader, records)
 
     async def _unless_woken(self, doing: Coroutine[Any, Any, T]) -> T | None:
         task, wake = asyncio.ensure_future(doing), asyncio.ensure_future(self._wake.wait())

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
+from msgspec import Raw
 from msgspec.structs import force_setattr
 
 from quickwins.core.lazy import shows
@@ -33,25 +34,24 @@ class Op(StrEnum):
     """Somebody wrote it into the log with `pg_logical_emit_message`; `after` is its prefix and content."""
 
 
-_UNREAD: Any = object()
+UNREAD: Any = object()
+"""For a key that nobody has asked for yet."""
 
 
 class Rows(Protocol):
-    """Where an event's rows are: an identity's own reading of the record."""
+    """Where an event's rows are: an identity's own reading of the record.
+
+    Attributes:
+        before: Decoded, or `msgspec.Raw`, which what it holds is put in place of when it is first asked for.
+        after: The same of the row after the change.
+    """
+
+    before: Any
+    after: Any
 
     @property
     def table(self) -> str:
         """`schema.table`; empty where the source does not say."""
-        ...
-
-    @property
-    def before(self) -> Any:
-        """Decoded, or `msgspec.Raw`."""
-        ...
-
-    @property
-    def after(self) -> Any:
-        """Decoded, or `msgspec.Raw`."""
         ...
 
 
@@ -69,9 +69,7 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
     op: Op
     identity: SourceId | bytes | None
     _rows: Rows | None = None
-    _key: Any = _UNREAD
-    _before: Any = _UNREAD
-    _after: Any = _UNREAD
+    _key: Any = UNREAD
 
     def __repr__(self) -> str:
         # No row and no key: they are people's data, and a repr ends up in logs.
@@ -86,7 +84,7 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
     @property
     def key(self) -> Any:
         """The record's key: decoded where it is JSON, otherwise as it is; `None` for a table without one."""
-        if self._key is _UNREAD:
+        if self._key is UNREAD:
             force_setattr(self, "_key", _key(self.record.key))
         return self._key
 
@@ -98,27 +96,34 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
     @property
     def before(self) -> Any:
         """The row before the change, `None` where the source did not send it (see `REPLICA IDENTITY`)."""
-        if self._before is _UNREAD:
-            force_setattr(self, "_before", None if self._rows is None else _decoded(self._rows.before))
-        return self._before
+        rows = self._rows
+        if rows is None:
+            return None
+        row = rows.before
+        if type(row) is Raw:
+            row = rows.before = _decode(row)
+        return row
 
     @property
     def after(self) -> Any:
         """The row after the change, `None` for a delete; where an event is no change of a row, what it holds."""
-        if self._after is _UNREAD:
-            force_setattr(self, "_after", None if self._rows is None else _decoded(self._rows.after))
-        return self._after
+        rows = self._rows
+        if rows is None:
+            return None
+        row = rows.after
+        if type(row) is Raw:
+            row = rows.after = _decode(row)
+        return row
 
 
-def _decoded(row: Any) -> Any:
-    return msgspec.json.decode(row) if isinstance(row, msgspec.Raw) else row
+_decode = msgspec.json.Decoder().decode
 
 
 def _key(key: object) -> object:
     if not isinstance(key, bytes):
         return key
     try:
-        decoded = msgspec.json.decode(key)
+        decoded = _decode(key)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return key
     # With the converter's schemas on, Debezium puts it into an envelope of its own.

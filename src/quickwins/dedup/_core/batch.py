@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from quickwins.core.digest import digest
-from quickwins.dedup._core.judge import judge
+from quickwins.dedup._core.judge import deleted_by, judge
+from quickwins.dedup._core.position import SourceId
+from quickwins.dedup._core.reading import read_all
 from quickwins.dedup.decision import Decision
-from quickwins.dedup.event import Event
+from quickwins.dedup.event import Event, Op
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from quickwins.dedup._core.cursor import Cursor
     from quickwins.dedup._core.judge import Judged
+    from quickwins.dedup._core.reading import Reading
     from quickwins.dedup.identity import Identity, Record
+
+_NEW = Decision.NEW
+_CHANGES = (Op.CREATE, Op.UPDATE, Op.DELETE)
 
 
 @dataclass(slots=True)
@@ -68,12 +74,21 @@ def sort(
     """
     batch = Batch()
     events, counts = batch.events, batch.counts
-    for record in records:
+    readings, policies = read_all(identity, records), identity.policies
+    plain = () if passed or not on else tuple(op for op in _CHANGES if op not in policies)
+    at = 0
+    while at < len(records):
+        if plain and not cursor.delivered(records[at].offset):
+            at += _judge_changes(cursor, readings, at, plain, batch)
+            if at == len(records):
+                break
+        record, reading = records[at], readings[at]
+        at += 1
         if passed and record.offset in passed:
             cursor.pass_by(record.offset)
             counts[Decision.QUARANTINE] += 1
             continue
-        judged = judge(cursor, identity, record, on)
+        judged = judge(cursor, record, reading, policies, on=on)
         if isinstance(judged, Event):
             events.append(judged)
             continue
@@ -84,9 +99,46 @@ def sort(
             cursor.pass_by(record.offset)
             batch.aside.append(judged)
         counts[judged.decision] += 1
-    counts[Decision.NEW] += len(events)
+    counts[_NEW] += len(events)
     cursor.last = _last(cursor, records)
     return batch
+
+
+def _judge_changes(
+    cursor: Cursor, readings: Sequence[Reading], start: int, plain: Collection[Op], batch: Batch
+) -> int:
+    """Judge the changes of rows from number `start` on, up to whatever else comes; how many they were.
+
+    The same as `judge` of one after the other, without what cannot be the case: nearly all records are such changes.
+    """
+    sources: list[SourceId] = []
+    for number in range(start, len(readings)):
+        reading = readings[number]
+        if type(reading) is not Event or reading.op not in plain:
+            break
+        source = reading.identity
+        if type(source) is not SourceId:
+            break
+        sources.append(source)
+    decisions = cursor.judge_all(sources)
+    if decisions and decisions[-1] is Decision.QUARANTINE:
+        decisions.pop()  # it is judged by itself, with what is to be said of it
+    judged = len(decisions)
+    if not judged:
+        return 0
+    changes = cast("Sequence[Event]", readings[start : start + judged])
+    new = decisions.count(_NEW)
+    batch.events += (
+        changes
+        if new == judged
+        else [event for event, decision in zip(changes, decisions, strict=True) if decision is _NEW]
+    )
+    batch.counts[Decision.DUP_SOURCE] += judged - new
+    last = changes[-1]
+    cursor.pass_by(last.record.offset)
+    if last.op is Op.DELETE:
+        cursor.deleted = deleted_by(last, decisions[-1])
+    return judged
 
 
 def _last(cursor: Cursor, records: Sequence[Record]) -> tuple[int, bytes] | None:

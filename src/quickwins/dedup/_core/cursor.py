@@ -25,6 +25,8 @@ from quickwins.dedup._core.position import Position
 from quickwins.dedup.decision import Decision, Explanation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from quickwins.dedup._core.ledger import Ledger
     from quickwins.dedup._core.position import SourceId
 
@@ -112,7 +114,7 @@ class Cursor:
         self.next_offset = offset + 1
         self.deleted = None
 
-    def judge(self, offset: int, source: SourceId, message: bool = False) -> Decision:
+    def judge(self, offset: int, source: SourceId, *, message: bool = False) -> Decision:
         """What becomes of the next record, and move on behind it, unless it is `QUARANTINE`: then nothing has changed.
 
         Args:
@@ -120,32 +122,44 @@ class Cursor:
             source: What tells its event from all others.
             message: It is a logical message and no change of a row.
         """
-        commit, lsn, transaction, identity = source.commit, source.lsn, source.transaction, source.id
-        mark = self.messages if message else self.rows
-        if commit > mark.commit or (commit == mark.commit and lsn > mark.lsn):
-            if commit != mark.commit or transaction != mark.transaction:
-                self.ledger.add(commit, transaction)
-                mark.commit, mark.transaction = commit, transaction
-            mark.lsn = lsn
-            mark.ids = {identity}
-            decision = NEW
-        elif commit == mark.commit and lsn == mark.lsn:
-            if transaction != mark.transaction:
-                return QUARANTINE
-            if identity in mark.ids:
-                decision = DUP_SOURCE
-            elif len(mark.ids) >= MAX_IDS:
-                return QUARANTINE
-            else:
-                mark.ids.add(identity)
-                decision = NEW
-        elif self.ledger.knows(commit, transaction):
-            decision = DUP_SOURCE
-        else:
-            return QUARANTINE
-        self.next_offset = offset + 1
-        self.deleted = None
+        (decision,) = self.judge_all((source,), message=message)
+        if decision is not QUARANTINE:
+            self.pass_by(offset)
         return decision
+
+    def judge_all(self, sources: Iterable[SourceId], *, message: bool = False) -> list[Decision]:
+        """As `judge`, of one after the other until `QUARANTINE`: the last decision then. The caller moves on behind the others.
+
+        One loop with everything at hand: this is what each event goes through.
+        """
+        mark, ledger = self.messages if message else self.rows, self.ledger
+        highest, last, of, ids = mark.commit, mark.lsn, mark.transaction, mark.ids
+        decisions: list[Decision] = []
+        for source in sources:
+            commit, lsn, transaction = source.commit, source.lsn, source.transaction
+            decision = NEW
+            if commit > highest or (commit == highest and lsn > last):
+                if commit != highest or transaction != of:
+                    ledger.add(commit, transaction)
+                    highest, of = commit, transaction
+                last = lsn
+                ids = {source.id}
+            elif commit == highest and lsn == last:
+                if transaction == of and source.id in ids:
+                    decision = DUP_SOURCE
+                elif transaction == of and len(ids) < MAX_IDS:
+                    ids.add(source.id)
+                else:
+                    decision = QUARANTINE
+            elif ledger.knows(commit, transaction):
+                decision = DUP_SOURCE
+            else:
+                decision = QUARANTINE
+            decisions.append(decision)
+            if decision is QUARANTINE:
+                break
+        mark.commit, mark.lsn, mark.transaction, mark.ids = highest, last, of, ids
+        return decisions
 
     def follow(self, offset: int, source: SourceId, *, message: bool = False) -> None:
         """Move on behind an event that is applied whatever is known of it, and take its position for the highest."""

@@ -21,14 +21,16 @@ from quickwins.core.digest import digest, framed
 from quickwins.dedup._core.batch import Batch
 from quickwins.dedup._core.judge import Judged
 from quickwins.dedup._core.position import SourceId
+from quickwins.dedup._core.reading import read_all
 from quickwins.dedup.decision import Decision
 from quickwins.dedup.errors import EventRefused
 from quickwins.dedup.event import Event, Op
 from quickwins.dedup.identity._base import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from quickwins.dedup._core.reading import Reading
     from quickwins.dedup.identity import Identity, Record
 
 # An enumeration looks its members up; not for each record.
@@ -175,12 +177,17 @@ def ask(
     asked: list[Asked] = []
     seen: dict[bytes, int] = {}
     last: int | None = None
+    readings = read_all(identity, records)
     for number, record in enumerate(records):
         offset = record.offset
         if next_offset is not None and offset < next_offset:
             asked.append(Asked(record, judged=Judged(record, _DUP_OFFSET)))
             continue
-        event = Judged(record, _QUARANTINE) if passed and offset in passed else read(identity, record)
+        event = (
+            Judged(record, _QUARANTINE)
+            if passed and offset in passed
+            else _applied(record, readings[number], identity.policies)
+        )
         if isinstance(event, Judged):
             if event.refused is not None and not puts_aside:
                 return Asking(asked, event)
@@ -207,15 +214,13 @@ def ask(
     return Asking(asked)
 
 
-def read(identity: Identity, record: Record) -> Event | Judged:
+def _applied(record: Record, reading: Reading, policies: Mapping[Op, Policy]) -> Event | Judged:
     """Its event, when something must be known of it to decide about it."""
-    try:
-        event = identity.read(record)
-    except EventRefused as error:
-        return Judged(record, _QUARANTINE, refused=error)
-    op = event.op
+    if isinstance(reading, EventRefused):
+        return Judged(record, _QUARANTINE, refused=reading)
+    event, op = reading, reading.op
     # Hashing a member calls a function of Python's: not for each row.
-    policy = _APPLY if op is _CREATE or op is _UPDATE else identity.policies.get(op, _APPLY)
+    policy = _APPLY if op is _CREATE or op is _UPDATE else policies.get(op, _APPLY)
     if policy is _APPLY:
         return event
     if policy is Policy.SKIP:

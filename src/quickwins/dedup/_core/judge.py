@@ -15,13 +15,16 @@ from quickwins.dedup.event import Event, Op
 from quickwins.dedup.identity._base import Policy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from quickwins.dedup._core.cursor import Cursor
-    from quickwins.dedup.identity import Identity, Record
+    from quickwins.dedup._core.reading import Reading
+    from quickwins.dedup.identity import Record
 
 
 # An enumeration looks its members up; not for each record.
 _NEW, _QUARANTINE, _APPLY = Decision.NEW, Decision.QUARANTINE, Policy.APPLY
-_CREATE, _UPDATE, _DELETE, _MESSAGE, _TOMBSTONE = Op.CREATE, Op.UPDATE, Op.DELETE, Op.MESSAGE, Op.TOMBSTONE
+_DELETE, _MESSAGE, _TOMBSTONE = Op.DELETE, Op.MESSAGE, Op.TOMBSTONE
 
 
 class Judged(msgspec.Struct, frozen=True, gc=False):
@@ -40,7 +43,9 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
     refused: EventRefused | None = None
 
 
-def judge(cursor: Cursor, identity: Identity, record: Record, on: bool = True) -> Event | Judged:
+def judge(
+    cursor: Cursor, record: Record, reading: Reading, policies: Mapping[Op, Policy], *, on: bool = True
+) -> Event | Judged:
     """What becomes of `record`, the next one or one delivered again: its event, when that is new. The cursor moves on behind it.
 
     A decision of `QUARANTINE` leaves the cursor where it is: with `refused`, the shell may put the record aside and pass it
@@ -48,33 +53,31 @@ def judge(cursor: Cursor, identity: Identity, record: Record, on: bool = True) -
 
     Args:
         cursor: Of its partition.
-        identity: Reads it.
         record: The record.
+        reading: It as an event, or why it is none.
+        policies: See `Identity`.
         on: Whether duplicates are told from events. If not, each event is new, and the cursor follows all the same.
     """
     offset = record.offset
-    if cursor.next_offset is not None and offset < cursor.next_offset:
+    if cursor.delivered(offset):
         return Judged(record, Decision.DUP_OFFSET)
-    try:
-        event = identity.read(record)
-    except EventRefused as error:
-        return Judged(record, _QUARANTINE, refused=error)
-    op = event.op
-    # Hashing a member calls a function of Python's: not for each row.
-    policy = _APPLY if op is _CREATE or op is _UPDATE else identity.policies.get(op, _APPLY)
+    if isinstance(reading, EventRefused):
+        return Judged(record, _QUARANTINE, refused=reading)
+    event, op = reading, reading.op
+    policy = policies.get(op, _APPLY)
     if policy is Policy.QUARANTINE:
         refused = EventRefused(f"a policy has each {op.name} put aside")
         return Judged(record, _QUARANTINE, event, refused)
     source = event.identity
     if type(source) is SourceId:
         message = op is _MESSAGE
-        decision = cursor.judge(offset, source, message)
+        decision = cursor.judge(offset, source, message=message)
         if not on and decision is not _NEW:
             if decision is _QUARANTINE:
                 cursor.follow(offset, source, message=message)
             decision = _NEW
         if op is _DELETE and decision is not _QUARANTINE:
-            cursor.deleted = Tombstoned(_digest(record.key), decision)
+            cursor.deleted = deleted_by(event, decision)
     else:
         deleted = cursor.deleted
         cursor.pass_by(offset)
@@ -84,6 +87,11 @@ def judge(cursor: Cursor, identity: Identity, record: Record, on: bool = True) -
     if decision is _NEW and policy is _APPLY:
         return event
     return Judged(record, Decision.SKIPPED if decision is _NEW else decision, event)
+
+
+def deleted_by(event: Event, decision: Decision) -> Tombstoned:
+    """What the tombstone behind a delete is known by."""
+    return Tombstoned(_digest(event.record.key), decision)
 
 
 def _digest(key: object) -> bytes:

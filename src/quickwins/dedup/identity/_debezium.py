@@ -18,7 +18,7 @@ from quickwins.core.digest import digest
 from quickwins.core.errors import ConfigError
 from quickwins.dedup._core.position import SourceId
 from quickwins.dedup.errors import RefusedBecause, refuse
-from quickwins.dedup.event import Event, Op
+from quickwins.dedup.event import UNREAD, Event, Op
 from quickwins.dedup.identity._base import Policy, checked_name, checked_time
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from quickwins.dedup.identity._base import Record
 
 _SNAPSHOT_OVER = ("false", None, False)
-_READ = Op.READ
+_READ, _MESSAGE = Op.READ, Op.MESSAGE
 _OPS: dict[str | None, Op] = {
     "c": Op.CREATE,
     "u": Op.UPDATE,
@@ -42,14 +42,15 @@ _Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class _Source(msgspec.Struct, gc=False):
+    # In the order of a connector's JSON, in which they are looked for.
     connector: Literal["postgresql"] = "postgresql"
-    lsn: _Number | None = None
-    sequence: str | None = None
+    milliseconds: _Number | None = msgspec.field(default=None, name="ts_ms")
     snapshot: str | bool | None = None
+    sequence: str | None = None
     schema: str = ""
     table: str = ""
     transaction: _Number | None = msgspec.field(default=None, name="txId")
-    milliseconds: _Number | None = msgspec.field(default=None, name="ts_ms")
+    lsn: _Number | None = None
 
 
 class _Transaction(msgspec.Struct, gc=False):
@@ -59,13 +60,14 @@ class _Transaction(msgspec.Struct, gc=False):
 _NULL = msgspec.Raw(b"null")
 
 
-class _Envelope(msgspec.Struct, gc=False, rename={"row_after": "after"}):
-    op: str | None = None
-    source: _Source | None = None
+class _Envelope(msgspec.Struct, gc=False):
+    # In the order of a connector's JSON, in which they are looked for.
     before: msgspec.Raw = _NULL
-    row_after: msgspec.Raw = _NULL
-    message: msgspec.Raw = _NULL
+    after: msgspec.Raw = _NULL
+    source: _Source | None = None
     transaction: _Transaction | None = None
+    op: str | None = None
+    message: msgspec.Raw = _NULL
     payload: msgspec.Raw = _NULL
     """All of the above, where the converter's schemas are on."""
 
@@ -74,12 +76,10 @@ class _Envelope(msgspec.Struct, gc=False, rename={"row_after": "after"}):
         source = self.source
         return f"{source.schema}.{source.table}" if source is not None and source.table else ""
 
-    @property
-    def after(self) -> msgspec.Raw:
-        return self.message if self.op == "m" else self.row_after
-
 
 _decode = msgspec.json.Decoder(_Envelope).decode
+_decode_sequence = msgspec.json.Decoder(tuple[_Number, Any], strict=False).decode
+"""Of `["28296464","28296568"]`, text in text: the first number."""
 
 
 class DebeziumPostgres:
@@ -151,9 +151,7 @@ class DebeziumPostgres:
         """See `Identity`."""
         value = record.value
         if value is None:
-            if record.key is None:
-                refuse(RefusedBecause.EMPTY, "it has neither a key nor a value")
-            return Event(record, Op.TOMBSTONE, None)
+            return _tombstone(record)
         try:
             envelope = _decode(value)
         except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
@@ -164,23 +162,30 @@ class DebeziumPostgres:
         op = _OPS.get(envelope.op)
         if source is None or op is None:
             _refuse_envelope(envelope)
+        if op is _MESSAGE:
+            envelope.after = envelope.message
         if op is _READ or source.snapshot not in _SNAPSHOT_OVER:
-            return Event(record, Op.READ, None, envelope)
+            return Event(record, _READ, None, envelope, UNREAD)
         try:
-            # `["28296464","28296568"]`; a JSON decoder takes four times as long.
-            commit = int(source.sequence[2 : source.sequence.index('"', 2)])  # type: ignore[index, union-attr]  # -- None is no text, and raises; until=never
-        except (ValueError, TypeError, AttributeError):
+            commit, _ = _decode_sequence(source.sequence)  # type: ignore[arg-type]  # -- None is no text, and raises; until=never
+        except (msgspec.DecodeError, ValueError, TypeError):
             commit = _commit(source.sequence)
         transaction, lsn = envelope.transaction, source.lsn
         identity: int | bytes | None = None if transaction is None else transaction.total_order
         if identity is None:
             identity = _told_apart(record, op, envelope)
-        if lsn is None or commit >> 63:
+        if lsn is None:
             refuse(RefusedBecause.NO_POSITION, "its `source.lsn` or `source.sequence` is no position")
-        return Event(record, op, SourceId(commit, lsn, source.transaction or 0, identity), envelope)
+        return Event(record, op, SourceId(commit, lsn, source.transaction or 0, identity), envelope, UNREAD)
 
 
 _POLICIES = {"skip": Policy.SKIP, "quarantine": Policy.QUARANTINE}
+
+
+def _tombstone(record: Record) -> Event:
+    if record.key is None:
+        refuse(RefusedBecause.EMPTY, "it has neither a key nor a value")
+    return Event(record, Op.TOMBSTONE, None)
 
 
 def _decode_other(value: object) -> _Envelope:

@@ -6,11 +6,13 @@ An id counts within its topic and its group.
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from quickwins.core.errors import ConfigError
 from quickwins.dedup.errors import RefusedBecause, refuse
-from quickwins.dedup.event import Event, Op
+from quickwins.dedup.event import UNREAD, Event, Op
 from quickwins.dedup.identity._base import checked_name, checked_time
 
 if TYPE_CHECKING:
@@ -124,17 +126,17 @@ class KeyId(_Given):
         return _event(record, found)
 
 
-class _Content(NamedTuple):
-    after: object
+class _Content(msgspec.Struct, gc=False):
+    after: Any
+    before: Any = None
     table: str = ""
-    before: object = None
 
 
 def _event(record: Record, identity: object) -> Event:
     if record.value is None and record.key is None:
         refuse(RefusedBecause.EMPTY, "it has neither a key nor a value")
     op = Op.TOMBSTONE if record.value is None else Op.MESSAGE
-    return Event(record, op, _checked(identity), _Content(record.value))
+    return Event(record, op, _checked(identity), _Content(record.value), UNREAD)
 
 
 def _checked(found: object) -> bytes:
