@@ -18,10 +18,13 @@ with needs_extra("query-cache"):
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import TypeAlias
 
     from graphql import DocumentNode
 
     from quickwins.query_cache.policy import Policy
+
+    _Which: TypeAlias = tuple[bytes, str, str, str | None]
 
 MOST_BYTES = 32 << 20
 """What all known documents take."""
@@ -47,9 +50,10 @@ class Known:
         vary: What it varies on, as its plan says and as it was seen.
         private: Whether its answers are a principal's, as its plan says or as a resolver once did.
         never: Whether it varies on too much to be stored.
+        is_forgotten: Whether it made room for others: what is learned from then on is learned by another one.
     """
 
-    __slots__ = ("document", "head", "never", "passed", "plan", "private", "text", "vary")
+    __slots__ = ("document", "head", "is_forgotten", "never", "passed", "plan", "private", "text", "vary")
 
     def __init__(self, plan: Plan, head: bytes, text: str = "", document: DocumentNode | None = None) -> None:
         self.plan = plan
@@ -60,6 +64,7 @@ class Known:
         self.vary = plan.vary
         self.private = plan.scope == "PRIVATE"
         self.never = False
+        self.is_forgotten = False
 
     def learn(self, names: Iterable[str]) -> None:
         """Its resolvers were seen to read these, so that its answers vary on them from now on.
@@ -87,15 +92,24 @@ class Schema:
         collect_from(schema._schema)  # noqa: SLF001 -- likewise; until=2028-11-30
 
 
+class _Kept(LRUCache["_Which", "Known | None"]):
+    """cachetools' cache, which tells those that leave it."""
+
+    def popitem(self) -> tuple[_Which, Known | None]:
+        """See cachetools."""
+        which, known = super().popitem()
+        if known is not None:
+            known.is_forgotten = True
+        return which, known
+
+
 class Documents:
     """The known documents of all schemas of one cache. One thread."""
 
     def __init__(self, policies: Mapping[str, Policy]) -> None:
         self._policies = policies
         self._schemas: WeakKeyDictionary[Any, Schema] = WeakKeyDictionary()
-        self._known: LRUCache[tuple[bytes, str, str, str | None], Known | None] = LRUCache(
-            MOST_BYTES, getsizeof=_size
-        )
+        self._known = _Kept(MOST_BYTES, getsizeof=_size)
 
     def schemas(self) -> list[Any]:
         """The schemas so far."""

@@ -20,11 +20,12 @@ from quickwins.query_cache._watched import (
 )
 
 with needs_extra("query-cache"):
+    from cross_web import StarletteRequestAdapter
     from starlette.datastructures import Headers, QueryParams
     from starlette.requests import Request, cookie_parser
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection
+    from collections.abc import AsyncGenerator, Collection, Iterable
 
     from quickwins.core.asgi import Receive, Scope
 
@@ -37,11 +38,13 @@ class ObservedRequest(Request):
     Attributes:
         reads: The notes.
         shared: What the view keeps with the request.
+        sub_response: The one that its context has.
     """
 
     def __init__(self, scope: Scope, receive: Receive, *more: Any) -> None:
         self.reads = Reads()
         self.shared: Any = None
+        self.sub_response: Any = None
         super().__init__(scope, receive, *more)
 
     @property
@@ -55,6 +58,11 @@ class ObservedRequest(Request):
     @scope.setter
     def scope(self, scope: Scope) -> None:
         self._own_scope = scope
+
+    @property
+    def plain_scope(self) -> Scope:
+        """The ASGI scope; nothing is noted."""
+        return self._own_scope
 
     @property
     def headers(self) -> Headers:
@@ -80,17 +88,11 @@ class ObservedRequest(Request):
     @property
     def plain_cookies(self) -> dict[str, str]:
         """The cookies; nothing is noted."""
-        found: dict[str, str] = {}
-        for one in self.plain_headers.getlist("cookie"):
-            found.update(cookie_parser(one))
-        return found
+        return _cookies_in(self.plain_headers)
 
     def value_of(self, name: str) -> str | None:
         """What the request has for something that an answer varies on; nothing is noted."""
-        if name.startswith("cookie:"):
-            return self.plain_cookies.get(name[len("cookie:") :])
-        values = self.plain_headers.getlist(name)
-        return "\n".join(values) if values else None
+        return _value_in(self.plain_headers, name)
 
     def __getitem__(self, key: str) -> Any:
         self.reads.note(SCOPE)
@@ -165,10 +167,64 @@ class ObservedRequest(Request):
         self.reads.note(BODY)
         return await super().body()
 
+    async def plain_body(self) -> bytes:
+        """The body; nothing is noted."""
+        with self.reads.unnoted():
+            return await super().body()
+
     async def json(self) -> Any:
         """See Starlette."""
         self.reads.note(BODY)
         return await super().json()
+
+
+class PlainAdapter(StarletteRequestAdapter):
+    """A request as Strawberry itself reads it: these reads are not the application's."""
+
+    def __init__(self, request: Any) -> None:
+        super().__init__(request)
+        self._observed = request if isinstance(request, ObservedRequest) else None
+        if self._observed is not None:
+            self._headers = self._observed.plain_headers
+
+    @property
+    def query_params(self) -> Any:
+        """See Strawberry."""
+        return super().query_params if self._observed is None else self._observed.plain_query
+
+    async def get_body(self) -> bytes:
+        """See Strawberry."""
+        if self._observed is None:
+            return await super().get_body()
+        with self._observed.reads.unnoted():
+            return await super().get_body()
+
+    async def get_form_data(self) -> Any:
+        """See Strawberry."""
+        if self._observed is None:
+            return await super().get_form_data()
+        with self._observed.reads.unnoted():
+            return await super().get_form_data()
+
+
+def values_of(scope: Scope, names: Iterable[str]) -> tuple[str | None, ...]:
+    """What a request has for each of these that an answer varies on; nothing is noted."""
+    headers = Headers(scope=scope)
+    return tuple(_value_in(headers, name) for name in names)
+
+
+def _value_in(headers: Headers, name: str) -> str | None:
+    if name.startswith("cookie:"):
+        return _cookies_in(headers).get(name[len("cookie:") :])
+    values = headers.getlist(name)
+    return "\n".join(values) if values else None
+
+
+def _cookies_in(headers: Headers) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for one in headers.getlist("cookie"):
+        found.update(cookie_parser(one))
+    return found
 
 
 _watched_classes: dict[type, type] = {}

@@ -3,134 +3,113 @@
 A subclass that has its own `get_context`, `process_result`, `create_response` or `encode_json` keeps it: the context is made
 for every request before anything is looked up, and where results or responses are made by the subclass they are made for
 every request, of the stored data instead of the stored bytes.
+
+Most requests are, byte for byte, what somebody has asked before. Those are answered as soon as they have their context,
+without being parsed; see `CachedView.run`.
 """
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from quickwins.core.contexts import leave
 from quickwins.core.errors import needs_extra
 from quickwins.query_cache._execution import EXECUTION, Execution
-from quickwins.query_cache._headers import NO_STORE, Said, matches
 from quickwins.query_cache._observed import ObservedRequest, observed
 from quickwins.query_cache._passed import PASSED
+from quickwins.query_cache._raw import RawAnswers, look_at
+from quickwins.query_cache._responses import Stored, StoredAnswer, StoredResponse, made_of, state_of
 from quickwins.query_cache._serving import Executed
+from quickwins.query_cache._session import Session
 
 with needs_extra("query-cache"):
-    from cross_web import StarletteRequestAdapter
-    from starlette.responses import Response
     from strawberry.types import ExecutionResult
+    from strawberry.types.unset import UNSET
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from strawberry.http import GraphQLRequestData
     from strawberry.schema.base import BaseSchema
 
-    from quickwins.query_cache._core.memory import Slot
-    from quickwins.query_cache._desk import Owner
     from quickwins.query_cache._known import Known
     from quickwins.query_cache._serving import Asked
     from quickwins.query_cache.cache import QueryCache
 
-_NOT_MODIFIED = 304
-_JSON = "application/json"
-
-
-class PlainAdapter(StarletteRequestAdapter):
-    """A request as Strawberry itself reads it: these reads are not the application's."""
-
-    def __init__(self, request: Any) -> None:
-        super().__init__(request)
-        self._observed = request if isinstance(request, ObservedRequest) else None
-        if self._observed is not None:
-            self._headers = self._observed.plain_headers
-
-    @property
-    def query_params(self) -> Any:
-        """See Strawberry."""
-        return super().query_params if self._observed is None else self._observed.plain_query
-
-    async def get_body(self) -> bytes:
-        """See Strawberry."""
-        if self._observed is None:
-            return await super().get_body()
-        with self._observed.reads.unnoted():
-            return await super().get_body()
-
-    async def get_form_data(self) -> Any:
-        """See Strawberry."""
-        if self._observed is None:
-            return await super().get_form_data()
-        with self._observed.reads.unnoted():
-            return await super().get_form_data()
-
-
-class Stored(ExecutionResult):
-    """A result that is stored already.
-
-    Attributes:
-        slot: Where.
-    """
-
-    slot: Slot
-
-    @classmethod
-    def of(cls, slot: Slot, *, decoded: bool) -> Stored:
-        """The result of `slot`; with its data, for those who want to see it."""
-        stored: Mapping[str, Any] = json.loads(slot.entry.body) if decoded else {}
-        made = cls(data=stored.get("data"), errors=None, extensions=stored.get("extensions"))
-        made.slot = slot
-        return made
-
-
-class StoredAnswer(dict[str, Any]):
-    """In the place of a response's data: the bytes are there already."""
-
-    slot: Slot
-
-
-class Session:
-    """One HTTP request in a view.
-
-    Attributes:
-        request: It.
-        owner: Whose it is.
-        said: What each of its operations says of how long it lasts; `None` for one that must not be stored.
-        touched: Whether any of them is cached at all.
-    """
-
-    __slots__ = ("owner", "request", "said", "touched")
-
-    def __init__(self, request: ObservedRequest, owner: Owner) -> None:
-        self.request = request
-        self.owner = owner
-        self.said: list[Said | None] = []
-        self.touched = False
+_MAKING = ("process_result", "create_response")
+"""What makes responses of results."""
+_READING = (
+    "request_adapter_class", "get_sub_response", "is_request_allowed", "should_render_graphql_ide", "parse_http_body",
+    "parse_json", "decode_json", "parse_query_params", "stream_transport_classes_by_protocol", "execute_operation",
+    "execute_single",
+)  # fmt: skip
+"""What may look at a request between its context and its answer."""
+_LIBRARIES = ("strawberry.", "quickwins.query_cache.")
 
 
 class CachedView:
     """Comes before one of Strawberry's views among the bases of a class."""
 
     schema: BaseSchema
+    _answers: RawAnswers
     _cache: QueryCache
+    _reads_bytes: bool
     _serves_bytes: bool
     _variant: str
 
     def _cached_by(self, cache: QueryCache) -> None:
         own = type(self)
         self._cache = cache
+        self._answers = RawAnswers(cache.desk.serving)
         self._variant = f"{own.__module__}.{own.__qualname__}"
-        self._serves_bytes = (
-            own.process_result is CachedView.process_result
-            and own.create_response is CachedView.create_response
-        )
+        self._serves_bytes = _leaves(own, _MAKING)
+        self._reads_bytes = self._serves_bytes and _leaves(own, _READING)
         cache.desk.attach(self.schema)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} with {self._cache!r}>"
+
+    async def get_sub_response(self, request: Any) -> Any:
+        """See Strawberry. There is one for each request: its context has it already."""
+        found = getattr(request, "sub_response", None)
+        parent: Any = super()
+        return await parent.get_sub_response(request) if found is None else found
+
+    async def run(self, request: Any, context: Any = UNSET, root_value: Any = UNSET) -> Any:
+        """See Strawberry. What was asked before, byte for byte, is answered as soon as the request has its context."""
+        parent: Any = super()
+        view: Any = self
+        raw = None
+        if self._reads_bytes and isinstance(request, ObservedRequest):
+            raw = look_at(request.plain_scope)
+        desk = self._cache.desk
+        if raw is None or raw.method == "HEAD" or not desk.possible():
+            return await parent.run(request, context, root_value)
+        request.shared = request.sub_response = None
+        # As Strawberry does, in its order.
+        if root_value is UNSET:
+            root_value = await view.get_root_value(request)
+        sub_response = request.sub_response = await self.get_sub_response(request)
+        if context is UNSET:
+            context = await view.get_context(request, response=sub_response)
+        if raw.method == "POST":
+            raw.content = await request.plain_body()
+        request.reads.is_open = False
+        owner = await desk.owner(context)
+        session = request.shared = Session(request, owner, is_on=desk.serves(owner), raw=raw)
+        if (
+            session.is_on
+            and not (sub_response.raw_headers or sub_response.status_code or sub_response.background)
+            and (raw.method == "POST" or view.allow_queries_via_get)
+        ):
+            now = desk.now()
+            slot = self._answers.find(request.plain_scope, raw, owner.pseudonym, now)
+            if slot is not None:
+                passed = PASSED.get()
+                if passed is not None:
+                    passed.served.append((slot, slot.start.known, owner.pseudonym))
+                return StoredResponse(*self._answers.answer(slot, raw, now))
+        return await parent.run(request, context, root_value)
 
     async def execute_operation(
         self,
@@ -151,19 +130,26 @@ class CachedView:
             "root_value": root_value,
             "sub_response": sub_response,
         }
-        if not isinstance(request, ObservedRequest) or not desk.possible():
+        if not isinstance(request, ObservedRequest):
+            return await parent.execute_operation(context=context, **given)
+        session: Session | None = request.shared if self._reads_bytes else None
+        if not desk.possible():
+            request.shared = None  # it was on when the request came
             return await parent.execute_operation(context=context, **given)
         reads = request.reads
         reads.is_open = False
-        owner = await desk.owner(context)
-        session = request.shared = Session(request, owner)
+        if session is None:
+            owner = await desk.owner(context)
+            session = request.shared = Session(request, owner, is_on=desk.serves(owner))
+        elif isinstance(request_data, list):
+            session.raw = None  # it is several
         context = observed(context, reads, desk.shared_context)
         reads.context = reads.context or root_value is not None
         try:
             result = await parent.execute_operation(context=context, **given)
         finally:
             reads.executing = 0
-        _say(session, result, sub_response, may_be_empty=self._serves_bytes)
+        session.say(result, sub_response, may_be_empty=self._serves_bytes)
         return result
 
     async def execute_single(
@@ -198,7 +184,7 @@ class CachedView:
         if known is not None and known.plan.operation == "mutation":
             return await self._mutate(execute)
         by_get = request_adapter.method == "GET" and not getattr(self, "allow_queries_via_get", True)
-        if known is None or not known.plan.cacheable or by_get or not desk.serves(session.owner):
+        if known is None or not known.plan.cacheable or by_get or not session.is_on:
             session.said.append(None)
             return await execute()
         asked = desk.asked(
@@ -215,13 +201,13 @@ class CachedView:
     ) -> ExecutionResult:
         async def watched() -> Executed:
             reads = session.request.reads
-            before = _state_of(sub_response)
+            before = state_of(sub_response)
             reads.executing += 1
             try:
                 result = await execute()
             finally:
                 reads.executing -= 1
-            changed = "response" if _state_of(sub_response) != before else None
+            changed = "response" if state_of(sub_response) != before else None
             return self._executed(asked.known, result, changed)
 
         serving = self._cache.desk.serving
@@ -235,6 +221,9 @@ class CachedView:
         passed = PASSED.get()
         if passed is not None and self._serves_bytes:  # what a subclass makes of it is made for each request
             passed.served.append((slot, asked.known, asked.owner))
+        if session.raw is not None:
+            scope = session.request.plain_scope
+            self._answers.remember(scope, session.raw, slot, asked.known, asked.owner)
         return Stored.of(slot, decoded=not self._serves_bytes)
 
     async def _mutate(self, execute: Any) -> ExecutionResult:
@@ -289,54 +278,13 @@ class CachedView:
                 one.slot.entry.body if type(one) is StoredAnswer else self._encoded(one)
                 for one in response_data
             ]
-            return _response(b"[" + b",".join(part or b"null" for part in parts) + b"]", sub_response)
+            return made_of(b"[" + b",".join(part or b"null" for part in parts) + b"]", sub_response)
         if type(response_data) is StoredAnswer:
-            return _response(response_data.slot.entry.body, sub_response)
+            return made_of(response_data.slot.entry.body, sub_response)
         return parent.create_response(response_data, sub_response)
 
 
-def _response(body: bytes, sub_response: Any) -> Response:
-    """What Strawberry makes of `body` and what the application has set."""
-    status = sub_response.status_code or 200
-    if status == _NOT_MODIFIED:
-        body = b""
-    response = Response(body, status_code=status, media_type=_JSON)
-    if status == _NOT_MODIFIED:
-        del response.headers["content-type"]
-    response.headers.raw.extend(sub_response.headers.raw)
-    if sub_response.background:
-        response.background = sub_response.background
-    return response
-
-
-def _state_of(sub_response: Any) -> tuple[Any, ...]:
-    return tuple(sub_response.headers.raw), sub_response.status_code, sub_response.background
-
-
-def _say(session: Session, result: Any, sub_response: Any, *, may_be_empty: bool) -> None:
-    """Put into the response what its operations say together; what the application has said itself stays."""
-    headers = sub_response.headers
-    if "cache-control" in headers:
-        return
-    results = result if isinstance(result, list) else [result]
-    failed = any(getattr(one, "errors", None) for one in results)
-    said = [one for one in session.said if one is not None]
-    if failed or (session.touched and len(said) != len(results)):
-        headers["cache-control"] = NO_STORE
-        return
-    if not said:
-        return
-    together = said[0] if len(said) == 1 else Said.together(said)
-    made = together.headers()
-    if not headers.raw:  # as nearly always, and the way below looks through all headers for each
-        headers.raw.extend((name.encode(), value.encode("latin-1")) for name, value in made)
-    else:
-        for name, value in made:
-            if name == "vary":
-                headers.add_vary_header(value)
-            else:
-                headers[name] = value
-    request = session.request
-    asked = request.plain_headers.get("if-none-match") if may_be_empty else None
-    if asked and together.etag and request.method in {"GET", "HEAD"} and matches(together.etag, asked):
-        sub_response.status_code = _NOT_MODIFIED
+def _leaves(own: type, names: Iterable[str]) -> bool:
+    """Whether a subclass has left all of these as they are."""
+    makers = (next((kind for kind in own.__mro__ if name in vars(kind)), CachedView) for name in names)
+    return all(f"{maker.__module__}.".startswith(_LIBRARIES) for maker in makers)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from quickwins.core.errors import needs_extra
 from quickwins.core.lazy import shows
-from quickwins.query_cache._observed import ObservedRequest
-from quickwins.query_cache._view import CachedView, PlainAdapter
+from quickwins.query_cache._observed import ObservedRequest, PlainAdapter
+from quickwins.query_cache._view import CachedView
 
 with needs_extra("query-cache"):
     from fastapi.routing import APIRoute

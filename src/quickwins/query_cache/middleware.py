@@ -9,58 +9,27 @@ whose view says which of its answers were stored.
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from quickwins.core.asgi import plain
 from quickwins.core.contexts import leave
-from quickwins.core.digest import digest
 from quickwins.core.errors import ConfigError
 from quickwins.core.lazy import shows
 from quickwins.query_cache._desk import Owner
-from quickwins.query_cache._headers import matches
 from quickwins.query_cache._passed import PASSED, Passed
+from quickwins.query_cache._raw import MOST_BODY, Raw, RawAnswers, look_at
 
 if TYPE_CHECKING:
     from quickwins.core.asgi import App, Message, Receive, Scope, Send
-    from quickwins.query_cache._core.memory import Slot
     from quickwins.query_cache._desk import Principal
-    from quickwins.query_cache._known import Known
     from quickwins.query_cache.cache import QueryCache
 
 __all__ = ["QueryCacheMiddleware"]
 __dir__ = shows(__name__)
 
-MOST_BODY = 256 << 10
-"""How much of a request's body is looked at, in bytes; a longer one goes to the application."""
 _OURS = {b"content-type", b"content-length", b"cache-control", b"age", b"etag", b"vary"}
 """The headers of a response that can be stored: with any other one it is the application's alone."""
-_JSON = re.compile(rb"\s*application/json\s*(;|\Z)", re.IGNORECASE)
 _NOBODY = Owner(None, None)
-
-
-class _Ready:
-    """What is sent for one stored answer, made once for each second of its age."""
-
-    __slots__ = ("age", "headers", "known", "vary")
-
-    def __init__(self, known: Known) -> None:
-        self.known = known
-        self.vary = known.vary
-        self.age = -1
-        self.headers: list[tuple[bytes, bytes]] = []
-
-
-class _Request:
-    """What one pass over a request's headers has found."""
-
-    __slots__ = ("body", "if_none_match", "method", "owner")
-
-    def __init__(self, method: str, if_none_match: bytes | None) -> None:
-        self.method = method
-        self.if_none_match = if_none_match
-        self.body = b""
-        self.owner = _NOBODY
 
 
 class QueryCacheMiddleware:
@@ -95,103 +64,57 @@ class QueryCacheMiddleware:
             raise ConfigError("QueryCacheMiddleware serves nothing without anonymous_ok=True or principal=")
         self._app = app
         self._desk = cache.desk
-        self._memory = cache.desk.serving.memory
-        self._hits = cache.desk.serving.counts.hits
+        self._answers = RawAnswers(cache.desk.serving)
         self._now = cache.desk.now
         self._path = plain(path, "")
         self._anonymous_ok = anonymous_ok
         self._principal = principal
-        self._vary: dict[bytes, tuple[str, ...]] = {}
 
     def __repr__(self) -> str:
         return f"<QueryCacheMiddleware at {self._path} around {type(self._app).__name__}>"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""
-        if scope["type"] != "http" or not self._is_ours(scope) or not self._desk.possible():
+        if (
+            scope["type"] != "http"
+            or (scope["path"] != self._path and not self._is_below(scope))
+            or not self._desk.possible()
+        ):
             await self._app(scope, receive, send)
             return
-        request = _look_at(scope)
-        if request is None:
+        raw = look_at(scope)
+        if raw is None:
             await self._app(scope, receive, send)
             return
         first: Message = {}
-        if request.method == "POST":
+        if raw.method == "POST":
             first = await receive()
             if first["type"] != "http.request" or first.get("more_body") or len(first["body"]) > MOST_BODY:
                 await self._app(scope, _replayed(first, receive), send)
                 return
-            request.body = first["body"]
-        else:
-            request.body = scope["query_string"]
+            raw.content = first["body"]
+        owner = _NOBODY
         if self._principal is not None:
-            request.owner = await self._desk.owner_by(self._principal, scope)
-        slot = self._find(scope, request) if self._desk.serves(request.owner) else None
-        if slot is not None:
-            await self._answer(slot, request, send)
-            return
+            owner = await self._desk.owner_by(self._principal, scope)
+        if (self._anonymous_ok or owner.pseudonym is not None) and self._desk.serves(owner):
+            now = self._now()
+            slot = self._answers.find(scope, raw, owner.pseudonym, now)
+            if slot is not None:
+                status, headers, body = self._answers.answer(slot, raw, now)
+                await send({"type": "http.response.start", "status": status, "headers": headers})
+                await send({"type": "http.response.body", "body": body})
+                return
         if first:
             receive = _replayed(first, receive)
-        if request.owner.failed or request.method == "HEAD":
+        if owner.failed or raw.method == "HEAD":
             await self._app(scope, receive, send)
         else:
-            await self._pass(scope, receive, send, request)
+            await self._pass(scope, receive, send, raw, owner)
 
-    def _is_ours(self, scope: Scope) -> bool:
-        path: str = scope["path"]
-        return path == self._path or plain(path, scope.get("root_path", "")) == self._path
+    def _is_below(self, scope: Scope) -> bool:
+        return plain(scope["path"], scope.get("root_path", "")) == self._path
 
-    def _find(self, scope: Scope, request: _Request) -> Slot | None:
-        """What is stored for `request`, as far as it may have it."""
-        owner = request.owner.pseudonym
-        if owner is None and not self._anonymous_ok:
-            return None
-        method = "POST" if request.method == "POST" else "GET"
-        values: tuple[str | None, ...] = ()
-        if self._vary and (names := self._vary.get(digest(request.body))) is not None:
-            values = _values(scope, names)
-        for whose in ("",) if owner is None else ("", owner):
-            slot = self._memory.get_alias((self, method, whose, request.body, values))
-            if slot is not None and self._may_have(slot, whose):
-                return slot
-        return None
-
-    def _may_have(self, slot: Slot, whose: str) -> bool:
-        entry, ready = slot.entry, slot.start
-        return (
-            ready is not None
-            and self._now() - entry.stored_at < entry.ttl_seconds
-            # Its document may have been seen to be private, or to vary on more, since it was stored.
-            and ready.known.vary is ready.vary
-            and (entry.scope == "PRIVATE") == bool(whose)
-            and ready.known.private == bool(whose)
-        )
-
-    async def _answer(self, slot: Slot, request: _Request, send: Send) -> None:
-        entry, ready = slot.entry, slot.start
-        self._hits[entry.policy, "l1"] += 1
-        age = int(self._now() - entry.stored_at)
-        if ready.age != age:
-            said = self._desk.serving.said(slot, is_new=False)
-            ready.headers = [
-                (b"content-type", entry.content_type.encode()),
-                (b"content-length", str(len(entry.body)).encode()),
-                *((name.encode(), value.encode()) for name, value in said.headers()),
-            ]
-            ready.age = age
-        # Of their own for each response: what is outside of this may change them.
-        headers = list(ready.headers)
-        body, status = entry.body, 200
-        if request.method != "POST":
-            asked = request.if_none_match
-            if asked is not None and matches(entry.etag, asked.decode("latin-1")):
-                headers, status = headers[2:], 304
-            if status != 200 or request.method == "HEAD":  # noqa: PLR2004 -- the one above; until=never
-                body = b""
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    async def _pass(self, scope: Scope, receive: Receive, send: Send, request: _Request) -> None:
+    async def _pass(self, scope: Scope, receive: Receive, send: Send, raw: Raw, owner: Owner) -> None:
         """Have the application answer, and remember which stored answer it was."""
         seen = _Seen(send)
         passed = Passed()
@@ -201,32 +124,11 @@ class QueryCacheMiddleware:
         finally:
             leave(PASSED, token)
         if len(passed.served) == 1 and seen.is_plain:
-            slot, known, owner = passed.served[0]
+            slot, known, its_owner = passed.served[0]
+            # What is private and not this middleware's own principal's is nobody's here.
+            mine = its_owner if its_owner == owner.pseudonym else None
             if seen.body == slot.entry.body:
-                self._remember(scope, request, slot, known, owner)
-
-    def _remember(self, scope: Scope, request: _Request, slot: Slot, known: Known, owner: str | None) -> None:
-        whose = ""
-        if slot.entry.scope == "PRIVATE":
-            if owner is None or owner != request.owner.pseudonym:
-                return
-            whose = owner
-        if tuple(slot.entry.vary) != known.vary:
-            return
-        values: tuple[str | None, ...] = ()
-        if known.vary:
-            if len(self._vary) >= MOST_VARYING:
-                self._vary.clear()
-            self._vary[digest(request.body)] = known.vary
-            values = _values(scope, known.vary)
-        if slot.start is None or slot.start.vary is not known.vary:
-            slot.start = _Ready(known)
-        size = len(request.body) + sum(len(value or "") for value in values)
-        self._memory.name(slot, (self, request.method, whose, request.body, values), size)
-
-
-MOST_VARYING = 1_000
-"""How many requests are remembered by what they vary on."""
+                self._answers.remember(scope, raw, slot, known, mine)
 
 
 class _Seen:
@@ -249,39 +151,6 @@ class _Seen:
         else:
             self.is_plain = False
         await self._send(message)
-
-
-def _look_at(scope: Scope) -> _Request | None:
-    """One pass over the headers; `None`: not a request that can be answered here."""
-    method: str = scope["method"]
-    is_json = method != "POST"
-    if is_json and method not in {"GET", "HEAD"}:
-        return None
-    if not is_json and scope.get("query_string"):
-        return None
-    if_none_match = None
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            is_json = is_json or value == b"application/json" or _JSON.match(value) is not None
-        elif name == b"if-none-match":
-            if_none_match = value
-        elif name == b"accept":
-            if b"multipart" in value or b"event-stream" in value or (b"html" in value and method == "GET"):
-                return None
-        elif name in {b"content-encoding", b"range"}:
-            return None
-    return _Request(method, if_none_match) if is_json else None
-
-
-def _values(scope: Scope, names: tuple[str, ...]) -> tuple[str | None, ...]:
-    """What a request has for what an answer varies on, as the view reads it."""
-    from quickwins.query_cache._observed import ObservedRequest
-
-    async def nothing() -> Any:
-        return None
-
-    request = ObservedRequest(scope, nothing)
-    return tuple(request.value_of(name) for name in names)
 
 
 def _replayed(first: Message, receive: Receive) -> Receive:

@@ -118,7 +118,7 @@ def test_other_names_find_it_are_counted_and_go_with_it() -> None:
     assert slot
     before = kept.size_bytes
     kept.name(slot, b"raw" * 100, 300)
-    assert kept.get_alias(b"raw" * 100) is slot
+    assert kept.get_alias(b"raw" * 100, clock.now) is slot
     assert kept.size_bytes >= before + 300
     kept.invalidate(Invalidation(everything=True), "next")
     assert kept.aliases == {}

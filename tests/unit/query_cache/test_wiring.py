@@ -62,6 +62,24 @@ async def test_off_it_is_strawberrys_own_view_and_on_again_it_begins_with_nothin
 
 
 @pytest.mark.asyncio
+async def test_a_flag_that_goes_off_while_a_context_is_made_leaves_that_request_alone(tmp_path: Path) -> None:
+    wired = Wired(tmp_path)
+
+    class Turning(View):
+        async def get_context(self, request: Any, response: Any) -> Any:
+            wired.change("enabled = false")
+            return await super().get_context(request, response)
+
+    wired.app = Turning(wired.app.schema, cache=wired.cache)
+    wired.app.world = wired.world
+    async with wired.qw:
+        # Its context is not observed, so that nobody knows what the answer depends on.
+        reply = await ask(wired.app, "{ whose }", authorization="a")
+        assert "cache-control" not in reply.headers
+        assert wired.cache.stats().entries == 0
+
+
+@pytest.mark.asyncio
 async def test_a_change_that_no_request_sees_voids_too(tmp_path: Path) -> None:
     wired = Wired(tmp_path)
     async with wired.qw:

@@ -6,6 +6,7 @@ for: it is noticed when it is next asked for, and goes at the latest with its ti
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ _ALIAS_BYTES = 180
 """The same for one more name of an entry."""
 MOST_ALIASES = 8
 """How many names one entry has beside its key."""
+TOUCH_SECONDS = 0.1
+"""How often being found by a name makes an entry the last to go: it takes as long as all else of being found."""
 
 
 class Slot:
@@ -38,9 +41,10 @@ class Slot:
         checked: The sequence up to which its fence is known to hold.
         aliases: Other names for it: raw requests that it has answered.
         start: What adapters keep with it: messages made once for each second of age.
+        touched: When it was last made the last to go by one of its names, in monotonic seconds.
     """
 
-    __slots__ = ("aliases", "checked", "entry", "size_bytes", "start")
+    __slots__ = ("aliases", "checked", "entry", "size_bytes", "start", "touched")
 
     def __init__(self, entry: Entry, size_bytes: int) -> None:
         self.entry = entry
@@ -48,6 +52,7 @@ class Slot:
         self.checked = entry.fence.sequence
         self.aliases: list[Any] = []
         self.start: Any = None
+        self.touched = -math.inf
 
 
 class _Kept(TLRUCache[bytes, Slot]):
@@ -124,10 +129,15 @@ class Memory:
             return None
         return slot if self.holds(slot) else None
 
-    def get_alias(self, alias: Any) -> Slot | None:
-        """The same by another name."""
+    def get_alias(self, alias: Any, now: float) -> Slot | None:
+        """The same by another name; `now`: monotonic seconds."""
         slot = self.aliases.get(alias)
-        return None if slot is None else self.get(slot.entry.key)
+        if slot is None:
+            return None
+        if now - slot.touched >= TOUCH_SECONDS:
+            slot.touched = now
+            return self.get(slot.entry.key)
+        return slot if self.holds(slot) else None
 
     def holds(self, slot: Slot) -> bool:
         """Whether the fence of `slot` holds; otherwise it goes."""

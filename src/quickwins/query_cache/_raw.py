@@ -1,0 +1,174 @@
+"""Requests as they came: the bytes of one are a name of the answer that it was given, found before anything is parsed.
+
+A name is made of all that the answer's key is made of: who was asked, the method, the body or the query string as it came,
+whose the request is, and what it has for all that the answer varies on. So what is found by it is what would be found by
+the key, and it is judged by the same fence and the same time.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from quickwins.core.digest import digest
+from quickwins.query_cache._headers import matches
+from quickwins.query_cache._observed import values_of
+
+if TYPE_CHECKING:
+    from quickwins.core.asgi import Scope
+    from quickwins.query_cache._core.memory import Slot
+    from quickwins.query_cache._known import Known
+    from quickwins.query_cache._serving import Serving
+
+MOST_BODY = 256 << 10
+"""How much of a request's body is looked at, in bytes; a longer one is executed as if it had never been seen."""
+MOST_VARYING = 1_000
+"""How many requests are remembered by what they vary on."""
+_OK, _NOT_MODIFIED = 200, 304
+_TELLING = {b"content-type", b"if-none-match", b"accept", b"content-encoding", b"range"}
+_JSON = re.compile(rb"\s*application/json\s*(;|\Z)", re.IGNORECASE)
+
+
+class Raw:
+    """A request as it came.
+
+    Attributes:
+        method: GET, HEAD or POST.
+        content: Its query string; of a POST its body, which whoever receives it fills in.
+        if_none_match: The header.
+    """
+
+    __slots__ = ("content", "if_none_match", "method")
+
+    def __init__(self, method: str, content: bytes, if_none_match: bytes | None) -> None:
+        self.method = method
+        self.content = content
+        self.if_none_match = if_none_match
+
+
+def look_at(scope: Scope) -> Raw | None:
+    """One pass over the headers; `None`: not a request that is known by its bytes."""
+    method: str = scope["method"]
+    is_json = method != "POST"
+    if is_json and method not in {"GET", "HEAD"}:
+        return None
+    query: bytes = scope.get("query_string", b"")
+    if query and not is_json:
+        return None
+    if_none_match = None
+    for name, value in scope["headers"]:
+        if name not in _TELLING:
+            continue
+        if name == b"content-type":
+            is_json = is_json or value == b"application/json" or _JSON.match(value) is not None
+        elif name == b"if-none-match":
+            if_none_match = value
+        elif name == b"accept":
+            if b"multipart" in value or b"event-stream" in value or (b"html" in value and method == "GET"):
+                return None
+        else:
+            return None
+    return Raw(method, query, if_none_match) if is_json else None
+
+
+class _Ready:
+    """What is sent with one stored answer, made once for each second of its age."""
+
+    __slots__ = ("age", "headers", "known", "vary")
+
+    def __init__(self, known: Known) -> None:
+        self.known = known
+        self.vary = known.vary
+        self.age = -1
+        self.headers: list[tuple[bytes, bytes]] = []
+
+
+class RawAnswers:
+    """The answers that one view, or one middleware, has given, by the requests as they came. One event loop."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._memory = serving.memory
+        self._hits = serving.counts.hits
+        self._vary: dict[bytes, tuple[str, ...]] = {}
+
+    def find(self, scope: Scope, raw: Raw, owner: str | None, now: float) -> Slot | None:
+        """What is stored for `raw` of `owner`, as fresh as what is found by its key.
+
+        Args:
+            scope: Its own.
+            raw: It.
+            owner: Its principal's pseudonym; `None`: what is public alone.
+            now: Monotonic seconds.
+        """
+        content = raw.content
+        if len(content) > MOST_BODY:
+            return None
+        method = "POST" if raw.method == "POST" else "GET"
+        values: tuple[str | None, ...] = ()
+        if self._vary and (names := self._vary.get(digest(content))) is not None:
+            values = values_of(scope, names)
+        slot = self._memory.get_alias((self, method, "", content, values), now)
+        if slot is not None and _may_have(slot, "", now):
+            return slot
+        if owner is not None:
+            slot = self._memory.get_alias((self, method, owner, content, values), now)
+            if slot is not None and _may_have(slot, owner, now):
+                return slot
+        return None
+
+    def remember(self, scope: Scope, raw: Raw, slot: Slot, known: Known, owner: str | None) -> None:
+        """`raw` of `owner` was answered with `slot`, whose document is `known`."""
+        whose = ""
+        if slot.entry.scope == "PRIVATE":
+            if owner is None:
+                return
+            whose = owner
+        if tuple(slot.entry.vary) != known.vary or len(raw.content) > MOST_BODY:
+            return
+        values: tuple[str | None, ...] = ()
+        if known.vary:
+            if len(self._vary) >= MOST_VARYING:
+                self._vary.clear()
+            self._vary[digest(raw.content)] = known.vary
+            values = values_of(scope, known.vary)
+        ready = slot.start
+        if ready is None or ready.known is not known or ready.vary is not known.vary:
+            slot.start = _Ready(known)
+        size = len(raw.content) + sum(len(value or "") for value in values)
+        self._memory.name(slot, (self, raw.method, whose, raw.content, values), size)
+
+    def answer(self, slot: Slot, raw: Raw, now: float) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """The status, the headers and the body of a response with `slot`, which `find` has found; counts the hit."""
+        entry, ready = slot.entry, slot.start
+        self._hits[entry.policy, "l1"] += 1
+        age = int(now - entry.stored_at)
+        if ready.age != age:
+            said = self._serving.said(slot, is_new=False)
+            ready.headers = [
+                (b"content-type", entry.content_type.encode()),
+                (b"content-length", str(len(entry.body)).encode()),
+                *((name.encode(), value.encode()) for name, value in said.headers()),
+            ]
+            ready.age = age
+        # Of their own for each response: what is outside of this may change them.
+        headers = list(ready.headers)
+        if raw.method == "POST":
+            return _OK, headers, entry.body
+        asked = raw.if_none_match
+        if asked is not None and matches(entry.etag, asked.decode("latin-1")):
+            return _NOT_MODIFIED, headers[2:], b""
+        return _OK, headers, b"" if raw.method == "HEAD" else entry.body
+
+
+def _may_have(slot: Slot, whose: str, now: float) -> bool:
+    entry, ready = slot.entry, slot.start
+    if ready is None or now - entry.stored_at >= entry.ttl_seconds:
+        return False
+    known: Known = ready.known
+    # Its document may have been seen to be private, or to vary on more, since it was stored.
+    return (
+        not known.is_forgotten
+        and known.vary is ready.vary
+        and (entry.scope == "PRIVATE") == known.private == bool(whose)
+    )
