@@ -61,7 +61,7 @@ format: $(STAMP) ## Format the code and apply the safe fixes
 	@$(BIN)/ruff format .
 
 bench: $(STAMP) ## Run the benchmarks; exit 3 when a target is missed
-	@missed=0; for one in imports flags.evaluation suppressions.audit suppressions.bridge logs.line logs.redaction logs.redaction_quality logs.stalled logs.request indexes.feed backpressure.cost backpressure.overload backpressure.shapes backpressure.learning channels.cost channels.throughput query_cache.throughput query_cache.zipf dedup.window dedup.inbox dedup.throughput; do \
+	@missed=0; for one in imports flags.evaluation suppressions.audit suppressions.bridge logs.line logs.redaction logs.redaction_quality logs.stalled logs.request indexes.feed backpressure.cost backpressure.overload backpressure.shapes backpressure.learning channels.cost channels.throughput query_cache.throughput query_cache.zipf dedup.window dedup.inbox dedup.throughput 'rollout.simulate --rollouts 200'; do \
 	  echo "== benchmarks.$$one"; began=$$(date +%s); $(BIN)/python -m benchmarks.$$one || missed=3; \
 	  echo "== $$(($$(date +%s) - began)) s"; done; exit $$missed
 

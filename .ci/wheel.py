@@ -41,6 +41,7 @@ IMPORTED: Final = {
         "quickwins.query_cache.lint",
     ],
     "rig": ["hdrh.histogram", "quickwins.rig"],
+    "rollout": ["asyncpg", "quickwins.rollout"],
 }
 """Each extra, and what must be there with it alone."""
 USED: Final = {
@@ -54,6 +55,7 @@ USED: Final = {
     "print(one.BackpressureInterceptor(), other.LogServerInterceptor())",
     "query-cache": "from quickwins.query_cache import CachedGraphQL, QueryCache, Valkey; print(CachedGraphQL, QueryCache())",
     "rig": "from quickwins.rig import LatencySummary; print(LatencySummary.of([1.0]))",
+    "rollout": "from quickwins.rollout import PostgresStore, RolloutController; print(PostgresStore, RolloutController)",
 }
 """What a user does first with it."""
 

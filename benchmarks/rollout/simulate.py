@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -189,22 +191,28 @@ def main(arguments: list[str]) -> int:
     wrong = 0
     print("taken back, and by how many requests of the canary half and 95 % of all were")
     print("\t".join(("traffic", "quickwins", *PEERS, "otherwise", "target")))
-    for kind in KINDS:
-        if given.only not in kind.name:
-            continue
-        ours = run(kind, given.rollouts)
-        row = [kind.name, shown(ours, given.rollouts)]
-        for in_a_row in PEERS.values():
-            theirs = Outcome()
-            for seed in range(min(300, given.rollouts)):
-                peer(kind, in_a_row, seed, theirs)
-            row.append(shown(theirs, min(300, given.rollouts)))
-        row.append(", ".join(f"{name}: {n}" for name, n in (ours.reasons + ours.ends).most_common(4)))
-        is_missed = missed(kind, ours, given.rollouts)
-        wrong += is_missed
-        target = "" if kind.target is None else f"<= {kind.target:,}" if kind.target else "<= 1 %"
-        print("\t".join((*row, f"{target} {'MISSED' if is_missed else ''}".strip())), flush=True)
+    asked = [at for at, kind in enumerate(KINDS) if given.only in kind.name]
+    with ProcessPoolExecutor() as pool:
+        for row, is_missed in pool.map(partial(compared, rollouts=given.rollouts), asked):
+            wrong += is_missed
+            print(row, flush=True)
     return 3 if wrong else 0
+
+
+def compared(at: int, rollouts: int) -> tuple[str, bool]:
+    """The line of one of `KINDS`, and whether its target was missed."""
+    kind = KINDS[at]
+    ours = run(kind, rollouts)
+    row = [kind.name, shown(ours, rollouts)]
+    for in_a_row in PEERS.values():
+        theirs = Outcome()
+        for seed in range(min(300, rollouts)):
+            peer(kind, in_a_row, seed, theirs)
+        row.append(shown(theirs, min(300, rollouts)))
+    row.append(", ".join(f"{name}: {n}" for name, n in (ours.reasons + ours.ends).most_common(4)))
+    is_missed = missed(kind, ours, rollouts)
+    target = "" if kind.target is None else f"<= {kind.target:,}" if kind.target else "<= 1 %"
+    return "\t".join((*row, f"{target} {'MISSED' if is_missed else ''}".strip())), is_missed
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from quickwins.dedup.wiring import Dedup
 from quickwins.indexes.wiring import Indexes
 from quickwins.logs.wiring import Logs
 from quickwins.query_cache.wiring import QueryCaches
+from quickwins.rollout.settings import RolloutSettings
 from quickwins.suppressions.wiring import Suppressions
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 SECTIONS: Mapping[str, type[Section]] = {
     "flags": FlagsSettings,
     "metrics": MetricsSettings,
+    "rollout": RolloutSettings,
     **sections_of(Backpressure, Channels, Dedup, Indexes, Logs, QueryCaches, Suppressions),
 }
 """Every section of `quickwins.toml` and its model."""

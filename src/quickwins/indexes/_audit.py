@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from quickwins.core.dsn import place
 from quickwins.indexes._core.plan import is_underway
 from quickwins.indexes._core.shapes import PAGE, covers
 from quickwins.indexes._server import catalogue
 from quickwins.indexes._server.holders import building
 from quickwins.indexes._server.probe import expected_bytes
-from quickwins.indexes.connecting import connect, place
+from quickwins.indexes.connecting import connect
 from quickwins.indexes.report import Finding, Weight
 
 if TYPE_CHECKING:

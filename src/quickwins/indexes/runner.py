@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from quickwins.core.clock import SystemClock
+from quickwins.core.dsn import place
 from quickwins.core.errors import ConfigError
 from quickwins.core.events import Reporter
 from quickwins.indexes import _reports
@@ -19,7 +20,7 @@ from quickwins.indexes._gauges import Gauges
 from quickwins.indexes._server.explain import plans
 from quickwins.indexes._server.gather import Gatherer
 from quickwins.indexes._server.work import Sessions
-from quickwins.indexes.connecting import connect, place
+from quickwins.indexes.connecting import connect
 from quickwins.indexes.errors import Blocked
 
 if TYPE_CHECKING:

@@ -166,21 +166,27 @@ class RolloutController:
         return await self._changed("resume", lambda state: replace(state, paused=False))
 
     async def abort(self) -> State:
-        """Take it back now: the flag is written here, whether a controller runs or not.
+        """Take it back now: the flag is written here, whether a controller runs or not, and whether the store can be used or not.
 
         Raises:
-            RolloutBlocked: There is no ramp under way.
+            RolloutBlocked: There is no ramp under way; or the store is in use for too long, and the flag is off all the same.
+            OSError: The store can't be used; the flag is off all the same.
             ConfigError: The flag can't be written; the ramp is on its way back all the same.
         """
         now = self._clock.wall()
-        state = await self._changed(
-            "abort", lambda state: back(state, Reason.ABORTED, "by a person", now).state
-        )
-        async with self._store.exclusive(self._feature) as held:
-            if held.record is not None and held.record.state.phase is Phase.ROLLING_BACK:
-                await self._write(held.record.state, now)
-                state = settled(held.record.state, now)
-                await held.put(held.record.with_state(state))
+        try:
+            state = await self._changed(
+                "abort", lambda state: back(state, Reason.ABORTED, "by a person", now).state
+            )
+            async with self._store.exclusive(self._feature) as held:
+                if held.record is not None and held.record.state.phase is Phase.ROLLING_BACK:
+                    await self._write(held.record.state, now)
+                    state = settled(held.record.state, now)
+                    await held.put(held.record.with_state(state))
+        except (QuickWinsError, OSError) as error:
+            if not (isinstance(error, RolloutBlocked) and error.reason is RolloutReason.NOT_RUNNING):
+                await self._off(now)
+            raise
         return state
 
     async def run(self) -> Look:
@@ -269,8 +275,8 @@ class RolloutController:
                 await held.put(kept)
                 return kept
         except (QuickWinsError, OSError):
-            if decision.verdict is Verdict.FAIL:  # off is safe, and needs no store
-                await self._write(decision.state, self._clock.wall())
+            if decision.verdict is Verdict.FAIL:
+                await self._off(self._clock.wall())
             raise
 
     async def _perform(self, decided: Record) -> State:
@@ -292,6 +298,11 @@ class RolloutController:
         write = state.intent or Write(0.0, -1, lasts=True)
         kill = state.phase is Phase.ROLLING_BACK
         await write_flag(self._writer, self._feature, write, now=now, ttl=state.plan.ttl, kill=kill)
+
+    async def _off(self, now: float) -> None:
+        """Kill the flag, which is safe, and needs no store."""
+        write = Write(0.0, -1, lasts=True)
+        await write_flag(self._writer, self._feature, write, now=now, ttl=0.0, kill=True)
 
     async def _changed(self, what: str, change: Callable[[State], State]) -> State:
         async with self._store.exclusive(self._feature) as held:

@@ -6,8 +6,9 @@ import asyncio
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -54,28 +55,35 @@ class Hook:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
         request = Request(self.url, body, headers)  # noqa: S310 -- an address of our own; until=never
         try:
-            with urlopen(request, timeout=5) as answer:  # noqa: S310 -- likewise; until=never
+            with urlopen(request, timeout=30) as answer:  # noqa: S310 -- likewise; until=never
                 return int(answer.status)
         except HTTPError as error:
             with error:
                 return error.code
 
 
-@pytest.fixture
-def hook(tmp_path: Path) -> Iterator[Hook]:
+@contextmanager
+def hooked(folder: Path, script: str) -> Iterator[Hook]:
+    """Our hooks, with `script` as the program that they run."""
     binary, port = program("webhook"), free_port()
-    stand_in = tmp_path / "quickwins"
-    stand_in.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\ntest "$3" != fails\n')
+    stand_in = folder / "quickwins"
+    stand_in.write_text(f"#!/bin/sh\n{script}\n")
     stand_in.chmod(0o755)
-    hooks = tmp_path / "hooks.yml"
+    hooks = folder / "hooks.yml"
     text = (EXAMPLES / "hooks.example.yml").read_text()
     text = text.replace("/usr/local/bin/quickwins", str(stand_in))
-    hooks.write_text(text.replace("/etc/quickwins", str(tmp_path)))
+    hooks.write_text(text.replace("/etc/quickwins", str(folder)))
     command = [binary, "-template", "-hooks", str(hooks), "-ip", "127.0.0.1", "-port", str(port)]
     env = {**os.environ, "ABORT_TOKEN": TOKEN}
-    with running(command, tmp_path / "webhook.log", env=env):
+    with running(command, folder / "webhook.log", env=env):
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/"), "webhook doesn't start", seconds=20)
-        yield Hook(tmp_path, port)
+        yield Hook(folder, port)
+
+
+@pytest.fixture
+def hook(tmp_path: Path) -> Iterator[Hook]:
+    with hooked(tmp_path, f'echo "$@" >>{tmp_path}/asked\ntest "$3" != fails') as made:
+        yield made
 
 
 @pytest.fixture
@@ -185,6 +193,22 @@ def test_the_command_that_the_hook_runs_exists() -> None:
 
 def test_an_abort_that_fails_is_asked_for_again(hook: Hook) -> None:
     assert hook.post("fails") == 500  # on which Alertmanager retries
+
+
+def test_a_ramp_is_aborted_once_and_asked_for_again_by_an_alert_that_goes_on(tmp_path: Path) -> None:
+    config = tmp_path / "quickwins.toml"
+    config.write_text("[backpressure]\nenabled = true\npercent = 0\n# quickwins: complete\n")
+    target = 'targets = ["http://127.0.0.1:9/metrics"]'
+    (tmp_path / "rollout.toml").write_text(f"[backpressure]\nsteps = [{{ percent = 10 }}]\n{target}\n")
+    assert run(["rollout", "start", "backpressure", "--config", str(config)]) == 0
+    with hooked(tmp_path, f'exec {sys.executable} -m quickwins "$@"') as hook:
+        assert hook.post("backpressure") == 200
+        assert "killed = true" in config.read_text()
+        assert hook.post("backpressure") == 200
+        assert (
+            hook.post("channels") == 200
+        )  # which does not ramp: nothing to take back, and no reason to ask again
+        assert hook.post("nothing_of_the_kind") == 500
 
 
 def test_the_example_of_alertmanager_is_well_formed() -> None:

@@ -100,12 +100,85 @@ def test_a_ramp_is_begun_paused_resumed_approved_and_aborted(quickwins: Call, co
 
 
 @pytest.mark.usefixtures("ramps")
-def test_what_does_not_run_can_not_be_aborted_and_what_is_killed_does_not_begin(quickwins: Call) -> None:
-    assert quickwins("rollout", "abort", "backpressure").code == 4
+def test_what_does_not_run_can_not_be_told_anything_and_what_is_killed_does_not_begin(
+    quickwins: Call,
+) -> None:
+    for said in ("approve", "pause", "resume"):
+        assert quickwins("rollout", said, "backpressure").code == 4
     quickwins("flags", "kill", "backpressure")
     answer = quickwins("rollout", "start", "backpressure")
     assert answer.code == 4
     assert "quickwins flags revive backpressure" in answer.err
+
+
+@pytest.mark.usefixtures("ramps")
+def test_an_abort_with_nothing_to_take_back_is_done(quickwins: Call, config: Path) -> None:
+    before = config.read_text()
+    answer = quickwins("rollout", "abort", "backpressure", "--json")
+    assert (answer.code, answer.document) == (0, {"feature": "backpressure", "phase": None})
+    assert "no ramp is under way" in answer.err
+    assert "quickwins flags kill backpressure" in answer.err
+    assert config.read_text() == before
+    quickwins("rollout", "start", "backpressure")
+    codes = [
+        quickwins("rollout", "abort", "backpressure").code for _ in range(2)
+    ]  # as an alert that goes on does
+    assert codes == [0, 0]
+
+
+AWAY = "postgresql://ops:s3cret@127.0.0.1:9/ops"
+
+
+@pytest.mark.usefixtures("ramps")
+def test_what_keeps_ramps_is_away_and_the_feature_is_turned_off_all_the_same(
+    quickwins: Call, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUICKWINS_ROLLOUT__STORE", AWAY)
+    for said in ("start", "status", "run", "approve", "pause", "resume"):
+        answer = quickwins("rollout", said, "backpressure")
+        assert (answer.code, answer.out) == (5, ""), said
+        assert "ramps can't be reached" in answer.err
+        assert "s3cret" not in answer.err
+    aborted = quickwins("rollout", "abort", "backpressure")
+    assert (aborted.code, aborted.out) == (6, "")
+    assert "backpressure is off, but its ramp is not ended" in aborted.err
+    assert "s3cret" not in aborted.err
+    assert tomllib.loads(config.read_text())["backpressure"]["killed"] is True
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        pytest.param(AWAY, "a password does not belong in a file", id="a password"),
+        pytest.param("mysql://ops:s3cret@db/ops", "postgresql://USER@HOST/DATABASE", id="another database"),
+        pytest.param("postgresql://ops@db:s3cret/ops", "postgresql://USER@HOST/DATABASE", id="no port"),
+    ],
+)
+@pytest.mark.usefixtures("ramps")
+def test_an_address_that_can_not_be_meant_is_refused_and_not_shown(
+    given: str, said: str, quickwins: Call, config: Path
+) -> None:
+    config.write_text(
+        config.read_text().replace("\n# quickwins", f'\n[rollout]\nstore = "{given}"\n\n# quickwins')
+    )
+    answer = quickwins("rollout", "status", "backpressure")
+    assert (answer.code, answer.out) == (2, "")
+    assert said in answer.err
+    assert "s3cret" not in answer.err
+
+
+@pytest.mark.usefixtures("ramps")
+def test_a_configuration_that_can_not_be_read_keeps_nobody_from_the_file_of_ramps(
+    quickwins: Call, config: Path
+) -> None:
+    text = config.read_text()
+    config.write_text(text.replace("[backpressure]", "[backpressure"))
+    assert quickwins("rollout", "abort", "backpressure").code == 2  # ramps may be in a database that it names
+    config.write_text(text)
+    quickwins("rollout", "start", "backpressure")
+    config.write_text(text.replace("percent = 10", "percent ="))
+    assert quickwins("rollout", "abort", "backpressure").code == 0
+    assert "killed = true" in config.read_text()
 
 
 @pytest.mark.usefixtures("ramps")

@@ -269,6 +269,17 @@ async def test_a_store_that_fails_does_not_keep_the_flag_on(tmp_path: Path) -> N
     assert house.toy.percent == 0
 
 
+async def test_a_store_that_fails_keeps_nobody_from_turning_it_off(tmp_path: Path) -> None:
+    house, disk = House(tmp_path), Full()
+    controller = house.controller(deaths=disk)
+    await controller.start(plan())
+    await house.ticks(controller, until=10)
+    disk.is_full = True
+    with pytest.raises(OSError, match="no space"):
+        await house.controller("a person", deaths=disk).abort()
+    assert (house.toy.percent, house.toy.fields["killed"]) == (0, True)
+
+
 async def test_there_is_one_ramp_at_a_time_of_a_feature_and_of_a_group(tmp_path: Path) -> None:
     house = House(tmp_path)
     await house.controller().start(plan(group="gateway"))

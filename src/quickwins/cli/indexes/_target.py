@@ -12,6 +12,7 @@ from quickwins.cli.exit_codes import ExitCode
 from quickwins.cli.output import note
 from quickwins.core.clock import SystemClock
 from quickwins.core.config import CONFIG_PATH_VARIABLE
+from quickwins.core.dsn import password_of
 from quickwins.core.errors import ConfigError
 from quickwins.core.flags import FlagState, Snapshot
 from quickwins.core.flags.loading import config_path, read_settings, sources_of
@@ -133,8 +134,6 @@ def runner_for(
 
 def warned(dsn: str | None) -> str | None:
     """`dsn`, with a word about the password in it if there is one."""
-    from quickwins.indexes.connecting import password_of
-
     if password_of(dsn):
         note(EXPOSED)
     return dsn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,13 @@ from pydantic import ValidationError
 from quickwins.cli._configuration import Configuration, flag_settings, known_flag
 from quickwins.cli.exit_codes import ExitCode
 from quickwins.cli.output import note
+from quickwins.cli.rollout._store import store_of
 from quickwins.core.audit import AuditLog
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
 from quickwins.core.flags.writer import FlagWriter
 from quickwins.facade import SECTIONS
 from quickwins.rollout import (
-    FileStore,
     PrometheusSource,
     RolloutBlocked,
     RolloutController,
@@ -27,10 +27,10 @@ from quickwins.rollout import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from quickwins.rollout import FactSource, Plan, Reading
+    from quickwins.rollout import FactSource, Plan, Reading, State
 
 PLANS = "rollout.toml"
 
@@ -71,12 +71,6 @@ class House:
         audit = AuditLog(file.with_name(file.name + ".rollout.jsonl"))
         return cls(feature, configuration, file.with_name(PLANS) if plans is None else plans, audit)
 
-    @property
-    def store(self) -> FileStore:
-        """Where ramps are kept: beside the configuration."""
-        file = self.configuration.path
-        return FileStore(file.with_name(file.name + ".rollout.json"))
-
     def writer(self) -> FlagWriter:
         """What writes the flag."""
         return FlagWriter(
@@ -116,19 +110,30 @@ class House:
         """Whether somebody has killed the flag."""
         return flag_settings(self.configuration.read(), self.feature).killed
 
-    def controller(self, plan: Plan | None = None) -> RolloutController:
-        """What decides, looking where `plan` says."""
+    @asynccontextmanager
+    async def controller(self, plan: Plan | None = None) -> AsyncIterator[RolloutController]:
+        """What decides, looking where `plan` says.
+
+        Raises:
+            ConfigError: The configuration doesn't say where ramps are kept.
+        """
         source: FactSource = _Nowhere()
         if plan is not None:
             source = source_of(plan)
-        return RolloutController(
-            source,
-            self.writer(),
-            self.store,
-            self.configuration.clock,
-            feature=self.feature,
-            audit=self.audit,
-        )
+        async with store_of(self.configuration) as store:
+            yield RolloutController(
+                source,
+                self.writer(),
+                store,
+                self.configuration.clock,
+                feature=self.feature,
+                audit=self.audit,
+            )
+
+    async def state(self) -> State | None:
+        """Where the ramp stands; `None`: there never was one."""
+        async with self.controller() as controller:
+            return await controller.status()
 
 
 def source_of(plan: Plan) -> FactSource:
@@ -146,9 +151,12 @@ def source_of(plan: Plan) -> FactSource:
 
 @contextmanager
 def blocked() -> Iterator[None]:
-    """Exit with 4 when something else is in the way."""
+    """Exit with 4 when something else is in the way, and with 5 when the ramps can't be reached."""
     try:
         yield
     except RolloutBlocked as error:
         note(str(error))
         raise typer.Exit(ExitCode.BLOCKED) from None
+    except OSError as error:
+        note(f"ramps can't be reached: {str(error) or type(error).__name__}")
+        raise typer.Exit(ExitCode.FAILED_CLEAN) from None

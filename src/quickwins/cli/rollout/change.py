@@ -7,15 +7,17 @@ import typer
 
 from quickwins.cli.exit_codes import ExitCode
 from quickwins.cli.options import ConfigOption, FeatureArgument, JsonOption
-from quickwins.cli.output import note
+from quickwins.cli.output import note, print_json
 from quickwins.cli.rollout._house import House, blocked, source_of
 from quickwins.cli.rollout._options import DryRunOption, PlanOption
+from quickwins.cli.rollout._store import where
 from quickwins.cli.rollout.look import show_plan, show_state
+from quickwins.rollout import RolloutBlocked, RolloutReason
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from quickwins.rollout import RolloutController, State
+    from quickwins.rollout import Plan, RolloutController, State
 
 
 def start(
@@ -39,9 +41,15 @@ def start(
         show_plan(found, as_json=as_json)
         return
     with blocked():
-        asyncio.run(house.controller(found).start(found))
-    show_state(asyncio.run(house.controller().status()), feature, as_json=as_json)
+        state = asyncio.run(_begun(house, found))
+    show_state(state, feature, as_json=as_json)
     note(f"begun; `quickwins rollout run {feature}` moves it")
+
+
+async def _begun(house: House, plan: "Plan") -> "State | None":
+    async with house.controller() as controller:
+        await controller.start(plan)
+        return await controller.status()
 
 
 def approve(
@@ -88,9 +96,35 @@ def abort(
 ) -> None:
     """Turn the feature off now, and end the ramp.
 
-    Writes the flag itself, whether a controller runs or not; one that runs reads it back from all targets.
+    Writes the flag itself, whether a controller runs or not; one that runs reads it back from all targets. Exits with 0 when no ramp is under way, too: there is nothing to take back. Exits with 6 when the ramps can't be reached: the feature is off then, and its ramp still to be ended by another `abort`.
     """
-    _said(feature, config, lambda controller: controller.abort(), dry_run=dry_run, as_json=as_json)
+    house = House.at(feature, config, None)
+    if dry_run:
+        with blocked():
+            state = asyncio.run(house.state())
+    else:
+        state = asyncio.run(_aborted(house))
+    if state is not None:
+        show_state(state, feature, as_json=as_json)
+    elif as_json:
+        print_json({"feature": feature, "phase": None})
+
+
+async def _aborted(house: House) -> "State | None":
+    async with house.controller() as controller:
+        try:
+            return await controller.abort()
+        except (RolloutBlocked, OSError) as error:
+            if isinstance(error, RolloutBlocked) and error.reason is RolloutReason.NOT_RUNNING:
+                note(
+                    f"{error} in {where(house.configuration)}: nothing to take back; `quickwins flags kill {house.feature}` "
+                    "turns it off all the same"
+                )
+                return await controller.status()
+            note(
+                f"{house.feature} is off, but its ramp is not ended: {str(error) or type(error).__name__}; abort it again"
+            )
+            raise typer.Exit(ExitCode.FAILED_DEBRIS) from None
 
 
 def _said(
@@ -101,16 +135,14 @@ def _said(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    controller = House.at(feature, config, None).controller()
+    house = House.at(feature, config, None)
     with blocked():
-        state = asyncio.run(_say(controller, say, dry_run=dry_run))
+        state = asyncio.run(_say(house, say, dry_run=dry_run))
     show_state(state, feature, as_json=as_json)
 
 
 async def _say(
-    controller: "RolloutController",
-    say: "Callable[[RolloutController], Awaitable[State]]",
-    *,
-    dry_run: bool,
+    house: House, say: "Callable[[RolloutController], Awaitable[State]]", *, dry_run: bool
 ) -> "State | None":
-    return await controller.status() if dry_run else await say(controller)
+    async with house.controller() as controller:
+        return await controller.status() if dry_run else await say(controller)

@@ -8,7 +8,7 @@ import typer
 from quickwins.cli.exit_codes import ExitCode
 from quickwins.cli.options import ConfigOption, FeatureArgument, JsonOption
 from quickwins.cli.output import counted, note, print_json, print_table, timestamp
-from quickwins.cli.rollout._house import House, source_of
+from quickwins.cli.rollout._house import House, blocked, source_of
 from quickwins.cli.rollout._options import DryRunOption, PlanOption
 from quickwins.core.errors import ConfigError
 from quickwins.rollout import replayed
@@ -57,7 +57,9 @@ def status(
 ) -> None:
     """Show where a ramp stands."""
     del dry_run  # nothing is written either way
-    show_state(asyncio.run(House.at(feature, config, None).controller().status()), feature, as_json=as_json)
+    with blocked():
+        state = asyncio.run(House.at(feature, config, None).state())
+    show_state(state, feature, as_json=as_json)
 
 
 def show_state(state: "State | None", feature: str, *, as_json: bool) -> None:

@@ -15,7 +15,8 @@ from quickwins.core.errors import ConfigError, QuickWinsError
 from quickwins.rollout import Phase
 
 if TYPE_CHECKING:
-    from quickwins.rollout import Look
+    from quickwins.core.clock import Clock
+    from quickwins.rollout import Look, RolloutController
 
 
 def run(
@@ -36,24 +37,31 @@ def run(
 
 
 async def _run(house: House, *, dry_run: bool, as_json: bool) -> Phase | None:
-    state = await house.controller().status()
+    state = await house.state()
     if state is None:
         raise ConfigError(
             f"there was no ramp of {house.feature} yet: `quickwins rollout start {house.feature}`"
         )
-    controller = house.controller(state.plan)
-    if dry_run:
-        for _ in range(2):  # one look says nothing by itself
-            decision = await controller.preview()
-            await house.configuration.clock.sleep(state.plan.interval)
-        print_line(
-            *(decision.verdict, decision.reason, decision.detail) if decision else ("nothing to decide",)
-        )
-        return None
-    task = asyncio.current_task()
-    assert task is not None
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    async with house.controller(state.plan) as controller:
+        if dry_run:
+            await _previewed(controller, house.configuration.clock, state.plan.interval)
+            return None
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await _watched(controller, house.configuration.clock, state.plan.interval, as_json=as_json)
+
+
+async def _previewed(controller: "RolloutController", clock: "Clock", interval: float) -> None:
+    for _ in range(2):  # one look says nothing by itself
+        decision = await controller.preview()
+        await clock.sleep(interval)
+    print_line(*(decision.verdict, decision.reason, decision.detail) if decision else ("nothing to decide",))
+
+
+async def _watched(
+    controller: "RolloutController", clock: "Clock", interval: float, *, as_json: bool
+) -> Phase:
     shown: tuple[object, ...] = ()
     while True:
         try:
@@ -64,10 +72,10 @@ async def _run(house: House, *, dry_run: bool, as_json: bool) -> Phase | None:
             news = look.leads, look.verdict, look.reason, look.phase, look.percent
             if news != shown:
                 shown = news
-                _show(look, house.configuration.clock.wall(), as_json=as_json)
+                _show(look, clock.wall(), as_json=as_json)
             if look.phase in {Phase.DONE, Phase.ROLLED_BACK}:
                 return look.phase
-        await house.configuration.clock.sleep(state.plan.interval)
+        await clock.sleep(interval)
 
 
 def _show(look: "Look", now: float, *, as_json: bool) -> None:

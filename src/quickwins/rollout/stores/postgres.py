@@ -10,6 +10,7 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from quickwins.core.errors import needs_extra
 from quickwins.rollout.errors import RolloutBlocked, RolloutReason
 from quickwins.rollout.stores.record import Record
 
@@ -45,7 +46,8 @@ class PostgresStore:
         Raises:
             OSError: The server can't be reached, or says no.
         """
-        import asyncpg
+        with needs_extra("rollout"):
+            import asyncpg
 
         try:
             async with self._pool.acquire() as connection:
