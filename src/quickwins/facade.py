@@ -8,8 +8,6 @@ from quickwins.backpressure.wiring import Backpressure
 from quickwins.channels.wiring import Channels
 from quickwins.core.feature import Features, sections_of
 from quickwins.core.flags.asgi import PinMiddleware
-from quickwins.core.flags.settings import FlagsSettings
-from quickwins.core.metrics import MetricsSettings
 from quickwins.dedup.wiring import Dedup
 from quickwins.indexes.wiring import Indexes
 from quickwins.logs.wiring import Logs
@@ -44,10 +42,8 @@ if TYPE_CHECKING:
     from quickwins.query_cache.wiring import QueryCacheOptions
 
 SECTIONS: Mapping[str, type[Section]] = {
-    "flags": FlagsSettings,
-    "metrics": MetricsSettings,
-    "rollout": RolloutSettings,
     **sections_of(Backpressure, Channels, Dedup, Indexes, Logs, QueryCaches, Suppressions),
+    "rollout": RolloutSettings,
 }
 """Every section of `quickwins.toml` and its model."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from quickwins.core.feature._closing import close_together
 from quickwins.core.flags.loading import load_flags
+from quickwins.core.flags.settings import FlagsSettings
 from quickwins.core.metrics import MetricsServer, MetricsSettings, metrics_app
 
 if TYPE_CHECKING:
@@ -53,8 +54,9 @@ class Feature(Protocol):
 
 
 def sections_of(*rooms: Any) -> dict[str, type[Section]]:
-    """The names and models of the sections of `rooms`: classes of features, in that order."""
-    return {room.section: room.model for room in rooms}
+    """The sections of a configuration, with their models: `[flags]`, `[metrics]`, and those of `rooms`, classes of features."""
+    every: dict[str, type[Section]] = {"flags": FlagsSettings, "metrics": MetricsSettings}
+    return every | {room.section: room.model for room in rooms}
 
 
 class Features:
