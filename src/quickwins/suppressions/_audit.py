@@ -7,7 +7,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from functools import partial
+from functools import lru_cache, partial
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from quickwins.core.clock import SystemClock
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from quickwins.core.clock import Clock
 
 MAX_WORDS = 200
+_SHORT = 200
 _PYTHON_SHEBANG = re.compile(rb"#![^\n]*\bpython")
 
 
@@ -44,11 +46,10 @@ class _Raw:
     cell: int = 0
 
 
-@dataclass(slots=True)
-class _At:
-    """A finding before it is known what stands around it."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A finding before it is known where it is."""
 
-    offset: int
     check: Check
     what: str
     codes: str
@@ -107,8 +108,10 @@ def _read(file: str, path: str, into: _Collected, today: date, target: tuple[int
         return  # a link to nothing, such as an editor's lock, or a pipe
     into.paths.add(path)
     try:
-        with open(file, "rb") as opened:  # noqa: PTH123 -- as above; until=never
-            data = opened.read(MAX_FILE_BYTES + 1)
+        with open(file, "rb", buffering=0) as opened:  # noqa: PTH123 -- as above; until=never
+            # Asked for so much, Python would get room for so much.
+            is_large = os.fstat(opened.fileno()).st_size > MAX_FILE_BYTES
+            data = opened.read(MAX_FILE_BYTES + 1) if is_large else opened.read()
     except OSError as error:
         _add(into, path, [_unparseable(lexer.Unparseable(str(error.strerror)))])
     else:
@@ -148,7 +151,7 @@ def _scan(
 def _python(text: str, today: date, target: tuple[int, int] | None) -> list[_Raw]:
     source = lexer.lexed(text, target)
     places = Places(source)
-    at: list[_At] = []
+    at: list[tuple[int, _Found]] = []
     comments = source.remarks
     low = "".join(comments).lower()
     words = [word for word in directives.WORDS if word in low]
@@ -156,23 +159,23 @@ def _python(text: str, today: date, target: tuple[int, int] | None) -> list[_Raw
         low = comment.lower()
         for word in words:
             if word in low:
-                at += _in_comment(start, comment, today)
+                look = _in_short_comment if len(comment) <= _SHORT else _in_comment
+                at += [(start, one) for one in look(comment, today)]
                 break
     first = commands.shebang(text)
     if first is not None:
-        at.append(_At(0, Check.COMMAND_LINE, first, spelled("run", [commands.ignoring(first)])))
+        at.append((0, _Found(Check.COMMAND_LINE, first, spelled("run", [commands.ignoring(first)]))))
     at += [
-        _At(offset, check, what, codes)
+        (offset, _Found(check, what, codes))
         for check, offset, what, codes in statements.statements(source, places)
     ]
-    at.sort(key=lambda one: one.offset)
+    at.sort(key=itemgetter(0))
     found: list[_Raw] = []
     last, line, column = -1, 1, 1
     is_general = False
     home: tuple[str, str, Callable[[], Seat]] | None = None
     general: tuple[str, str, Seat] | None = None
-    for one in at:
-        offset = one.offset
+    for offset, one in at:
         if offset != last:  # one comment can have very many
             last = offset
             line, column = places.line(offset), places.column(offset)
@@ -209,7 +212,12 @@ def _notebook(text: str, today: date) -> list[_Raw]:
     return found
 
 
-def _in_comment(offset: int, comment: str, today: date) -> Iterator[_At]:
+@lru_cache(maxsize=1_000)  # most are there many times
+def _in_short_comment(comment: str, today: date) -> tuple[_Found, ...]:
+    return tuple(_in_comment(comment, today))
+
+
+def _in_comment(comment: str, today: date) -> Iterator[_Found]:
     found = directives.directives(comment)
     reason = directives.reason(comment) if any(one.may_have_reason for one in found) else None
     for directive in found:
@@ -220,8 +228,7 @@ def _in_comment(offset: int, comment: str, today: date) -> Iterator[_At]:
         elif directive.may_have_reason:
             check, addition = _judged(directive.check, reason, today)
         if check is not None:
-            yield _At(
-                offset,
+            yield _Found(
                 check,
                 directive.what + addition,
                 directive.codes,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from quickwins.suppressions.scan.places import Places
 
 _EXCEPT = re.compile(
-    r"except(?!\w)\*?(?P<types>[^:]{0,2000}+):\s*(?P<doc>\"+\s*;?\s*)?(?P<body>(?:pass|continue)(?!\w)|\.\.\.)[ \t;]*(?=\n|$)"
+    r"except(?!\w)\*?(?P<types>[^:]{0,2000}+):\s*+(?P<doc>\"++\s*+;?\s*+)?+(?P<body>(?:pass|continue)(?!\w)|\.\.\.)[ \t;]*(?=\n|$)"
 )
 _CALLS = {
     name: re.compile(name + r"\s*\(")
@@ -64,9 +64,12 @@ Found = tuple[Check, int, str, str]
 def statements(lexed: Lexed, places: Places) -> Iterator[Found]:
     """Every statement that is a suppression."""
     aliases = Aliases(lexed.code)
-    yield from _swallowing_clauses(lexed.code, aliases)
-    yield from _calls(lexed, places, aliases)
-    if "environ" in lexed.code and "PYTHONWARNINGS" in lexed.text:
+    bare = lexed.bare
+    if "except" in bare:
+        yield from _swallowing_clauses(lexed.code, aliases)
+    if "suppress" in bare or "arnings" in bare or "simplefilter" in bare:
+        yield from _calls(lexed, places, aliases)
+    if "environ" in bare and "PYTHONWARNINGS" in lexed.text:
         yield from _set_variables(lexed, aliases)
 
 
@@ -86,9 +89,8 @@ def _swallowing_clauses(code: str, aliases: Aliases) -> Iterator[Found]:
 
 def _calls(lexed: Lexed, places: Places, aliases: Aliases) -> Iterator[Found]:
     code = lexed.code
-    some_warnings = "arnings" in code
     for name, pattern in _CALLS.items():
-        if (some_warnings or "arnings" not in name) and name in code:
+        if name in code:
             heads = Heads(code)
             for match in pattern.finditer(code):
                 yield from _call(name, match, lexed, heads, places, aliases)
