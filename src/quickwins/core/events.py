@@ -28,6 +28,7 @@ __all__ = [
     "AUTH_DENIED",
     "AUTH_FAILURE",
     "CACHE_ACCESS",
+    "CACHE_INVALIDATION_UNTOLD",
     "CACHE_PRINCIPAL_FAILED",
     "CACHE_STORE_BACK",
     "CACHE_STORE_LOST",
@@ -107,6 +108,7 @@ AUTH_DENIED = Event("auth.denied", logging.WARNING, ("action", "resource", "reas
 RATE_LIMITED = Event("rate.limited", logging.WARNING, ("scope", "limit", "window_seconds"))
 QUERY_SLOW = Event("query.slow", logging.WARNING, ("db.query.summary", "duration_ms"))
 CACHE_ACCESS = Event("cache.access", logging.INFO, ("cache", "hit"))
+CACHE_INVALIDATION_UNTOLD = Event("cache.invalidation_untold", logging.WARNING, ("reason", "count"))
 CACHE_STORE_LOST = Event("cache.store_lost", logging.WARNING, ("reason",))
 CACHE_STORE_BACK = Event("cache.store_back", logging.INFO, ())
 DEDUP_PAUSED = Event("dedup.paused", logging.WARNING, ("topic", "partition", "reason"))

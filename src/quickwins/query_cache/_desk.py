@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import math
 import secrets
 from typing import TYPE_CHECKING, Any
 
 from quickwins.core.digest import digest
-from quickwins.core.events import CACHE_PRINCIPAL_FAILED, QUIET_SECONDS
+from quickwins.core.events import CACHE_INVALIDATION_UNTOLD, CACHE_PRINCIPAL_FAILED, QUIET_SECONDS
 from quickwins.query_cache._core import key as keys
 from quickwins.query_cache._core.fences import Invalidation
 from quickwins.query_cache._serving import Asked, Serving
@@ -79,6 +80,8 @@ class Desk:
         self._reporter = reporter
         self._failures = 0
         self._quiet_until = -math.inf
+        self._untold = 0
+        self._untold_quiet_until = -math.inf
 
     def attach(self, schema: Any) -> None:
         """See `QueryCache`."""
@@ -88,6 +91,22 @@ class Desk:
         """Void what is named, here at once, and elsewhere."""
         self.serving.void(invalidation)
         await self.serving.tell()
+
+    def tell_soon(self) -> None:
+        """Have the others know what was voided here, whether or not anybody can wait for it."""
+        if self.serving.shared is None:
+            return
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self._untold += 1
+            now = self.now()
+            if now >= self._untold_quiet_until:
+                self._untold_quiet_until = now + QUIET_SECONDS
+                self._reporter.report(CACHE_INVALIDATION_UNTOLD, reason="no loop", count=self._untold)
+                self._untold = 0
+        else:
+            self.serving.tell_soon()
 
     def possible(self) -> bool:
         """Whether the flag is on for anybody. What was stored before it was off is void: nobody saw the writes since."""

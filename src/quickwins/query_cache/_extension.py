@@ -20,12 +20,12 @@ with needs_extra("query-cache"):
     from strawberry.extensions import SchemaExtension
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Generator, Iterator
 
     from strawberry.types import ExecutionContext
 
     from quickwins.query_cache._desk import Desk
-    from quickwins.query_cache._serving import Asked
+    from quickwins.query_cache._serving import Asked, Serving
 
 
 MOST_RULES = 4
@@ -57,7 +57,8 @@ class QueryCacheExtension(SchemaExtension):
             leave(EXECUTION, token)
             if _is_mutation(context):
                 self.desk.serving.void(execution.invalidation())
-                self._owes = True
+                self.desk.tell_soon()
+                self._owes = self.desk.serving.shared is not None
 
     def on_execute(self) -> Iterator[None]:
         """See `SchemaExtension`."""
@@ -89,17 +90,8 @@ class QueryCacheExtension(SchemaExtension):
             self.desk.serving.counts.misses[asked.known.plan.policy, reason] += 1
 
     def get_results(self) -> Awaitable[dict[str, Any]] | dict[str, Any]:
-        """A mutation's answer waits until the shared store knows of it.
-
-        A synchronous execution cannot wait: there the store is told before it is next asked.
-        """
-        if self._owes and self.desk.serving.shared is not None and _can_wait():
-            return self._pay()
-        return {}
-
-    async def _pay(self) -> dict[str, Any]:
-        await self.desk.serving.tell()
-        return {}
+        """A mutation's answer waits until the shared store knows of it. A synchronous execution does not."""
+        return _Telling(self.desk.serving) if self._owes else {}
 
     def _asked(self, context: ExecutionContext) -> Asked | None:
         known = self.desk.known(context.schema, context.query, _name_given(context), "")
@@ -152,6 +144,18 @@ class _Watched(SchemaExtension):
             execution.passed.add(rules)
 
 
+class _Telling(dict[str, Any]):
+    """No results, once they were waited for. Whoever executes synchronously takes them as they are: nothing tells which it is."""
+
+    def __init__(self, serving: Serving) -> None:
+        super().__init__()
+        self._serving = serving
+
+    def __await__(self) -> Generator[Any, None, dict[str, Any]]:
+        yield from self._serving.tell().__await__()
+        return {}
+
+
 def extension_of(desk: Desk) -> Callable[[], SchemaExtension]:
     """What makes the extension of one cache for each operation; none to speak of, where a view watches already."""
     own = type("QueryCacheExtension", (QueryCacheExtension,), {"desk": desk})
@@ -178,13 +182,3 @@ def _body(data: object) -> bytes | None:
         return json.dumps({"data": data}, separators=(",", ":")).encode()
     except (TypeError, ValueError):
         return None
-
-
-def _can_wait() -> bool:
-    import asyncio
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

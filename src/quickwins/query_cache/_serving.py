@@ -116,6 +116,7 @@ class Serving:
         self.memory = Memory(bounds, self._epoch(), clock.monotonic)
         self._flights: Flights[Served] = Flights()
         self.shared = None if store is None else Shared(store, self._told, self._lost)
+        self._telling: asyncio.Task[None] | None = None
         self.counts = Counts(
             self.memory,
             flights=self._flights.__len__,
@@ -336,6 +337,15 @@ class Serving:
                 # A read between the two may have brought back what the shared store still had.
                 self.memory.invalidate(one, self._epoch())
 
+    def tell_soon(self) -> None:
+        """Have the others know, whoever stops to wait for it. Needs a running loop."""
+        if self.shared is not None and (self._telling is None or self._telling.done()):
+            self._telling = asyncio.create_task(self._tell_all(self.shared))
+
+    async def _tell_all(self, shared: Shared) -> None:
+        while shared.owes:
+            await self.tell()
+
     def _told(self, invalidation: Invalidation) -> None:
         self.memory.invalidate(invalidation, self._epoch())
 
@@ -346,9 +356,12 @@ class Serving:
         return f"{int(self._rng.random() * 2**53):014x}"
 
     async def close(self) -> None:
-        """End all flights and the shared store."""
+        """End all flights, tell what is still to be told, and end the shared store."""
         await self._flights.close()
         if self.shared is not None:
+            await self._tell_all(self.shared)
+            if self._telling is not None:
+                await asyncio.wait((self._telling,))
             await self.shared.close()
         self.memory.clear(self._epoch())
 

@@ -45,16 +45,21 @@ class Shared:
     async def get(self, key: bytes) -> Found:
         """See `Store`; what this process has voided is told first."""
         if not self._subscribed:
-            await self._subscribe()
+            async with self._lock:
+                await self._subscribe()
         if self._owed:
             await self.pay()
         return await self._store.get(key)
 
     async def _subscribe(self) -> None:
-        async with self._lock:
-            if not self._subscribed:
-                await self._store.subscribe(self._told, self._lost)
-                self._subscribed = True
+        if not self._subscribed:
+            await self._store.subscribe(self._told, self._lost)
+            self._subscribed = True
+
+    @property
+    def owes(self) -> bool:
+        """Whether there is anything to tell."""
+        return bool(self._owed)
 
     def owe(self, invalidation: Invalidation) -> None:
         """Remember to tell it."""
@@ -68,6 +73,7 @@ class Shared:
             owed = list(self._owed)
             if not owed:
                 return ()
+            await self._subscribe()  # a process that reads nothing has not come by there yet
             together = Invalidation(
                 frozenset(mark for one in owed for mark in one.marks),
                 tuple({prefix for one in owed for prefix in one.tag_prefixes}),

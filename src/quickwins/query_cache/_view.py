@@ -235,6 +235,7 @@ class CachedView:
         finally:
             leave(EXECUTION, token)
             desk.serving.void(execution.invalidation())
+            desk.tell_soon()  # the request may be given up
         await desk.serving.tell()
         return found
 

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import valkey as client
+from prometheus_client import CollectorRegistry
 
 from quickwins.core.errors import ConfigError
+from quickwins.query_cache import QueryCache
 from quickwins.query_cache._core.fences import (
     Fence,
     Invalidation,
@@ -25,6 +27,7 @@ from quickwins.query_cache._core.fences import (
 from quickwins.query_cache._store import BreakerState
 from quickwins.query_cache.stores import valkey as valkey_store
 from quickwins.query_cache.stores.valkey import Valkey
+from quickwins.rig import TcpProxy
 from tests.engines import Target
 from tests.eventually import eventually
 from tests.shared_store import MARKS, USER_1, Process, process, some_namespace, voiding, without_time
@@ -385,3 +388,35 @@ async def test_databases_are_apart(valkey: Target, namespace: str, one: Process)
         await made.stored()
         with client.Valkey.from_url(f"{valkey.url}/3") as there:
             assert there.delete(*there.scan_iter(match=f"*{namespace.rpartition(':')[2]}*")) == 2
+
+
+# Ending
+
+
+async def test_a_process_that_only_voids_and_ends_is_heard(
+    valkey: Target, namespace: str, one: Process
+) -> None:
+    """It has not waited for its connection for long enough."""
+    service, _, name = namespace.partition(":")
+    await one.stored()
+    hasty = Valkey(valkey.url, timeout_seconds=0.000_001)
+    async with QueryCache(
+        l2=hasty, service=service, name=name, secret="x", registry=CollectorRegistry()
+    ) as cache:
+        await cache.invalidate(entities=[("User", 1)])
+    assert not await one.has()
+
+
+async def test_what_a_process_could_not_tell_before_its_end_is_reported(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with TcpProxy("127.0.0.1", 1) as nobody:
+        away = Valkey(f"redis://127.0.0.1:{nobody.port}")
+        async with QueryCache(l2=away, secret="x", registry=CollectorRegistry()) as cache:
+            for number in range(3):
+                await cache.invalidate(entities=[("User", number)])
+        await cache.close()
+    (record,) = [one for one in caplog.records if vars(one).get("event") == "cache.invalidation_untold"]
+    assert vars(record)["fields"] | {"service": "", "name": ""} == {
+        "service": "", "name": "", "reason": "closed", "count": 3,
+    }  # fmt: skip

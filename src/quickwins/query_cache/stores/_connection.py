@@ -96,6 +96,11 @@ class Connection:
     def __repr__(self) -> str:
         return f"<Connection to {self._address.host}:{self._address.port}, {self.state.value}>"
 
+    @property
+    def is_started(self) -> bool:
+        """Whether it connects, or tries to."""
+        return self._task is not None
+
     async def start(self) -> None:
         """Begin to connect; returns when that has ended, one way or the other, or after the timeout."""
         self._task = asyncio.create_task(self._run(), name="quickwins query cache: shared store")

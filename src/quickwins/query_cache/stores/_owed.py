@@ -23,6 +23,9 @@ class Owed:
     def __repr__(self) -> str:
         return f"<Owed {len(self._open)} invalidations>"
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def add(self, invalidation: Invalidation) -> tuple[int, Invalidation]:
         """Remember `invalidation`; its number, and what is to be voided under it."""
         self._last += 1

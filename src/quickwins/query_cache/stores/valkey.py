@@ -6,12 +6,14 @@ one slot of a cluster. Keys expire, but for the one that holds the order of even
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from quickwins.core.events import Reporter
+from quickwins.core.events import CACHE_INVALIDATION_UNTOLD, Reporter
 from quickwins.core.knobs import Checked, knob
 from quickwins.query_cache._core.fences import Fence, Invalidation
 from quickwins.query_cache._store import BreakerState, Entry, Found
@@ -30,12 +32,14 @@ from quickwins.query_cache.stores._packed import (
 from quickwins.query_cache.stores._scripts import script, scripts
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from prometheus_client import CollectorRegistry
 
     from quickwins.core.clock import Chance, Clock
+
+CLOSE_SECONDS: Final = 1.0
+"""How long closing waits for a server that does not know yet what is void."""
 
 MAX_MARKS: Final = 100_000
 """How many marks, and how many prefixes, the server remembers to be invalid; what was put before older ones is void."""
@@ -102,6 +106,8 @@ class ValkeyStore:
         self._channel = f"{prefix}invalidated".encode()
         self._clock = clock
         self._owed = Owed()
+        self._paid = asyncio.Event()
+        self._reporter = reporter
         self._offset_ms = 0.0  # the server's wall clock less this process's monotonic one
         self._invalidated: Callable[[Invalidation], None] = lambda _: None
         self._lost: Callable[[], None] = lambda: None
@@ -163,6 +169,7 @@ class ValkeyStore:
     async def invalidate(self, invalidation: Invalidation) -> Fence | None:
         """See `Store`."""
         number, owed = self._owed.add(invalidation)
+        self._paid.clear()
         link = self._connection.link
         if link is None:
             return None
@@ -180,8 +187,17 @@ class ValkeyStore:
         await self._connection.start()
 
     async def close(self) -> None:
-        """See `Store`."""
-        await self._connection.close()
+        """See `Store`. What the server does not know yet is told, if it takes it within a second, or reported."""
+        was_started = self._connection.is_started
+        try:
+            if self._owed and was_started:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(CLOSE_SECONDS):
+                        await self._paid.wait()
+        finally:
+            await self._connection.close()
+        if self._owed and was_started:
+            self._reporter.report(CACHE_INVALIDATION_UNTOLD, reason="closed", count=len(self._owed))
 
     # Asking.
 
@@ -206,6 +222,8 @@ class ValkeyStore:
         def replied(reply: asyncio.Future[Any]) -> None:
             if reply.exception() is None:
                 self._owed.paid(number)
+                if not self._owed:
+                    self._paid.set()
 
         reply.add_done_callback(replied)
         return reply
