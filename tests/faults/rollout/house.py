@@ -128,9 +128,9 @@ async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float) -> 
 
 
 @contextmanager
-def running(config: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(config: Path, feature: str = "backpressure") -> Iterator[subprocess.Popen[bytes]]:
     """`quickwins rollout run` as a process; what it said is told when the block fails."""
-    program = [sys.executable, "-m", "quickwins", "rollout", "run", "backpressure", "--config", str(config)]
+    program = [sys.executable, "-m", "quickwins", "rollout", "run", feature, "--config", str(config)]
     with tempfile.TemporaryFile() as said:  # a pipe that nobody reads would hold it up once it is full
         process = subprocess.Popen(
             program, cwd=config.parent, env=untraced.environment(), stdout=said, stderr=said

@@ -1,7 +1,7 @@
 """A small service with a bug behind a flag: `python -m tests.faults.rollout.service CONFIG BUG RATE`.
 
 It calls itself RATE times a second, and prints the address of its metrics. The bug is seeded, and only there for requests that
-have the flag on: errors, slowness, a crash, or a shared lock that is held for too long.
+have the flag on: BUG is `errors:SHARE`, or `none`.
 """
 
 from __future__ import annotations
@@ -22,20 +22,11 @@ SECONDS = 0.1
 def application(qw: QuickWins, bug: str, rng: Random) -> App:
     flag = qw.flag("backpressure")
     kind, _, share = bug.partition(":")
-    shared = asyncio.Semaphore(20 if kind == "cascade" else 10_000)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        on = flag.active()
-        seconds = SECONDS * rng.lognormvariate(0, 0.3)
-        status = 200
-        if on and kind == "errors" and rng.random() < float(share):
-            status = 500
-        if on and kind == "crash" and rng.random() < float(share):
-            os._exit(1)
-        if on and kind == "slow":
-            seconds *= float(share)
-        async with shared:
-            await asyncio.sleep(float(share) if on and kind == "cascade" else seconds)
+        fails = flag.active() and kind == "errors" and rng.random() < float(share)
+        status = 500 if fails else 200
+        await asyncio.sleep(SECONDS * rng.lognormvariate(0, 0.3))
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
