@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from quickwins.core.errors import ConfigError, needs_extra
 from quickwins.core.lazy import shows
-from quickwins.dedup._core.ids import Scope
 from quickwins.dedup._core.position import SourceId
 from quickwins.dedup._core.reconcile import Range, reconcile
+from quickwins.dedup._core.scope import Scope
 from quickwins.dedup.errors import EventRefused, StoreDown
 from quickwins.dedup.identity import DebeziumPostgres, Policy
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quickwins.core.lazy import shows
-from quickwins.dedup._core.ids import Scope
+from quickwins.dedup._core.scope import Scope
 
 if TYPE_CHECKING:
     from quickwins.dedup.event import Event

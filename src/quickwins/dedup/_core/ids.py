@@ -7,21 +7,21 @@ The rules:
 - A tombstone goes the way of the delete right before it.
 - A batch ends before the first record that somebody else works on: what is behind it is given back, so that nobody holds one
   thing while waiting for another, and events keep their order.
+
+Nearly all records are changes that nobody knows: they are told by what is not said of them, in columns of a whole batch.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NamedTuple
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
-from quickwins.core.digest import digest, framed
 from quickwins.dedup._core.batch import Batch
 from quickwins.dedup._core.judge import Judged
-from quickwins.dedup._core.position import SourceId
 from quickwins.dedup._core.reading import read_all
+from quickwins.dedup._core.scope import payload_of
 from quickwins.dedup.decision import Decision
 from quickwins.dedup.errors import EventRefused
 from quickwins.dedup.event import Event, Op
@@ -31,78 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from quickwins.dedup._core.reading import Reading
+    from quickwins.dedup._core.scope import Scope
     from quickwins.dedup.identity import Identity, Record
 
 # An enumeration looks its members up; not for each record.
-_NEW, _QUARANTINE, _DUP_OFFSET, _DUP_SOURCE, _IN_PROGRESS = (
-    Decision.NEW,
-    Decision.QUARANTINE,
-    Decision.DUP_OFFSET,
-    Decision.DUP_SOURCE,
-    Decision.IN_PROGRESS,
-)
-_CREATE, _UPDATE, _DELETE, _TOMBSTONE, _APPLY = Op.CREATE, Op.UPDATE, Op.DELETE, Op.TOMBSTONE, Policy.APPLY
-ID_BYTES = 16
-PAYLOAD_BYTES = 8
-NOT_COMPARED = bytes(PAYLOAD_BYTES)
-
-
-class Scope:
-    """Where ids count: a topic as one group reads it, of one incarnation of its source. Immutable; any thread."""
-
-    __slots__ = ("_start",)
-
-    def __init__(self, group: str, incarnation: str, topic: str, *, key: bytes = b"") -> None:
-        prefix = b"".join(map(framed, (group, incarnation, topic)))
-        self._start = blake2b(prefix, digest_size=ID_BYTES, key=key)
-
-    def id_of(self, event: Event) -> bytes:
-        """What tells an event from all others, the same however often it comes; 16 bytes."""
-        state = self._start.copy()
-        state.update(name_of(event))
-        return state.digest()
-
-
-def name_of(event: Event) -> bytes:
-    """What tells an event from all others of its topic, the same however often it comes; any number of bytes."""
-    source = event.identity
-    if type(source) is SourceId:
-        identity = source.id
-        if isinstance(identity, int):
-            return b"%d:%d:%d:%d" % (source.commit, source.lsn, source.transaction, identity)
-        return b"%d:%d:%d/%b" % (source.commit, source.lsn, source.transaction, identity)
-    if isinstance(source, bytes):
-        return (b"t" if event.op is Op.TOMBSTONE else b"#") + source
-    return b"@%d:%d" % (event.record.partition, event.record.offset)
-
-
-def payload_of(event: Event) -> bytes:
-    """By which an id that was given to two different events is noticed. A position's content differs each time it is sent."""
-    if not isinstance(event.identity, bytes):
-        return NOT_COMPARED
-    value = event.record.value
-    whole = b"" if value is None else value if isinstance(value, (bytes, str)) else repr(value)
-    return digest(whole, size_bytes=PAYLOAD_BYTES)
-
-
-class Asked(msgspec.Struct, frozen=True, gc=False):
-    """One record of a batch.
-
-    Attributes:
-        record: It.
-        event: It as an event, to be decided about by what is known of `id`.
-        id: See `Scope.id_of`.
-        payload: See `payload_of`.
-        follows: The number of the record in the batch that decides about it: one with its id, or a tombstone's delete.
-        judged: What becomes of it, where no store need be asked.
-    """
-
-    record: Any
-    event: Event | None = None
-    id: bytes = b""
-    payload: bytes = NOT_COMPARED
-    follows: int | None = None
-    judged: Judged | None = None
+_NEW, _QUARANTINE, _IN_PROGRESS = Decision.NEW, Decision.QUARANTINE, Decision.IN_PROGRESS
+_DELETE, _TOMBSTONE = Op.DELETE, Op.TOMBSTONE
+_CHANGES = (Op.CREATE, Op.UPDATE, _DELETE)
 
 
 class Answer(NamedTuple):
@@ -119,26 +54,49 @@ class Answer(NamedTuple):
     wait_seconds: float = 0.0
 
 
+NEW = Answer(Decision.NEW)
+
+
 @dataclass(slots=True)
 class Asking:
-    """A batch before its store was asked.
+    """A batch before its store was asked. Records are called by their numbers in it.
 
     Attributes:
-        asked: The records that can be decided about, in their order.
-        stopped: The one behind them, because its partition must stop there.
+        records: In the order of their offsets.
+        events: Those that can be decided about, as events; `None`: it was delivered again, or is none.
+        wanted: The ids that the store must be asked for.
+        twins: Which record before it has the same id.
+        tombstones: Which delete before it a tombstone goes the way of.
+        judged: What becomes of the others, for which no store need be asked.
+        stopped: The record behind them all, because its partition must stop there.
     """
 
-    asked: list[Asked]
+    records: Sequence[Record]
+    events: list[Event | None]
+    wanted: dict[int, bytes] = field(default_factory=dict)
+    twins: dict[int, int] = field(default_factory=dict)
+    tombstones: dict[int, int] = field(default_factory=dict)
+    judged: dict[int, Judged] = field(default_factory=dict)
     stopped: Judged | None = None
 
-    @property
-    def wanted(self) -> list[tuple[int, Asked]]:
-        """The records that the store must be asked for, with their numbers."""
-        return [
-            (number, one)
-            for number, one in enumerate(self.asked)
-            if one.judged is None and one.follows is None
-        ]
+    def event(self, number: int) -> Event:
+        """One of those that are wanted."""
+        event = self.events[number]
+        assert event is not None
+        return event
+
+    def judge(self, number: int, judged: Judged) -> None:
+        """Say what becomes of one that was wanted: its store need not be asked for it."""
+        self.judged[number] = judged
+        del self.wanted[number]
+
+    def cut(self, number: int, stopped: Judged) -> None:
+        """Stop at a record: it and what is behind it is not decided about."""
+        self.stopped = stopped
+        del self.events[number:]
+        for column in (self.wanted, self.twins, self.tombstones, self.judged):
+            for behind in [one for one in column if one >= number]:
+                del column[behind]
 
 
 class Deleted(NamedTuple):
@@ -174,59 +132,83 @@ def ask(
         puts_aside: Whether there is somewhere to put a record aside. If not, the batch stops at such a one.
         passed: Offsets given up, which the caller puts aside.
     """
-    asked: list[Asked] = []
-    seen: dict[bytes, int] = {}
-    last: int | None = None
-    readings = read_all(identity, records)
-    for number, record in enumerate(records):
-        offset = record.offset
-        if next_offset is not None and offset < next_offset:
-            asked.append(Asked(record, judged=Judged(record, _DUP_OFFSET)))
+    readings, policies = read_all(identity, records), identity.policies
+    plain = () if passed else tuple(op for op in _CHANGES if op not in policies)
+    delivered = 0 if next_offset is None else bisect_left(records, next_offset, key=_offset)
+    asking = Asking(records, [None] * delivered)
+    events, judged = asking.events, asking.judged
+    for number in range(delivered):
+        judged[number] = Judged(records[number], Decision.DUP_OFFSET)
+    for number in range(delivered, len(records)):
+        reading = readings[number]
+        if type(reading) is Event and reading.op in plain:
+            events.append(reading)
             continue
-        event = (
-            Judged(record, _QUARANTINE)
-            if passed and offset in passed
-            else _applied(record, readings[number], identity.policies)
+        record = records[number]
+        found = (
+            Judged(record, _QUARANTINE) if record.offset in passed else _by_policy(record, reading, policies)
         )
-        if isinstance(event, Judged):
-            if event.refused is not None and not puts_aside:
-                return Asking(asked, event)
-            asked.append(Asked(record, event.event, judged=event))
-            last = deleted = None
-            continue
-        op = event.op
-        if op is _TOMBSTONE and last is not None and asked[last].record.key == record.key:
-            asked.append(Asked(record, event, follows=last))
-        elif (
-            op is _TOMBSTONE
-            and deleted is not None
-            and deleted.key == record.key
-            and deleted.decision is not _NEW
-        ):
-            asked.append(Asked(record, event, judged=Judged(record, deleted.decision, event)))
-        else:
-            own = scope.id_of(event)
-            first = seen.setdefault(own, number)
-            follows = None if first == number else first
-            asked.append(Asked(record, event, own, payload_of(event), follows))
-        last = number if op is _DELETE else None
-        deleted = None
-    return Asking(asked)
+        if found is not None:
+            if found.refused is not None and not puts_aside:
+                asking.stopped = found
+                break
+            judged[number] = found
+        events.append(reading if isinstance(reading, Event) else None)
+        if found is None:
+            _lead(asking, number, deleted if number == delivered else None)
+    _name(asking, scope)
+    return asking
 
 
-def _applied(record: Record, reading: Reading, policies: Mapping[Op, Policy]) -> Event | Judged:
-    """Its event, when something must be known of it to decide about it."""
+def _offset(record: Record) -> int:
+    return record.offset
+
+
+def _by_policy(record: Record, reading: Reading, policies: Mapping[Op, Policy]) -> Judged | None:
+    """What becomes of it, when nothing need be known of it to decide."""
     if isinstance(reading, EventRefused):
         return Judged(record, _QUARANTINE, refused=reading)
-    event, op = reading, reading.op
-    # Hashing a member calls a function of Python's: not for each row.
-    policy = _APPLY if op is _CREATE or op is _UPDATE else policies.get(op, _APPLY)
-    if policy is _APPLY:
-        return event
+    policy = policies.get(reading.op, Policy.APPLY)
+    if policy is Policy.APPLY:
+        return None
     if policy is Policy.SKIP:
-        return Judged(record, Decision.SKIPPED, event)
-    refused = EventRefused(f"a policy has each {op.name} put aside")
-    return Judged(record, _QUARANTINE, event, refused)
+        return Judged(record, Decision.SKIPPED, reading)
+    refused = EventRefused(f"a policy has each {reading.op.name} put aside")
+    return Judged(record, _QUARANTINE, reading, refused)
+
+
+def _lead(asking: Asking, number: int, deleted: Deleted | None) -> None:
+    """Have a tombstone go the way of the delete right before it, which is `deleted` when the batch before ended with it."""
+    event, record = asking.event(number), asking.records[number]
+    if event.op is not _TOMBSTONE:
+        return
+    if deleted is not None and deleted.key == record.key and deleted.decision is not _NEW:
+        asking.judged[number] = Judged(record, deleted.decision, event)
+    before = asking.events[number - 1] if number else None
+    if before is None or before.op is not _DELETE or number - 1 in asking.judged:
+        return
+    if before.record.key == record.key:
+        asking.tombstones[number] = number - 1
+
+
+def _name(asking: Asking, scope: Scope) -> None:
+    """Find the ids of all that is to be asked for, and which of them are the same."""
+    judged, tombstones = asking.judged, asking.tombstones
+    numbers: list[int] = []
+    asked: list[Event] = []
+    for number, event in enumerate(asking.events):
+        if event is not None and number not in judged and number not in tombstones:
+            numbers.append(number)
+            asked.append(event)
+    ids = scope.ids_of(asked)
+    wanted = asking.wanted = dict(zip(numbers, ids, strict=True))
+    if len(set(ids)) < len(ids):
+        first: dict[bytes, int] = {}
+        for number, one in list(wanted.items()):
+            same = first.setdefault(one, number)
+            if same != number:
+                asking.twins[number] = same
+                del wanted[number]
 
 
 @dataclass(slots=True)
@@ -250,60 +232,127 @@ class Settled:
     spare: list[int]
 
 
-def settle(asking: Asking, answers: dict[int, Answer], *, on: bool) -> Settled:
+def settle(asking: Asking, answers: Mapping[int, Answer], *, on: bool) -> Settled:
     """What becomes of a batch.
 
     Args:
         asking: What `ask` gave.
-        answers: To each of `asking.wanted`, by number.
+        answers: To those of `asking.wanted` that are not new, by number. All others are new, and ours.
         on: Whether duplicates are told from events. If not, each event is new, and nobody is waited for.
     """
-    batch, decisions = Batch(), list[Decision]()
-    asked, events = asking.asked, batch.events
-    for number, one in enumerate(asked):
-        judged = one.judged
-        if judged is not None:
-            decision = judged.decision
-            if judged.refused is not None:
-                batch.aside.append(judged)
-        else:
-            answer = answers.get(number)
-            if answer is None:
-                answer = _follows(asked, one, decisions)
-            decision = answer.decision if on else _NEW
-            if decision is _IN_PROGRESS:
-                batch.held_up_seconds = answer.wait_seconds
-                break
-            batch.altered += answer.altered
-            if decision is _NEW and one.event is not None:
-                events.append(one.event)
-        decisions.append(decision)
+    batch, events = Batch(), asking.events
+    decisions, told = [_NEW] * len(events), Counter[Decision]()
+    ended = len(events)
+    for number in sorted({*asking.judged, *asking.twins, *asking.tombstones, *answers}):
+        decision = _decide(asking, number, answers, decisions, batch, on=on)
+        if decision is _IN_PROGRESS:
+            ended = number
+            batch.held_up_seconds = answers[number].wait_seconds
+            break
+        decisions[number] = decision
+        told[decision] += decision is not _NEW
     else:
         batch.stopped = asking.stopped
-    ended = len(decisions)
-    batch.counts.update(decisions)
-    mine, spare = list[int](), list[int]()
-    for number, answer in answers.items():
-        if answer.decision is _NEW:
-            (mine if number < ended else spare).append(number)
-    last = asked[ended - 1] if ended else None
+    del decisions[ended:]
+    batch.events = [
+        event
+        for event, decision in zip(events, decisions, strict=False)
+        if decision is _NEW and event is not None
+    ]
+    batch.counts = told + Counter({_NEW: len(batch.events)})
+    ours = [number for number in asking.wanted if number not in answers]
+    cut = bisect_left(ours, ended)
     return Settled(
         batch,
         ended,
-        None if last is None else last.record.offset + 1,
-        None if last is None else _deleted(last, decisions[-1]),
-        mine,
-        spare,
+        asking.records[ended - 1].offset + 1 if ended else None,
+        _deleted(asking, ended - 1, decisions[-1]) if ended else None,
+        ours[:cut],
+        ours[cut:],
     )
 
 
-def _deleted(last: Asked, decision: Decision) -> Deleted | None:
-    event = last.event
-    return Deleted(last.record.key, decision) if event is not None and event.op is _DELETE else None
+def _decide(
+    asking: Asking,
+    number: int,
+    answers: Mapping[int, Answer],
+    decisions: Sequence[Decision],
+    batch: Batch,
+    *,
+    on: bool,
+) -> Decision:
+    """Of one record that may be something else than new; those before it are in `decisions`."""
+    judged = asking.judged.get(number)
+    if judged is not None:
+        if judged.refused is not None:
+            batch.aside.append(judged)
+        return judged.decision
+    answer = answers.get(number)
+    if answer is not None:
+        decision, altered = answer.decision, answer.altered
+    elif (twin := asking.twins.get(number)) is not None:
+        decision = Decision.DUP_SOURCE
+        altered = payload_of(asking.event(number)) != payload_of(asking.event(twin))
+    else:
+        decision, altered = decisions[asking.tombstones[number]], False
+    if not on:
+        decision = _NEW
+    if decision is not _IN_PROGRESS:
+        batch.altered += altered
+    return decision
 
 
-def _follows(asked: Sequence[Asked], one: Asked, decisions: Sequence[Decision]) -> Answer:
-    assert one.follows is not None
-    if not one.id:
-        return Answer(decisions[one.follows])  # a tombstone, which goes the way of its delete
-    return Answer(_DUP_SOURCE, one.payload != asked[one.follows].payload)
+def _deleted(asking: Asking, number: int, decision: Decision) -> Deleted | None:
+    event = asking.events[number]
+    return (
+        Deleted(asking.records[number].key, decision) if event is not None and event.op is _DELETE else None
+    )
+
+
+class Progress:
+    """A partition under a store without a cursor: what it is asked, and how far it has come. One batch at a time.
+
+    Attributes:
+        next_offset: Below it everything has had its effect; `None`: nothing is known.
+        identity: Reads its records.
+        scope: Where their ids count.
+    """
+
+    __slots__ = ("_deleted", "identity", "next_offset", "scope")
+
+    def __init__(self, identity: Identity, scope: Scope) -> None:
+        self.identity = identity
+        self.scope = scope
+        self.next_offset: int | None = None
+        self._deleted: Deleted | None = None
+
+    def ask(self, records: Sequence[Record], *, puts_aside: bool, passed: Collection[int]) -> Asking:
+        """See the function of this name."""
+        return ask(
+            self.identity,
+            records,
+            scope=self.scope,
+            next_offset=self.next_offset,
+            deleted=self._deleted,
+            puts_aside=puts_aside,
+            passed=passed,
+        )
+
+    def ask_about(self, record: Record) -> Asking:
+        """The same of one record, whatever came before it: to explain what would become of it."""
+        return ask(
+            self.identity,
+            [record],
+            scope=self.scope,
+            next_offset=self.next_offset,
+            puts_aside=True,
+            passed=(),
+        )
+
+    def move(self, settled: Settled) -> None:
+        """Go on behind what had its effect: up to the first of the batch that is undone."""
+        undone = settled.batch.undone
+        self._deleted = None if undone else settled.deleted
+        through = min(undone) if undone else settled.through
+        if through is not None:
+            self.next_offset = max(self.next_offset or 0, through)

@@ -1,6 +1,7 @@
 """Which ids were marked lately: exact fingerprints in two generations of open-addressed tables.
 
-A fingerprint is a keyed BLAKE2b of 128 bits, whole: nothing is dropped for looking like something else. A table has two
+A fingerprint is a keyed BLAKE2b of 128 bits, whole: nothing is dropped for looking like something else, and nobody can choose
+ids that fall into one place. A table has two
 64-bit words a slot and is at most three quarters full. The place of a fingerprint is proportional to its first word, and
 those that meet stand in the order of that word, so that looking for what is not there ends as soon as looking for what is:
 after some 2.5 slots instead of 8.5 (Amble and Knuth, "Ordered hash tables", 1974).
@@ -13,14 +14,13 @@ one is given back a megabyte at a time: no single call does the work of a whole 
 from __future__ import annotations
 
 import mmap
-from hashlib import blake2b
-from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-_words = Struct(">QQ").unpack
+_Pairs: TypeAlias = "Sequence[tuple[int, int]]"
+"""Fingerprints as two words each."""
 _OVERHANG = 1_024
 """Slots behind the last place, for what is pushed on there: a table wraps around nowhere, so that its order has no seam."""
 _STEP_BYTES = 1 << 20
@@ -36,29 +36,50 @@ class _Table:
         self.map = mmap.mmap(-1, (self.places + _OVERHANG) * 16)
         self.words = memoryview(self.map).cast("Q")
 
-    def has(self, first: int, second: int) -> bool:
-        words = self.words
-        at = (first * self.places >> 64) << 1
-        while (there := words[at]) and (there < first or (there == first and words[at + 1] != second)):
-            at += 2
-        return there == first
+    def have(self, pairs: _Pairs) -> list[bool]:
+        """Whether each of `pairs` is there."""
+        words, places, found = self.words, self.places, list[bool]()
+        for first, second in pairs:
+            at = (first * places >> 64) << 1
+            while (there := words[at]) and (there < first or (there == first and words[at + 1] != second)):
+                at += 2
+            found.append(there == first)
+        return found
 
-    def add(self, first: int, second: int) -> None:
-        words = self.words
-        at = (first * self.places >> 64) << 1
-        while (there := words[at]) and there <= first:
-            if there == first and words[at + 1] == second:
-                return
-            at += 2
-        self.count += 1
-        while there:  # push on what belongs behind it
-            words[at], first = first, there
-            words[at + 1], second = second, words[at + 1]
-            at += 2
-            there = words[at]
-        words[at], words[at + 1] = first, second
-        if at >= len(words) - 4:
-            self.limit = 0  # no room behind the last place: as good as full
+    def add(self, pairs: _Pairs, start: int) -> int:
+        """Add `pairs` from number `start` on, while there is room; the number of the first for which there is none."""
+        words, places, last = self.words, self.places, len(self.words) - 4
+        count, limit = self.count, self.limit
+        for number in range(start, len(pairs)):
+            if count >= limit:
+                break
+            first, second = pairs[number]
+            at = (first * places >> 64) << 1
+            while (there := words[at]) and (there < first or (there == first and words[at + 1] != second)):
+                at += 2
+            if there == first:
+                continue
+            count += 1
+            while there:  # push on what belongs behind it
+                words[at], first = first, there
+                words[at + 1], second = second, words[at + 1]
+                at += 2
+                there = words[at]
+            words[at], words[at + 1] = first, second
+            if at >= last:
+                limit = 0  # no room behind the last place: as good as full
+        else:
+            number = len(pairs)
+        self.count, self.limit = count, limit
+        return number
+
+
+def _pairs(fingerprints: Iterable[bytes]) -> _Pairs:
+    words = memoryview(b"".join(fingerprints)).cast("Q").tolist()
+    if 0 in words:  # which an empty slot has
+        words = [word or 1 for word in words]
+    each = iter(words)
+    return [*zip(each, each, strict=True)]
 
 
 class Window:
@@ -69,7 +90,6 @@ class Window:
     """
 
     __slots__ = (
-        "_key",
         "_leaving",
         "_left_bytes",
         "_new",
@@ -80,19 +100,17 @@ class Window:
         "ttl_seconds",
     )
 
-    def __init__(self, ttl_seconds: float, max_entries: int, *, key: bytes, now: float) -> None:
+    def __init__(self, ttl_seconds: float, max_entries: int, *, now: float) -> None:
         """Empty.
 
         Args:
             ttl_seconds: How long an id is known at least.
             max_entries: How many ids both generations hold together, at least 2.
-            key: 16 to 64 random bytes, so that nobody can choose ids that fall into one place.
             now: Monotonic seconds.
         """
         self.ttl_seconds = ttl_seconds
         self.max_entries = max_entries
         self.dropped = 0
-        self._key = key
         self._new = _Table(max_entries // 2)
         self._old: _Table | None = None
         self._rotate_at = now + ttl_seconds
@@ -108,42 +126,30 @@ class Window:
         tables = [self._new, *self._leaving] if self._old is None else [self._new, self._old, *self._leaving]
         return sum(len(table.map) for table in tables)
 
-    def knows(self, identity: bytes, now: float) -> bool:
-        """Whether `identity` was marked within the window."""
-        if now >= self._rotate_at or self._leaving:
-            self._tidy(now)
-        first, second = _words(blake2b(identity, digest_size=16, key=self._key).digest())
-        first = first or 1  # an empty slot has 0
-        old = self._old
-        return self._new.has(first, second) or (old is not None and old.has(first, second))
-
-    def mark(self, identity: bytes, now: float) -> None:
-        """Know `identity` from now on, for at least `ttl_seconds` from `now`."""
-        self.add((blake2b(identity, digest_size=16, key=self._key).digest(),), now)
-
     def have(self, fingerprints: Iterable[bytes], now: float) -> list[bool]:
-        """As `knows`, of identities by their fingerprints of 16 bytes: a batch costs less than one after the other."""
+        """Whether each was marked within the window.
+
+        Args:
+            fingerprints: 16 bytes each.
+            now: Monotonic seconds.
+        """
         if now >= self._rotate_at or self._leaving:
             self._tidy(now)
-        new, old = self._new, self._old
-        found = []
-        for fingerprint in fingerprints:
-            first, second = _words(fingerprint)
-            first = first or 1
-            found.append(new.has(first, second) or (old is not None and old.has(first, second)))
+        pairs = _pairs(fingerprints)
+        found = self._new.have(pairs)
+        if self._old is not None:
+            found = [new or old for new, old in zip(found, self._old.have(pairs), strict=True)]
         return found
 
-    def add(self, fingerprints: Iterable[bytes], now: float) -> None:
-        """As `mark`, of identities by their fingerprints of 16 bytes."""
+    def mark(self, fingerprints: Iterable[bytes], now: float) -> None:
+        """Know them from now on, for at least `ttl_seconds` from `now`."""
         if now >= self._rotate_at:
             self._rotate(now)
-        new = self._new
-        for fingerprint in fingerprints:
-            if new.count >= new.limit:
-                self._rotate(now)
-                new = self._new
-            first, second = _words(fingerprint)
-            new.add(first or 1, second)
+        pairs = _pairs(fingerprints)
+        done = self._new.add(pairs, 0)
+        while done < len(pairs):
+            self._rotate(now)
+            done = self._new.add(pairs, done)
 
     def _tidy(self, now: float) -> None:
         if now >= self._rotate_at:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from quickwins.core.digest import digest
-from quickwins.dedup._core.ids import PAYLOAD_BYTES
+from quickwins.dedup._core.scope import PAYLOAD_BYTES, payload_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quickwins.dedup._core.ids import Asked
+    from quickwins.dedup._core.ids import Asking
     from quickwins.dedup.stores._base import Place
 
 SHARDS = 16
@@ -102,9 +102,13 @@ class Claims(Protocol):
     async def release(self, hold: Hold, claims: Sequence[Claim]) -> None: ...
 
 
-def claim_of(one: Asked) -> Claim:
-    """What to claim of a record that was asked for."""
-    return Claim(one.id, one.payload, f"{one.record.partition}:{one.record.offset}")
+def claims_of(asking: Asking) -> dict[int, Claim]:
+    """What to claim of the records that are wanted, by number."""
+    claims = {}
+    for number, one in asking.wanted.items():
+        event = asking.event(number)
+        claims[number] = Claim(one, payload_of(event), f"{event.record.partition}:{event.record.offset}")
+    return claims
 
 
 def _scope(place: Place) -> str:

@@ -6,17 +6,17 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from quickwins.dedup._core.ids import Answer, Scope, ask, settle
+from quickwins.dedup._core.ids import NEW, Answer, Progress, settle
+from quickwins.dedup._core.scope import Scope
 from quickwins.dedup.decision import Decision, Explanation
-from quickwins.dedup.errors import EventRefused, Fenced
+from quickwins.dedup.errors import Fenced
 from quickwins.dedup.stores._base import Work
-from quickwins.dedup.stores._claims import claim_of
+from quickwins.dedup.stores._claims import claims_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from quickwins.dedup._core.batch import Batch
-    from quickwins.dedup._core.ids import Deleted
     from quickwins.dedup.identity import Identity, Record
     from quickwins.dedup.stores._base import Place
     from quickwins.dedup.stores._claims import Claim, Claimed, Claims, Hold
@@ -30,16 +30,18 @@ class Leases:
 
     def __init__(self, store: Claims, hold: Hold, identity: Identity) -> None:
         self.hold = hold
-        self.next_offset: int | None = None
         self._store = store
-        self._identity = identity
-        self._scope = Scope(hold.place.group, identity.incarnation, hold.place.topic)
-        self._deleted: Deleted | None = None
+        self._progress = Progress(identity, Scope(hold.place.group, identity.incarnation, hold.place.topic))
 
     @property
     def place(self) -> Place:
         """See `stores.Held`."""
         return self.hold.place
+
+    @property
+    def next_offset(self) -> int | None:
+        """See `stores.Held`."""
+        return self._progress.next_offset
 
     @property
     def seek_to(self) -> int | None:
@@ -52,23 +54,19 @@ class Leases:
     ) -> AsyncIterator[Work]:
         """See `stores.Held`."""
         store, hold = self._store, self.hold
-        asking = ask(
-            self._identity,
-            records,
-            scope=self._scope,
-            next_offset=self.next_offset,
-            deleted=self._deleted,
-            puts_aside=puts_aside,
-            passed=passed,
-        )
-        claims = {number: claim_of(one) for number, one in asking.wanted}
+        asking = self._progress.ask(records, puts_aside=puts_aside, passed=passed)
+        claims = claims_of(asking)
         lease = _Lease(store, hold)
         found = await store.claim(hold, [*claims.values()])
-        answers = {number: answer(claims[number], one) for number, one in zip(claims, found, strict=True)}
+        answers = {
+            number: answer(claims[number], one)
+            for number, one in zip(claims, found, strict=True)
+            if not one.mine
+        }
         owed = self._owed(claims, answers)
         settled = settle(asking, answers, on=on)
         await store.release(hold, [claims[number] for number in settled.spare])
-        mine = {asking.asked[number].record.offset: claims[number] for number in settled.mine}
+        mine = {records[number].offset: claims[number] for number in settled.mine}
         made = [claims[number] for number in owed if number < settled.ended]
         try:
             async with lease.over([*mine.values()]):
@@ -85,18 +83,14 @@ class Leases:
             raise
         store.owed.paid(hold, made)
         await self._give_back([mine[offset] for offset in undone if offset in mine])
-        self._deleted = None if undone else settled.deleted
-        if undone:
-            self.next_offset = max(self.next_offset or 0, min(undone))
-        elif settled.through is not None:
-            self.next_offset = max(self.next_offset or 0, settled.through)
+        self._progress.move(settled)
 
     def _owed(self, claims: Mapping[int, Claim], answers: dict[int, Answer]) -> list[int]:
         """What is ours, and had its effect when Valkey was away: it is remembered now, and no effect is made again."""
         owed = [
             number
             for number, claim in claims.items()
-            if answers[number].decision is Decision.NEW and self._store.owed.has(self.hold, claim)
+            if number not in answers and self._store.owed.has(self.hold, claim)
         ]
         answers.update(dict.fromkeys(owed, Answer(Decision.DUP_OFFSET)))
         return owed
@@ -118,23 +112,18 @@ class Leases:
 
     async def explain(self, record: Record) -> Explanation:
         """See `stores.Held`."""
-        if self.next_offset is not None and record.offset < self.next_offset:
-            return Explanation(Decision.DUP_OFFSET, "its offset is below that of the next record")
-        asking = ask(
-            self._identity,
-            [record],
-            scope=self._scope,
-            next_offset=None,
-            puts_aside=False,
-            passed=(),
-        )
-        if asking.stopped is not None and asking.stopped.refused is not None:
-            refused: EventRefused = asking.stopped.refused
-            return Explanation(Decision.QUARANTINE, str(refused), {"reason": str(refused.reason)})
-        if not asking.wanted:
-            return Explanation(Decision.SKIPPED, "a policy leaves records of its kind out")
-        ((_, one),) = asking.wanted
-        claim = claim_of(one)
+        asking = self._progress.ask_about(record)
+        judged = asking.judged.get(0)
+        if judged is not None and judged.refused is not None:
+            return Explanation(judged.decision, str(judged.refused), {"reason": str(judged.refused.reason)})
+        if judged is not None:
+            why = (
+                "its offset is below that of the next record"
+                if judged.decision is Decision.DUP_OFFSET
+                else "a policy leaves records of its kind out"
+            )
+            return Explanation(judged.decision, why)
+        claim = claims_of(asking)[0]
         (found,) = await self._store.look(self.hold, [claim])
         evidence = {"id": claim.id.hex(), "first_at": found.done_at}
         decision = answer(claim, found).decision
@@ -153,7 +142,7 @@ def answer(claim: Claim, found: Claimed) -> Answer:
         same = found.done_at == claim.at
         return Answer(Decision.DUP_OFFSET if same else Decision.DUP_SOURCE, found.altered)
     if found.mine:
-        return Answer(Decision.NEW)
+        return NEW
     return Answer(Decision.IN_PROGRESS, wait_seconds=found.wait_seconds)
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
-from quickwins.dedup._core.ids import Answer, Scope, ask, settle
+from quickwins.dedup._core.ids import NEW, Answer, Progress, ask, settle
+from quickwins.dedup._core.scope import Scope
 from quickwins.dedup._core.window import Window
 from quickwins.dedup.checked import Checked
 from quickwins.dedup.decision import Decision, Explanation
@@ -26,11 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
     from quickwins.core.clock import Clock
-    from quickwins.dedup._core.ids import Deleted
     from quickwins.dedup.identity import Identity, Record
     from quickwins.dedup.stores._base import Place
 
-_NEW, _KNOWN = Answer(Decision.NEW), Answer(Decision.DUP_SOURCE)
+_KNOWN = Answer(Decision.DUP_SOURCE)
 _BUSY = Answer(Decision.IN_PROGRESS, wait_seconds=0.05)
 
 
@@ -39,18 +39,19 @@ class Held:
 
     Attributes:
         place: Which.
-        next_offset: See `stores.Held`.
     """
 
-    __slots__ = ("_deleted", "_identity", "_scope", "_store", "next_offset", "place")
+    __slots__ = ("_progress", "_store", "place")
 
-    def __init__(self, store: MemoryWindow, place: Place, identity: Identity, scope: Scope) -> None:
+    def __init__(self, store: MemoryWindow, place: Place, progress: Progress) -> None:
         self.place = place
-        self.next_offset: int | None = None
         self._store = store
-        self._identity = identity
-        self._scope = scope
-        self._deleted: Deleted | None = None
+        self._progress = progress
+
+    @property
+    def next_offset(self) -> int | None:
+        """See `stores.Held`."""
+        return self._progress.next_offset
 
     @property
     def seek_to(self) -> int | None:
@@ -62,52 +63,30 @@ class Held:
         self, records: Sequence[Record], *, on: bool, puts_aside: bool, passed: Mapping[int, BaseException]
     ) -> AsyncIterator[Work]:
         """See `stores.Held`."""
-        asking = ask(
-            self._identity,
-            records,
-            scope=self._scope,
-            next_offset=self.next_offset,
-            deleted=self._deleted,
-            puts_aside=puts_aside,
-            passed=passed,
-        )
-        answers = self._store.answers({number: one.id for number, one in asking.wanted})
-        settled = settle(asking, answers, on=on)
-        asked = asking.asked
-        mine = {asked[number].record.offset: asked[number].id for number in settled.mine}
-        with self._store.working_on(mine.values()):
+        asking = self._progress.ask(records, puts_aside=puts_aside, passed=passed)
+        wanted = asking.wanted
+        settled = settle(asking, self._store.answers(wanted), on=on)
+        with self._store.working_on([wanted[number] for number in settled.mine]):
             yield Work(settled.batch)
             undone = settled.batch.undone
-            for offset in undone:
-                mine.pop(offset, None)
-            self._store.mark(mine.values())
-        self._deleted = None if undone else settled.deleted
-        through = min(undone) if undone else settled.through
-        if through is not None:
-            self.next_offset = max(self.next_offset or 0, through)
+            done = [number for number in settled.mine if not undone or records[number].offset not in undone]
+            self._store.mark([wanted[number] for number in done])
+        self._progress.move(settled)
 
     async def explain(self, record: Record) -> Explanation:
         """See `stores.Held`."""
-        asking = ask(
-            self._identity,
-            [record],
-            scope=self._scope,
-            next_offset=self.next_offset,
-            puts_aside=True,
-            passed=(),
-        )
-        (one,) = asking.asked
-        judged = one.judged
+        asking = self._progress.ask_about(record)
+        judged = asking.judged.get(0)
         if judged is not None:
             why = f"offset {record.offset} is below {self.next_offset}, or a policy leaves it out"
             return Explanation(judged.decision, str(judged.refused or why), {"offset": record.offset})
-        decision = self._store.answers({0: one.id})[0].decision
+        decision = self._store.answers(asking.wanted).get(0, NEW).decision
         why = (
             "its id was marked within the window"
             if decision is Decision.DUP_SOURCE
             else "its id is not marked"
         )
-        return Explanation(decision, why, {"id": one.id.hex()})
+        return Explanation(decision, why, {"id": asking.wanted[0].hex()})
 
 
 class MemoryWindow:
@@ -139,7 +118,7 @@ class MemoryWindow:
         self.max_entries = max_entries
         self._clock = SystemClock() if clock is None else clock
         self._key = secrets.token_bytes(16)
-        self._window = Window(ttl_seconds, max_entries, key=self._key, now=self._clock.monotonic())
+        self._window = Window(ttl_seconds, max_entries, now=self._clock.monotonic())
         self._busy: set[bytes] = set()
 
     def __repr__(self) -> str:
@@ -166,7 +145,7 @@ class MemoryWindow:
 
     async def take(self, place: Place, identity: Identity, partitions: int) -> Held:  # noqa: ARG002 -- an id is known whatever partition it comes in; until=never
         """See `Store`."""
-        return Held(self, place, identity, self._scope(place, identity))
+        return Held(self, place, Progress(identity, self._scope(place, identity)))
 
     def transient(self, error: BaseException) -> bool:
         """See `Store`: it is never away itself, but what the handler uses may be."""
@@ -178,22 +157,23 @@ class MemoryWindow:
         asking = ask(identity, [record], scope=scope, next_offset=None, puts_aside=False, passed=())
         if asking.stopped is not None:
             raise asking.stopped.refused or AssertionError
-        (one,) = asking.asked
-        if one.judged is not None:
-            return Checked(one.judged.decision, one.event)
-        said = self.answers({0: one.id})[0]
+        (event,), judged = asking.events, asking.judged.get(0)
+        if judged is not None:
+            return Checked(judged.decision, event)
+        said = self.answers(asking.wanted).get(0, NEW)
         decision = said.decision if on else Decision.NEW
         if decision is not Decision.NEW:
-            return Checked(decision, one.event, wait_seconds=said.wait_seconds)
-        self._busy.add(one.id)
-        return Checked(decision, one.event, ending=_Ending(self, one.id))
+            return Checked(decision, event, wait_seconds=said.wait_seconds)
+        one = asking.wanted[0]
+        self._busy.add(one)
+        return Checked(decision, event, ending=_Ending(self, one))
 
     # What a partition asks for.
 
     def answers(self, ids: Mapping[int, bytes]) -> dict[int, Answer]:
-        """What is known of ids, by their numbers."""
+        """What is known of ids, by their numbers; of those that are new, nothing."""
         known, busy = self._window.have(ids.values(), self._clock.monotonic()), self._busy
-        found = {number: _KNOWN if yes else _NEW for number, yes in zip(ids, known, strict=True)}
+        found = {number: _KNOWN for number, yes in zip(ids, known, strict=True) if yes}
         if busy and not busy.isdisjoint(ids.values()):
             found |= {number: _BUSY for number, one in ids.items() if one in busy}
         return found
@@ -210,7 +190,7 @@ class MemoryWindow:
 
     def mark(self, ids: Iterable[bytes]) -> None:
         """Know `ids` from now on."""
-        self._window.add(ids, self._clock.monotonic())
+        self._window.mark(ids, self._clock.monotonic())
 
     def end(self, one: bytes, *, done: bool) -> None:
         """End the work on one id."""

@@ -18,12 +18,11 @@ import math
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from msgspec.structs import replace
-
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
-from quickwins.dedup._core.ids import NOT_COMPARED, Answer, Asking, Scope, ask, settle
+from quickwins.dedup._core.ids import Answer, Asking, Progress, settle
 from quickwins.dedup._core.judge import Judged
+from quickwins.dedup._core.scope import NOT_COMPARED, Scope, payload_of
 from quickwins.dedup.decision import Decision, Explanation
 from quickwins.dedup.errors import EventRefused, RefusedBecause, StoreDown
 from quickwins.dedup.stores import _buckets, _postgres
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from quickwins.core.clock import Clock
-    from quickwins.dedup._core.ids import Asked, Deleted
     from quickwins.dedup.event import Event
     from quickwins.dedup.identity import Identity, Record
     from quickwins.dedup.stores._base import Place
@@ -60,23 +58,19 @@ class Held:
         place: Which.
         epoch: Grows each time it changes hands; for sinks, the inbox itself needs none.
         stream: Its topic's.
-        next_offset: See `stores.Held`.
         floor: Events of earlier buckets are not told from their duplicates any more.
         latest: The latest bucket of what has had its effect.
         known: Buckets whose tables are there.
     """
 
     __slots__ = (
-        "_deleted",
-        "_identity",
-        "_scope",
+        "_progress",
         "_store",
         "_told",
         "epoch",
         "floor",
         "known",
         "latest",
-        "next_offset",
         "place",
         "stream",
     )
@@ -94,15 +88,17 @@ class Held:
         self.place = place
         self.epoch = epoch
         self.stream = stream
-        self.next_offset: int | None = None
         self.floor = stream.floor if told is None else max(stream.floor, told - store.keep(stream))
         self.latest = -1
         self.known: set[int] = set()
         self._told = -1 if told is None else told
         self._store = store
-        self._identity = identity
-        self._scope = Scope(place.group, identity.incarnation, place.topic)
-        self._deleted: Deleted | None = None
+        self._progress = Progress(identity, Scope(place.group, identity.incarnation, place.topic))
+
+    @property
+    def next_offset(self) -> int | None:
+        """See `stores.Held`."""
+        return self._progress.next_offset
 
     @property
     def seek_to(self) -> int | None:
@@ -114,15 +110,7 @@ class Held:
         self, records: Sequence[Record], *, on: bool, puts_aside: bool, passed: Mapping[int, BaseException]
     ) -> AsyncIterator[Work]:
         """See `stores.Held`."""
-        asking = ask(
-            self._identity,
-            records,
-            scope=self._scope,
-            next_offset=self.next_offset,
-            deleted=self._deleted,
-            puts_aside=puts_aside,
-            passed=passed,
-        )
+        asking = self._progress.ask(records, puts_aside=puts_aside, passed=passed)
         buckets = self._date(asking, puts_aside=puts_aside)
         missing = set(buckets.values()) - self.known
         if missing:
@@ -131,29 +119,27 @@ class Held:
             answers = await self._store.write(tx, self, asking, buckets)
             settled = settle(asking, answers, on=on)
             yield Work(settled.batch, tx, self.epoch)
-        if settled.through is not None:
-            self.next_offset, self._deleted = settled.through, settled.deleted
+        self._progress.move(settled)
         self.latest = max([self.latest, *buckets.values()])
 
     def _date(self, asking: Asking, *, puts_aside: bool) -> dict[int, int]:
         """The bucket of each record that is asked for, by its number; what has none, or an old one, is not asked for."""
         buckets: dict[int, int] = {}
-        for number, one in asking.wanted:
-            assert one.event is not None
+        for number in list(asking.wanted):
+            event = asking.event(number)
             try:
-                buckets[number] = self._bucket(one.event)
+                buckets[number] = self._bucket(event)
             except EventRefused as error:
-                judged = Judged(one.record, Decision.QUARANTINE, one.event, error)
+                judged = Judged(event.record, Decision.QUARANTINE, event, error)
                 if not puts_aside:
-                    del asking.asked[number:]
-                    asking.stopped = judged
+                    asking.cut(number, judged)
                     break
-                asking.asked[number] = replace(one, judged=judged)
+                asking.judge(number, judged)
         return buckets
 
     def _bucket(self, event: Event) -> int:
         seconds = self.stream.bucket_seconds
-        bucket = int(self._identity.happened_at(event) // seconds)
+        bucket = int(self._progress.identity.happened_at(event) // seconds)
         if bucket < self.floor:
             raise EventRefused(
                 f"it happened {(self.floor - bucket) * seconds:,} s before the oldest events that the inbox remembers of its "
@@ -172,34 +158,28 @@ class Held:
 
     async def explain(self, record: Record) -> Explanation:
         """See `stores.Held`."""
-        asking = ask(
-            self._identity,
-            [record],
-            scope=self._scope,
-            next_offset=self.next_offset,
-            puts_aside=True,
-            passed=(),
-        )
+        asking = self._progress.ask_about(record)
         buckets = self._date(asking, puts_aside=True)
-        (one,) = asking.asked
-        if one.judged is not None:
-            refused = one.judged.refused
+        judged = asking.judged.get(0)
+        if judged is not None:
+            refused = judged.refused
             if refused is not None:
-                return Explanation(one.judged.decision, str(refused), {"reason": str(refused.reason)})
+                return Explanation(judged.decision, str(refused), {"reason": str(refused.reason)})
             why = (
                 f"offset {record.offset} is below {self.next_offset}, the first that had no effect yet"
-                if one.judged.decision is Decision.DUP_OFFSET
+                if judged.decision is Decision.DUP_OFFSET
                 else "a policy leaves records of its kind out"
             )
-            return Explanation(one.judged.decision, why, {"offset": record.offset})
-        found = await self._store.look(self, [one.id], [*buckets.values()])
-        evidence: dict[str, str | int | None] = {"id": one.id.hex(), "bucket": buckets[0]}
+            return Explanation(judged.decision, why, {"offset": record.offset})
+        one = asking.wanted[0]
+        found = await self._store.look(self, [one], [*buckets.values()])
+        evidence: dict[str, str | int | None] = {"id": one.hex(), "bucket": buckets[0]}
         if not found:
             return Explanation(Decision.NEW, "its id is not in the inbox", evidence)
-        partition, offset, _ = found[one.id]
+        partition, offset, _ = found[one]
         evidence |= {"partition": partition, "offset": offset}
         why = f"its id came at offset {offset} of partition {partition}"
-        return Explanation(_known(one, found[one.id], self.place).decision, why, evidence)
+        return Explanation(_known(asking.event(0), found[one], self.place).decision, why, evidence)
 
 
 class PostgresInbox:
@@ -300,38 +280,37 @@ class PostgresInbox:
     async def write(
         self, tx: Any, held: Held, asking: Asking, buckets: Mapping[int, int]
     ) -> dict[int, Answer]:
-        """Write ids, and say of each whether it is new.
+        """Write ids, and say of those that are not new what is known of them.
 
         Raises:
             StoreDown: Their table was dropped meanwhile.
         """
         from asyncpg import CheckViolationError
 
-        wanted = sorted((one.id, number) for number, one in asking.wanted)
+        wanted = sorted((one, number) for number, one in asking.wanted.items())
         if not wanted:
             return {}
-        asked = [asking.asked[number] for _, number in wanted]
-        payloads = [one.payload for one in asked]
+        ids, numbers = zip(*wanted, strict=True)
+        payloads = [payload_of(asking.event(number)) for number in numbers]
         try:
             rows = await tx.fetch(
                 _WRITE,
                 held.stream.number,
                 held.place.partition,
-                [buckets[number] for _, number in wanted],
-                [one.id for one in asked],
-                [one.record.offset for one in asked],
+                [buckets[number] for number in numbers],
+                ids,
+                [asking.records[number].offset for number in numbers],
                 None if payloads[0] == NOT_COMPARED else payloads,  # an identity has all of them or none
             )
         except CheckViolationError as error:
             raise StoreDown(f"what was remembered of {held.place.topic} was dropped meanwhile") from error
-        answers = {number: _NEW for _, number in wanted}
-        if len(rows) < len(wanted):
-            new = {row["id"] for row in rows}
-            old = [(one, number) for one, (_, number) in zip(asked, wanted, strict=True) if one.id not in new]
-            at, ids = {buckets[number] for _, number in old}, [one.id for one, _ in old]
-            found = _found(await tx.fetch(_LOOK, held.stream.number, [*at], ids))
-            answers |= {number: _known(one, found[one.id], held.place) for one, number in old}
-        return answers
+        if len(rows) == len(wanted):
+            return {}
+        new = {row["id"] for row in rows}
+        old = {number: one for one, number in wanted if one not in new}
+        at = {buckets[number] for number in old}
+        found = _found(await tx.fetch(_LOOK, held.stream.number, [*at], [*old.values()]))
+        return {number: _known(asking.event(number), found[one], held.place) for number, one in old.items()}
 
     async def look(
         self, held: Held, ids: Sequence[bytes], buckets: Sequence[int]
@@ -359,15 +338,12 @@ class PostgresInbox:
         return True
 
 
-_NEW = Answer(Decision.NEW)
-
-
 def _found(rows: Sequence[Any]) -> dict[bytes, tuple[int, int, bytes | None]]:
     return {row["id"]: (row["partition"], row["record_offset"], row["payload"]) for row in rows}
 
 
-def _known(one: Asked, found: tuple[int, int, bytes | None], place: Place) -> Answer:
+def _known(event: Event, found: tuple[int, int, bytes | None], place: Place) -> Answer:
     partition, offset, payload = found
-    again = (partition, offset) == (place.partition, one.record.offset)
-    altered = payload is not None and payload != one.payload
+    again = (partition, offset) == (place.partition, event.record.offset)
+    altered = payload is not None and payload != payload_of(event)
     return Answer(Decision.DUP_OFFSET if again else Decision.DUP_SOURCE, altered)

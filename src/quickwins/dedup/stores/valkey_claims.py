@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 
 from quickwins.core.digest import digest
 from quickwins.core.errors import ConfigError, needs_extra
-from quickwins.dedup._core.ids import Scope, ask
+from quickwins.dedup._core.ids import ask
+from quickwins.dedup._core.scope import Scope
 from quickwins.dedup.checked import Checked
 from quickwins.dedup.decision import Decision
 from quickwins.dedup.errors import Fenced
@@ -33,8 +34,8 @@ from quickwins.dedup.stores._claims import (
     Hold,
     Owed,
     by_shard,
-    claim_of,
     claimed,
+    claims_of,
     fence_key,
 )
 from quickwins.dedup.stores._leases import Leases, answer
@@ -265,16 +266,16 @@ class ValkeyClaims:
         asking = ask(identity, [record], scope=scope, next_offset=None, puts_aside=False, passed=())
         if asking.stopped is not None:
             raise asking.stopped.refused or AssertionError
-        (one,) = asking.asked
-        if one.judged is not None:
-            return Checked(one.judged.decision, one.event)
-        hold, claim = await self.hold(place, alone=True), claim_of(one)
+        (event,), judged = asking.events, asking.judged.get(0)
+        if judged is not None:
+            return Checked(judged.decision, event)
+        hold, claim = await self.hold(place, alone=True), claims_of(asking)[0]
         (found,) = await self.claim(hold, [claim])
         said = answer(claim, found)
         decision = said.decision if on else Decision.NEW
         if not found.mine:
-            return Checked(decision, one.event, hold.fence, one.id.hex(), said.wait_seconds)
-        return Checked(decision, one.event, hold.fence, one.id.hex(), ending=_Ending(self, hold, claim))
+            return Checked(decision, event, hold.fence, claim.id.hex(), said.wait_seconds)
+        return Checked(decision, event, hold.fence, claim.id.hex(), ending=_Ending(self, hold, claim))
 
     def transient(self, error: BaseException) -> bool:
         """Whether `error` says that the store, or a database that the handler uses, was away or too busy."""
