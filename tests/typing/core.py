@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, assert_type
 
 from prometheus_client import CollectorRegistry, Counter
 
+from quickwins.core.dsn import clean, password_of, place
 from quickwins.core.feature import Feature, Features, OnePerProcess, close_together, sections_of
 from quickwins.core.flags import FlagSettings
 from quickwins.core.metrics import (
@@ -76,3 +77,10 @@ def metrics(settings: MetricsSettings) -> App:
     with MetricsServer(registry=registry, token=settings.token) as server:
         assert_type(server.port, int)
     return metrics_app(exposed_registry(registry))
+
+
+def addresses(dsn: str | None) -> None:
+    """A database's address without its password."""
+    assert_type(place(dsn), str)
+    assert_type(clean("no answer", dsn), str)
+    assert_type(password_of(dsn), str)
