@@ -9,7 +9,12 @@ from strawberry.types import Info
 
 import quickwins
 from quickwins import QuickWins
-from quickwins.core.events import CACHE_PRINCIPAL_FAILED, CACHE_STORE_BACK, CACHE_STORE_LOST
+from quickwins.core.events import (
+    CACHE_INVALIDATION_UNTOLD,
+    CACHE_PRINCIPAL_FAILED,
+    CACHE_STORE_BACK,
+    CACHE_STORE_LOST,
+)
 from quickwins.core.events import Event as Fact
 from quickwins.query_cache import (
     L1,
@@ -78,7 +83,12 @@ async def used(schema: strawberry.Schema) -> tuple[App, CachedGraphQLRouter]:
 
 NUMBERED = QueryCache(principal=lambda context: 7)
 SHARED = QueryCache(l2=Valkey("redis://127.0.0.1:6379", timeout_seconds=0.02), secret="s")
-FACTS: tuple[Fact, ...] = (CACHE_PRINCIPAL_FAILED, CACHE_STORE_BACK, CACHE_STORE_LOST)
+FACTS: tuple[Fact, ...] = (
+    CACHE_INVALIDATION_UNTOLD,
+    CACHE_PRINCIPAL_FAILED,
+    CACHE_STORE_BACK,
+    CACHE_STORE_LOST,
+)
 
 
 def linted(schema: strawberry.Schema) -> list[Finding]:
