@@ -100,6 +100,18 @@ async def test_the_table_is_made_behind_the_lock(postgres_database: str) -> None
         assert await pool.fetchval(there)
 
 
+async def test_services_share_a_table_and_a_group_but_no_ramp(postgres_database: str) -> None:
+    async with asyncpg.create_pool(postgres_database, min_size=1, max_size=2) as pool:
+        ours, theirs = PostgresStore(pool, service="feed"), PostgresStore(pool, service="shop")
+        async with ours.exclusive("feed") as held:
+            await held.put(record())
+        async with theirs.exclusive("feed") as held:
+            assert (held.record, held.others) == (None, {"feed of feed": record().state})
+            await held.put(record().with_state(record().state))
+        async with ours.exclusive("feed") as held:
+            assert held.record == record()
+
+
 @pytest.mark.engines("postgres")
 async def test_a_server_that_is_away_is_an_error_of_the_system(tmp_path: Path) -> None:
     class Away:

@@ -14,10 +14,11 @@ from quickwins.core.flags import SourceError
 from quickwins.rollout import FileStore, PostgresStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from quickwins.cli._configuration import Configuration
+    from quickwins.core.config import Layer
     from quickwins.rollout import Store
 
 SECTION, KEY = "rollout", "store"
@@ -39,6 +40,29 @@ def url_of(configuration: Configuration) -> str:
     Raises:
         ConfigError: It is no address of PostgreSQL, has its password in a file, or can't be known. The message does not have it.
     """
+    for layer in _layers(configuration):
+        section = layer.values.get(SECTION)
+        url = section.get(KEY) if isinstance(section, Mapping) else None
+        if url:
+            break
+    else:
+        return ""
+    spelled = f"{layer.name}: {layer.spell(f'{SECTION}.{KEY}')}"
+    if not isinstance(url, str) or not _is_postgres(url):
+        raise ConfigError(f"{spelled}: not allowed: postgresql://USER@HOST/DATABASE is meant, or nothing")
+    if password_of(url) and not layer.may_hold_secrets:
+        raise ConfigError(f"{spelled}: a password does not belong in a file; set {VARIABLE} or PGPASSWORD")
+    return url
+
+
+def service_of(configuration: Configuration) -> str:
+    """The name of the service, as much of the configuration as can be read."""
+    named = (layer.values.get("service") for layer in _layers(configuration))
+    return next((name for name in named if isinstance(name, str) and name), "")
+
+
+def _layers(configuration: Configuration) -> Iterator[Layer]:
+    """What the sources say, the strongest first."""
     for source in configuration.sources:
         try:
             source.read()
@@ -47,19 +71,7 @@ def url_of(configuration: Configuration) -> str:
             if file_of(configuration).exists():
                 continue
             raise
-        section = layer.values.get(SECTION)
-        url = section.get(KEY) if isinstance(section, Mapping) else None
-        if not url:
-            continue
-        spelled = f"{layer.name}: {layer.spell(f'{SECTION}.{KEY}')}"
-        if not isinstance(url, str) or not _is_postgres(url):
-            raise ConfigError(f"{spelled}: not allowed: postgresql://USER@HOST/DATABASE is meant, or nothing")
-        if password_of(url) and not layer.may_hold_secrets:
-            raise ConfigError(
-                f"{spelled}: a password does not belong in a file; set {VARIABLE} or PGPASSWORD"
-            )
-        return url
-    return ""
+        yield layer
 
 
 def _is_postgres(url: str) -> bool:
@@ -100,4 +112,4 @@ async def store_of(configuration: Configuration) -> AsyncIterator[Store]:
         statement_cache_size=0,  # there may be a PgBouncer between
         server_settings={"application_name": "quickwins rollout"},
     ) as pool:
-        yield PostgresStore(pool)
+        yield PostgresStore(pool, service=service_of(configuration))

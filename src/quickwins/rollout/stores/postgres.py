@@ -19,21 +19,25 @@ if TYPE_CHECKING:
 
     from quickwins.rollout._core.state import State
 
-CREATE = "CREATE TABLE IF NOT EXISTS quickwins_rollouts (feature text PRIMARY KEY, record jsonb NOT NULL)"
+CREATE = """CREATE TABLE IF NOT EXISTS quickwins_rollouts (
+    service text, feature text, record jsonb NOT NULL, PRIMARY KEY (service, feature)
+)"""
 LOCK = 0x71775F726F6C6C  # "qw_roll"
 WAIT_MILLISECONDS = 2000
 
 
 class PostgresStore:
-    """A table, `quickwins_rollouts`, which is made at the first use."""
+    """A table, `quickwins_rollouts`, which is made at the first use. Services share it: a group is one across all of them."""
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, *, service: str = "") -> None:
         """Keep ramps where `pool` connects to.
 
         Args:
             pool: An `asyncpg.Pool`, or what acquires as one does. It stays its owner's.
+            service: Whose ramps: another service has its own ones of the same features.
         """
         self._pool = pool
+        self._service = service
         self._has_table = False
 
     def __repr__(self) -> str:
@@ -56,9 +60,14 @@ class PostgresStore:
                     await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
                     if not self._has_table:  # two that made it at once would meet in the catalogue
                         await connection.execute(CREATE)
-                    rows = await connection.fetch("SELECT feature, record::text FROM quickwins_rollouts")
-                    records = {row["feature"]: Record.from_json(json.loads(row["record"])) for row in rows}
-                    yield _Held(connection, feature, records)
+                    rows = await connection.fetch(
+                        "SELECT service, feature, record::text FROM quickwins_rollouts"
+                    )
+                    records = {
+                        (row["service"], row["feature"]): Record.from_json(json.loads(row["record"]))
+                        for row in rows
+                    }
+                    yield _Held(connection, (self._service, feature), records)
                 self._has_table = True
         except asyncpg.LockNotAvailableError:
             raise RolloutBlocked(
@@ -71,18 +80,21 @@ class PostgresStore:
 class _Held:
     """See `stores.record.Held`."""
 
-    def __init__(self, connection: Any, feature: str, records: dict[str, Record]) -> None:
+    def __init__(self, connection: Any, key: tuple[str, str], records: dict[tuple[str, str], Record]) -> None:
         self._connection = connection
-        self._feature = feature
-        self.record = records.get(feature)
-        self.others: dict[str, State] = {name: one.state for name, one in records.items() if name != feature}
+        self._key = key
+        self.record = records.pop(key, None)
+        self.others: dict[str, State] = {
+            feature if service == key[0] else f"{feature} of {service}": one.state
+            for (service, feature), one in records.items()
+        }
 
     async def put(self, record: Record) -> None:
         """See `stores.record.Held`."""
         self.record = record
         await self._connection.execute(
-            "INSERT INTO quickwins_rollouts VALUES ($1, $2::text::jsonb) "
-            "ON CONFLICT (feature) DO UPDATE SET record = excluded.record",
-            self._feature,
+            "INSERT INTO quickwins_rollouts VALUES ($1, $2, $3::text::jsonb) "
+            "ON CONFLICT (service, feature) DO UPDATE SET record = excluded.record",
+            *self._key,
             json.dumps(record.as_json()),
         )
