@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from quickwins.core.errors import needs_extra
 from quickwins.query_cache._core.plan import possible_types
@@ -25,21 +24,19 @@ if TYPE_CHECKING:
 
     from quickwins.query_cache._execution import Execution
 
-_collected: WeakSet[GraphQLSchema] = WeakSet()
-"""What is wrapped already: it stays so for the schema's life, and another cache may use it, too."""
+_COLLECTS = "_quickwins_collects"
+"""What a resolver says of itself that is wrapped already: it stays so for the schema's life, and other caches use it, too."""
 
 
 def collect_from(schema: GraphQLSchema) -> None:
     """Wrap the resolvers of `schema`. Idempotent."""
-    if schema in _collected:
-        return
-    _collected.add(schema)
     for kind in schema.type_map.values():
         if not isinstance(kind, GraphQLObjectType) or kind.name.startswith("__"):
             continue
         for field in kind.fields.values():
             possible = possible_types(schema, field.type)
-            if possible and kind is not schema.subscription_type:
+            is_wrapped = getattr(field.resolve, _COLLECTS, None) is True
+            if possible and not is_wrapped and kind is not schema.subscription_type:
                 field.resolve = _collecting(field.resolve or default_field_resolver, possible)
 
 
@@ -57,6 +54,7 @@ def _collecting(resolve: Callable[..., Any], possible: tuple[str, ...]) -> Calla
             _note(value, execution, possible)
         return value
 
+    vars(collecting)[_COLLECTS] = True
     return collecting
 
 

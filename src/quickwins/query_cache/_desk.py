@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from quickwins.core.digest import digest
 from quickwins.core.events import CACHE_INVALIDATION_UNTOLD, CACHE_PRINCIPAL_FAILED, QUIET_SECONDS
+from quickwins.query_cache._contexts import Contexts
 from quickwins.query_cache._core import key as keys
 from quickwins.query_cache._core.fences import Invalidation
 from quickwins.query_cache._serving import Asked, Serving
@@ -53,7 +54,7 @@ class Desk:
     Attributes:
         serving: What answers.
         now: Monotonic seconds.
-        shared_context: Names of what a context holds that is the same for everybody.
+        contexts: Watches what is read of them.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Desk:
     ) -> None:
         """See `QueryCache`."""
         self.serving = serving
-        self.shared_context = frozenset(shared_context)
+        self.contexts = Contexts(shared_context)
         self._documents = documents
         self._principal = principal
         self._flag = flag

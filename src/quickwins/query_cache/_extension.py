@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from quickwins.core.contexts import leave
 from quickwins.core.errors import needs_extra
 from quickwins.query_cache._execution import EXECUTION, USER, Execution, Reads
-from quickwins.query_cache._observed import observed
 from quickwins.query_cache._serving import Executed
 
 with needs_extra("query-cache"):
@@ -75,7 +74,7 @@ class QueryCacheExtension(SchemaExtension):
             yield
             return
         fence = self.desk.serving.memory.fence
-        context.context = observed(context.context, asked.reads, self.desk.shared_context)
+        context.context = self.desk.contexts.observed(context.context, asked.reads)
         asked.reads.executing = 1
         try:
             yield

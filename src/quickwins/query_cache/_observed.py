@@ -1,4 +1,4 @@
-"""The request and its context as resolvers get them: the same, but what is read of them is noted.
+"""The request as resolvers get it: the same, but what is read of it is noted.
 
 A read of a header or of one cookie becomes something that the answer varies on. What cannot be told apart (all headers at
 once, the client's address, the session) keeps the answer from being stored; see `Reads`.
@@ -11,13 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from quickwins.core.errors import needs_extra
 from quickwins.query_cache._execution import BODY, CLIENT, SCOPE, SESSION, USER, Reads
-from quickwins.query_cache._watched import (
-    WatchedContext,
-    WatchedCookies,
-    WatchedHeaders,
-    WatchedParameters,
-    note_key,
-)
+from quickwins.query_cache._watched import WatchedCookies, WatchedHeaders, WatchedParameters
 
 with needs_extra("query-cache"):
     from cross_web import StarletteRequestAdapter
@@ -25,7 +19,7 @@ with needs_extra("query-cache"):
     from starlette.requests import Request, cookie_parser
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection, Iterable
+    from collections.abc import AsyncGenerator, Iterable
 
     from quickwins.core.asgi import Receive, Scope
 
@@ -225,69 +219,3 @@ def _cookies_in(headers: Headers) -> dict[str, str]:
     for one in headers.getlist("cookie"):
         found.update(cookie_parser(one))
     return found
-
-
-_watched_classes: dict[type, type] = {}
-_NOTES = "_quickwins_reads"
-MOST_CLASSES = 1_000
-"""How many classes of contexts there may be; those past it are not watched."""
-
-
-def observed(context: Any, reads: Reads, shared: Collection[str]) -> Any:
-    """`context`, whose reads are noted.
-
-    A plain dictionary is copied; an object gets a class of its own that is a subclass of its class. What cannot be watched
-    counts as read.
-    """
-    if context is None:
-        return None
-    if type(context) is dict:
-        return WatchedContext(context, reads, shared)
-    try:
-        attributes = object.__getattribute__(context, "__dict__")
-        if _NOTES in attributes or isinstance(context, dict):
-            raise TypeError  # noqa: TRY301 -- one that several requests share, or whose items are no attributes; until=never
-        watched = _class_of(type(context))
-        object.__setattr__(context, "__class__", watched)
-        attributes[_NOTES] = (reads, shared)
-    except Exception:  # noqa: BLE001 -- of a class that is not ours and may refuse to be inherited from; until=never
-        reads.context = True
-        if _may_hold_a_response(context):
-            reads.refusal = "unwatched"
-    return context
-
-
-def _may_hold_a_response(context: Any) -> bool:
-    try:
-        return getattr(context, "response", None) is not None or (
-            isinstance(context, dict) and context.get("response") is not None
-        )
-    except Exception:  # noqa: BLE001 -- of an object that is not ours; until=never
-        return True
-
-
-def _class_of(kind: type) -> type:
-    made = _watched_classes.get(kind)
-    if made is None:
-        if len(_watched_classes) >= MOST_CLASSES:
-            raise TypeError
-        body = {"__slots__": (), "__getattribute__": _noting(kind), "__module__": kind.__module__}
-        make: Any = type.__new__  # a metaclass's own may want to know more
-        made = _watched_classes[kind] = make(type(kind), kind.__name__, (kind,), body)
-    return made
-
-
-def _noting(kind: type) -> Any:
-    inherited: Any = kind.__getattribute__
-
-    def __getattribute__(self: Any, name: str) -> Any:  # noqa: N807 -- it becomes one; until=never
-        if name == "__dict__" or not name.startswith("__"):
-            notes = object.__getattribute__(self, "__dict__").get(_NOTES)
-            if notes is not None:
-                reads, shared = notes
-                note_key(reads, shared, name)
-                if name == "__dict__":
-                    reads.refuse("response")
-        return inherited(self, name)
-
-    return __getattribute__

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from quickwins.core.contexts import leave
 from quickwins.core.errors import needs_extra
 from quickwins.query_cache._execution import EXECUTION, Execution
-from quickwins.query_cache._observed import ObservedRequest, observed
+from quickwins.query_cache._observed import ObservedRequest
 from quickwins.query_cache._passed import PASSED
 from quickwins.query_cache._raw import RawAnswers, look_at
 from quickwins.query_cache._responses import Stored, StoredAnswer, StoredResponse, made_of, state_of
@@ -143,7 +143,7 @@ class CachedView:
             session = request.shared = Session(request, owner, is_on=desk.serves(owner))
         elif isinstance(request_data, list):
             session.raw = None  # it is several
-        context = observed(context, reads, desk.shared_context)
+        context = desk.contexts.observed(context, reads)
         reads.context = reads.context or root_value is not None
         try:
             result = await parent.execute_operation(context=context, **given)

@@ -132,3 +132,40 @@ async def test_an_object_as_context_is_watched_and_stays_what_it_is() -> None:
         assert type(given).__name__ == "Context"
         assert (await schema.execute("{ nobodys }", context_value=Context(user))).data == {"nobodys": "x"}
     assert service.cache.stats().hits == {"l1": 1}
+
+
+@pytest.mark.asyncio
+async def test_caches_know_nothing_of_each_others_contexts() -> None:
+    class Context:
+        def __init__(self, user: str) -> None:
+            self.user = user
+            self.lang = "en"
+
+    @strawberry.type
+    class Query:
+        @strawberry.field(directives=[CacheControl(policy="PUBLIC")])
+        def spoken(self, info: Info) -> str:
+            return str(info.context.lang)
+
+    alike = Service(principal=lambda context: context.user, shared_context=["lang"])
+    unlike = Service(principal=lambda context: context.user)
+    for service in (alike, unlike, alike):
+        schema = strawberry.Schema(Query, extensions=[service.cache.extension])
+        for user in "ab":
+            given = Context(user)
+            assert (await schema.execute("{ spoken }", context_value=given)).data == {"spoken": "en"}
+    assert alike.cache.stats().hits == {"l1": 3}
+    assert unlike.cache.stats().hits == {}
+
+
+def test_two_caches_of_one_schema_collect_its_entities_once() -> None:
+    service, other = Service(), Service()
+
+    def resolver() -> Any:
+        query = service.schema._schema.query_type
+        assert query is not None
+        return query.fields["user"].resolve
+
+    wrapped = resolver()
+    other.cache.attach(service.schema)
+    assert resolver() is wrapped
