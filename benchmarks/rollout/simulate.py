@@ -46,6 +46,7 @@ class Kind:
         target: The 95th percentile it must be caught by; 0: it is harmless, and at most 1 % may be taken back; `None`: printed.
         skew: Seconds that the wall clock jumps to and fro.
         share: How much of the percentage the cohort really gets.
+        split: Whether requests are; else all of them are the canary's, and compared with the baseline.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Kind:
     target: int | None = None
     skew: float = 0.0
     share: float = 1.0
+    split: bool = True
 
 
 def steady(**how: float) -> Callable[[int], Service]:
@@ -86,6 +88,9 @@ KINDS = (
     Kind("+20 %, sigma 1", steady(slower=1.2, sigma=1.0), steady(sigma=1.0), tick=500),
     Kind("one instance in ten 3x slower", steady(slower=3.0, slower_share=0.1), tick=200),
     Kind("slow leak, 2x after 10,000", lambda n: replace(NORMAL, slower=1 + min(1.0, n / 10_000)), tick=500),
+    Kind("A/A, not split", steady(), tick=500, most=0, target=0, split=False),
+    Kind("2x slower, not split", steady(slower=2.0), target=700, split=False),
+    Kind("errors 5 %, not split", steady(errors=0.05), target=250, split=False),
     Kind("a fifth of the cohort is missing", steady(), tick=500, most=0, share=0.8),
 )
 
@@ -114,7 +119,8 @@ def ramp(kind: Kind, seed: int, outcome: Outcome) -> None:
     """One ramp, to its end or to where it stays."""
     rng = Random(seed)
     steps = [{"percent": percent, "min_requests": 3000} for percent in (10, 50, 100)]
-    plan = Plan.model_validate({"steps": steps, "deadline": "30d"})
+    control = "cohort" if kind.split else "baseline"
+    plan = Plan.model_validate({"steps": steps, "deadline": "30d", "control": control})
     now = 0.0
     state = settled(begun("feed", plan, now), now)
     used = ticks = seen = 0
@@ -128,7 +134,7 @@ def ramp(kind: Kind, seed: int, outcome: Outcome) -> None:
             facts = look(Arm(), Arm(), state.percent, 1)
             seen = 0
         else:
-            n = binomial(kind.tick, kind.share * state.percent / 100, rng)
+            n = binomial(kind.tick, kind.share * state.percent / 100, rng) if kind.split else kind.tick
             on, off = kind.canary(seen).arm(n, rng), kind.control(seen).arm(kind.tick - n, rng)
             facts = look(on, off, state.percent, 1)
             used, seen = used + n, seen + kind.tick

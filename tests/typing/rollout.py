@@ -60,6 +60,7 @@ from quickwins.rollout.soak import (
     to_json,
 )
 from quickwins.rollout.soak import Verdict as SoakVerdict
+from quickwins.rollout.work import RolloutWork
 
 if TYPE_CHECKING:
     import asyncpg
@@ -81,6 +82,12 @@ def calls(qw: QuickWins) -> list[object]:
     return [counting, *qw.grpc_interceptors()]
 
 
+def batches(qw: QuickWins) -> None:
+    work = RolloutWork(qw.flags, features=["dedup"])
+    with work.one("feed:0"):
+        assert qw.flag("dedup").active_for("feed:0")
+
+
 def sources() -> list[FactSource]:
     return [
         RegistrySource(),
@@ -90,7 +97,7 @@ def sources() -> list[FactSource]:
 
 
 def stores(folder: Path, pool: asyncpg.Pool) -> list[Store]:
-    return [FileStore(folder / "rollout.json"), PostgresStore(pool)]
+    return [FileStore(folder / "rollout.json"), PostgresStore(pool), PostgresStore(pool, service="feed")]
 
 
 class Mine:

@@ -92,15 +92,16 @@ def _is_valid(key: str, value: object) -> bool:
     return True
 
 
-def known_flag(feature: str) -> None:
-    """Nothing, if there is such a flag.
+def flag_section(feature: str) -> type[FlagSettings]:
+    """The model of the flag's section.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is no such flag.
     """
-    known = [name for name, model in SECTIONS.items() if issubclass(model, FlagSettings)]
-    if feature not in known:
-        raise ConfigError(f"no flag {feature!r}; known: {', '.join(sorted(known))}")
+    flags = {name: model for name, model in SECTIONS.items() if issubclass(model, FlagSettings)}
+    if feature not in flags:
+        raise ConfigError(f"no flag {feature!r}; known: {', '.join(sorted(flags))}")
+    return flags[feature]
 
 
 def flag_settings(snapshot: Snapshot, feature: str) -> FlagSettings:
@@ -109,5 +110,4 @@ def flag_settings(snapshot: Snapshot, feature: str) -> FlagSettings:
     Raises:
         ConfigError: There is no such flag.
     """
-    known_flag(feature)
-    return snapshot.settings.section(feature, FlagSettings)
+    return snapshot.settings.section(feature, flag_section(feature))

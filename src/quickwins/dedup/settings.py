@@ -10,3 +10,5 @@ class DedupSettings(FlagSettings):
 
     What a deduplicator is made of (its identity, its store) is code, not configuration: another one means other data.
     """
+
+    unit = "partitions"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
@@ -104,6 +104,11 @@ class Plan(Section):
         min_length=1, max_length=20, description="In this order; percentages only go up."
     )
     gates: Gates = Field(default=Gates(), description="What takes it back.")
+    control: Literal["cohort", "baseline"] = Field(
+        default="cohort",
+        description="What the canary is compared with. `cohort`: the requests of the same minutes that have it off. `baseline`: "
+        "what was normal before the first step; all that is counted is the canary's then, for what isn't split by requests.",
+    )
     deadline: Duration = Field(
         default=36 * 3600.0,
         gt=0,

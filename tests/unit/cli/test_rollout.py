@@ -28,7 +28,15 @@ group = "gateway"
 steps = [{ percent = 10 }]
 targets = ["http://127.0.0.1:9/metrics"]
 
+[suppressions]
+steps = [{ percent = 100 }]
+targets = ["http://127.0.0.1:9/metrics"]
+
 [dedup]
+steps = [{ percent = 10 }]
+targets = ["http://127.0.0.1:9/metrics"]
+
+[query_cache]
 steps = [{ percent = 10 }]
 """
 
@@ -58,7 +66,8 @@ def test_a_plan_is_shown_and_nothing_is_written(quickwins: Call, config: Path) -
     ("feature", "said"),
     [
         pytest.param("logs", "0 or 100", id="what can't be split"),
-        pytest.param("dedup", "targets, or a prometheus", id="nowhere to look"),
+        pytest.param("query_cache", "targets, or a prometheus", id="nowhere to look"),
+        pytest.param("dedup", "of partitions, and requests say nothing", id="what isn't split by requests"),
         pytest.param("indexes", "no ramp of 'indexes'", id="no plan"),
         pytest.param("nope", "no flag 'nope'", id="no flag"),
     ],
@@ -68,6 +77,14 @@ def test_what_can_not_be_followed_is_refused(quickwins: Call, feature: str, said
     answer = quickwins("rollout", "plan", feature)
     assert (answer.code, answer.out) == (2, "")
     assert said in answer.err
+
+
+@pytest.mark.parametrize("feature", ["suppressions", "dedup"])
+def test_what_is_not_split_by_requests_is_compared_with_what_was_normal(
+    feature: str, quickwins: Call, ramps: Path
+) -> None:
+    ramps.write_text(ramps.read_text().replace("[dedup]", '[dedup]\ncontrol = "baseline"'))
+    assert quickwins("rollout", "plan", feature).code == 0
 
 
 @pytest.mark.usefixtures("ramps")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from quickwins.cli._configuration import Configuration, known_flag
+from quickwins.cli._configuration import Configuration, flag_section
 from quickwins.cli.flags._explain import obstacles, parse_assignments, slips
 from quickwins.cli.options import ConfigOption, FeatureArgument, JsonOption
 from quickwins.cli.output import note, print_json, print_table
@@ -49,7 +49,7 @@ def kill(feature: FeatureArgument, config: ConfigOption = None, as_json: JsonOpt
 
     For everybody, whatever its other settings and other sources say. Sets killed=true. Mistakes in the file or in the environment don't stop it; they are named afterwards.
     """
-    known_flag(feature)
+    flag_section(feature)
     configuration = Configuration.at(config, SystemClock())
     old, _ = _as_it_is(configuration, version=1)
     writer = FlagWriter(configuration.path, SECTIONS, command=configuration.about_flags().write_command)
@@ -70,7 +70,7 @@ def _write(
     configuration: Configuration, feature: str, fields: Mapping[str, object], *, as_json: bool
 ) -> None:
     old = configuration.read(version=1)
-    known_flag(feature)
+    flag_section(feature)
     writer = FlagWriter(configuration.path, SECTIONS, command=configuration.about_flags().write_command)
     written = _written(configuration, lambda: writer.set(feature, **fields))
     new, wrong = _as_it_is(configuration, version=2)

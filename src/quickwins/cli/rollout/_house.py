@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 from pydantic import ValidationError
 
-from quickwins.cli._configuration import Configuration, flag_settings, known_flag
+from quickwins.cli._configuration import Configuration, flag_section, flag_settings
 from quickwins.cli.exit_codes import ExitCode
 from quickwins.cli.output import note
 from quickwins.cli.rollout._store import store_of
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from quickwins.rollout import FactSource, Plan, Reading, State
 
 PLANS = "rollout.toml"
+WHOLE = 100
 
 
 class _Nowhere:
@@ -65,7 +66,7 @@ class House:
         Raises:
             ConfigError: There is no such flag.
         """
-        known_flag(feature)
+        flag_section(feature)
         configuration = Configuration.at(config, SystemClock())
         file = configuration.path
         audit = AuditLog(file.with_name(file.name + ".rollout.jsonl"))
@@ -89,12 +90,18 @@ class House:
                 f"{self.plans}: no ramp of {self.feature!r}; there is: {', '.join(found) or 'none'}"
             )
         plan = found[self.feature]
+        section = flag_section(self.feature)
         for step in plan.steps:
             try:
-                SECTIONS[self.feature].model_validate({"percent": step.percent})
+                section.model_validate({"percent": step.percent})
             except ValidationError as error:
                 said = error.errors()[0]["msg"]
                 raise ConfigError(f"{self.plans}: {self.feature} at {step.percent:g} %: {said}") from None
+        if section.unit != "requests" and plan.control == "cohort" and plan.steps[0].percent < WHOLE:
+            raise ConfigError(
+                f"{self.plans}: {self.feature}: its percentage is of {section.unit}, and requests say nothing of them one by one: "
+                'give it control = "baseline"'
+            )
         snapshot = self.configuration.read()
         file = str(self.configuration.path)
         for key in ("enabled", "percent", "expires_at", "fallback_percent"):

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
@@ -51,6 +51,9 @@ _AllOrNothing = Annotated[Number, AfterValidator(_all_or_nothing)]
 class FlagSettings(Section):
     """The fields every feature's section begins with."""
 
+    unit: ClassVar[str] = "requests"
+    """What a percentage is of."""
+
     enabled: bool = Field(default=False, description="Whether the feature works at all. Off value: false.")
     percent: _Percent = Field(
         default=100.0,
@@ -73,6 +76,7 @@ class FlagSettings(Section):
 class SwitchSettings(FlagSettings):
     """The same for a feature that is on or off for a whole process, which has no keys to draw on."""
 
+    unit = "processes"
     percent: _AllOrNothing = Field(
         default=100.0,
         description="100 or 0: on or off for the whole process, whatever the key. Off value: 0.",

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from quickwins.rollout._core import gates
-from quickwins.rollout._core.facts import NO_DATA_SECONDS
+from quickwins.rollout._core.facts import NO_DATA_SECONDS, Arm
 from quickwins.rollout._core.state import Baseline, Phase, Reason, State, Verdict, Write
 
 if TYPE_CHECKING:
@@ -143,6 +143,8 @@ def _normal(state: State, facts: Facts) -> State:
 
 
 def _ramping(state: State, facts: Facts, now: float) -> Decision:
+    if state.plan.control == "baseline":
+        facts = replace(facts, on=facts.on + facts.off, off=Arm())
     shown = _all_show(state, facts, state.percent)
     counts = state.confirmed
     if counts:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from quickwins.rollout._core.evidence import excluded_above
 from quickwins.rollout._core.facts import Arm
-from quickwins.rollout._core.state import Reason, State, Window
+from quickwins.rollout._core.state import WHOLE, Reason, State, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ def _times(state: State, facts: Facts) -> State:
     if slower is None or len(facts.bounds) + 1 != len(state.control.slow):
         return state
     hits = facts.on.above(slower)
-    if state.percent < 100 or facts.off.timed:  # noqa: PLR2004 -- a hundred percent; until=never
+    if state.split or facts.off.timed:
         both = facts.on.timed + facts.off.timed
         trials, share = hits + facts.off.above(index), facts.on.timed / both
     else:
@@ -169,7 +169,7 @@ def harm(state: State) -> Reason | None:
 def windowed(state: State, facts: Facts, now: float) -> State:
     """With the window of the cascade, and since when processor time and memory are over their gates."""
     gates, baseline = state.plan.gates, state.baseline
-    arm = facts.off if facts.off.requests or state.percent < 100 else facts.on  # noqa: PLR2004 -- a hundred percent; until=never
+    arm = facts.off if facts.off.requests or state.split else facts.on
     window = state.window
     index = bound_of(baseline.arm)
     far = None if index is None else index_above(baseline.bounds, index, gates.cascade_p99_ratio_max)
@@ -209,9 +209,9 @@ def missing(state: State, now: float) -> Iterator[tuple[Reason, str]]:
     """What keeps the ramp where it is, the most important first; nothing: it may go on."""
     step = state.plan.steps[state.step]
     on, off = state.on.requests, state.off.requests
-    if imbalanced(on, off, state.percent / 100):
+    if state.split and imbalanced(on, off, state.percent / WHOLE):
         yield Reason.IMBALANCE, f"{on} of {on + off} requests have it on, at {state.percent:g} %"
-    least = min(on, off) if state.percent < 100 else on  # noqa: PLR2004 -- a hundred percent; until=never
+    least = min(on, off) if state.split else on
     if least < step.min_requests:
         yield Reason.REQUESTS, f"{least} of {step.min_requests} requests in the smaller cohort"
     if not state.slower.excluded:

@@ -20,6 +20,7 @@ from quickwins.rollout._core.evidence import Evidence
 from quickwins.rollout._core.facts import Arm
 from quickwins.rollout.plan import Plan  # noqa: TC001 -- pydantic reads it; until=never
 
+WHOLE = 100
 SLOW_RATIOS = (1.5, 2.5, 5.0, 12.0)
 ERROR_RATIOS = (3.0, 6.0)
 
@@ -195,6 +196,11 @@ class State:
     def active(self) -> bool:
         """Whether anything is still to be done."""
         return self.phase in ACTIVE
+
+    @property
+    def split(self) -> bool:
+        """Whether there is a control: requests of the same minutes that have it off."""
+        return self.percent < WHOLE and self.plan.control == "cohort"
 
 
 def begun(feature: str, plan: Plan, now: float) -> State:
