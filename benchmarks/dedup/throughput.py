@@ -50,7 +50,8 @@ def events(count: int, rng: Random) -> list[bytes]:
         commit = lsn + 208
         if len(made) // 100 != (len(made) - order) // 100:
             made += made[-20:]
-    return made[:count]
+    last = envelope(count - 1, commit, commit, transaction + 1, 1, rng)  # a new one, so that the end is seen
+    return [*made[: count - 1], json.dumps(last).encode()]
 
 
 def envelope(number: int, commit: int, lsn: int, transaction: int, order: int, rng: Random) -> dict[str, Any]:
@@ -145,7 +146,7 @@ class Ways:
             if reads:
                 for event in batch:
                     event.after["id"]
-            if batch[-1].record.offset >= self._count - BATCH:
+            if batch[-1].record.offset == self._count - 1:
                 await dedup.stop()
 
         async with self._consumer() as consumer, dedup.attach(consumer) as run:

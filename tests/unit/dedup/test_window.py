@@ -127,3 +127,11 @@ def test_ids_that_meet_in_one_place_stay_apart() -> None:
             mark(window, identity, 0.0)
         assert all(knows(window, identity, 0.0) for identity in ids)
         assert window.dropped == 0
+
+
+def test_a_fingerprint_that_is_zero_is_as_any_other() -> None:
+    window = Window(TTL, 100, now=0.0)
+    zero = bytes(16)
+    assert window.have([zero, fingerprint(b"1")], 0.0) == [False, False]
+    window.mark([zero], 0.0)
+    assert window.have([zero, fingerprint(b"1")], 0.0) == [True, False]

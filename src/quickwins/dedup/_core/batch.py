@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from quickwins.core.digest import digest
@@ -112,8 +113,7 @@ def _judge_changes(
     The same as `judge` of one after the other, without what cannot be the case: nearly all records are such changes.
     """
     sources: list[SourceId] = []
-    for number in range(start, len(readings)):
-        reading = readings[number]
+    for reading in islice(readings, start, None):
         if type(reading) is not Event or reading.op not in plain:
             break
         source = reading.identity

@@ -133,7 +133,9 @@ class Cursor:
         One loop with everything at hand: this is what each event goes through.
         """
         mark, ledger = self.messages if message else self.rows, self.ledger
-        highest, last, of, ids = mark.commit, mark.lsn, mark.transaction, mark.ids
+        highest, last, of = mark.commit, mark.lsn, mark.transaction
+        alone: int | bytes = 0
+        ids: set[int | bytes] | None = mark.ids  # `None`: what is at the highest position is `alone` there
         decisions: list[Decision] = []
         for source in sources:
             commit, lsn, transaction = source.commit, source.lsn, source.transaction
@@ -142,9 +144,9 @@ class Cursor:
                 if commit != highest or transaction != of:
                     ledger.add(commit, transaction)
                     highest, of = commit, transaction
-                last = lsn
-                ids = {source.id}
+                last, alone, ids = lsn, source.id, None
             elif commit == highest and lsn == last:
+                ids = {alone} if ids is None else ids
                 if transaction == of and source.id in ids:
                     decision = DUP_SOURCE
                 elif transaction == of and len(ids) < MAX_IDS:
@@ -158,7 +160,7 @@ class Cursor:
             decisions.append(decision)
             if decision is QUARANTINE:
                 break
-        mark.commit, mark.lsn, mark.transaction, mark.ids = highest, last, of, ids
+        mark.commit, mark.lsn, mark.transaction, mark.ids = highest, last, of, {alone} if ids is None else ids
         return decisions
 
     def follow(self, offset: int, source: SourceId, *, message: bool = False) -> None:

@@ -194,14 +194,13 @@ def _lead(asking: Asking, number: int, deleted: Deleted | None) -> None:
 def _name(asking: Asking, scope: Scope) -> None:
     """Find the ids of all that is to be asked for, and which of them are the same."""
     judged, tombstones = asking.judged, asking.tombstones
-    numbers: list[int] = []
-    asked: list[Event] = []
-    for number, event in enumerate(asking.events):
-        if event is not None and number not in judged and number not in tombstones:
-            numbers.append(number)
-            asked.append(event)
-    ids = scope.ids_of(asked)
-    wanted = asking.wanted = dict(zip(numbers, ids, strict=True))
+    asked = {
+        number: event
+        for number, event in enumerate(asking.events)
+        if event is not None and number not in judged and number not in tombstones
+    }
+    ids = scope.ids_of(asked.values())
+    wanted = asking.wanted = dict(zip(asked, ids, strict=True))
     if len(set(ids)) < len(ids):
         first: dict[bytes, int] = {}
         for number, one in list(wanted.items()):

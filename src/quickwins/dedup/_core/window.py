@@ -24,6 +24,7 @@ _Pairs: TypeAlias = "Sequence[tuple[int, int]]"
 _OVERHANG = 1_024
 """Slots behind the last place, for what is pushed on there: a table wraps around nowhere, so that its order has no seam."""
 _STEP_BYTES = 1 << 20
+_ZERO = bytes(8)
 
 
 class _Table:
@@ -75,8 +76,9 @@ class _Table:
 
 
 def _pairs(fingerprints: Iterable[bytes]) -> _Pairs:
-    words = memoryview(b"".join(fingerprints)).cast("Q").tolist()
-    if 0 in words:  # which an empty slot has
+    whole = b"".join(fingerprints)
+    words = memoryview(whole).cast("Q").tolist()
+    if _ZERO in whole:  # perhaps as a word, which an empty slot has
         words = [word or 1 for word in words]
     each = iter(words)
     return [*zip(each, each, strict=True)]
