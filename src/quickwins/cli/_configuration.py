@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
+from quickwins.core.config import Section
 from quickwins.core.errors import ConfigError
 from quickwins.core.flags import FileSource, FlagSettings, FlagsSettings, Snapshot, SourceError
 from quickwins.core.flags.loading import audit_log, config_path, read_settings, sources_of
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from quickwins.core.audit import AuditLog
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Source
+
+S = TypeVar("S", bound=Section)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +70,20 @@ class Configuration:
 
     def about_flags(self) -> FlagsSettings:
         """The section `[flags]`, as much of it as can be understood: a kill needs it whatever else is wrong."""
+        return self.about("flags", FlagsSettings)
+
+    def about(self, name: str, model: type[S]) -> S:
+        """The section `name`, as much of it as can be understood."""
         given: dict[str, Any] = {}
         for source in reversed(self.sources):
             try:
                 source.read()
-                section = source.layer().values.get("flags")
+                section = source.layer().values.get(name)
             except SourceError:
                 continue
             given |= section if isinstance(section, dict) else {}
-        return FlagsSettings.model_validate(
-            {key: value for key, value in given.items() if _is_valid(key, value)}
+        return model.model_validate(
+            {key: value for key, value in given.items() if _is_valid(model, key, value)}
         )
 
     def audit(self) -> AuditLog | None:
@@ -84,9 +91,9 @@ class Configuration:
         return audit_log(self.about_flags(), self.path)
 
 
-def _is_valid(key: str, value: object) -> bool:
+def _is_valid(model: type[Section], key: str, value: object) -> bool:
     try:
-        FlagsSettings.model_validate({key: value})
+        model.model_validate({key: value})
     except ValidationError:
         return False
     return True

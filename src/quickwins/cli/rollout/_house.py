@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from quickwins.cli._configuration import Configuration, flag_section, flag_settings
 from quickwins.cli.exit_codes import ExitCode
 from quickwins.cli.output import note
-from quickwins.cli.rollout._store import store_of
+from quickwins.cli.rollout._store import service_of, store_of
 from quickwins.core.audit import AuditLog
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
@@ -135,6 +135,7 @@ class House:
                 self.configuration.clock,
                 feature=self.feature,
                 audit=self.audit,
+                service=service_of(self.configuration),
             )
 
     async def state(self) -> State | None:

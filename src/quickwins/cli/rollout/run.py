@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,16 +13,30 @@ from quickwins.cli.output import note, print_json, print_line, timestamp
 from quickwins.cli.rollout._house import House, blocked
 from quickwins.cli.rollout._options import DryRunOption
 from quickwins.core.errors import ConfigError, QuickWinsError
+from quickwins.core.metrics import MetricsServer, MetricsSettings
 from quickwins.rollout import Phase
 
 if TYPE_CHECKING:
     from quickwins.core.clock import Clock
     from quickwins.rollout import Look, RolloutController
 
+LAST_PORT = 65_535
+STAY_SECONDS = 60.0
+"""What counts a rollback would otherwise be gone before anybody has scraped it."""
+
 
 def run(
     feature: FeatureArgument,
     config: ConfigOption = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Serve the controller's own metrics there, at /metrics, behind [metrics] token if there is one; and stay for a "
+            "minute after the end, until Prometheus has seen it. Default: nowhere.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -30,13 +45,29 @@ def run(
     A line for each change of verdict. Any number may run, one decides. Exits with 0 at the end of the ramp and 3 when it was taken back. Stopped, the percentage falls back to the last safe one when its time to live is over.
     """
     house = House.at(feature, config, None)
-    with blocked():
-        phase = asyncio.run(_run(house, dry_run=dry_run, as_json=as_json))
+    with served(house, metrics) if metrics else nullcontext(), blocked():
+        phase = asyncio.run(_run(house, dry_run=dry_run, as_json=as_json, stays=metrics is not None))
     if phase is Phase.ROLLED_BACK:
         raise typer.Exit(ExitCode.FINDING)
 
 
-async def _run(house: House, *, dry_run: bool, as_json: bool) -> Phase | None:
+def served(house: House, at: str) -> MetricsServer:
+    """The controller's metrics at `HOST:PORT`.
+
+    Raises:
+        ConfigError: It is no such place, or nothing can listen there.
+    """
+    host, _, port = at.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > LAST_PORT:  # without a host it would be everywhere
+        raise ConfigError(f"--metrics {at}: not allowed: HOST:PORT is meant, such as 127.0.0.1:9001")
+    token = house.configuration.about("metrics", MetricsSettings).token
+    try:
+        return MetricsServer(int(port), host=host.strip("[]"), token=token)
+    except OSError as error:
+        raise ConfigError(f"--metrics {at}: {error.strerror or error}") from None
+
+
+async def _run(house: House, *, dry_run: bool, as_json: bool, stays: bool) -> Phase | None:
     state = await house.state()
     if state is None:
         raise ConfigError(
@@ -49,7 +80,10 @@ async def _run(house: House, *, dry_run: bool, as_json: bool) -> Phase | None:
         task = asyncio.current_task()
         assert task is not None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await _watched(controller, house.configuration.clock, state.plan.interval, as_json=as_json)
+        phase = await _watched(controller, house.configuration.clock, state.plan.interval, as_json=as_json)
+    if stays:
+        await house.configuration.clock.sleep(STAY_SECONDS)
+    return phase
 
 
 async def _previewed(controller: "RolloutController", clock: "Clock", interval: float) -> None:
