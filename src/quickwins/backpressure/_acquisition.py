@@ -35,9 +35,10 @@ class Lender:
         name: The pool's.
         holding: Who has which connection.
         resetting: What is done when the pool has reset a connection whose caller was cancelled meanwhile.
+        taken: What is to be called when the pool has back what nobody has given back: it was closed, terminated or lost.
     """
 
-    __slots__ = ("holding", "name", "pool", "resetting", "shell")
+    __slots__ = ("holding", "name", "pool", "resetting", "shell", "taken")
 
     def __init__(self, pool: asyncpg.Pool, shell: GateShell) -> None:
         self.pool = pool
@@ -45,6 +46,15 @@ class Lender:
         self.name = shell.name
         self.holding: dict[asyncpg.pool.PoolConnectionProxy, Acquisition] = {}
         self.resetting: set[asyncio.Future[None]] = set()
+        self.taken = self._is_taken  # made once, not at each use
+
+    def _is_taken(self, in_use: asyncio.Future[None]) -> None:
+        for connection, hold in self.holding.items():
+            if hold.in_use is in_use:
+                del self.holding[connection]
+                self.shell.leave(hold, IGNORED)
+                hold.state = TAKEN
+                return
 
 
 class Acquisition(Hold[Lender]):
@@ -78,7 +88,8 @@ class Acquisition(Hold[Lender]):
             if self.state is not NEW:
                 raise twice()
             gated = shell.gates()
-        now, deadline = shell.now(), NEVER
+        clock, deadline = shell.now, NEVER
+        now = clock()
         if gated:
             deadline = earliest(timeout, now)
             waiter = shell.ask(self, now, deadline)
@@ -96,12 +107,12 @@ class Acquisition(Hold[Lender]):
             raise
         if not gated and self.state is not HELD:  # nor had it one before
             shell.count(self)
-        self.since = since = shell.now()  # connecting is no part of what statements take
+        self.since = since = clock()  # connecting is no part of what statements take
         self.connection = connection
         lender.holding[connection] = self
         try:
-            self.in_use = in_use_of(connection)
-            self.in_use.add_done_callback(self._is_taken)
+            self.in_use = in_use = in_use_of(connection)
+            in_use.add_done_callback(lender.taken)
         except AttributeError:  # another asyncpg, or a test's pool
             self.in_use = None
         shell.counts.given.observe(since - now)
@@ -132,7 +143,7 @@ class Acquisition(Hold[Lender]):
                 lender.shell.failed()
             return
         if in_use is not None:
-            in_use.remove_done_callback(self._is_taken)  # not a turn of the loop later, if all goes well
+            in_use.remove_done_callback(lender.taken)  # not a turn of the loop later, if all goes well
         try:
             await lender.pool.release(
                 connection, timeout=self.timeout_seconds if timeout is None else timeout
@@ -150,13 +161,6 @@ class Acquisition(Hold[Lender]):
         """The pool has back what the caller was giving back when it was cancelled."""
         self.giver.resetting.discard(in_use)
         self.giver.shell.leave(self, ending)
-
-    def _is_taken(self, in_use: asyncio.Future[None]) -> None:
-        """The pool has back what nobody has given back: it was closed, terminated or lost."""
-        if self.state is HELD and self.in_use is in_use:  # not the use before
-            self.giver.holding.pop(self.connection, None)
-            self.giver.shell.leave(self, IGNORED)
-            self.state = TAKEN
 
     async def _connected(self, deadline: Deadline, *, shortcut: bool) -> asyncpg.pool.PoolConnectionProxy:
         """A connection, in what the line has left of one deadline."""

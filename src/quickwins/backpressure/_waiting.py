@@ -249,18 +249,18 @@ class GateShell:
         """Give a permit back, to the next in line if there is one; does nothing with one that is not in use."""
         if hold.state is not HELD:
             return
-        core, counts, holders = self.core, self.counts, self.holders
-        now = self.now()
+        holders, clock = self.holders, self.now
+        now = clock()
         holders.end(hold)
         held_seconds = now - hold.since
         if ending is not IGNORED:
-            counts.held.observe(held_seconds)
+            self.counts.held.observe(held_seconds)
             if held_seconds > holders.worth_noting_seconds:
                 holders.note(hold, held_seconds)
         if hold.counted:
-            ended = core.release(now, ending, held_seconds, hold.tenant)
+            ended = self.core.release(now, ending, held_seconds, hold.tenant)
         else:
-            ended = () if hold.waiter is None else core.cancel(hold.waiter, now)
+            ended = () if hold.waiter is None else self.core.cancel(hold.waiter, now)
         if ended:
             self._tell(ended)
 

@@ -26,6 +26,7 @@ from quickwins.core.errors import ConfigError, DeadlineExceeded
 from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from typing import Unpack
 
     from psycopg import AsyncConnection
@@ -54,7 +55,7 @@ class Lent:
         seconds: float = pool.timeout if timeout is None else timeout
         shell = self.shell
         ends_at = shell.now() + seconds
-        where = outside(_getframe(1), "psycopg", "contextlib", "quickwins.backpressure.psycopg")
+        where = outside(_getframe(1), "psycopg", "contextlib")
         permit = Permit(shell, seconds, Priority.NORMAL, None, where)
         try:
             await permit.entered()
@@ -154,10 +155,11 @@ _LENT = "quickwins_lent"
 def _gated(kind: type[AsyncConnectionPool[Any]], lent: Lent) -> Any:
     """A kind of pool that lends through `lent`."""
 
-    async def getconn(self: Any, timeout: float | None = None) -> Any:
-        return await lent.getconn(kind, self, timeout)
+    # Not `async def`: each would put one more coroutine around the one that does the work.
+    def getconn(self: Any, timeout: float | None = None) -> Coroutine[Any, Any, Any]:
+        return lent.getconn(kind, self, timeout)
 
-    async def putconn(self: Any, conn: Any) -> None:
-        await lent.putconn(kind, self, conn)
+    def putconn(self: Any, conn: Any) -> Coroutine[Any, Any, None]:
+        return lent.putconn(kind, self, conn)
 
     return type(f"Gated{kind.__name__}", (kind,), {"getconn": getconn, "putconn": putconn, _LENT: lent})

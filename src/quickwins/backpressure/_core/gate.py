@@ -177,8 +177,13 @@ class GateCore:
             tenant: Whose it was.
         """
         if ending is not IGNORED:
-            if self._learner is not None:
-                self._learn(self._learner, now, ending, held_seconds, self.inflight)
+            learner, inflight = self._learner, self.inflight
+            if learner is not None and (
+                learner.failed(now, inflight)
+                if ending is FAILED
+                else learner.done(now, held_seconds, inflight)
+            ):
+                self._limit_to(learner.limit)
             mean = self.mean_hold_seconds
             self.mean_hold_seconds = (
                 held_seconds if mean is None else mean + HOLD_WEIGHT * (held_seconds - mean)
@@ -190,8 +195,8 @@ class GateCore:
 
     def failed(self, now: float) -> None:
         """Learn that a use has failed whose permit is back already."""
-        if self._learner is not None:
-            self._learn(self._learner, now, FAILED, 0.0, self.inflight + 1)
+        if self._learner is not None and self._learner.failed(now, self.inflight + 1):
+            self._limit_to(self._learner.limit)
 
     def cancel(self, waiter: Waiter, now: float) -> Sequence[Waiter]:
         """`waiter` has gone; a permit that was on its way to it goes to the next."""
@@ -271,14 +276,11 @@ class GateCore:
             self._tenants.capacity = rule.tenants
         self.tells_tenants = self._tenants is not None
 
-    def _learn(
-        self, learner: LimitLearner, now: float, ending: Ending, held_seconds: float, inflight: int
-    ) -> None:
-        """From the end of one of `inflight` uses."""
-        if learner.failed(now, inflight) if ending is FAILED else learner.done(now, held_seconds, inflight):
-            self.limit = learner.limit
-            if not self._closed:
-                self._limits = self.rule.limits(self.limit, self.max_size)
+    def _limit_to(self, limit: int) -> None:
+        """Follow what was learned."""
+        self.limit = limit
+        if not self._closed:
+            self._limits = self.rule.limits(limit, self.max_size)
 
     def _over_share(self, tenant: Tenant) -> bool:
         """Whether, where nobody may wait, a tenant that has its share must leave what is free to the others.
