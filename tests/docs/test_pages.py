@@ -9,7 +9,11 @@ import pytest
 
 from tests.docs.blocks import PAGES, ROOT, Block, BlockError, blocks, is_python
 
-KINDS = {"postgres": ("DATABASE_URL", "create_pool()"), "kafka": ('"KAFKA_BOOTSTRAP"',)}
+KINDS = {
+    "postgres": ("DATABASE_URL", "create_pool()"),
+    "kafka": ('"KAFKA_BOOTSTRAP"',),
+    "valkey": ('"VALKEY_URL"',),
+}
 """What a page has in it that needs a server of that kind."""
 
 
@@ -40,6 +44,8 @@ def environment(request: pytest.FixtureRequest) -> dict[str, str]:
         found |= {"PGUSER": dsn.username or "", "PGPASSWORD": dsn.password or ""}
     if "kafka" in kinds:
         found["KAFKA_BOOTSTRAP"] = request.getfixturevalue("kafka").url
+    if "valkey" in kinds:
+        found["VALKEY_URL"] = request.getfixturevalue("valkey").url
     return found
 
 

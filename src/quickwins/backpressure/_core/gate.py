@@ -177,13 +177,11 @@ class GateCore:
             tenant: Whose it was.
         """
         if ending is not IGNORED:
-            learner, inflight = self._learner, self.inflight
-            if learner is not None and (
-                learner.failed(now, inflight)
-                if ending is FAILED
-                else learner.done(now, held_seconds, inflight)
-            ):
-                self._limit_to(learner.limit)
+            learner, users = self._learner, self.inflight
+            if learner is not None:
+                failed = ending is FAILED
+                if learner.failed(now, users) if failed else learner.done(now, held_seconds, users):
+                    self._limit_to(learner.limit)
             mean = self.mean_hold_seconds
             self.mean_hold_seconds = (
                 held_seconds if mean is None else mean + HOLD_WEIGHT * (held_seconds - mean)
