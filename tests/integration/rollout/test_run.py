@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -38,33 +41,82 @@ def series(port: int) -> dict[tuple[str, str], float]:
     }
 
 
-def test_a_controller_shows_that_it_leads_and_for_a_while_that_its_ramp_is_over(tmp_path: Path) -> None:
-    config, port, registry = tmp_path / "quickwins.toml", free_port(), CollectorRegistry()
-    config.write_text(CONFIG)
-    flags = flags_at(0, registry)
-    with MetricsServer(registry=registry) as target, tempfile.TemporaryFile() as said:
-        url = f"http://127.0.0.1:{target.port}/metrics"
-        (tmp_path / "rollout.toml").write_text(
-            f'[backpressure]\nsteps = [{{ percent = 10 }}]\ninterval = 0.1\ndeadline = 1\ntargets = ["{url}"]\n'
+class Controller:
+    """`quickwins rollout run` for a service at 0 %, with its metrics."""
+
+    def __init__(self, folder: Path, target: int, *, deadline: float) -> None:
+        config = folder / "quickwins.toml"
+        config.write_text(CONFIG)
+        url = f"http://127.0.0.1:{target}/metrics"
+        (folder / "rollout.toml").write_text(
+            f"[backpressure]\nsteps = [{{ percent = 10 }}]\ninterval = 0.1\ndeadline = {deadline}\n"
+            f'targets = ["{url}"]\n'
         )
         about = ["backpressure", "--config", str(config)]
         assert run(["rollout", "start", *about]) == 0
-        command = [sys.executable, "-m", "quickwins", "rollout", "run", *about]
-        process = subprocess.Popen(
-            [*command, "--metrics", f"127.0.0.1:{port}"],
+        self.port = free_port()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 -- `close` closes it; until=never
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "quickwins",
+                "rollout",
+                "run",
+                *about,
+                "--metrics",
+                f"127.0.0.1:{self.port}",
+            ],
             env=untraced.environment(),
-            stdout=said,
-            stderr=said,
+            stdout=self._said,
+            stderr=self._said,
         )
-        try:
-            wait_until(lambda: series(port).get(("quickwins_rollout_leader", "shop")) == 1, "nobody leads")
-            rollbacks = ("quickwins_rollout_rollbacks_total", "shop")
-            wait_until(lambda: series(port).get(rollbacks) == 1, "it isn't taken back at its deadline")
-            assert process.poll() is None
-        finally:
-            process.kill()
-            process.wait()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._said.close()
+
+    def until_it_leads(self) -> None:
+        wait_until(lambda: self.shows("leader") == 1, "nobody leads")
+
+    def shows(self, name: str) -> float | None:
+        """The value of one of its series."""
+        return series(self.port).get((f"quickwins_rollout_{name}", "shop"))
+
+    def said(self) -> str:
+        self._said.seek(0)
+        return self._said.read().decode()
+
+
+@pytest.fixture
+def target() -> Iterator[int]:
+    """The port at which a service shows that its flag is at 0 %."""
+    registry = CollectorRegistry()
+    flags = flags_at(0, registry)
+    with MetricsServer(registry=registry) as server:
+        yield server.port
     assert repr(flags)
+
+
+def test_a_controller_shows_that_it_leads_and_for_a_while_that_its_ramp_is_over(
+    target: int, tmp_path: Path
+) -> None:
+    with closing(Controller(tmp_path, target, deadline=5)) as controller:
+        controller.until_it_leads()
+        wait_until(lambda: controller.shows("rollbacks_total") == 1, "it isn't taken back at its deadline")
+        assert controller.process.poll() is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_controller_that_is_stopped_ends_quietly(
+    number: signal.Signals, target: int, tmp_path: Path
+) -> None:
+    with closing(Controller(tmp_path, target, deadline=600)) as controller:
+        controller.until_it_leads()
+        controller.process.send_signal(number)
+        assert controller.process.wait(30) == 130, controller.said()
+        assert "Traceback" not in controller.said()
 
 
 @pytest.mark.parametrize("at", ["9001", "127.0.0.1:none", "127.0.0.1:99999", "256.0.0.1:9001"])

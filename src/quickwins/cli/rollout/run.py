@@ -42,11 +42,15 @@ def run(
 ) -> None:
     """Watch a ramp, and move it, until it is over.
 
-    A line for each change of verdict. Any number may run, one decides. Exits with 0 at the end of the ramp and 3 when it was taken back. Stopped, the percentage falls back to the last safe one when its time to live is over.
+    A line for each change of verdict. Any number may run, one decides. Exits with 0 at the end of the ramp, with 3 when it was taken back, and with 130 when it was stopped: then the percentage falls back to the last safe one when its time to live is over.
     """
     house = House.at(feature, config, None)
-    with served(house, metrics) if metrics else nullcontext(), blocked():
-        phase = asyncio.run(_run(house, dry_run=dry_run, as_json=as_json, stays=metrics is not None))
+    try:
+        with served(house, metrics) if metrics else nullcontext(), blocked():
+            phase = asyncio.run(_run(house, dry_run=dry_run, as_json=as_json, stays=metrics is not None))
+    except asyncio.CancelledError:
+        note("stopped: the ramp waits for another `run`, and its percentage runs out")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     if phase is Phase.ROLLED_BACK:
         raise typer.Exit(ExitCode.FINDING)
 
