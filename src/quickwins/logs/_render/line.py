@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 MAX_LONG = 16
 """Long texts of one call that are looked at on the first way; with more of them the second says when to stop."""
+_SECOND = 1_000_000_000
 _DIGITS = tuple(b"%03d" % number for number in range(1_000))
 
 
@@ -70,7 +71,7 @@ class Renderer:
         self._heads = self._memory.heads
         self._clean = scanner.clean
         self._wall_ns = wall_ns
-        self._second: tuple[int, bytes] = (-1, b"")
+        self._second: tuple[int, bytes] = (-_SECOND, b"")  # when one began, and what it is called
         self._in_span = finder()
         self.redacted: dict[RedactionRule, int] = self._memory.redacted
 
@@ -105,12 +106,12 @@ class Renderer:
             head = self._heads[level.index].get(event)
             if head is None:
                 head = memory.learn_head(level, event)
-            second, below = divmod(self._wall_ns(), 1_000_000_000)
+            now = self._wall_ns()
             stamp = self._second
-            if stamp[0] != second:
-                stamp = self._stamp(second)
-            in_span = self._in_span
-            if in_span is not None:
+            if not 0 <= (below := now - stamp[0]) < _SECOND:
+                stamp = self._stamp(now)
+                below = now - stamp[0]
+            if (in_span := self._in_span) is not None:
                 context = in_span(context)
             bound = context.rendered
             if type(bound) is not Bound or bound.by is not memory:
@@ -164,10 +165,11 @@ class Renderer:
         except Exception as broken:  # noqa: BLE001 -- a log call never raises, whatever the caller's objects do; until=never
             return self._carefully(level, event, fields, context, extra, broken)
 
-    def _stamp(self, second: int) -> tuple[int, bytes]:
+    def _stamp(self, now: int) -> tuple[int, bytes]:
         self._in_span = finder()  # the application may have imported it since
+        second = now // _SECOND
         text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-        self._second = stamp = (second, f'{{"timestamp":"{text}'.encode())
+        self._second = stamp = (second * _SECOND, f'{{"timestamp":"{text}'.encode())
         return stamp
 
     def _carefully(
@@ -184,15 +186,15 @@ class Renderer:
         try:
             plain = event if type(event) is str else str(Walk(memory.scanner).value(event))
             head, bound = memory.learn_head(level, plain), memory.learn_context(context)
-            second, below = divmod(self._wall_ns(), 1_000_000_000)
-            start = b"%b%06d%b" % (self._stamp(second)[1], below // 1_000, head.text)
+            now = self._wall_ns()
+            start = b"%b%06d%b" % (self._stamp(now)[1], now % _SECOND // 1_000, head.text)
             return slowly(memory, start, head, plain, fields, bound, extra, [])
         except Exception:  # noqa: BLE001 -- a log call never raises, whatever the caller's objects do; until=never
             return self._minimal(level, event, broken)
 
     def _minimal(self, level: Level, event: object, broken: Exception) -> bytes:
         """What can always be said: when, how bad, and which error kept the rest from being said."""
-        second, below = divmod(self._wall_ns(), 1_000_000_000)
+        now = self._wall_ns()
         name = event if type(event) is str and event in self._heads[level.index] else "log.failed"
         fields = {
             "severity_text": level.text,
@@ -201,8 +203,8 @@ class Renderer:
             "log.error": type_name(type(broken)),
         }
         return b'%b%06dZ",%b,%b' % (
-            self._stamp(second)[1],
-            below // 1_000,
+            self._stamp(now)[1],
+            now % _SECOND // 1_000,
             self._memory.service,
             orjson.dumps(fields)[1:-1],
         )

@@ -33,6 +33,9 @@ class RedactionRule(StrEnum):
     def __init__(self, label: str) -> None:
         self.mark = "[redacted]" if label == "query" else f"[redacted:{label}]"
 
+    __hash__ = str.__hash__
+    """That of enumerations is written in Python, and every hit is counted under its rule."""
+
     KEY = "key"
     """The name of the field says so."""
 

@@ -148,7 +148,7 @@ class Scanner:
 
     def _redacted(self, value: str, hits: list[RedactionRule]) -> str:
         whole = _WHOLE.fullmatch(value) if self._all else None
-        if whole is not None and (whole["card"] is None or is_card(re.sub("[ -]", "", value))):
+        if whole is not None and (whole["card"] is None or is_card(value.replace(whole["gap"], ""))):
             scheme = whole["scheme"]
             return (scheme or "") + self._mark(value, _RULES[whole.lastgroup or ""], hits)
         text, left_out = _shortened(value) if len(value) > MAX_DENSE else (value, 0)
@@ -197,6 +197,9 @@ class Scanner:
         return merged(spans, len(text)) if len(spans) > 1 else (spans, False)
 
     def _replaced(self, text: str, spans: list[Span], hits: list[RedactionRule]) -> str:
+        if len(spans) == 1:
+            start, end, rule = spans[0]
+            return f"{text[:start]}{self._mark(text[start:end], rule, hits)}{text[end:]}"
         pieces = []
         at = 0
         for start, end, rule in spans:

@@ -45,7 +45,7 @@ def email(text: str) -> list[Span]:
     """Addresses. `git@host` names nobody, `logo@2x.png` and `user@1000.service` are no addresses."""
     spans: list[Span] = []
     tried = 0
-    found = _EMAIL.search(text)
+    found = _next_email(text, 0)
     while found is not None and len(spans) <= MAX_HITS:
         start, end = found.span()
         tried += 1
@@ -55,7 +55,7 @@ def email(text: str) -> list[Span]:
         following = None
         if text.find("@", end) >= 0:
             # One that follows without a gap begins where the lookbehind lets none begin.
-            following = _NEXT_EMAIL.match(text, end) or _EMAIL.search(text, end)
+            following = _NEXT_EMAIL.match(text, end) or _next_email(text, end)
         local, _, domain = found[0].rpartition("@")
         bare = local.lstrip(_LEADING)
         start += len(local) - len(bare)
@@ -68,6 +68,12 @@ def email(text: str) -> list[Span]:
     if '"@' in text:
         spans += [(*found.span(), _E_MAIL) for found in islice(_QUOTED_LOCAL.finditer(text), MAX_HITS + 1)]
     return spans
+
+
+def _next_email(text: str, begin: int) -> re.Match[str] | None:
+    """The next address from `begin` on: none begins before the last space that stands before the next `@`."""
+    at = text.find("@", begin)
+    return None if at < 0 else _EMAIL.search(text, text.rfind(" ", begin, at) + 1 or begin)
 
 
 def _is_nobody(text: str, start: int, local: str, domain: str) -> bool:
