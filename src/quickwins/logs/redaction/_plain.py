@@ -13,8 +13,9 @@ from operator import add, sub
 
 _ESCAPE = re.compile(
     r"(%(?!25|7[Ff])[0-7][0-9A-Fa-f]"
-    r"|(?:\x1b|\\{1,4}(?:x1[bB]|u001[bB]|033|e))\[[0-9;]{0,16}[A-Za-z]"
-    r"|\\{1,4}(?:[nrt/]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})"
+    r"|\x1b\[[0-9;]{0,16}[A-Za-z]"
+    # Of a longer run of backslashes the last four; what is before them is passed at a glance.
+    r"|\\(?!\\{4})\\{0,3}+(?:(?:x1[bB]|u001[bB]|033|e)\[[0-9;]{0,16}[A-Za-z]|[nrt/]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})"
     r"|&(?:quot|lt|gt|amp|apos|nbsp|\#[0-9]{1,5}|\#x[0-9A-Fa-f]{1,4});"
     r"|[\uff01-\uff5e\u00ad\u200b-\u200f\u2060-\u2064\ufeff])"
 )

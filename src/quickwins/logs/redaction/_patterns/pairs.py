@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # A name and what separates it from its value; a comma only between two quoted strings, as a list of headers is printed.
 _NAMED = re.compile(
     r"""
-    (?<![\w.-])([\w.-]++)(\\{0,4}["'`]?)\]?[ \t]*+
+    ([\w.-](?<![\w.-].)[\w.-]*+)(\\{0,4}["'`]?)\]?[ \t]*+
     (?: =(?!=)>? | :(?!//)(?!(?<=[0-9]:)[0-9])=? | (?<=["']),(?=[ ]?b?["']) )
     [ \t]*+
     """,
@@ -30,7 +30,7 @@ _NAMED = re.compile(
 )
 _SHORT = 512
 """Up to here it takes less time to ask of each name than to collect them first."""
-_NAMES = re.compile(r"""(?<![\w.-])([\w.-]++)\\{0,4}["'`]?\]?[ \t]*+[=:,]""", re.ASCII)
+_NAMES = re.compile(r"""([\w.-](?<![\w.-].)[\w.-]*+)\\{0,4}["'`]?\]?[ \t]*+[=:,]""", re.ASCII)
 _NAME_ROOM = 120
 """Characters of a name; of a longer one the end counts."""
 
@@ -61,7 +61,7 @@ _STOPS = frozenset("\n\r\"'")
 _OPEN = re.compile(r"""[ ]?(?:b(?=["']))?(\\*)(\"{3}|["'`])""")
 _WORD = re.compile(r'[^\s"]+')
 _INSIDE = {quote: re.compile(rf"(?:[^{quote}\\]++|\\.)*+", re.DOTALL) for quote in "\"'`"}
-_BRACKET = re.compile(r"""[\[\]{}]|"(?:[^"\\]++|\\.)*+"?""", re.DOTALL)
+_BRACKET = re.compile(r"""[\[{]++|[\]}]++|"(?:[^"\\]++|\\.)*+"?""", re.DOTALL)
 _AFTER_MARK = " \t\r\n,;&)]}\"'<[."
 
 
@@ -305,10 +305,10 @@ def _closed(text: str, at: int) -> int:
     depth = 0
     for found in _BRACKET.finditer(text, at):
         one = found[0]
-        if one in "[{":
-            depth += 1
-        elif one in "]}":
-            depth -= 1
-            if depth == 0:
-                return found.end()
+        if one[0] in "[{":
+            depth += len(one)
+        elif one[0] in "]}":
+            if depth <= len(one):
+                return found.start() + depth
+            depth -= len(one)
     return len(text)

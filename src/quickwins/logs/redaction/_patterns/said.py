@@ -38,7 +38,7 @@ _PART = re.compile(
 _DEFAULT = re.compile(r'\$(\w{2,64})[ ]?:[ ]?[\w!\[\]]{1,64}[ ]?=[ ]?"([^"\n]++)')
 
 _OPTION = re.compile(
-    r"""(?<![\w-])--?([A-Za-z][\w-]{2,40})[ ]{1,4}(?:"([^"\n]++)|'([^'\n]++)|([^\s"',;|&-][^\s"',;|&]*+))"""
+    r"""-(?<![\w-]-)-?([A-Za-z][\w-]{2,40})[ ]{1,4}(?:"([^"\n]++)|'([^'\n]++)|([^\s"',;|&-][^\s"',;|&]*+))"""
 )
 _SPEAKS = frozenset(
     (
@@ -82,6 +82,8 @@ _SQL = re.compile(
 )
 _SPOKEN = re.compile(r"(?i:pass(?:word|wd|phrase)|pwd)[ ](?:is[ ]|was[ ]|of[ ])?([^\s\"',;)]{8,}+)")
 
+_SPOKEN_WORDS = ("password ", "passwd ", "passphrase ", "pwd ")
+
 _COOKIE = re.compile(
     r"\t(?:TRUE|FALSE)\t/[^\t\n]{0,256}\t(?:TRUE|FALSE)\t[0-9]{1,12}\t[^\t\n]{1,256}\t([^\t\n]{1,4096})"
 )
@@ -117,11 +119,12 @@ def said(text: str, lower: str, private: Private) -> Iterator[Span]:
             yield from _assigned(found[3].strip(), private(found[1]), *found.span(3))
     if "-" in text and ("--" in text or " -" in text):
         yield from _options(text, private)
-        yield from _commands(text)
+        if " -" in text:
+            yield from _commands(text)
     if ":" in text or "\t" in text:
         yield from _files(text)
     if "pass" in lower or "pwd" in lower or "identified" in lower:
-        yield from _phrases(text)
+        yield from _phrases(text, lower)
 
 
 def may_say(text: str, lower: str) -> bool:
@@ -219,7 +222,7 @@ def _files(text: str) -> Iterator[Span]:
     if "@" in text:
         yield from _at_hosts(text)
     for sign, pattern, is_secret in _FILES:
-        if sign in text:
+        if sign.search(text):
             for found in pattern.finditer(text):
                 if is_secret(found) and not MARK.fullmatch(found[1]):
                     yield *found.span(1), _PAIR
@@ -242,20 +245,23 @@ def _is_random(found: re.Match[str]) -> bool:
     return looks_random(found[1])
 
 
-_FILES: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], bool]], ...] = (
-    ("E\t", _COOKIE, _always),
-    ("jdbc:oracle", _ORACLE, _always),
-    (":", _PGPASS, _is_random),
-    ("Private-Lines", _PUTTY, _always),
-    ("kty", _JWK, _always),
+_FILES: tuple[tuple[re.Pattern[str], re.Pattern[str], Callable[[re.Match[str]], bool]], ...] = (
+    (re.compile("E\t"), _COOKIE, _always),
+    (re.compile("jdbc:oracle"), _ORACLE, _always),
+    (re.compile(r":(?:[0-9]{2,5}|\*):"), _PGPASS, _is_random),
+    (re.compile("Private-Lines"), _PUTTY, _always),
+    (re.compile("kty"), _JWK, _always),
 )
-"""What is there without fail, and where the secret is."""
+"""What is there without fail and found at once, and where the secret is."""
 
 
-def _phrases(text: str) -> Iterator[Span]:
-    for found in _SQL.finditer(text):
-        if not NO_VALUE.match(text, found.start(2)) and not MARK.match(text, found.start(2)):
-            yield *found.span(2), _PAIR
+def _phrases(text: str, lower: str) -> Iterator[Span]:
+    if ("'" in text or '"' in text) and ("password" in lower or "identified" in lower):
+        for found in _SQL.finditer(text):
+            if not NO_VALUE.match(text, found.start(2)) and not MARK.match(text, found.start(2)):
+                yield *found.span(2), _PAIR
+    if not any(word in lower for word in _SPOKEN_WORDS):
+        return
     for found in _SPOKEN.finditer(text):
         value = found[1].rstrip(".:!?")
         if looks_random(value) and re.search("[0-9]", value) and not MARK.match(value):

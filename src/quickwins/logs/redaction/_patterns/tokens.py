@@ -113,17 +113,21 @@ def _body(issuer: Issuer) -> str:
 
 
 def _joined(*, glued: bool) -> str:
-    """One pattern for all issuers whose prefix runs on into the rest, or for the others; those with one first letter together."""
+    """One pattern for all issuers whose prefix runs on into the rest, or for the others; those with one first letter together.
+
+    It begins with that letter, which `re` finds at once, and then looks back: a prefix with an end stands in no word.
+    """
     by_first: dict[str, list[str]] = {}
     for issuer in ISSUERS:
         if issuer.glued is glued:
             body = _body(issuer)
             for prefix in issuer.prefixes:
                 by_first.setdefault(prefix[0], []).append(f"{re.escape(prefix[1:])}{body}")
-    return "|".join(f"{re.escape(first)}(?:{'|'.join(rests)})" for first, rests in sorted(by_first.items()))
+    apart = "" if glued else "(?<![A-Za-z].)"
+    return "|".join(f"{first}{apart}(?:{'|'.join(rests)})" for first, rests in sorted(by_first.items()))
 
 
-_MARKED = re.compile(rf"(?<![A-Za-z])(?=[A-Za-z_])(?:{_joined(glued=False)})", re.ASCII)
+_MARKED = re.compile(_joined(glued=False), re.ASCII)
 _GLUED = re.compile(_joined(glued=True), re.ASCII)
 _COMMON = frozenset(
     """

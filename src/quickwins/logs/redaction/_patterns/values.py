@@ -8,6 +8,7 @@ and behind a colon in a sentence only what no sentence has.
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from quickwins.logs.redaction._names import Kind
 from quickwins.logs.redaction._patterns.spans import MARK
@@ -57,13 +58,15 @@ _WORDS = re.compile(r"[A-Za-z]++(?:[-_./' :][A-Za-z]++)*+[.,:;!?]*+\Z")
 _NUMBERED = re.compile(r"[A-Za-z]++(?:[-_.:/][A-Za-z]++)*+[-_.:/]?[0-9]{0,4}\Z")
 _LOUD = re.compile(r"[!#$%^&*~@+]")
 _CHANGES = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]|[A-Za-z][0-9]|[0-9][A-Za-z]")
+_CHANGED = re.compile(r"[A-Z0-9]")
+"""What every change has."""
 _LEAST, _LEAST_RANDOM, _LEAST_CHANGES = 6, 8, 2
 _LEAST_NUMBER = 6
 _FEW_DIGITS = 4
 
 _BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?\Z")
 _ONE_TIME = re.compile(r"[0-9]{3,10}\Z|(?=[A-Z0-9-]{0,11}[0-9])[A-Z0-9]{2,6}-?[A-Z0-9]{2,6}\Z")
-_PHONE = re.compile(r"(?=(?:[^0-9]*[0-9]){6})[+(]?[0-9][0-9 ()./-]*\Z")
+_PHONE = re.compile(r"(?=(?:[^0-9]*+[0-9]){6})[+(]?[0-9][0-9 ()./-]*\Z")
 _PIN = re.compile(r"[0-9]{4,8}\Z")
 
 
@@ -75,9 +78,17 @@ def looks_random(value: str) -> bool:
         return False
     if _WORDS.match(value) or _NUMBERED.match(value):
         return False
-    if _DIGITS.search(value) and _LETTERS.search(value):
-        return len(_CHANGES.findall(value)) >= _LEAST_CHANGES
-    return len(_CHANGES.findall(value)) > _LEAST_CHANGES or _LOUD.search(value) is not None
+    least = _LEAST_CHANGES + (_DIGITS.search(value) is None or _LETTERS.search(value) is None)
+    return _has_changes(value, least) or (least > _LEAST_CHANGES and _LOUD.search(value) is not None)
+
+
+def _has_changes(value: str, least: int) -> bool:
+    """Whether there are so many changes between small letters, capitals and digits."""
+    first = _CHANGED.search(value)
+    if first is None:
+        return False
+    found = _CHANGES.finditer(value, max(0, first.start() - 1))
+    return next(islice(found, least - 1, None), None) is not None
 
 
 def could_be(kind: Kind, value: str) -> bool:
