@@ -89,8 +89,9 @@ class Desk:
         self._documents.attach(schema)
 
     async def void(self, invalidation: Invalidation) -> None:
-        """Void what is named, here at once, and elsewhere."""
+        """Void what is named, here at once, and elsewhere, though whoever waits for that should leave."""
         self.serving.void(invalidation)
+        self.tell_soon()
         await self.serving.tell()
 
     def tell_soon(self) -> None:

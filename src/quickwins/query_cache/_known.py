@@ -50,10 +50,11 @@ class Known:
         vary: What it varies on, as its plan says and as it was seen.
         private: Whether its answers are a principal's, as its plan says or as a resolver once did.
         never: Whether it varies on too much to be stored.
-        is_forgotten: Whether it made room for others: what is learned from then on is learned by another one.
+        version: Another one whenever more is known of it, and when it makes room for others: what is learned then is learned
+            by another `Known` of the same document.
     """
 
-    __slots__ = ("document", "head", "is_forgotten", "never", "passed", "plan", "private", "text", "vary")
+    __slots__ = ("document", "head", "never", "passed", "plan", "private", "text", "vary", "version")
 
     def __init__(self, plan: Plan, head: bytes, text: str = "", document: DocumentNode | None = None) -> None:
         self.plan = plan
@@ -64,16 +65,18 @@ class Known:
         self.vary = plan.vary
         self.private = plan.scope == "PRIVATE"
         self.never = False
-        self.is_forgotten = False
+        self.version = 0
 
-    def learn(self, names: Iterable[str]) -> None:
-        """Its resolvers were seen to read these, so that its answers vary on them from now on.
+    def learn(self, names: Iterable[str], *, private: bool) -> None:
+        """Its resolvers were seen to read these, so that its answers vary on them from now on; `private`: or to be private.
 
         What was stored before stays right: it was made by an execution that read nothing but what its own key has, and
         with these equal, an execution reads the same.
         """
         self.vary = tuple(sorted({*self.vary, *names}))
+        self.private = self.private or private
         self.never = len(self.vary) > MOST_VARY
+        self.version += 1
 
 
 class Schema:
@@ -99,7 +102,7 @@ class _Kept(LRUCache["_Which", "Known | None"]):
         """See cachetools."""
         which, known = super().popitem()
         if known is not None:
-            known.is_forgotten = True
+            known.version += 1
         return which, known
 
 
@@ -147,8 +150,7 @@ class Documents:
         if found is not None:
             for (_, _, its_text, its_operation), one in list(self._known.items()):
                 if one is not None and (its_text, its_operation) == (text, operation):
-                    found.learn(one.vary)
-                    found.private = found.private or one.private
+                    found.learn(one.vary, private=one.private)
         return found
 
     def _plan(self, attached: Schema, text: str, operation: str | None, variant: str) -> Known | None:

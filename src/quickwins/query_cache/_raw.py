@@ -7,6 +7,7 @@ the key, and it is judged by the same fence and the same time.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from quickwins.query_cache._core.memory import Slot
     from quickwins.query_cache._known import Known
     from quickwins.query_cache._serving import Serving
+    from quickwins.query_cache._store import Entry
 
 MOST_BODY = 256 << 10
 """How much of a request's body is looked at, in bytes; a longer one is executed as if it had never been seen."""
@@ -74,13 +76,19 @@ def look_at(scope: Scope) -> Raw | None:
 class _Ready:
     """What is sent with one stored answer, made once for each second of its age."""
 
-    __slots__ = ("age", "headers", "known", "vary")
+    __slots__ = ("counted", "ends_at", "headers", "known", "older_at", "version")
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, entry: Entry, known: Known) -> None:
         self.known = known
-        self.vary = known.vary
-        self.age = -1
+        self.version = known.version
+        self.counted = (entry.policy, "l1")
+        self.ends_at = entry.stored_at + entry.ttl_seconds
+        self.older_at = -math.inf
         self.headers: list[tuple[bytes, bytes]] = []
+
+    def holds(self, now: float) -> bool:
+        """Whether the answer is fresh, and nothing was learned of its document since: it may be private, or vary on more."""
+        return now < self.ends_at and self.known.version == self.version
 
 
 class RawAnswers:
@@ -104,27 +112,26 @@ class RawAnswers:
         content = raw.content
         if len(content) > MOST_BODY:
             return None
-        method = "POST" if raw.method == "POST" else "GET"
+        method = "GET" if raw.method == "HEAD" else raw.method
         values: tuple[str | None, ...] = ()
         if self._vary and (names := self._vary.get(digest(content))) is not None:
             values = values_of(scope, names)
         slot = self._memory.get_alias((self, method, "", content, values), now)
-        if slot is not None and _may_have(slot, "", now):
+        if slot is not None and slot.start.holds(now):
             return slot
         if owner is not None:
             slot = self._memory.get_alias((self, method, owner, content, values), now)
-            if slot is not None and _may_have(slot, owner, now):
+            if slot is not None and slot.start.holds(now):
                 return slot
         return None
 
     def remember(self, scope: Scope, raw: Raw, slot: Slot, known: Known, owner: str | None) -> None:
         """`raw` of `owner` was answered with `slot`, whose document is `known`."""
-        whose = ""
-        if slot.entry.scope == "PRIVATE":
-            if owner is None:
-                return
-            whose = owner
-        if tuple(slot.entry.vary) != known.vary or len(raw.content) > MOST_BODY:
+        entry = slot.entry
+        whose = owner if known.private else ""
+        if whose is None or len(raw.content) > MOST_BODY:
+            return
+        if (entry.scope == "PRIVATE", entry.vary) != (known.private, known.vary):
             return
         values: tuple[str | None, ...] = ()
         if known.vary:
@@ -132,25 +139,25 @@ class RawAnswers:
                 self._vary.clear()
             self._vary[digest(raw.content)] = known.vary
             values = values_of(scope, known.vary)
-        ready = slot.start
-        if ready is None or ready.known is not known or ready.vary is not known.vary:
-            slot.start = _Ready(known)
+        ready: _Ready | None = slot.start
+        if ready is None or ready.known is not known or ready.version != known.version:
+            slot.start = _Ready(entry, known)
         size = len(raw.content) + sum(len(value or "") for value in values)
         self._memory.name(slot, (self, raw.method, whose, raw.content, values), size)
 
     def answer(self, slot: Slot, raw: Raw, now: float) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         """The status, the headers and the body of a response with `slot`, which `find` has found; counts the hit."""
-        entry, ready = slot.entry, slot.start
-        self._hits[entry.policy, "l1"] += 1
-        age = int(now - entry.stored_at)
-        if ready.age != age:
+        entry = slot.entry
+        ready: _Ready = slot.start
+        self._hits[ready.counted] += 1
+        if now >= ready.older_at:
             said = self._serving.said(slot, is_new=False)
             ready.headers = [
                 (b"content-type", entry.content_type.encode()),
-                (b"content-length", str(len(entry.body)).encode()),
+                (b"content-length", b"%d" % len(entry.body)),
                 *((name.encode(), value.encode()) for name, value in said.headers()),
             ]
-            ready.age = age
+            ready.older_at = entry.stored_at + int(now - entry.stored_at) + 1
         # Of their own for each response: what is outside of this may change them.
         headers = list(ready.headers)
         if raw.method == "POST":
@@ -159,16 +166,3 @@ class RawAnswers:
         if asked is not None and matches(entry.etag, asked.decode("latin-1")):
             return _NOT_MODIFIED, headers[2:], b""
         return _OK, headers, b"" if raw.method == "HEAD" else entry.body
-
-
-def _may_have(slot: Slot, whose: str, now: float) -> bool:
-    entry, ready = slot.entry, slot.start
-    if ready is None or now - entry.stored_at >= entry.ttl_seconds:
-        return False
-    known: Known = ready.known
-    # Its document may have been seen to be private, or to vary on more, since it was stored.
-    return (
-        not known.is_forgotten
-        and known.vary is ready.vary
-        and (entry.scope == "PRIVATE") == known.private == bool(whose)
-    )

@@ -277,10 +277,9 @@ class Serving:
         own = execution.refusal or reads.refusal or executed.refusal
         if reads.unkeyed(private=private):
             own = own or "undeclared"
-        known.private = private
         new = {name for name in reads.all() if not name.startswith("*")} - set(known.vary)
-        if new:
-            known.learn(new)
+        if new or private != known.private:
+            known.learn(new, private=private)
         # Not what was known before this: another execution may have learned it while this one was under way.
         alike = looked is not None and (looked.vary, looked.private) == (known.vary, known.private)
         if own is not None or executed.body is None:

@@ -136,7 +136,7 @@ async def test_what_is_seen_to_be_private_later_is_no_longer_everybodys() -> Non
     service = stack.service
     known = service.cache.desk.known(service.schema, query, None, service.app._variant)
     assert known
-    known.private = True
+    known.learn((), private=True)
     await ask(stack.app, query, {"a": 30})
     assert stack.inner.asked == 2
 

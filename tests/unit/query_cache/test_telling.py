@@ -105,6 +105,20 @@ async def test_closing_tells_what_nobody_has_waited_for() -> None:
     assert [one.partition(",")[0] for one in store.done] == ["subscribe", "entity:User:1", "close"]
 
 
+@pytest.mark.asyncio
+async def test_an_invalidation_that_nobody_waits_for_any_more_is_told_all_the_same() -> None:
+    store, service = shared()
+    store.gate.clear()
+    voiding = asyncio.create_task(service.cache.invalidate(types=["User"]))
+    await store.asked.wait()
+    voiding.cancel()
+    await asyncio.gather(voiding, return_exceptions=True)
+    store.gate.set()
+    await store.told.wait()
+    assert store.done[-1] == of_type("User")
+    await service.cache.close()
+
+
 @pytest.mark.parametrize("way", ["view", "extension"])
 @pytest.mark.asyncio
 async def test_a_mutation_whose_request_was_given_up_is_told_all_the_same(way: str) -> None:

@@ -38,7 +38,7 @@ class Slot:
     Attributes:
         entry: What is kept.
         size_bytes: What it takes.
-        checked: The sequence up to which its fence is known to hold.
+        checked: The reading of the order up to which its fence is known to hold.
         aliases: Other names for it: raw requests that it has answered.
         start: What adapters keep with it: messages made once for each second of age.
         touched: When it was last made the last to go by one of its names, in monotonic seconds.
@@ -49,7 +49,7 @@ class Slot:
     def __init__(self, entry: Entry, size_bytes: int) -> None:
         self.entry = entry
         self.size_bytes = size_bytes
-        self.checked = entry.fence.sequence
+        self.checked = entry.fence
         self.aliases: list[Any] = []
         self.start: Any = None
         self.touched = -math.inf
@@ -141,12 +141,12 @@ class Memory:
 
     def holds(self, slot: Slot) -> bool:
         """Whether the fence of `slot` holds; otherwise it goes."""
-        sequence = self.order.fence.sequence
-        if slot.checked != sequence or slot.entry.fence.epoch != self.order.fence.epoch:
+        fence = self.order.fence
+        if slot.checked is not fence:  # each event makes a new one
             if self.order.voids(slot.entry.marks, slot.entry.fence):
                 self.drop(slot, "void")
                 return False
-            slot.checked = sequence
+            slot.checked = fence
         return True
 
     def put(self, entry: Entry) -> Slot | None:
@@ -162,7 +162,7 @@ class Memory:
         while len(self._kept) >= self._bounds.max_entries:
             self._kept.popitem()
         self._kept[entry.key] = slot
-        slot.checked = self.order.fence.sequence
+        slot.checked = self.order.fence
         return slot if entry.key in self._kept else None
 
     def name(self, slot: Slot, alias: Any, size_bytes: int) -> None:
