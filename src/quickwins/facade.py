@@ -61,7 +61,9 @@ class QuickWins(Features):
     def make(self, registry: CollectorRegistry | None, clock: Clock | None) -> Sequence[Feature]:
         """See `Features`."""
         self._logs = Logs(self.flags, registry=registry, clock=clock)
-        self._backpressure = Backpressure(self.flags, registry=registry, clock=clock)
+        self._backpressure = Backpressure(
+            self.flags, registry=registry, clock=clock, trace=self._logs.trace_id
+        )
         self._channels = Channels(self.flags, registry=registry, clock=clock, trace=self._logs.grpc_metadata)
         self._dedup = Dedup(self.flags, registry=registry, clock=clock)
         self._indexes = Indexes(self.flags, registry=registry, clock=clock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -12,12 +13,16 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics import exposition
 
 from quickwins import ConfigError, QuickWins
 from quickwins.backpressure import Gate, GateKind, PoolExhausted, Priority
 from quickwins.core.asgi import App, Message, Receive, Scope, Send
 from quickwins.logs import get_logger
+from quickwins.logs.kafka import extract
 from quickwins.suppressions import bridge
+
+open_metrics: Any = exposition.generate_latest
 
 pytestmark = pytest.mark.asyncio
 
@@ -400,3 +405,18 @@ async def test_turned_on_live_without_its_extra_it_is_refused_and_shown_as_off(t
     assert third == "True 0% (killed)", "a kill in the same file is seen"
     assert "flag.source_failed" in done.stderr
     assert "pip install 'quickwins[logs]'" in done.stderr
+
+
+async def test_what_is_slow_in_a_gate_names_its_trace_where_the_scrape_is_openmetrics(tmp_path: Path) -> None:
+    service = Service(tmp_path, CONFIG + "\n[logs]\nenabled = true\n")
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    gate = service.qw.gate(name="http", size=4)
+    async with service.qw:
+        with extract([("traceparent", f"00-{trace}-00f067aa0ba902b7-01".encode())]):
+            async with gate.permit():
+                await asyncio.sleep(0.002)
+        async with gate.permit():
+            await asyncio.sleep(0.002)
+    named = [line for line in open_metrics(service.registry).decode().splitlines() if " # " in line]
+    assert named
+    assert all(line.startswith("db_pool_held") and trace in line for line in named)

@@ -12,6 +12,8 @@ from quickwins.backpressure.rule import Priority, RejectReason
 from quickwins.core.metrics import Reading, Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from quickwins.backpressure._core.gate import GateCore
     from quickwins.backpressure._holders import Holders
 
@@ -58,16 +60,18 @@ class Counts:
         "rejected", "shadow_rejected",
     )  # fmt: skip
 
-    def __init__(self, core: GateCore, holders: Holders) -> None:
+    def __init__(
+        self, core: GateCore, holders: Holders, trace: Callable[[], str | None] | None = None
+    ) -> None:
         self.core = core
         self.holders = holders
         self.rejected: dict[RejectReason, int] = dict.fromkeys(RejectReason, 0)
         self.shadow_rejected: dict[RejectReason, int] = dict.fromkeys(RejectReason, 0)
         self.nested = 0
-        self.delays = Tally(metrics.QUEUE_DELAY)
-        self.acquired = {outcome: Tally(metrics.ACQUIRE_DURATION) for outcome in Outcome}
+        self.delays = Tally(metrics.QUEUE_DELAY)  # counted by whoever ends a wait, in another trace
+        self.acquired = {outcome: Tally(metrics.ACQUIRE_DURATION, trace=trace) for outcome in Outcome}
         self.given = self.acquired[Outcome.ACQUIRED]
-        self.held = Tally(metrics.HELD)
+        self.held = Tally(metrics.HELD, trace=trace)
 
     @property
     def in_use(self) -> int:

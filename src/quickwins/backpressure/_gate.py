@@ -14,6 +14,7 @@ from quickwins.backpressure.stats import PoolStats
 from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
     from typing import Unpack
 
@@ -37,6 +38,7 @@ class ShellOptions(TypedDict, total=False):
         registry: For the series; the default registry when `None`.
         clock: For deadlines and hold times; must run as the event loop's does. The system's when `None`.
         rng: For the jitter of what the refused are told to wait.
+        trace: Gives the id of the trace that is going on, for exemplars on the histograms; none when `None`.
     """
 
     name: str
@@ -45,6 +47,7 @@ class ShellOptions(TypedDict, total=False):
     registry: CollectorRegistry | None
     clock: Clock | None
     rng: Random | None
+    trace: Callable[[], str | None] | None
 
 
 class GateOptions(ShellOptions, total=False):
@@ -188,7 +191,7 @@ class Gate:
 
         Args:
             max_size: How many may use it at once; at least 1.
-            options: `name`, `service`, `flag`, `registry`, `clock` and `rng`: see `ShellOptions`.
+            options: `name`, `service`, `flag`, `registry`, `clock`, `rng` and `trace`: see `ShellOptions`.
 
         Raises:
             ConfigError: It is bound already: two pools would share one count.

@@ -55,7 +55,7 @@ class GatedPool(Shortcuts):
             pool: The caller's pool, or a test's fake one. Use it through this object alone: what goes around it is not
                 counted.
             gate: Unbound; `Gate.threshold()` when `None`.
-            options: `name`, `service`, `flag`, `registry`, `clock` and `rng`: see `ShellOptions`.
+            options: `name`, `service`, `flag`, `registry`, `clock`, `rng` and `trace`: see `ShellOptions`.
 
         Raises:
             ConfigError: The gate is bound to another pool.

@@ -70,12 +70,13 @@ class GateShell:
         registry: CollectorRegistry | None = None,
         clock: Clock | None = None,
         rng: Random | None = None,
+        trace: Callable[[], str | None] | None = None,
     ) -> None:
         self.name = name
         self.core = core
         self.flag = flag
         self.holders = Holders()
-        self.counts = Counts(core, self.holders)
+        self.counts = Counts(core, self.holders, trace)
         # The system's own function, not our method that calls it: both ends of each use read the clock.
         self.now: Callable[[], float] = time.monotonic if clock is None else clock.monotonic
         self._refusals = Refusals(

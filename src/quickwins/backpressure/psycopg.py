@@ -122,7 +122,7 @@ class GatedPsycopgPool(GatedInPlace):
             gate: Unbound; `Gate.threshold()` when `None`.
             size: How many connections there may be at once, for an `AsyncNullConnectionPool` without `max_size`. `None`: the
                 pool's `max_size`.
-            options: `name`, `service`, `flag`, `registry`, `clock` and `rng`: see `ShellOptions`.
+            options: `name`, `service`, `flag`, `registry`, `clock`, `rng` and `trace`: see `ShellOptions`.
 
         Raises:
             ConfigError: The pool has a gate already or sets no limit, or the gate is bound to another one.

@@ -167,7 +167,7 @@ class GatedEngine(GatedInPlace):
             gate: Unbound; `Gate.threshold()` when `None`.
             size: How many connections there may be at once, where the pool sets no limit: `NullPool`, `pool_size=0`,
                 `max_overflow=-1`. `None`: `pool_size` and `max_overflow` together.
-            options: `name`, `service`, `flag`, `registry`, `clock` and `rng`: see `ShellOptions`.
+            options: `name`, `service`, `flag`, `registry`, `clock`, `rng` and `trace`: see `ShellOptions`.
 
         Raises:
             ConfigError: The pool has a gate already, has no limit, or is one whose users share a connection; or the gate is

@@ -42,7 +42,15 @@ class Backpressure:
     section = "backpressure"
     model = BackpressureSettings
 
-    def __init__(self, flags: Flags, *, registry: CollectorRegistry | None, clock: Clock | None) -> None:
+    def __init__(
+        self,
+        flags: Flags,
+        *,
+        registry: CollectorRegistry | None,
+        clock: Clock | None,
+        trace: Callable[[], str | None] | None = None,
+    ) -> None:
+        self._trace = trace
         self._flags = flags
         self._flag = flags.flag(self.section)
         self._registry = registry
@@ -72,6 +80,7 @@ class Backpressure:
             "service": self._flags.snapshot.settings.service,
             "registry": self._registry,
             "clock": self._clock,
+            "trace": self._trace,
         }
         made: GatedPool | GatedInPlace
         of = _library_of(pool)
@@ -117,6 +126,7 @@ class Backpressure:
             flag=self._flag,
             registry=self._registry,
             clock=self._clock,
+            trace=self._trace,
         )
         self._gates[name] = gate
         return gate

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import REGISTRY, values
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 from prometheus_client.utils import floatToGoString
 
 from quickwins.core.errors import ConfigError
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric as Family
 
 
+MAX_TRACE_ID = 64
+"""Characters of an exemplar's trace id; OpenMetrics allows 128 for name and value together."""
+
+
 class Tally:
     """A histogram of plain integers. A value is counted in the first bucket whose bound is not below it.
 
@@ -41,14 +46,24 @@ class Tally:
         bounds: The upper bounds of the buckets but the last, which has none.
         counts: One for each bucket, not summed up.
         total: The sum of the values.
+        exemplars: The last value of each bucket and the trace that it was seen in, where there was one; none of the first
+            bucket, since nobody asks what was fast.
     """
 
-    __slots__ = ("_least", "bounds", "counts", "total")
+    __slots__ = ("_least", "_trace", "bounds", "counts", "exemplars", "total")
 
-    def __init__(self, metric: Metric) -> None:
+    def __init__(self, metric: Metric, *, trace: Callable[[], str | None] | None = None) -> None:
+        """Begin with nothing counted.
+
+        Args:
+            metric: Its buckets.
+            trace: Gives the id of the trace that is going on, for exemplars; `None`: there are none.
+        """
         self.bounds = metric.buckets or ()
         self._least = self.bounds[0] if self.bounds else -math.inf
+        self._trace = trace
         self.counts = [0] * (len(self.bounds) + 1)
+        self.exemplars: list[Exemplar | None] = [None] * (len(self.bounds) + 1)
         self.total = 0.0
 
     def __repr__(self) -> str:
@@ -60,8 +75,19 @@ class Tally:
         if value <= self._least:
             self.counts[0] += 1
         else:
-            self.counts[bisect_left(self.bounds, value)] += 1
+            bucket = bisect_left(self.bounds, value)
+            self.counts[bucket] += 1
+            if self._trace is not None:
+                self._remember(bucket, value, self._trace)
         self.total += value
+
+    def _remember(self, bucket: int, value: float, trace: Callable[[], str | None]) -> None:
+        try:
+            found = trace()
+        except Exception:  # noqa: BLE001 -- it may be anybody's, and counting must not fail; until=never
+            return
+        if isinstance(found, str) and 0 < len(found) <= MAX_TRACE_ID:
+            self.exemplars[bucket] = Exemplar({"trace_id": found}, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +173,8 @@ class _PlainCollector(Collector):
         for labels, value in self._values().items():
             if isinstance(value, Tally):
                 sums = accumulate(value.counts)
-                family.add_metric(labels, list(zip(self._bounds, sums, strict=True)), value.total)
+                buckets = list(zip(self._bounds, sums, value.exemplars, strict=True))
+                family.add_metric(labels, buckets, value.total)
             else:
                 family.add_metric(labels, value)
         return (family,)
@@ -192,6 +219,7 @@ class _PlainCollector(Collector):
         if isinstance(one, Tally) and isinstance(other, Tally):
             both = Tally(self.metric)
             both.counts = [a + b for a, b in zip(one.counts, other.counts, strict=True)]
+            both.exemplars = [b or a for a, b in zip(one.exemplars, other.exemplars, strict=True)]
             both.total = one.total + other.total
             return both
         if isinstance(one, Tally) or isinstance(other, Tally):

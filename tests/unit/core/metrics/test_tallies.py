@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.openmetrics import exposition
 
 from quickwins.core.errors import ConfigError
 from quickwins.core.metrics import Kind, Metric, Reading, Tallies, Tally
+
+open_metrics: Any = exposition.generate_latest
 
 SEEN = Metric("seen_total", Kind.COUNTER, "Seen.", labels=("kind",))
 LEVEL = Metric("level", Kind.GAUGE, "Level.")
@@ -191,3 +197,50 @@ def test_what_was_counted_last_is_in_the_files_of_a_process_that_has_ended(tmp_p
     subprocess.run([sys.executable, "-c", AT_THE_END], env=env, cwd=root, check=True)
     check = "from tests.unit.core.metrics.test_tallies import SEEN_IN_FILES as first; exec(first.split('registry =')[0])"
     subprocess.run([sys.executable, "-c", f"{check}\nassert in_files() == 3"], env=env, cwd=root, check=True)
+
+
+def exemplars(registry: CollectorRegistry) -> list[str]:
+    """What OpenMetrics says of them: a bucket's bound, the labels, the value."""
+    lines = open_metrics(registry).decode().splitlines()
+    return [re.sub(r'.*le="([^"]+)".* # ', r"\1: ", line) for line in lines if " # " in line]
+
+
+def test_where_the_registry_speaks_openmetrics_a_bucket_names_its_last_trace() -> None:
+    registry, traces = CollectorRegistry(), iter(["a" * 32, "b" * 32, None, "c" * 32])
+    owner = Owner(took=Tally(TOOK, trace=lambda: next(traces)))
+    shown(owner, registry)
+    for value in (0.05, 0.5, 0.6, 0.7, 7.0):
+        owner.took.observe(value)
+    assert exemplars(registry) == [
+        f'1.0: {{trace_id="{"b" * 32}"}} 0.6',
+        f'+Inf: {{trace_id="{"c" * 32}"}} 7.0',
+    ]
+    assert " # " not in generate_latest(registry).decode()
+
+
+def test_owners_of_one_series_have_each_others_exemplars() -> None:
+    registry = CollectorRegistry()
+    owners = [Owner(took=Tally(TOOK, trace=partial(str, name))) for name in ("one", "two")]
+    kept = [shown(owner, registry) for owner in owners]
+    owners[0].took.observe(0.5)
+    owners[1].took.observe(5.0)
+    assert [line.split('"')[-2] for line in exemplars(registry)] == ["one", "two"]
+    assert len(kept) == 2
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        pytest.param(lambda: 1 / 0, id="raises"),
+        pytest.param(lambda: "x" * 1000, id="too long for OpenMetrics"),
+        pytest.param(lambda: "", id="empty"),
+        pytest.param(lambda: 7, id="no text"),
+    ],
+)
+def test_a_trace_that_is_none_costs_no_value(trace: Any) -> None:
+    registry = CollectorRegistry()
+    owner = Owner(took=Tally(TOOK, trace=trace))
+    shown(owner, registry)
+    owner.took.observe(0.5)
+    assert exemplars(registry) == []
+    assert owner.took.counts == [0, 1, 0]
