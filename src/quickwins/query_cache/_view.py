@@ -10,6 +10,7 @@ without being parsed; see `CachedView.run`.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from quickwins.core.contexts import leave
@@ -53,6 +54,7 @@ class CachedView:
     schema: BaseSchema
     _answers: RawAnswers
     _cache: QueryCache
+    _joins_bytes: bool
     _reads_bytes: bool
     _serves_bytes: bool
     _variant: str
@@ -62,6 +64,7 @@ class CachedView:
         self._cache = cache
         self._answers = RawAnswers(cache.desk.serving)
         self._variant = f"{own.__module__}.{own.__qualname__}"
+        self._joins_bytes = _leaves(own, ("encode_json",))
         self._serves_bytes = _leaves(own, _MAKING)
         self._reads_bytes = self._serves_bytes and _leaves(own, _READING)
         cache.desk.attach(self.schema)
@@ -252,13 +255,19 @@ class CachedView:
             content["extensions"] = result.extensions
         return Executed(result, None if changed else self._encoded(content), changed)
 
-    def _encoded(self, content: Any) -> bytes | None:
+    def _encode(self, content: Any) -> bytes:
         view: Any = self
+        made = view.encode_json(content)
+        return made if isinstance(made, bytes) else str(made).encode()
+
+    def _encoded(self, content: Any) -> bytes | None:
         try:
-            made = view.encode_json(content)
+            body = self._encode(content)
+            if not self._joins_bytes:
+                json.loads(body)  # as it will be for a batch
         except (TypeError, ValueError):
             return None  # and where the response is made of it, it fails as it would without a cache
-        return made if isinstance(made, bytes) else str(made).encode()
+        return body
 
     async def process_result(self, request: Any, result: Any) -> Any:
         """See Strawberry."""
@@ -275,11 +284,17 @@ class CachedView:
         if isinstance(response_data, list):
             if not any(type(one) is StoredAnswer for one in response_data):
                 return parent.create_response(response_data, sub_response)
+            if not self._joins_bytes:
+                members = [
+                    json.loads(one.slot.entry.body) if type(one) is StoredAnswer else one
+                    for one in response_data
+                ]
+                return parent.create_response(members, sub_response)
             parts = [
-                one.slot.entry.body if type(one) is StoredAnswer else self._encoded(one)
+                one.slot.entry.body if type(one) is StoredAnswer else self._encode(one)
                 for one in response_data
             ]
-            return made_of(b"[" + b",".join(part or b"null" for part in parts) + b"]", sub_response)
+            return made_of(b"[" + b",".join(parts) + b"]", sub_response)
         if type(response_data) is StoredAnswer:
             return made_of(response_data.slot.entry.body, sub_response)
         return parent.create_response(response_data, sub_response)
