@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 MOST_BODY = 256 << 10
 """How much of a request's body is looked at, in bytes; a longer one is executed as if it had never been seen."""
-MOST_VARYING = 1_000
-"""How many requests are remembered by what they vary on."""
+MOST_VARYING = 10_000
+"""How many contents are remembered by what their answers vary on, some 200 bytes each; those past it are parsed."""
 _OK, _NOT_MODIFIED = 200, 304
 _TELLING = {b"content-type", b"if-none-match", b"accept", b"content-encoding", b"range"}
 _JSON = re.compile(rb"\s*application/json\s*(;|\Z)", re.IGNORECASE)
@@ -100,6 +100,10 @@ class RawAnswers:
         self._hits = serving.counts.hits
         self._vary: dict[bytes, tuple[str, ...]] = {}
 
+    def __len__(self) -> int:
+        """How many contents are remembered by what their answers vary on."""
+        return len(self._vary)
+
     def find(self, scope: Scope, raw: Raw, owner: str | None, now: float) -> Slot | None:
         """What is stored for `raw` of `owner`, as fresh as what is found by its key.
 
@@ -136,7 +140,7 @@ class RawAnswers:
         values: tuple[str | None, ...] = ()
         if known.vary:
             if len(self._vary) >= MOST_VARYING:
-                self._vary.clear()
+                del self._vary[next(iter(self._vary))]
             self._vary[digest(raw.content)] = known.vary
             values = values_of(scope, known.vary)
         ready: _Ready | None = slot.start

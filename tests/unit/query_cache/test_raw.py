@@ -12,8 +12,9 @@ import strawberry
 from strawberry.types import Info
 
 from quickwins.query_cache import CacheControl, CachedGraphQL, QueryCache, cache_control
+from quickwins.query_cache._core.memory import MOST_ALIASES
 from quickwins.query_cache._known import MOST_BYTES
-from quickwins.query_cache._raw import MOST_BODY
+from quickwins.query_cache._raw import MOST_BODY, MOST_VARYING, Raw, RawAnswers
 from tests.unit.query_cache.service import Service, View, ask, call, get
 
 USER = '{ user(id: "1") { name } }'
@@ -166,3 +167,17 @@ async def test_a_document_that_was_forgotten_and_is_private_since_is_not_found_b
     hits = cache.stats().hits["l1"]
     await ask(app, text, {"closed": False}, authorization="b")
     assert cache.stats().hits["l1"] == hits
+
+
+@pytest.mark.asyncio
+async def test_a_flood_of_contents_stays_within_the_bounds() -> None:
+    service = Service()
+    await service.ask("{ language }", accept_language="en")
+    serving = service.cache.desk.serving
+    (slot,) = set(serving.memory.aliases.values())
+    scope: Any = {"type": "http", "headers": [(b"accept-language", b"en")]}
+    answers = RawAnswers(serving)
+    for number in range(MOST_VARYING + 100):
+        answers.remember(scope, Raw("POST", b"%d" % number, None), slot, slot.start.known, None)
+    assert len(answers) == MOST_VARYING
+    assert len(serving.memory.aliases) == MOST_ALIASES
