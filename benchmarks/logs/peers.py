@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import loguru
 import orjson
@@ -36,12 +36,12 @@ NOWHERE = Path("/dev/null")
 
 
 @contextmanager
-def our_pipeline(redaction: Redaction | None = None) -> Iterator[Pipeline]:
-    """Ours, for our loggers alone: `configure_logging` would take the peers' handlers over."""
+def our_pipeline(redaction: Redaction | None = None, sink: Sink | None = None) -> Iterator[Pipeline]:
+    """Ours, for our loggers alone: `configure_logging` would take the peers' handlers over. To nowhere by default."""
     pipeline = Pipeline(
         service="feed",
         level="info",
-        sink=Sink.file(NOWHERE),
+        sink=Sink.file(NOWHERE) if sink is None else sink,
         redaction=Redaction.strict() if redaction is None else redaction,
         sampling=None,
         flag=None,
@@ -64,8 +64,8 @@ def ours() -> Log:
     return get_logger().info
 
 
-def structlogs() -> tuple[Any, Any]:
-    """structlog's logger as `get_logger` gives it, and bound once more, which is faster."""
+def structlogs(to: BinaryIO | None = None) -> tuple[Any, Any]:
+    """structlog's logger as `get_logger` gives it, and bound once more, which is faster. To nowhere by default."""
     structlog.configure(
         cache_logger_on_first_use=True,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -76,7 +76,7 @@ def structlogs() -> tuple[Any, Any]:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(serializer=orjson.dumps),
         ],
-        logger_factory=structlog.BytesLoggerFactory(NOWHERE.open("wb")),
+        logger_factory=structlog.BytesLoggerFactory(NOWHERE.open("wb") if to is None else to),
     )
     structlog.contextvars.bind_contextvars(**CONTEXT_FIELDS, service="feed")
     logger = structlog.get_logger()
@@ -84,9 +84,12 @@ def structlogs() -> tuple[Any, Any]:
     return logger, logger.bind()
 
 
-def json_loggers() -> logging.Logger:
-    """A logger of the standard library with python-json-logger's faster formatter; it does not propagate."""
-    handler = logging.StreamHandler(NOWHERE.open("w", encoding="utf-8"))
+def json_loggers(to: TextIO | None = None) -> logging.Logger:
+    """A logger of the standard library with python-json-logger's faster formatter; it does not propagate.
+
+    To nowhere by default.
+    """
+    handler = logging.StreamHandler(NOWHERE.open("w", encoding="utf-8") if to is None else to)
     handler.setFormatter(OrjsonFormatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("benchmark.json")
     logger.handlers[:], logger.propagate = [handler], False
