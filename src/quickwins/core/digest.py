@@ -8,7 +8,9 @@ interpreter and machine; `tests/unit/core/test_digest.py` holds the golden vecto
 from __future__ import annotations
 
 from hashlib import blake2b
+from struct import Struct
 
+_length = Struct(">I").pack
 BUCKETS = 10_000
 """How many buckets a flag divides its keys into: one is 0.01 %."""
 
@@ -16,7 +18,7 @@ BUCKETS = 10_000
 def framed(part: str | bytes) -> bytes:
     """`part` as UTF-8 (lone surrogates kept apart, never an error), behind its length in four bytes."""
     data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-    return len(data).to_bytes(4, "big") + data
+    return _length(len(data)) + data
 
 
 def digest(*parts: str | bytes, key: bytes = b"", size_bytes: int = 16) -> bytes:
@@ -27,7 +29,11 @@ def digest(*parts: str | bytes, key: bytes = b"", size_bytes: int = 16) -> bytes
         key: Up to 64 bytes of secret; with one, the digest is a MAC and a pseudonym cannot be guessed.
         size_bytes: Length of the result, 1 to 64.
     """
-    return blake2b(b"".join(map(framed, parts)), key=key, digest_size=size_bytes).digest()
+    pieces: list[bytes] = []
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        pieces += (_length(len(data)), data)
+    return blake2b(b"".join(pieces), key=key, digest_size=size_bytes).digest()
 
 
 _SHORT_LENGTHS = tuple(length.to_bytes(4, "big") for length in range(256))

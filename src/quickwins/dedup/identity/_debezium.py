@@ -248,15 +248,11 @@ def _told_apart(record: Record, op: Op, envelope: _Envelope) -> bytes:
             f"{envelope.table} has no key: set provide.transaction.metadata=true at the connector, since identical rows are told "
             "apart by their place in the transaction only",
         )
-    parts: list[Any] = [op.value, envelope.table]
-    for part in (key, envelope.before, envelope.after):
-        if part is None:
-            parts.append(b"")
-        elif isinstance(part, (bytes, str)):
-            parts.append(part)
-        else:
-            parts.append(bytes(part) if isinstance(part, msgspec.Raw) else _encoded_again(part))
-    return digest(*parts)
+    if key is None:
+        key = b""
+    elif not isinstance(key, (bytes, str)):
+        key = _encoded_again(key)
+    return digest(op, envelope.table, key, bytes(envelope.before), bytes(envelope.after))
 
 
 _ROWS = frozenset({Op.CREATE, Op.UPDATE, Op.DELETE})
