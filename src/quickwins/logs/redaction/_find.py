@@ -40,6 +40,7 @@ _NO_LOGIN = re.compile(r"[^:]*[{}|^`][^:]*\Z|[^ \"<>]*[ \"<>]")
 """What has a character that no user of a URL may have (RFC 3986, 3.2.1), and no password; or a space or
 quotes: what is before its `@` may be an address too."""
 
+_KNOWN = KEY_WORDS | OTHER_SCHEMES
 _QUERY, _TOO_MANY = RedactionRule.QUERY, RedactionRule.TOO_MANY
 _START = itemgetter(0)
 
@@ -123,8 +124,8 @@ def _numbers(text: str, shape: str, *, errs_open: bool) -> list[Span]:
 
 def _tokens(text: str, data: bytes, lower: str) -> list[Span]:
     """What programs show to be let in; of a token or a credential no part is looked at again as a key."""
-    words = data.translate(WORDS).split()
-    spans = scheme(text) if has_scheme(lower) or not OTHER_SCHEMES.isdisjoint(words) else []
+    known = _KNOWN.intersection(data.translate(WORDS).split())
+    spans = scheme(text) if has_scheme(lower) or (known and not OTHER_SCHEMES.isdisjoint(known)) else []
     if not may_be_key(data, text):
         return spans
     if "eyJ" in text:
@@ -134,7 +135,7 @@ def _tokens(text: str, data: bytes, lower: str) -> list[Span]:
             text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
         data = text.encode("utf-8", "replace")
     run = has_run(text, data)
-    if run or not KEY_WORDS.isdisjoint(words):
+    if run or (known and not KEY_WORDS.isdisjoint(known)):
         spans += api_key(text, run=run)
     if "-----" in text:
         spans += _some(pem(text))
