@@ -69,7 +69,7 @@ def statements(lexed: Lexed, places: Places) -> Iterator[Found]:
         yield from _swallowing_clauses(lexed.code, aliases)
     if "suppress" in bare or "arnings" in bare or "simplefilter" in bare:
         yield from _calls(lexed, places, aliases)
-    if "environ" in bare and "PYTHONWARNINGS" in lexed.text:
+    if "PYTHONWARNINGS" in lexed.text and "environ" in bare:
         yield from _set_variables(lexed, aliases)
 
 
