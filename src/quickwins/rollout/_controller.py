@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from quickwins.rollout.stores.record import Store
 
 LEASE_SECONDS = 10.0
+SHOWN = frozenset({Reason.BURST, Reason.CASCADE, Reason.ERRORS, Reason.LATENCY})
+"""What requests show, whoever looks. A percentage that others have set, or a target that can't be reached, may be known better
+by a controller that reaches the store."""
 READ_SECONDS = 8.0
 """A source that takes longer has nothing to say."""
 
@@ -103,6 +106,7 @@ class RolloutController:
         self._metrics = Metrics(registry=registry, service=service)
         self._reporter = Reporter(service=service, registry=registry)
         self._looks = Looks()
+        self._known: State | None = None  # as it was when this controller last led
         self._told: tuple[object, ...] = ()
         self._told_at = 0.0
         self._paged: tuple[Reason | None, float] = (None, 0.0)
@@ -223,7 +227,12 @@ class RolloutController:
             OSError: The store can't be used.
         """
         now = self._clock.wall()
-        record = await self._lead(now)
+        try:
+            record = await self._lead(now)
+        except (QuickWinsError, OSError):
+            await self._watch()
+            raise
+        self._known = None if record is None else record.state
         if record is None:
             return Look(leads=False)
         self._metrics.gauge(LEADER, feature=self._feature).set(1)
@@ -253,6 +262,16 @@ class RolloutController:
             if led.token != held.record.token or held.record.until - now < LEASE_SECONDS / 2:
                 await held.put(led)
             return led
+
+    async def _watch(self) -> None:
+        """Look while the store can't be used: requests that show harm turn the flag off, and nothing else is done."""
+        if self._known is None or self._known.phase is not Phase.RAMPING:
+            return
+        decision = decide(self._known, await self._facts(), self._clock.wall())
+        if decision.reason in SHOWN:
+            await self._off(self._clock.wall())
+        if decision.verdict is not Verdict.PASS:
+            self._known = replace(decision.state, intent=None)
 
     async def _facts(self) -> Facts:
         now = self._clock.wall()

@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from quickwins.core.errors import ConfigError
 from quickwins.rollout import (
@@ -267,6 +268,52 @@ async def test_a_store_that_fails_does_not_keep_the_flag_on(tmp_path: Path) -> N
     with pytest.raises(OSError, match="no space"):
         await controller.tick()
     assert house.toy.percent == 0
+
+
+class Away:
+    """A store that can't be reached now and then."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.is_away = False
+
+    @asynccontextmanager
+    async def exclusive(self, feature: str) -> AsyncIterator[Held]:
+        if self.is_away:
+            raise OSError("connection refused")
+        async with self._store.exclusive(feature) as held:
+            yield held
+
+
+async def test_while_the_store_is_away_nothing_goes_up_and_harm_still_turns_it_off(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    store = Away(house.store)
+    controller = RolloutController(
+        house.toy, house.toy, store, house.clock, feature="feed", registry=CollectorRegistry()
+    )
+    await controller.start(plan())
+    await house.ticks(controller, until=50)
+    await house.clock.advance(1)
+    await controller.tick()
+
+    async def looks(count: int) -> None:
+        for _ in range(count):
+            await house.clock.advance(1)
+            with pytest.raises(OSError, match="connection refused"):
+                await controller.tick()
+
+    store.is_away = True
+    await looks(25)
+    assert (house.toy.percent, house.moves) == (50, [0, 10, 50])
+    await looks(10)
+    assert (house.toy.percent, house.moves) == (10, [0, 10, 50])
+    house.toy.canary = lambda requests: arm(requests, errors=requests)
+    await looks(3)
+    assert (house.toy.percent, house.moves) == (0, [0, 10, 50, 0])
+    await looks(3)
+    store.is_away = False
+    look = await house.ticks(controller)
+    assert (look.phase, house.toy.percent) == (Phase.ROLLED_BACK, 0)
 
 
 async def test_a_store_that_fails_keeps_nobody_from_turning_it_off(tmp_path: Path) -> None:
