@@ -254,16 +254,16 @@ class GateShell:
         now = clock()
         holders.end(hold)
         held_seconds = now - hold.since
-        if ending is not IGNORED:
-            self.counts.held.observe(held_seconds)
-            if held_seconds > holders.worth_noting_seconds:
-                holders.note(hold, held_seconds)
         if hold.counted:
             ended = self.core.release(now, ending, held_seconds, hold.tenant)
         else:
             ended = () if hold.waiter is None else self.core.cancel(hold.waiter, now)
         if ended:
             self._tell(ended)
+        if ending is not IGNORED:  # last: a trace's id is asked for, and its function is the service's
+            self.counts.held.observe(held_seconds)
+            if held_seconds > holders.worth_noting_seconds:
+                holders.note(hold, held_seconds)
 
     def failed(self) -> None:
         """Note that a use has failed whose permit is back already."""

@@ -201,3 +201,17 @@ def test_a_gate_that_is_in_use_on_another_loop_says_so() -> None:
         leave.set()
         thread.join(30)
     asyncio.run(ask())
+
+
+@pytest.mark.asyncio
+async def test_a_permit_is_back_before_anybody_is_asked_for_a_trace() -> None:
+    clock = FakeClock()
+
+    def trace() -> str:
+        raise KeyboardInterrupt
+
+    gate = Gate.queue(size=1, name="g", clock=clock, registry=CollectorRegistry(), trace=trace)
+    with pytest.raises(KeyboardInterrupt):
+        async with gate.permit():
+            await clock.advance(1.0)
+    assert gate.stats().inflight == 0

@@ -58,7 +58,9 @@ def test_each_constructor_has_the_defaults_of_the_rule_and_refuses_what_it_does(
 
 def test_what_every_gate_takes_is_the_rest_of_the_rule_and_what_a_shell_takes() -> None:
     own = {name for _, names in OWN.values() for name in names}
-    assert {*ShellOptions.__annotations__} == {"name", "flag", "service", "registry", "clock", "rng"}
+    assert {*ShellOptions.__annotations__} == {
+        *("name", "flag", "service", "registry", "clock", "rng", "trace"),
+    }
     assert {*GateOptions.__annotations__} == {*knobs(Rule)} - {"kind"} - own | {
         "size",
         *ShellOptions.__annotations__,
