@@ -62,7 +62,7 @@ class QuickWins(Features):
         """See `Features`."""
         self._logs = Logs(self.flags, registry=registry, clock=clock)
         self._backpressure = Backpressure(
-            self.flags, registry=registry, clock=clock, trace=self._logs.trace_id
+            self.flags, registry=registry, clock=clock, trace=self._logs.trace_ids()
         )
         self._channels = Channels(self.flags, registry=registry, clock=clock, trace=self._logs.grpc_metadata)
         self._dedup = Dedup(self.flags, registry=registry, clock=clock)

@@ -66,13 +66,16 @@ class Logs:
 
         return LogClientInterceptor(flag=self._flag, clock=self._clock)
 
-    def trace_id(self) -> str | None:
-        """The trace that is going on, OpenTelemetry's or ours; `None` outside of any."""
+    def trace_ids(self) -> Callable[[], str | None]:
+        """What gives the id of the trace that is going on, OpenTelemetry's or ours; `None` outside of any."""
         from quickwins.logs._context import CONTEXT
         from quickwins.logs._span import in_span
 
-        trace = in_span(CONTEXT.get()).trace
-        return None if trace is None else trace.trace_id
+        def current() -> str | None:
+            trace = in_span(CONTEXT.get()).trace
+            return None if trace is None else trace.trace_id
+
+        return current
 
     def grpc_metadata(self) -> Callable[[str], list[tuple[str, str]]]:
         """The same for our own channels, which take a function instead."""
