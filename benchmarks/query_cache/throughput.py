@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONNECTIONS = 16
+MIN_ROUNDS = 6
 OF_OTHERS = {"miss", "uncached, others"}
 YOGA = Path(__file__).parent / "yoga"
 SAME = """
@@ -94,13 +95,13 @@ def yoga() -> Iterator[Server | None]:
             yield made
 
 
-def asked(one: Server, script: Path, seconds: float) -> tuple[float, float]:
+def asked(one: Server, script: Path, seconds: int) -> tuple[float, float]:
     """Requests a second of time, and of the server's processor."""
     before = one.cpu_seconds()
     last = str(max(os.sched_getaffinity(0)))
     done = subprocess.run(
         [
-            *("taskset", "-c", last, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s"),
+            *("taskset", "-c", last, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"),
             *("-s", str(script), f"http://127.0.0.1:{one.port}{PATH}"),
         ],
         capture_output=True,
@@ -134,7 +135,7 @@ class Scripts:
         return script
 
 
-def measured(rounds: int, seconds: float) -> list[Target]:
+def measured(rounds: int, seconds: int) -> list[Target]:
     """Ask all contenders in each round."""
     rng = Random(1)
     rates: dict[str, list[tuple[float, float]]] = {}
@@ -184,9 +185,11 @@ def measured(rounds: int, seconds: float) -> list[Target]:
 def main() -> int:
     """Measure, print, and say whether the targets were met."""
     parser = command_line("benchmarks.query_cache.throughput", __doc__)
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--rounds", type=int, default=8, help="6 at least: an interval takes that many")
+    parser.add_argument("--seconds", type=int, default=1, help="whole ones, as wrk counts them")
     options = parser.parse_args()
+    if options.rounds < MIN_ROUNDS:
+        parser.error(f"--rounds {options.rounds} is not allowed: {MIN_ROUNDS} at least")
     if shutil.which("wrk") is None or shutil.which("taskset") is None:
         print("not measured: it takes wrk and taskset")
         return 0

@@ -59,6 +59,16 @@ async def test_the_same_response_comes_without_the_application() -> None:
 
 
 @pytest.mark.asyncio
+async def test_what_the_view_knows_by_its_bytes_is_known_here_from_then_on() -> None:
+    stack = Stack()
+    for _ in range(2):
+        await stack.service.ask(USER)
+    for _ in range(3):
+        assert (await ask(stack.app, USER)).data == {"user": {"name": "Ann"}}
+    assert stack.inner.asked == 1
+
+
+@pytest.mark.asyncio
 async def test_an_invalidation_holds_here_too() -> None:
     stack = Stack()
     for _ in range(2):
