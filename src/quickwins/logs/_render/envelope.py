@@ -12,7 +12,7 @@ with needs_extra("logs"):
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 ENVELOPE = frozenset(
     {
@@ -64,6 +64,16 @@ def apart(
         moved = name in ENVELOPE or (declared is not None and name not in declared)
         (attributes if moved else own)[name] = value
     return own, attributes
+
+
+def under_attributes(fields: Mapping[str, object], moved: Collection[str]) -> dict[str, object]:
+    """`fields` as they stand on the line, with those named in `moved` under `attributes`."""
+    own: dict[str, object] = {}
+    attributes: dict[str, object] = {}
+    for name, value in fields.items():
+        (attributes if name in moved else own)[name] = value
+    own["attributes"] = attributes
+    return own
 
 
 def as_json(fields: Mapping[str, object]) -> bytes:

@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING
 
 from quickwins.core.errors import ConfigError, needs_extra
-from quickwins.logs._render.envelope import MAX_LINE_BYTES
+from quickwins.logs._render.envelope import MAX_LINE_BYTES, under_attributes
 from quickwins.logs._render.memory import Bound, Memory
 from quickwins.logs._render.slow import slowly
 from quickwins.logs._render.values import LARGEST_PLAIN_INTEGER, LONG, PLAIN, Walk, type_name
@@ -151,7 +151,11 @@ class Renderer:
                         head.text,
                         bound.text,
                         b",",
-                        orjson.dumps(fields)[1:-1],
+                        orjson.dumps(
+                            under_attributes(fields, head.moved)
+                            if head.moved and not head.moved.isdisjoint(fields)
+                            else fields
+                        )[1:-1],
                     )
                     line = b"".join(parts if fields else parts[:5])
                     if len(line) <= MAX_LINE_BYTES:

@@ -34,7 +34,8 @@ class Head:
         plain: Whether nothing in it was redacted.
         redactions: How much was.
         declared: The fields that the event may have; `None`: any.
-        names: Those of them, among the ones met so far, that may be written as they are.
+        names: The harmless ones among the names met so far.
+        moved: Those of `names` that are not declared, and belong under `attributes`; never fewer.
     """
 
     text: bytes
@@ -42,6 +43,7 @@ class Head:
     redactions: int
     declared: frozenset[str] | None
     names: set[str]
+    moved: set[str]
 
 
 @dataclass(slots=True)  # not frozen: that alone would be half of what making one costs
@@ -94,7 +96,7 @@ class Memory:
         self.heads: tuple[dict[str, Head], ...] = tuple({} for _ in LEVELS)
         self.identify(instance)
         self.names: set[str] = set()
-        self._free = Head(b"", True, 0, None, self.names)
+        self._free = Head(b"", True, 0, None, self.names, set())
         self.redacted: dict[RedactionRule, int] = dict.fromkeys(RedactionRule, 0)
 
     def identify(self, instance: str) -> None:
@@ -124,14 +126,19 @@ class Memory:
         Raises:
             ConfigError: In strict mode, where the event is declared and the field is not.
         """
+        is_moved = False
         if head.declared is not None and name not in head.declared:
             if self._strict:
                 raise ConfigError(
                     f"{event} takes the fields {sorted(head.declared - ALWAYS_DECLARED)}, not {name!r}"
                 )
-            return False
+            is_moved = True
         if name in ENVELOPE or name == "exc_info" or self.scanner.key(name) or not self._harmless(name):
             return False
+        if is_moved:
+            if len(name) > MAX_NAME_LENGTH or len(head.moved) >= MAX_NAMES:
+                return False
+            head.moved.add(name)
         if len(name) <= MAX_NAME_LENGTH:
             if len(head.names) >= MAX_NAMES:
                 head.names.clear()
@@ -157,7 +164,7 @@ class Memory:
         known = self._declared.get(event) if type(event) is str else None
         count = self.count(walk.hits)
         text = b'Z",' + text[1:-1] + b"," + self.service
-        head = Head(text, count == 0, count, known, self.names if known is None else set())
+        head = Head(text, count == 0, count, known, self.names if known is None else set(), set())
         heads = self.heads[level.index]
         if type(event) is str and len(event) <= MAX_NAME_LENGTH and not walk.hits:
             if len(heads) >= MAX_EVENTS:

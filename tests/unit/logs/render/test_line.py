@@ -126,6 +126,37 @@ def test_undeclared_fields_of_a_declared_event_are_kept_apart(configure: Configu
     assert (written.last["hit"], written.last["attributes"]) == (True, {"size": 3})
 
 
+NAMES = st.sampled_from(
+    ["cache", "hit", "posts", "policy", "password", "seq", "attributes", "n\n", "n" * 300]
+)
+VALUES = st.one_of(
+    st.integers(-9, 9), st.booleans(), st.sampled_from(["public", "a@b.example", "two\nlines", "x " * 4_000])
+)
+
+
+@given(st.lists(st.dictionaries(NAMES, VALUES), min_size=1, max_size=5))
+def test_what_is_known_of_a_declared_events_fields_changes_no_line(calls: list[dict[str, Any]]) -> None:
+    one = Renderer(
+        Scanner(Redaction.strict()),
+        service="feed",
+        declared={"cache.access": ("cache", "hit")},
+        wall_ns=lambda: AT,
+    )
+    for fields in calls:
+        quickly = one.line(INFO, "cache.access", {**fields}, EMPTY)
+        assert quickly == one.line(INFO, "cache.access", {**fields}, EMPTY, extra={})
+
+
+def test_a_declared_event_with_ever_other_fields_remembers_so_many() -> None:
+    one = Renderer(Scanner(Redaction.strict()), service="feed", declared={"a": ()}, wall_ns=lambda: AT)
+    for number in range(3 * MAX_NAMES):
+        line = json.loads(one.line(INFO, "a", {f"n{number}": number}, EMPTY) + b"}")
+        assert line["attributes"] == {f"n{number}": number}
+    (head,) = one._heads[INFO.index].values()
+    assert len(head.names) <= MAX_NAMES
+    assert len(head.moved) <= MAX_NAMES
+
+
 def test_in_strict_mode_an_undeclared_field_is_an_error(configure: Configure, written: Written) -> None:
     from quickwins import ConfigError
 
