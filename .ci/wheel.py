@@ -1,4 +1,4 @@
-"""What a user gets: the wheel, installed into fresh environments with one extra each, is imported and used.
+"""What a user gets: the wheel, installed into fresh environments with one extra each, is imported, used and weighed.
 
 .venv/bin/python .ci/wheel.py
 """
@@ -96,6 +96,11 @@ def installed(wheel: Path, extras: str) -> Path:
     return environment / "bin"
 
 
+def megabytes(commands: Path) -> float:
+    """What an environment takes on the disk, all that the extra brings with it included."""
+    return sum(file.stat().st_size for file in commands.parent.rglob("*") if file.is_file()) / 1e6
+
+
 def main() -> None:
     """Build, install, try."""
     shutil.rmtree(HERE, ignore_errors=True)
@@ -106,7 +111,7 @@ def main() -> None:
         commands = installed(wheel, extra)
         code = "\n".join([*(f"import {module}" for module in modules), USED.get(extra, "")])
         run(commands / "python", "-I", "-c", code)
-        print(f"{wheel.name} with {extra or 'no extra'}: {', '.join(modules)}")
+        print(f"{wheel.name} with {extra or 'no extra'}, {megabytes(commands):.1f} MB: {', '.join(modules)}")
     commands = installed(wheel, "backpressure,cli")
     run(commands / "quickwins", "init")
     print(run(commands / "quickwins", "doctor"))
