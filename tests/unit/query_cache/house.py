@@ -249,7 +249,7 @@ class House:
         rng = self.rng
         for one in self.processes:
             await one.start()
-        tasks: set[asyncio.Task[None]] = set()
+        tasks: dict[asyncio.Task[None], None] = {}  # no set, whose order is another in each run
         for _ in range(steps):
             self._step(rng, tasks)
             if rng.random() < 0.4:
@@ -257,7 +257,7 @@ class House:
             if len(tasks) > 12:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in [task for task in tasks if task.done()]:
-                tasks.discard(task)
+                del tasks[task]
                 if not task.cancelled():
                     task.result()
         if tasks:
@@ -270,15 +270,15 @@ class House:
             await one.serving.close()
         return self.counted
 
-    def _step(self, rng: Random, tasks: set[asyncio.Task[None]]) -> None:
+    def _step(self, rng: Random, tasks: dict[asyncio.Task[None], None]) -> None:
         kind, one, row = rng.random(), rng.choice(self.processes), rng.randrange(ROWS)
         if kind < 0.65:
-            tasks.add(asyncio.create_task(one.query(row)))
+            tasks[asyncio.create_task(one.query(row))] = None
         elif kind < 0.82:
-            tasks.add(asyncio.create_task(one.mutate(row)))
+            tasks[asyncio.create_task(one.mutate(row))] = None
         elif kind < 0.9:
             if tasks:
-                rng.choice(sorted(tasks, key=id)).cancel()
+                rng.choice([*tasks]).cancel()
                 self.counted.cancelled += 1
         elif kind < 0.93:
             self.clock.now += rng.choice([0.1, 5.0, 35.0])

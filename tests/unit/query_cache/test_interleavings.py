@@ -195,7 +195,7 @@ class Run:
             for _ in range(processes)
         ]  # fmt: skip
         self.apps = [self._app(cache) for cache in self.caches]
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.tasks: dict[asyncio.Task[None], None] = {}  # no set, whose order is another in each run
         self.asked = 0
 
     def _app(self, cache: QueryCache) -> View:
@@ -227,12 +227,12 @@ class Run:
             work = self.write(app, key)
         else:
             work = self.invalidate(self.caches[number])
-        self.tasks.add(asyncio.create_task(work))
+        self.tasks[asyncio.create_task(work)] = None
 
     def disturb(self) -> None:
         dice = self.chance.random()
         if dice < 0.3 and self.tasks:
-            self.chance.choice(sorted(self.tasks, key=id)).cancel()
+            self.chance.choice([*self.tasks]).cancel()
         elif dice < 0.7:
             self.clock.now += self.chance.random() * 3
         elif self.server is not None:
@@ -245,7 +245,7 @@ class Run:
         for _ in range(3):
             await asyncio.sleep(0)
         for task in [task for task in self.tasks if task.done()]:
-            self.tasks.discard(task)
+            del self.tasks[task]
             if not task.cancelled():
                 task.result()
 
