@@ -54,6 +54,7 @@ class CachedView:
     schema: BaseSchema
     _answers: RawAnswers
     _cache: QueryCache
+    _comma: bytes
     _joins_bytes: bool
     _reads_bytes: bool
     _serves_bytes: bool
@@ -65,6 +66,8 @@ class CachedView:
         self._answers = RawAnswers(cache.desk.serving)
         self._variant = f"{own.__module__}.{own.__qualname__}"
         self._joins_bytes = _leaves(own, ("encode_json",))
+        # As Strawberry puts it between a list's items: older ones have a space behind it.
+        self._comma = self._encode([0, 0])[2:-2] if self._joins_bytes else b","
         self._serves_bytes = _leaves(own, _MAKING)
         self._reads_bytes = self._serves_bytes and _leaves(own, _READING)
         cache.desk.attach(self.schema)
@@ -294,7 +297,7 @@ class CachedView:
                 one.slot.entry.body if type(one) is StoredAnswer else self._encode(one)
                 for one in response_data
             ]
-            return made_of(b"[" + b",".join(parts) + b"]", sub_response)
+            return made_of(b"[" + self._comma.join(parts) + b"]", sub_response)
         if type(response_data) is StoredAnswer:
             return made_of(response_data.slot.entry.body, sub_response)
         return parent.create_response(response_data, sub_response)
