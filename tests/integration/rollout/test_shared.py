@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from quickwins.cli.app import run
+from quickwins.core.dsn import password_of
 
 pytestmark = pytest.mark.engines("postgres")
 
@@ -54,7 +55,10 @@ def test_one_machine_begins_and_another_one_aborts(
 ) -> None:
     more = ""
     if by == "file":
-        more = f'[rollout]\nstore = "{postgres_database}"'
+        # A file may not have one; a server that trusts everybody has none.
+        password = password_of(postgres_database)
+        monkeypatch.setenv("PGPASSWORD", password)
+        more = f'[rollout]\nstore = "{postgres_database.replace(f":{password}@", "@")}"'
     else:
         monkeypatch.setenv("QUICKWINS_ROLLOUT__STORE", postgres_database)
     here, there = (Machine(tmp_path / name, capsys, more) for name in ("here", "there"))
