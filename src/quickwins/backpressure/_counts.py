@@ -68,7 +68,7 @@ class Counts:
         self.rejected: dict[RejectReason, int] = dict.fromkeys(RejectReason, 0)
         self.shadow_rejected: dict[RejectReason, int] = dict.fromkeys(RejectReason, 0)
         self.nested = 0
-        self.delays = Tally(metrics.QUEUE_DELAY)  # counted by whoever ends a wait, in another trace
+        self.delays = Tally(metrics.QUEUE_DELAY)  # counted where a wait is ended: in another trace
         self.acquired = {outcome: Tally(metrics.ACQUIRE_DURATION, trace=trace) for outcome in Outcome}
         self.given = self.acquired[Outcome.ACQUIRED]
         self.held = Tally(metrics.HELD, trace=trace)

@@ -89,7 +89,7 @@ class Desk:
         self._documents.attach(schema)
 
     async def void(self, invalidation: Invalidation) -> None:
-        """Void what is named, here at once, and elsewhere, though whoever waits for that should leave."""
+        """Void what is named: here at once, and elsewhere even when the caller leaves before that is done."""
         self.serving.void(invalidation)
         self.tell_soon()
         await self.serving.tell()
