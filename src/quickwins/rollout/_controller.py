@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from quickwins.core.clock import SystemClock
-from quickwins.core.errors import QuickWinsError
 from quickwins.core.events import ROLLOUT_MOVED, ROLLOUT_PAGE, Reporter
 from quickwins.core.metrics import Metrics
 from quickwins.rollout._audit import ASKED, QUIET_SECONDS, line_of
@@ -187,7 +186,7 @@ class RolloutController:
                     await self._write(held.record.state, now)
                     state = settled(held.record.state, now)
                     await held.put(held.record.with_state(state))
-        except (QuickWinsError, OSError) as error:
+        except Exception as error:  # whatever a store raises: off is safe
             if not (isinstance(error, RolloutBlocked) and error.reason is RolloutReason.NOT_RUNNING):
                 await self._off(now)
             raise
@@ -200,7 +199,7 @@ class RolloutController:
             try:
                 look = await self.tick()
                 state = await self.status()
-            except (QuickWinsError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 -- a store may be anybody's, and the next look must follow; until=never
                 self._page(Reason.NO_DATA, f"{type(error).__name__}: {error}")
             else:
                 if state is None or not (state.active or state.intent is not None):
@@ -229,7 +228,7 @@ class RolloutController:
         now = self._clock.wall()
         try:
             record = await self._lead(now)
-        except (QuickWinsError, OSError):
+        except Exception:
             await self._watch()
             raise
         self._known = None if record is None else record.state
@@ -293,7 +292,7 @@ class RolloutController:
                 kept = current.with_state(decision.state)
                 await held.put(kept)
                 return kept
-        except (QuickWinsError, OSError):
+        except Exception:
             if decision.verdict is Verdict.FAIL:
                 await self._off(self._clock.wall())
             raise

@@ -273,14 +273,15 @@ async def test_a_store_that_fails_does_not_keep_the_flag_on(tmp_path: Path) -> N
 class Away:
     """A store that can't be reached now and then."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, error: Exception | None = None) -> None:
         self._store = store
+        self._error = error or OSError("connection refused")
         self.is_away = False
 
     @asynccontextmanager
     async def exclusive(self, feature: str) -> AsyncIterator[Held]:
         if self.is_away:
-            raise OSError("connection refused")
+            raise self._error
         async with self._store.exclusive(feature) as held:
             yield held
 
@@ -325,6 +326,31 @@ async def test_a_store_that_fails_keeps_nobody_from_turning_it_off(tmp_path: Pat
     with pytest.raises(OSError, match="no space"):
         await house.controller("a person", deaths=disk).abort()
     assert (house.toy.percent, house.toy.fields["killed"]) == (0, True)
+
+
+async def test_whatever_a_store_of_the_services_own_raises_harm_and_a_person_turn_it_off(
+    tmp_path: Path,
+) -> None:
+    house = House(tmp_path)
+    store = Away(house.store, ValueError("not one of ours"))
+    controller = RolloutController(
+        house.toy, house.toy, store, house.clock, feature="feed", registry=CollectorRegistry()
+    )
+    await controller.start(plan())
+    await house.ticks(controller, until=50)
+    store.is_away = True
+    running = asyncio.create_task(controller.run())
+    house.toy.canary = lambda requests: arm(requests, errors=requests)
+    for _ in range(5):
+        await house.clock.advance(1)
+    assert not running.done()
+    assert house.toy.percent == 0
+    running.cancel()
+    await asyncio.wait({running})
+    house.toy.fields["killed"] = False
+    with pytest.raises(ValueError, match="not one of ours"):
+        await controller.abort()
+    assert house.toy.fields["killed"] is True
 
 
 async def test_there_is_one_ramp_at_a_time_of_a_feature_and_of_a_group(tmp_path: Path) -> None:
