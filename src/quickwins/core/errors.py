@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from enum import StrEnum
 
 __all__ = [
+    "ENDS_PROCESS",
     "PUSHBACK",
     "Answer",
     "ConfigError",
@@ -32,6 +33,9 @@ __all__ = [
 ]
 __dir__ = shows(__name__)
 
+ENDS_PROCESS = (KeyboardInterrupt, SystemExit)
+"""What goes on through us, wherever it is raised. All else that foreign code raises stays where it was called, cancellations and
+what derives from `BaseException` alone included, such as what `pytest.fail` raises: nothing is awaited there."""
 PUSHBACK = "grpc-retry-pushback-ms"
 """The trailer in which a gRPC client with a retry policy looks for how long to wait (gRFC A6)."""
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from quickwins.core.errors import ConfigError
+from quickwins.core.errors import ENDS_PROCESS, ConfigError
 from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
@@ -170,10 +170,12 @@ class Reporter:
                     "fields": {"service": self._service, "name": self._name, **fields},
                 }
                 self._logger.log(event.level, "%s %s", event.name, shown, extra=extra)
-        except Exception as error:  # noqa: BLE001 -- a log handler's failure is no reason to fail the service; until=never
+        except BaseException as error:  # a log handler's failure is no reason to fail the service
+            if isinstance(error, ENDS_PROCESS):
+                raise
             self._failed(event, error)
 
-    def _failed(self, event: Event, error: Exception) -> None:
+    def _failed(self, event: Event, error: BaseException) -> None:
         from quickwins.core.metrics import Metrics
         from quickwins.core.metrics.reports import REPORT_FAILURES
 

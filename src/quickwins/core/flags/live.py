@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FunctionType, MethodType
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.config import Layer, Settings, resolve
-from quickwins.core.errors import ConfigError
+from quickwins.core.errors import ENDS_PROCESS, ConfigError
 from quickwins.core.events import (
     AUDIT_FAILED,
     FLAG_CHANGED,
@@ -21,6 +20,7 @@ from quickwins.core.events import (
     Reporter,
 )
 from quickwins.core.flags._kills import killed_in
+from quickwins.core.flags._polling import Polling
 from quickwins.core.flags.errors import SourceError, SourceReason
 from quickwins.core.flags.flag import Flag
 from quickwins.core.flags.history import audit_record, change_fields
@@ -52,8 +52,6 @@ if TYPE_CHECKING:
     from quickwins.core.flags.sources import Source
 
 _DEFAULTS = FlagsSettings()
-_FOREIGN = (Exception, asyncio.CancelledError)
-"""What a source or subscriber may raise. Nothing is awaited where they are called, so that no cancellation is ours."""
 
 
 class Flags:
@@ -93,7 +91,7 @@ class Flags:
         self._audit = audit
         self._subscribers: dict[object, Callable[[Snapshot], None]] = {}
         self._checks: list[Callable[[Settings], None]] = []
-        self._task: asyncio.Task[None] | None = None
+        self._polling = Polling(self.poll, self._interval_seconds, self._clock)
         self._names = [source.name for source in sources]
         self._tokens, failure = self._read()
         if failure is not None:
@@ -114,9 +112,8 @@ class Flags:
             self._metrics.gauge(SOURCE_UP, source=source.name).set(1)
 
     def __repr__(self) -> str:
-        polled = "not polled" if self._task is None else "polled"
         flags = ", ".join(f"{feature} {state}" for feature, state in self.snapshot.flags.items())
-        return f"<Flags version {self.snapshot.version}, {polled}: {flags}>"
+        return f"<Flags version {self.snapshot.version}, {self._polling}: {flags}>"
 
     def flag(self, feature: str) -> Flag:
         """The handle on `feature`'s flag; always the same object.
@@ -177,7 +174,9 @@ class Flags:
             return self._expire()
         try:
             new = self._build(version=self.snapshot.version + 1)
-        except _FOREIGN as error:
+        except BaseException as error:
+            if isinstance(error, ENDS_PROCESS):
+                raise
             # Only what is wrong with the text stays wrong as long as it says the same.
             self._refused = tokens if isinstance(error, ConfigError) else None
             changed = self._follow_kills()
@@ -246,27 +245,18 @@ class Flags:
         Raises:
             ConfigError: They are polled already.
         """
-        if self._task is not None:
-            raise ConfigError("these flags are polled already: enter them once")
-        self._task = asyncio.create_task(self._run(), name="quickwins-flags")
+        self._polling.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop polling; the last snapshot stays."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+        await self._polling.stop()
 
-    async def _run(self) -> None:
-        while True:
-            settings = self.snapshot.settings.sections.get("flags")
-            if not isinstance(settings, FlagsSettings):
-                settings = _DEFAULTS
-            await self._clock.sleep(settings.poll_interval_seconds)
-            self.poll()
+    def _interval_seconds(self) -> float:
+        settings = self.snapshot.settings.sections.get("flags")
+        return (settings if isinstance(settings, FlagsSettings) else _DEFAULTS).poll_interval_seconds
 
     def _read(self) -> tuple[list[object], SourceError | None]:
         """What each source says, and how the first failed of those that could not be read."""
@@ -277,7 +267,9 @@ class Flags:
                 tokens.append(source.read())
             except SourceError as error:  # the others are read all the same: one of them may kill
                 failures.append(error)
-            except _FOREIGN as error:
+            except BaseException as error:
+                if isinstance(error, ENDS_PROCESS):
+                    raise
                 # What is not ours may quote anything: only its kind is told.
                 said = f"{name}: reading it raised {type(error).__name__}"
                 failures.append(SourceError(said, source=name, reason=SourceReason.UNREADABLE))
@@ -304,7 +296,9 @@ class Flags:
         for subscriber in list(self._subscribers.values()):
             try:
                 subscriber(new)
-            except _FOREIGN as error:
+            except BaseException as error:
+                if isinstance(error, ENDS_PROCESS):
+                    raise
                 failed.append((_name_of(subscriber), type(error).__name__))
         # Reports last: what a log handler or the audit file does must not come between a switch and who follows it.
         self._show()
@@ -342,7 +336,9 @@ class Flags:
         try:
             service = self.snapshot.settings.service
             self._audit.append(audit_record(event, fields, service=service, wall_now=self._clock.wall()))
-        except Exception as error:  # noqa: BLE001 -- the audit may be a user's own, and the switch has happened; until=never
+        except BaseException as error:  # the audit may be a user's own, and the switch has happened
+            if isinstance(error, ENDS_PROCESS):
+                raise
             self._metrics.counter(AUDIT_FAILURES).inc()
             why = error.strerror if isinstance(error, OSError) else None
             self._reporter.report(AUDIT_FAILED, reason=why or type(error).__name__)
@@ -379,7 +375,9 @@ def _kills_of(source: Source) -> frozenset[str]:
         return killed_in(source.layer().values)
     except SourceError as error:
         return error.kills
-    except _FOREIGN:  # it has been reported, and other sources may kill
+    except BaseException as error:  # it has been reported, and other sources may kill
+        if isinstance(error, ENDS_PROCESS):
+            raise
         return frozenset()
 
 
@@ -387,7 +385,9 @@ def _same(one: list[object], other: list[object]) -> bool:
     """Whether two readings are equal; tokens that cannot be compared are not."""
     try:
         return one == other
-    except _FOREIGN:
+    except BaseException as error:
+        if isinstance(error, ENDS_PROCESS):
+            raise
         return False
 
 

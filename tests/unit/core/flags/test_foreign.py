@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 SECTIONS: Mapping[str, type[Section]] = {"flags": FlagsSettings, "one": FlagSettings}
 ON = {"one": {"enabled": True}}
-RAISED = [ConnectionError, RecursionError, MemoryError, asyncio.CancelledError]
+
+
+class Outcome(BaseException):
+    """As pytest's own failures, gevent's time-outs and trio's cancellations: no `Exception`."""
+
+
+RAISED = [ConnectionError, RecursionError, MemoryError, asyncio.CancelledError, GeneratorExit, Outcome]
 
 
 class Hostile(MemorySource):
@@ -65,11 +71,12 @@ class Handler(logging.Handler):
     def __init__(self, flags: list[Flags]) -> None:
         super().__init__()
         self.flags = flags
+        self.error: BaseException = OSError("the shipper is down")
         self.seen: list[tuple[str, bool]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         self.seen.append((record.event, self.flags[0].flag("one").state.on))  # type: ignore[attr-defined]  # -- every event of ours has it; until=never
-        raise OSError("the shipper is down")
+        raise self.error
 
 
 @pytest.fixture
@@ -165,6 +172,35 @@ def test_a_handler_that_raises_is_counted_said_once_and_comes_after_the_switch(
 
 
 @pytest.mark.parametrize("error", RAISED)
+def test_whatever_a_handler_raises_the_switch_has_happened_and_nobody_else_sees_it(
+    handler: Handler, error: type[BaseException]
+) -> None:
+    source = MemorySource(ON)
+    flags, registry = flags_of(source)
+    handler.flags.append(flags)
+    handler.error = error()
+    source.set("one", killed=True)
+    assert flags.poll()
+    assert not flags.flag("one").state.on
+    base = {"service": "", "name": "", "event": "flag.changed"}
+    assert registry.get_sample_value("quickwins_report_failures_total", base) == 1
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_process_goes_on_when_the_switch_has_happened(
+    handler: Handler, error: type[BaseException]
+) -> None:
+    source = MemorySource(ON)
+    flags, _ = flags_of(source)
+    handler.flags.append(flags)
+    handler.error = error()
+    source.set("one", killed=True)
+    with pytest.raises(error):
+        flags.poll()
+    assert not flags.flag("one").state.on
+
+
+@pytest.mark.parametrize("error", RAISED)
 def test_a_subscriber_that_raises_keeps_nobody_from_a_switch(error: type[BaseException]) -> None:
     source = MemorySource(ON)
     flags, registry = flags_of(source)
@@ -183,10 +219,11 @@ def test_a_subscriber_that_raises_keeps_nobody_from_a_switch(error: type[BaseExc
     ) == (1)
 
 
-def test_an_audit_that_raises_is_counted() -> None:
+@pytest.mark.parametrize("error", RAISED)
+def test_an_audit_that_raises_is_counted(error: type[BaseException]) -> None:
     class Audit(AuditLog):
         def append(self, record: Mapping[str, object]) -> None:
-            raise RuntimeError(record)
+            raise error
 
     source = MemorySource(ON)
     flags, registry = flags_of(source, audit=Audit(None))  # type: ignore[arg-type]  # -- it is never opened; until=never
@@ -237,6 +274,59 @@ async def test_polling_goes_on_after_everything_that_a_source_raises() -> None:
         source.set("one", killed=True)
         await clock.advance(1)
         assert not flags.flag("one").state.on
+
+
+async def until_killed(flags: Flags, source: MemorySource) -> None:
+    """Kill, and return when that was seen; the test's time limit is how long that may take."""
+    seen = asyncio.Event()
+    flags.subscribe(lambda _: seen.set())
+    source.set("one", killed=True)
+    await seen.wait()
+    assert not flags.flag("one").state.on
+
+
+@pytest.mark.asyncio
+async def test_a_kill_is_seen_after_somebody_has_cancelled_all_tasks_of_the_loop() -> None:
+    source = MemorySource({"flags": {"poll_interval_seconds": 0.1}, **ON})
+    async with Flags(SECTIONS, [source], registry=CollectorRegistry()) as flags:
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await until_killed(flags, source)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.asyncio
+async def test_a_kill_is_seen_after_a_subscriber_has_cancelled_the_task_that_calls_it() -> None:
+    source = MemorySource({"flags": {"poll_interval_seconds": 0.1}, **ON})
+    async with Flags(SECTIONS, [source], registry=CollectorRegistry()) as flags:
+        told = asyncio.Event()
+
+        def cancels(_: Snapshot) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            told.set()
+
+        end = flags.subscribe(cancels)
+        source.set("one", salt="another")
+        await told.wait()
+        end()
+        await until_killed(flags, source)
+
+
+def test_flags_whose_event_loop_has_ended_around_them_are_entered_on_the_next_one() -> None:
+    source = MemorySource({"flags": {"poll_interval_seconds": 0.1}, **ON})
+    flags = Flags(SECTIONS, [source], registry=CollectorRegistry())
+
+    async def never_left() -> None:
+        await flags.__aenter__()
+
+    async def again() -> None:
+        async with flags:
+            await until_killed(flags, source)
+
+    asyncio.run(never_left())
+    asyncio.run(again())
 
 
 def test_an_invalid_value_is_a_config_error_as_before() -> None:
