@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from enum import StrEnum
 
 __all__ = [
-    "ENDS_PROCESS",
     "PUSHBACK",
     "Answer",
     "ConfigError",

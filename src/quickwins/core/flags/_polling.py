@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 from quickwins.core.errors import ConfigError
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 class Polling:
     """Calls `poll` every so often, on the event loop that it was started on."""
 
-    __slots__ = ("_clock", "_interval_seconds", "_poll", "_task")
+    __slots__ = ("_clock", "_interval_seconds", "_pid", "_poll", "_task")
 
     def __init__(
         self, poll: Callable[[], object], interval_seconds: Callable[[], float], clock: Clock
@@ -32,9 +33,10 @@ class Polling:
         self._interval_seconds = interval_seconds
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
+        self._pid = 0  # of the process that the task runs in
 
     def __str__(self) -> str:
-        return "not polled" if self._task is None else "polled"
+        return "not polled" if self._living() is None else "polled"
 
     def start(self) -> None:
         """Begin.
@@ -42,18 +44,24 @@ class Polling:
         Raises:
             ConfigError: It has begun already, on a loop that still lives.
         """
-        if self._task is not None and not self._task.get_loop().is_closed():
+        if self._living() is not None:
             raise ConfigError("these flags are polled already: enter them once")
         self._begin()
 
     async def stop(self) -> None:
         """End, and wait for that. Idempotent."""
-        task, self._task = self._task, None
-        if task is not None and not task.get_loop().is_closed():
+        task, self._task = self._living(), None
+        if task is not None:
             task.cancel()
             await asyncio.wait([task])
 
+    def _living(self) -> asyncio.Task[None] | None:
+        """The task; `None` where its loop has ended around it, or was left behind by a fork."""
+        task = self._task
+        return None if task is None or self._pid != os.getpid() or task.get_loop().is_closed() else task
+
     def _begin(self) -> None:
+        self._pid = os.getpid()
         self._task = asyncio.create_task(self._run(), name="quickwins-flags")
         self._task.add_done_callback(self._ended)
 

@@ -329,6 +329,30 @@ def test_flags_whose_event_loop_has_ended_around_them_are_entered_on_the_next_on
     asyncio.run(again())
 
 
+def test_flags_that_were_entered_before_a_fork_are_entered_in_its_child() -> None:
+    source = MemorySource({"flags": {"poll_interval_seconds": 0.1}, **ON})
+    flags = Flags(SECTIONS, [source], registry=CollectorRegistry())
+
+    async def again() -> None:
+        async with flags:
+            await until_killed(flags, source)
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(flags.__aenter__())
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            asyncio.run(asyncio.wait_for(again(), 10))
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    loop.run_until_complete(flags.__aexit__(None, None, None))
+    loop.close()
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
 def test_an_invalid_value_is_a_config_error_as_before() -> None:
     with pytest.raises(ConfigError, match="percent"):
         flags_of(MemorySource({"one": {"percent": 101}}))
