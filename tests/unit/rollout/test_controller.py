@@ -26,6 +26,7 @@ from quickwins.rollout import (
     Verdict,
     replayed,
 )
+from tests.eventually import eventually
 from tests.unit.rollout.ramps import arm
 from tests.unit.rollout.toys import Deaths, House, Killed, plan
 
@@ -342,7 +343,9 @@ async def test_whatever_a_store_of_the_services_own_raises_harm_and_a_person_tur
     running = asyncio.create_task(controller.run())
     house.toy.canary = lambda requests: arm(requests, errors=requests)
     for _ in range(5):
+        await eventually(lambda: house.clock.sleeping)  # a flag is written in a thread
         await house.clock.advance(1)
+    await eventually(lambda: house.clock.sleeping)
     assert not running.done()
     assert house.toy.percent == 0
     running.cancel()
