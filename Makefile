@@ -8,8 +8,9 @@ BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
 PYTEST   = $(BIN)/python -m pytest -n $(WORKERS) --dist=worksteal --engines=$(ENGINES) \
            --cov --cov-report=term --junitxml=.cache/tests-$(ENGINES).xml
-# A virtual environment that is active elsewhere must not leak in.
-unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+# A virtual environment that is active elsewhere must not leak in; and without bytecode on the disk each worker, and each
+# process that a test starts, compiles everything again.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all lint pyright wheel-check lowest format bench docs soak generate clean
