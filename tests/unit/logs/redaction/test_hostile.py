@@ -41,3 +41,11 @@ def test_the_packed_shapes_are_looked_at() -> None:
 )
 def test_a_long_value_is_hidden_to_its_end(form: str, value: str) -> None:
     assert value[-100:] not in SCANNER.text(form.format(value), [])
+
+
+@pytest.mark.parametrize("piece", ["v1-", "v12_", "a1.", "V1-", "aB1-", "Aa1_"])
+@pytest.mark.parametrize("prefix", ["sk-", "secret_", "pk_", "xoxb-", "glpat-", "v4.local."])
+def test_a_key_of_many_short_words_is_looked_at(prefix: str, piece: str) -> None:
+    for end in ("", "~", "A1b2C3d4E5", "-"):
+        text = f"{prefix}{piece * 60}{end}"
+        assert len(SCANNER.text(text, [])) <= len(text)

@@ -225,9 +225,9 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),  # Salesforce: developer.salesforce.com
     )
 )
-_SPELLED = re.compile(
-    r"(?:[A-Z]?[a-z]+[0-9]{0,2}|[A-Z]+|v?[0-9]{1,8})(?:[-_./](?:[A-Z]?[a-z]+[0-9]{0,2}|[A-Z]+|v?[0-9]{1,8}))*\Z"
-)
+_PIECE = r"(?>(?:[A-Z]?[a-z]+[0-9]{0,2}|[A-Z]+|v?[0-9]{1,8})(?=[-_./]|\Z))"
+# A piece ends at a mark or at the end, and is atomic: `v1` is a word and a version, and trying both doubles with each.
+_SPELLED = re.compile(rf"{_PIECE}(?:[-_./]{_PIECE})*+\Z")
 """Words with marks between them: `sk-learn-contrib`, `test_users_2026_11`."""
 _SHARE = 10
 RUN = 15
