@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from quickwins.core.digest import digest
 from quickwins.logs.redaction import _names as names
 from quickwins.logs.redaction._find import found, looks_different, merged
-from quickwins.logs.redaction._patterns.people import is_card
+from quickwins.logs.redaction._patterns.people import is_card, is_somebody
 from quickwins.logs.redaction._plain import Plain, may_escape
 from quickwins.logs.redaction._rules import RedactionRule
 from quickwins.logs.redaction._suspect import is_suspect
@@ -50,14 +50,18 @@ _SAFE_CUT = ' \t\r\n"{}<>'
 _TRAILING_NUMBER = re.compile(r"(?<![^\s\"{}<>])[0-9A-Z ()+./\u00a0\u202f\u2010\u2011\u2013-]{1,48}\Z")
 """Groups of a card, phone or bank account; the rest of it may have been behind the cut."""
 
-_WHOLE = re.compile(
-    r"(?P<email>(?!git@)[A-Za-z0-9][A-Za-z0-9._+-]{0,62}@(?:[a-z][a-z0-9-]{0,62}+\.){1,4}[a-z]{2,24})"
+_WORDS = r"(?:(?![BbTtSDNAGKO](?:earer|asic|oken|plunk|egotiate|ey) )[A-Za-z][a-z]*+ )*+"
+"""Words that no credential follows, without a digit, a sign or a capital inside: with a space apart nothing begins in them."""
+_USUAL = re.compile(
+    rf"{_WORDS}"
+    r"(?:(?P<email>[A-Za-z0-9][A-Za-z0-9._+-]{0,62}@(?:[a-z][a-z0-9-]{0,62}+\.){1,4}[a-z]{2,24})"
     r"|(?P<jwt>eyJ(?=(?:[^0-9A-Z]{0,512}+[0-9A-Z]){3})[A-Za-z0-9_-]{11,}+\.[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+)"
-    r"|(?P<scheme>Bearer )(?P<bearer>(?!eyJ)(?=[^0-9]{0,256}+[0-9])[A-Za-z0-9]{20,256}+)"
-    r"|(?P<card>[0-9]{4}(?P<gap>[ -])[0-9]{4}(?P=gap)[0-9]{4}(?P=gap)[0-9]{4})",
+    r"|Bearer (?P<bearer>(?!eyJ)(?=[^0-9]{0,256}+[0-9])[A-Za-z0-9]{20,256}+)"
+    r"|(?P<card>[0-9]{4}(?P<gap>[ -])[0-9]{4}(?P=gap)[0-9]{4}(?P=gap)[0-9]{4}))"
+    r"(?: [A-Za-z][a-z]*+)*+",
     re.ASCII,
 )
-"""The usual forms of secrets that fill a whole field; anything else is looked at like any other text."""
+"""The usual forms of secrets that fill a whole field, or stand alone amid plain words; anything else is looked at rule by rule."""
 _RULES = {
     "email": RedactionRule.EMAIL,
     "jwt": RedactionRule.JWT,
@@ -147,10 +151,12 @@ class Scanner:
         return value
 
     def _redacted(self, value: str, hits: list[RedactionRule]) -> str:
-        whole = _WHOLE.fullmatch(value) if self._all else None
-        if whole is not None and (whole["card"] is None or is_card(value.replace(whole["gap"], ""))):
-            scheme = whole["scheme"]
-            return (scheme or "") + self._mark(value, _RULES[whole.lastgroup or ""], hits)
+        usual = _USUAL.fullmatch(value) if self._all else None
+        if usual is not None:
+            kind = usual.lastgroup or ""
+            start, end = usual.span(kind)
+            if _is_one(kind, usual):
+                return f"{value[:start]}{self._mark(value[start:end], _RULES[kind], hits)}{value[end:]}"
         text, left_out = _shortened(value) if len(value) > MAX_DENSE else (value, 0)
         for _ in range(_ROUNDS):
             spans, joined = self._spans(text)
@@ -224,6 +230,13 @@ class Scanner:
             digits = digits.removeprefix("00")
             value = f"1{digits}" if len(digits) == 10 and "+" not in value else digits  # noqa: PLR2004 -- North America without its 1; until=never
         return f"[{rule}:{digest(rule, value, key=self._secret or b'', size_bytes=8).hex()}]"
+
+
+def _is_one(kind: str, found: re.Match[str]) -> bool:
+    """Whether what looks like a secret in its usual form is one."""
+    if kind == "card":
+        return is_card(found[kind].replace(found["gap"], ""))
+    return kind != "email" or is_somebody(found[kind])
 
 
 def _never(name: str) -> names.Kind:  # noqa: ARG001 -- one signature for both; until=never

@@ -76,6 +76,12 @@ def _next_email(text: str, begin: int) -> re.Match[str] | None:
     return None if at < 0 else _EMAIL.search(text, text.rfind(" ", begin, at) + 1 or begin)
 
 
+def is_somebody(address: str) -> bool:
+    """Whether an address of letters, with a space or nothing around it, is a person's."""
+    local, _, domain = address.rpartition("@")
+    return domain.rpartition(".")[2] not in _UNITS and not _is_nobody("", 0, local, domain)
+
+
 def _is_nobody(text: str, start: int, local: str, domain: str) -> bool:
     """Whether this is a host's, an algorithm's, a service's (Kerberos) or a message's name."""
     before = text[start - 1 : start]
