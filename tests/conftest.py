@@ -19,6 +19,7 @@ from coverage import Coverage
 from hypothesis import settings
 
 from quickwins.engines import Capability
+from tests import untraced
 from tests.engines import (
     EXTERNAL,
     SERVERS,
@@ -54,9 +55,10 @@ VERSIONS = pytest.StashKey[set[str]]()
 """What the servers say they are that this process or one of its workers used."""
 
 LIMIT = pytest.StashKey["pytest_timeout.Settings"]()
+"""What a test has of time."""
+
 VOLUME_SECONDS = 300
 """What a test of many repetitions may take, on a busy machine too."""
-"""What a test has of time."""
 
 INSIST_SECONDS = 20.0
 """How long after its time limit a test may take to end, before it is interrupted again."""
@@ -100,11 +102,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what takes a server by a fixture as well, so that `-m engines` is all that servers make a difference to.
 
-    What is marked `volume` gets more time than the others, unless it says how much it needs.
+    What is marked `volume` gets more time than the others, unless it says how much it needs, and is not traced: it comes by
+    the lines that its quick kin come by, thousands of times.
     """
     for item in items:
-        if item.get_closest_marker("volume") and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(VOLUME_SECONDS))
+        if item.get_closest_marker("volume"):
+            item.add_marker(pytest.mark.no_cover)
+            if not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(VOLUME_SECONDS))
         for fixture in getattr(item, "fixturenames", ()):
             if (kind := fixture.removeprefix("own_")) in SERVERS:
                 # Of a server of its own no kind is named: the shared one would be started to be asked what it can do.
@@ -128,6 +133,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_testnodedown(node: WorkerController) -> None:
     """Take over from a worker what it knows of its servers; one that crashed has left nothing."""
     node.config.stash[VERSIONS].update(getattr(node, "workeroutput", {}).get("versions", ()))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep coverage from the processes that an untraced test starts, too."""
+    traced = {}
+    if item.get_closest_marker("no_cover"):
+        traced = {name: value for name, value in os.environ.items() if name not in untraced.environment()}
+    for name in traced:
+        del os.environ[name]
+    try:
+        return (yield)
+    finally:
+        os.environ.update(traced)
 
 
 @pytest.hookimpl(wrapper=True)

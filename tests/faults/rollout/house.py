@@ -19,7 +19,6 @@ from quickwins.core.audit import AuditLog
 from quickwins.core.flags.writer import FlagWriter
 from quickwins.facade import SECTIONS
 from quickwins.rollout import FileStore, Plan, RolloutController, ScrapeSource, State, Writer
-from tests import untraced
 
 ROOT = Path(__file__).parents[3]
 CONFIG = """\
@@ -65,7 +64,6 @@ class House:
         worker = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.rollout.service", str(self.config), bug, str(rate)],
             cwd=ROOT,
-            env=untraced.environment(),
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -132,9 +130,7 @@ def running(config: Path, feature: str = "backpressure") -> Iterator[subprocess.
     """`quickwins rollout run` as a process; what it said is told when the block fails."""
     program = [sys.executable, "-m", "quickwins", "rollout", "run", feature, "--config", str(config)]
     with tempfile.TemporaryFile() as said:  # a pipe that nobody reads would hold it up once it is full
-        process = subprocess.Popen(
-            program, cwd=config.parent, env=untraced.environment(), stdout=said, stderr=said
-        )
+        process = subprocess.Popen(program, cwd=config.parent, stdout=said, stderr=said)
         try:
             yield process
         except BaseException as error:

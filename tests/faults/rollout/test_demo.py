@@ -29,7 +29,6 @@ from quickwins.demo.protocol.graphql import PATH
 from quickwins.demo.service.database import create_feed
 from quickwins.demo.service.processes import ServiceSettings, feed_service
 from quickwins.rollout import FileStore, State
-from tests import untraced
 from tests.faults.rollout.gateway import FEATURE
 from tests.faults.rollout.house import ROOT, running, until
 
@@ -90,7 +89,6 @@ class Feed:
         process = subprocess.Popen(
             [*program, str(self._notes), *backends],
             cwd=ROOT,
-            env=untraced.environment(),
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,

@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from quickwins.rollout import Phase, State
-from tests import untraced
 from tests.faults.rollout.controllers import FEATURE, TTL_SECONDS, store_at
 from tests.faults.rollout.house import CONFIG, ROOT
 from tests.faults.rollout.points import BACK, DOWN, UP
@@ -36,7 +35,6 @@ class Controllers:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.rollout.controllers"],
             cwd=ROOT,
-            env=untraced.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,

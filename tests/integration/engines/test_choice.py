@@ -123,6 +123,26 @@ def test_no_engine(): pass
     assert sum(one.startswith("Failed: no engine named in the markers has") for one in reasons) == 3, said
 
 
+def test_what_is_not_traced_starts_nothing_that_is(tmp_path: Path) -> None:
+    suite = """
+import os, pytest
+
+def traced(): return "COVERAGE_PROCESS_CONFIG" in os.environ
+
+def test_usual(): assert traced()
+
+@pytest.mark.volume
+def test_of_many_repetitions(): assert not traced()
+
+@pytest.mark.no_cover
+def test_untraced(): assert not traced()
+
+def test_usual_again(): assert traced()
+"""
+    said = run_suite(tmp_path, suite, "--cov", "--cov-report=", COVERAGE_FILE=str(tmp_path / ".coverage"))
+    assert "4 passed" in said, said
+
+
 NO_DAEMON = "unix:///no/such/docker.sock"
 
 
