@@ -5,7 +5,7 @@ In CPU time of the gateway, and in time for the client, database included.
 All ways stand in one process and are asked by turns, in short blocks whose order is drawn; a block beside the bare one of the same
 turn is one ratio. Lines go to standard output, a pipe, as in a container; backends and PostgreSQL are real.
 
-python -m benchmarks.logs.request
+python -m benchmarks.logs.request [--turns 110]
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from benchmarks.logs.gateway import WAYS
-from benchmarks.program import conclude
+from benchmarks.program import command_line, conclude
 from quickwins.demo.client import HttpClient
 from quickwins.demo.load import outcome_of, request_body
 from quickwins.demo.service.database import create_feed
@@ -36,7 +36,6 @@ from quickwins.rig import Outcome, Ratio, Target
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TURNS = 110
 REQUESTS = 60
 AT_ONCE = 4
 ROWS = 2_000
@@ -106,7 +105,7 @@ async def block(client: HttpClient, way: str, rng: Random) -> Block:
     return Block((await cpu(client) - before) / REQUESTS, seconds)
 
 
-async def measure(port: int) -> dict[str, list[Block]]:
+async def measure(port: int, turns: int) -> dict[str, list[Block]]:
     """The blocks of each way, one for each turn."""
     client, rng = HttpClient(port), Random(1)
     deadline = time.monotonic() + 30
@@ -120,14 +119,14 @@ async def measure(port: int) -> dict[str, list[Block]]:
     for way in [*WAYS] * 5:
         await block(client, way, rng)
     found: dict[str, list[Block]] = {way: [] for way in (*WAYS, AGAIN)}
-    for _ in range(TURNS):
+    for _ in range(turns):
         for way in rng.sample((*WAYS, AGAIN), len(WAYS) + 1):
             found[way].append(await block(client, way.split()[0], rng))
     client.close()
     return found
 
 
-async def run() -> list[Target]:
+async def run(turns: int) -> list[Target]:
     with PostgresServer.start() as server, tempfile.TemporaryDirectory() as folder:
         await create_feed(server.url, ROWS, lambda _: None)
         config = Path(folder) / "quickwins.toml"
@@ -138,7 +137,7 @@ async def run() -> list[Target]:
         async with feed_service(settings, folder=Path(folder) / "feed") as service:
             targets = [f"127.0.0.1:{one}" for one in service.backend_ports.values()]
             with gateway(targets) as port:
-                found = await measure(port)
+                found = await measure(port, turns)
     return judge(found)
 
 
@@ -160,7 +159,7 @@ def judge(found: dict[str, list[Block]]) -> list[Target]:
             f"{way:<10} {ratio.median:.4f}  [{ratio.low:.4f}, {ratio.high:.4f}]  {middles[way]:.3f}  {ends[way]:.3f}  "
             f"{WAYS.get(way, '')}"
         )
-    print(f"medians and 95 % intervals of {TURNS} turns")
+    print(f"medians and 95 % intervals of {len(bare)} turns")
     high, one = cpus["all"].high, cpus["one"]
     share = (cpus["lines"].median - 1) / (cpus["structlog"].median - 1)
     return [
@@ -188,7 +187,9 @@ def late(blocks: list[Block]) -> float:
 
 def main() -> int:
     """Measure, print, and say whether the target was met."""
-    return conclude(asyncio.run(run()))
+    parser = command_line("benchmarks.logs.request", __doc__)
+    parser.add_argument("--turns", type=int, default=110, help="default: 110")
+    return conclude(asyncio.run(run(parser.parse_args().turns)))
 
 
 if __name__ == "__main__":
