@@ -47,6 +47,7 @@ __all__ = [
     "FLAG_WRITTEN",
     "INDEX_SESSION_TERMINATED",
     "LOGGER",
+    "METRICS_FILE_UNREADABLE",
     "POOL_REJECTED",
     "PYTHON_WARNING",
     "QUERY_SLOW",
@@ -95,6 +96,7 @@ AUDIT_FAILED = Event("audit.failed", logging.WARNING, ("reason",))
 PYTHON_WARNING = Event(
     "python.warning", logging.WARNING, ("kind", "category", "file", "line", "count", "hidden_by")
 )
+METRICS_FILE_UNREADABLE = Event("metrics.file_unreadable", logging.WARNING, ("file", "error"))
 INDEX_SESSION_TERMINATED = Event(
     "index.session_terminated", logging.WARNING, ("pid", "application", "age_seconds")
 )

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import REGISTRY, CollectorRegistry, make_asgi_app, make_wsgi_app
-from prometheus_client.multiprocess import MultiProcessCollector
 from pydantic import Field, SecretStr
 
 from quickwins.core.asgi import header
 from quickwins.core.config import Section
 from quickwins.core.lazy import shows
+from quickwins.core.metrics._together import Together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,7 +53,7 @@ def exposed_registry(registry: CollectorRegistry | None = None) -> CollectorRegi
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return REGISTRY if registry is None else registry
     together = CollectorRegistry()
-    MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # -- prometheus_client leaves it untyped; until=2027-10-31
+    together.register(Together(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
     return together
 
 
