@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,14 @@ import grpc
 import grpc.aio
 import pytest
 import strawberry
-from fastapi import FastAPI
+from fastapi import BackgroundTasks, FastAPI, HTTPException
 from litestar import Litestar, asgi, get
 from litestar import Request as LitestarRequest
 from litestar.logging import LoggingConfig
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Mount, Route
 from strawberry.fastapi import GraphQLRouter
 
@@ -198,6 +199,52 @@ async def test_a_refusal_in_a_handler_is_answered_and_policy(
     assert request["http.route"].startswith("/v1/feed/")
     assert not any("exception.type" in line for line in lines)
     assert [one.name for one in caplog.records if one.levelno >= logging.WARNING] == []
+
+
+def answering_itself(shop: Shop) -> Any:
+    """A service that answers refusals itself, or goes on to be refused when the answer has begun."""
+    app = FastAPI()
+
+    @app.get("/own")
+    async def own() -> None:
+        try:
+            await shop.refuse()
+        except PoolExhausted as refused:
+            raise HTTPException(503, headers={"retry-after": "7"}) from refused
+
+    @app.get("/background")
+    async def background(tasks: BackgroundTasks) -> None:
+        tasks.add_task(shop.refuse)
+
+    @app.get("/stream")
+    async def stream() -> StreamingResponse:
+        async def parts() -> AsyncIterator[str]:
+            yield "first"
+            await shop.refuse()
+
+        return StreamingResponse(parts())
+
+    return app
+
+
+@pytest.mark.parametrize(("path", "status"), [("/own", 503), ("/background", 200), ("/stream", 200)])
+async def test_a_refusal_is_policy_whoever_answers_and_whenever_it_comes(
+    path: str, status: int, tmp_path: Path
+) -> None:
+    async with shop_serving(answering_itself, tmp_path) as (shop, client):
+        try:
+            answer = await client.get(path)
+        except IncompleteRead:
+            assert path == "/stream"
+        else:
+            assert (answer.status, answer.headers.get("retry-after")) == (
+                status, "7" if path == "/own" else None,
+            )  # fmt: skip
+    lines = [line for line in shop.lines() if "ASGI" in line.get("body", "ASGI")]  # none of the server itself
+    told = [(line["event.name"], line["severity_text"]) for line in lines]
+    assert told == [("pool.rejected", "INFO"), ("http.request", "INFO")], lines
+    assert lines[-1]["http.response.status_code"] == status
+    assert "exception.type" not in lines[-1]
 
 
 @pytest.mark.parametrize(

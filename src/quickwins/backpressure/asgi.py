@@ -119,7 +119,7 @@ class BackpressureMiddleware:
             serve = self._session if scope["type"] == "websocket" else self._app
             await serve(scope, receive, send)
             return
-        response = _Response(send)
+        response = _Response(scope, send)
         seconds = self._seconds_left(scope)
         token = REQUEST.set(response.refused)
         try:
@@ -235,9 +235,10 @@ class _Response:
     before that was somebody else's. One that answers later, as Django does, has the last refusal of its request.
     """
 
-    __slots__ = ("_outer", "_send", "begun", "permit", "refused", "replaced")
+    __slots__ = ("_outer", "_scope", "_send", "begun", "permit", "refused", "replaced")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
         self.begun = False
         self.permit: Permit | None = None
         self.refused = Refused()
@@ -252,7 +253,10 @@ class _Response:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.end(None)
-            if message["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
+            status = message["status"]
+            if status == HTTPStatus.SERVICE_UNAVAILABLE and self.refused.error is not None:
+                self._scope[REFUSED] = True  # the service answers the refusal itself
+            elif status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 handled = sys.exception()
                 if handled is None or handled is self._outer:
                     self.replaced = self.refused.error

@@ -24,6 +24,7 @@ from quickwins.core.lazy import shows
 from quickwins.logs import _logger
 from quickwins.logs._context import CONTEXT, Canonical
 from quickwins.logs._span import in_span
+from quickwins.logs._takeover.told import is_refusal
 from quickwins.logs._trace.request import CORRELATION, NAMES_IN_BYTES, begin, pick
 from quickwins.logs._trace.route import Routes
 
@@ -173,8 +174,9 @@ class LogMiddleware:
             if not failed and not warn and plain(path, root) in self._exempt:
                 return
         else:
-            failed = isinstance(error, Exception) and type(error).__name__ not in _GONE
-            warn = True
+            # A refusal that ends what has begun, a stream or a background task, is policy as any other.
+            warn = status is None or not is_refusal(error)
+            failed = warn and isinstance(error, Exception) and type(error).__name__ not in _GONE
             if failed and status is None and http:
                 status = _FAILED
         fields = annotated.copy()  # a context outlives its request in the tasks that this has begun

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from quickwins.backpressure import PoolExhausted, RejectReason
 from quickwins.core.asgi import REFUSED
 from quickwins.core.clock import FakeClock
 from quickwins.logs import Sink, configure_logging
@@ -24,6 +25,7 @@ from tests.unit.logs.recording import Lines, recorded
 
 pytestmark = pytest.mark.asyncio
 
+REFUSAL = PoolExhausted("pool 'secret' is full", reason=RejectReason.QUEUE_FULL, retry_after_seconds=1)
 UUID = "0190a7b2-6c1e-7f00-8a3b-0123456789ab"
 TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01".encode()
 
@@ -161,6 +163,8 @@ async def test_whose_trace_is_continued(lines: Lines, trusted: Any, continued: b
         pytest.param(
             raising(ValueError("secret"), begun=True), "error", 200, "ValueError", id="failed after it began"
         ),
+        pytest.param(raising(REFUSAL), "error", 500, "PoolExhausted", id="refused, and answered by nobody"),
+        pytest.param(raising(REFUSAL, begun=True), "info", 200, "PoolExhausted", id="refused after it began"),
         pytest.param(raising(asyncio.CancelledError()), "warning", None, "CancelledError", id="cancelled"),
         pytest.param(
             raising(type("ClientDisconnect", (Exception,), {})()),

@@ -44,12 +44,12 @@ def tells(record: logging.LogRecord) -> bool:
     """Whether a line of ours tells what `record` does. If it reports a refusal, it is made a fact for everybody."""
     if record.name not in _REPORTERS:
         return False
-    if not _is_refused(record.exc_info):
-        in_operation = record.name == _GRAPHQL and OPERATION.get() is not None
-        return in_operation or left(record.exc_info) is not None
+    told = left(record.exc_info) is not None
+    if not isinstance(record.exc_info, tuple) or not is_refusal(record.exc_info[1]):
+        return told or (record.name == _GRAPHQL and OPERATION.get() is not None)
     record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
     record.exc_info = record.exc_text = None
-    return CONTEXT.get().canonical is not None or OPERATION.get() is not None
+    return told or CONTEXT.get().canonical is not None or OPERATION.get() is not None
 
 
 def is_told_by_others(event: object) -> bool:
@@ -74,8 +74,9 @@ def left(raised: object) -> Context | None:
     return None
 
 
-def _is_refused(raised: object) -> bool:
+def is_refusal(raised: BaseException | None) -> bool:
+    """Whether an exception is a refusal, or comes from one."""
     try:
-        return isinstance(raised, tuple) and raised[1] is not None and refusal_in(raised[1]) is not None
+        return raised is not None and refusal_in(raised) is not None
     except Exception:  # noqa: BLE001 -- an exception of anybody's; until=never
         return False
