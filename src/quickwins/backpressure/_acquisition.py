@@ -10,14 +10,14 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from quickwins.backpressure._asyncpg import in_use_of, is_lost, twice
+from quickwins.backpressure._asyncpg import in_use_of, is_lost, lending, twice
 from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED, Ending
 from quickwins.backpressure._counts import outcome_of
 from quickwins.backpressure._permit import HELD, NEW, TAKEN, WAITING, Hold, ending_of
 from quickwins.core.deadline import NEVER, earliest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Awaitable, Callable, Generator, Iterator
     from types import TracebackType
 
     import asyncpg
@@ -33,41 +33,50 @@ class Lender:
         pool: The caller's.
         shell: What works for the gate.
         name: The pool's.
-        holding: Who has which connection.
+        lend: Gives a connection of it within so many seconds.
         resetting: What is done when the pool has reset a connection whose caller was cancelled meanwhile.
         taken: What is to be called when the pool has back what nobody has given back: it was closed, terminated or lost.
     """
 
-    __slots__ = ("holding", "name", "pool", "resetting", "shell", "taken")
+    __slots__ = ("lend", "name", "pool", "resetting", "shell", "taken")
 
     def __init__(self, pool: asyncpg.Pool, shell: GateShell) -> None:
         self.pool = pool
         self.shell = shell
         self.name = shell.name
-        self.holding: dict[asyncpg.pool.PoolConnectionProxy, Acquisition] = {}
+        self.lend: Callable[[float | None], Awaitable[asyncpg.pool.PoolConnectionProxy]] = lending(pool)
         self.resetting: set[asyncio.Future[None]] = set()
         self.taken = self._is_taken  # made once, not at each use
 
+    def who_has(self, connection: asyncpg.pool.PoolConnectionProxy) -> Acquisition | None:
+        """The use that `connection` was given for, while it is in use."""
+        # No table of them: each use would keep it up to date for the few that ask.
+        return next((hold for hold in self._holds() if hold.connection is connection), None)
+
+    def _holds(self) -> Iterator[Acquisition]:
+        """Those that have their connections."""
+        for hold in self.shell.holders.holds:
+            if isinstance(hold, Acquisition) and getattr(hold, "connection", None) is not None:
+                yield hold
+
     def _is_taken(self, in_use: asyncio.Future[None]) -> None:
-        for connection, hold in self.holding.items():
-            if hold.in_use is in_use:
-                del self.holding[connection]
-                self.shell.leave(hold, IGNORED)
-                hold.state = TAKEN
-                return
+        hold = next((hold for hold in self._holds() if hold.in_use is in_use), None)
+        if hold is not None:
+            self.shell.leave(hold, IGNORED)
+            hold.state = TAKEN
 
 
 class Acquisition(Hold[Lender]):
     """What `GatedPool.acquire` returns: await it, or enter it with `async with`, once.
 
     Attributes:
-        connection: What it was given for, once it was.
+        connection: What it was given for; `None` from when that is given back.
         in_use: What is done when the pool has that back, in whatever way; `None` when it cannot be told.
     """
 
     __slots__ = ("connection", "in_use")
 
-    connection: asyncpg.pool.PoolConnectionProxy
+    connection: asyncpg.pool.PoolConnectionProxy | None
     in_use: asyncio.Future[None] | None
 
     def __await__(self) -> Generator[Any, None, asyncpg.pool.PoolConnectionProxy]:
@@ -97,7 +106,7 @@ class Acquisition(Hold[Lender]):
                 await shell.wait(self, waiter, deadline)
         try:
             if deadline is NEVER:
-                connection = await lender.pool.acquire(timeout=timeout)
+                connection = await lender.lend(timeout)
             else:
                 connection = await self._connected(deadline, shortcut=shortcut)
         except BaseException as error:
@@ -109,7 +118,6 @@ class Acquisition(Hold[Lender]):
             shell.count(self)
         self.since = since = clock()  # connecting is no part of what statements take
         self.connection = connection
-        lender.holding[connection] = self
         try:
             self.in_use = in_use = in_use_of(connection)
             in_use.add_done_callback(lender.taken)
@@ -137,9 +145,12 @@ class Acquisition(Hold[Lender]):
             timeout: Seconds for the reset; that of the acquisition when `None`.
         """
         lender, connection, in_use = self.giver, self.connection, self.in_use
+        if connection is None:
+            return
+        self.connection = None
         ending = DONE if error is None else _ending(error, connection)
-        if lender.holding.pop(connection, None) is None:
-            if self.state is TAKEN and ending is FAILED:
+        if self.state is TAKEN:
+            if ending is FAILED:
                 lender.shell.failed()
             return
         if in_use is not None:
@@ -164,14 +175,14 @@ class Acquisition(Hold[Lender]):
 
     async def _connected(self, deadline: Deadline, *, shortcut: bool) -> asyncpg.pool.PoolConnectionProxy:
         """A connection, in what the line has left of one deadline."""
-        pool, shell = self.giver.pool, self.giver.shell
+        lend, shell = self.giver.lend, self.giver.shell
         left_seconds = deadline.remaining(shell.now())
         try:
             if not shortcut:
-                return await pool.acquire(timeout=left_seconds)
-            # Not `acquire(timeout=...)`: asyncpg would hold the reset to it too, after the statement has succeeded.
+                return await lend(left_seconds)
+            # Not `lend(left_seconds)`: asyncpg would hold the reset to it too, after the statement has succeeded.
             async with asyncio.timeout(left_seconds):
-                return await pool.acquire()
+                return await lend(None)
         except TimeoutError as error:
             if not deadline.passed(shell.now()):
                 raise  # not this one: a hook of the pool has time-outs of its own

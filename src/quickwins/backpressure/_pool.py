@@ -102,7 +102,7 @@ class GatedPool(Shortcuts):
         Raises:
             asyncpg.InterfaceError: The connection is another pool's.
         """
-        hold = self._lender.holding.get(connection)
+        hold = self._lender.who_has(connection)
         if hold is None:
             await self.pool.release(connection, timeout=timeout)
         else:
