@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from quickwins.dedup._core.reading import read_all
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,7 +20,7 @@ async def read_ahead(reader: Reader, records: Sequence[Record]) -> None:
     readings: list[Reading] = []
     for start in range(0, len(records), SLICE):
         try:
-            readings += read_all(reader.identity, records[start : start + SLICE])
+            readings += reader.read_now(records[start : start + SLICE])
         except Exception:  # noqa: BLE001 -- an identity may be the service's own: it raises again in their turn; until=never
             return
         await asyncio.sleep(0)

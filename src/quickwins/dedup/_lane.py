@@ -96,6 +96,7 @@ class Lane:
             context = Context(place.topic, place.partition, fence, place.group, tx, self._incarnation)
             if batch.events:
                 await self._effect(batch, context, alone=alone)
+                self.reader.handled(batch.events)
             if self._poison is not None and (batch.aside or self.passed):
                 await self._put_aside(self._poison, tx, batch, records)
         done = self.held.next_offset

@@ -124,7 +124,7 @@ def _key(key: object) -> object:
         return key
     try:
         decoded = _decode(key)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeError):
         return key
     # With the converter's schemas on, Debezium puts it into an envelope of its own.
     return (

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from quickwins.core.errors import ConfigError
-from quickwins.dedup.errors import RefusedBecause, refuse
+from quickwins.dedup.errors import EventRefused, RefusedBecause, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,6 +75,36 @@ class Identity(Protocol):
             EventRefused: It is none, with the reason.
         """
         ...
+
+
+@runtime_checkable
+class ReadsMany(Protocol):
+    """An identity that reads many records at a time for less than one after the other."""
+
+    def read_all(self, records: Sequence[Record], *, rows: bool) -> list[Event | EventRefused]:
+        """Each of `records` as an event, or why it is none.
+
+        Args:
+            records: Of one partition.
+            rows: Whether to decode the new rows now, which costs less than decoding each when it is asked for.
+        """
+        ...
+
+
+def read_each(identity: Identity, records: Sequence[Record]) -> list[Event | EventRefused]:
+    """Each of `records` as an event, or why it is none.
+
+    Raises:
+        Exception: What an identity of the service's own raises besides `EventRefused`.
+    """
+    read = identity.read
+    readings: list[Event | EventRefused] = []
+    for record in records:
+        try:
+            readings.append(read(record))
+        except EventRefused as error:
+            readings.append(error.with_traceback(None))
+    return readings
 
 
 def checked_time(seconds: object) -> float:

@@ -10,19 +10,19 @@ while `source.ts_ms` is the database's, at the commit, and does not.
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NoReturn, TypeVar
 
 import msgspec
 
 from quickwins.core.digest import digest
 from quickwins.core.errors import ConfigError
 from quickwins.dedup._core.position import SourceId
-from quickwins.dedup.errors import RefusedBecause, refuse
+from quickwins.dedup.errors import EventRefused, RefusedBecause, refuse
 from quickwins.dedup.event import UNREAD, Event, Op
-from quickwins.dedup.identity._base import Policy, checked_name, checked_time
+from quickwins.dedup.identity._base import Policy, checked_name, checked_time, read_each
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from quickwins.dedup.identity._base import Record
 
@@ -58,12 +58,14 @@ class _Transaction(msgspec.Struct, gc=False):
 
 
 _NULL = msgspec.Raw(b"null")
+_Row = TypeVar("_Row")
+"""`Raw`, or a row that was decoded along."""
 
 
-class _Envelope(msgspec.Struct, gc=False):
+class _Envelope(msgspec.Struct, Generic[_Row], gc=False):
     # In the order of a connector's JSON, in which they are looked for.
     before: msgspec.Raw = _NULL
-    after: msgspec.Raw = _NULL
+    after: _Row = _NULL  # type: ignore[assignment]  # -- what stands for none is the same for both; until=never
     source: _Source | None = None
     transaction: _Transaction | None = None
     op: str | None = None
@@ -77,7 +79,8 @@ class _Envelope(msgspec.Struct, gc=False):
         return f"{source.schema}.{source.table}" if source is not None and source.table else ""
 
 
-_decode = msgspec.json.Decoder(_Envelope).decode
+_decode = msgspec.json.Decoder(_Envelope[msgspec.Raw]).decode
+_decode_with_row = msgspec.json.Decoder(_Envelope[Any]).decode
 _decode_sequence = msgspec.json.Decoder(tuple[_Number, Any], strict=False).decode
 """Of `["28296464","28296568"]`, text in text: the first number."""
 
@@ -149,34 +152,58 @@ class DebeziumPostgres:
 
     def read(self, record: Record) -> Event:
         """See `Identity`."""
-        value = record.value
-        if value is None:
-            return _tombstone(record)
-        try:
-            envelope = _decode(value)
-        except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
-            envelope = _decode_other(value)
-        if envelope.op is None:
-            envelope = _decode_payload(envelope)
-        source = envelope.source
-        op = _OPS.get(envelope.op)
-        if source is None or op is None:
-            _refuse_envelope(envelope)
-        if op is _MESSAGE:
-            envelope.after = envelope.message
-        if op is _READ or source.snapshot not in _SNAPSHOT_OVER:
-            return Event(record, _READ, None, envelope, UNREAD)
-        try:
-            commit, _ = _decode_sequence(source.sequence)  # type: ignore[arg-type]  # -- None is no text, and raises; until=never
-        except (msgspec.DecodeError, ValueError, TypeError):
-            commit = _commit(source.sequence)
-        transaction, lsn = envelope.transaction, source.lsn
-        identity: int | bytes | None = None if transaction is None else transaction.total_order
-        if identity is None:
-            identity = _told_apart(record, op, envelope)
-        if lsn is None:
-            refuse(RefusedBecause.NO_POSITION, "its `source.lsn` or `source.sequence` is no position")
-        return Event(record, op, SourceId(commit, lsn, source.transaction or 0, identity), envelope, UNREAD)
+        (reading,) = self._read_all((record,), _decode)
+        if isinstance(reading, EventRefused):
+            raise reading
+        return reading
+
+    def read_all(self, records: Sequence[Record], *, rows: bool) -> list[Event | EventRefused]:
+        """See `ReadsMany`."""
+        if type(self).read is not DebeziumPostgres.read:
+            return read_each(self, records)
+        return self._read_all(records, _decode_with_row if rows else _decode)
+
+    def _read_all(  # noqa: C901 -- a call more for each record costs as much as all that it decides; until=never
+        self, records: Sequence[Record], decode: Callable[[Any], _Envelope[Any]]
+    ) -> list[Event | EventRefused]:
+        """One loop with everything at hand: this is what each event goes through."""
+        readings: list[Event | EventRefused] = []
+        for record in records:
+            try:
+                value = record.value
+                if value is None:
+                    readings.append(_tombstone(record))
+                    continue
+                try:
+                    envelope = decode(value)
+                except (msgspec.DecodeError, UnicodeError, TypeError):
+                    envelope = _decode_other(value)
+                if envelope.op is None:
+                    envelope = _decode_payload(envelope)
+                source = envelope.source
+                op = _OPS.get(envelope.op)
+                if source is None or op is None:
+                    _refuse_envelope(envelope)
+                if op is _MESSAGE:
+                    envelope.after = envelope.message
+                if op is _READ or source.snapshot not in _SNAPSHOT_OVER:
+                    readings.append(Event(record, _READ, None, envelope, UNREAD))
+                    continue
+                try:
+                    commit, _ = _decode_sequence(source.sequence)  # type: ignore[arg-type]  # -- None is no text, and raises; until=never
+                except (msgspec.DecodeError, ValueError, TypeError):
+                    commit = _commit(source.sequence)
+                transaction, lsn = envelope.transaction, source.lsn
+                identity: int | bytes | None = None if transaction is None else transaction.total_order
+                if identity is None:
+                    identity = _told_apart(record, op, envelope)
+                if lsn is None:
+                    refuse(RefusedBecause.NO_POSITION, "its `source.lsn` or `source.sequence` is no position")
+                where = SourceId(commit, lsn, source.transaction or 0, identity)
+                readings.append(Event(record, op, where, envelope, UNREAD))
+            except EventRefused as error:
+                readings.append(error.with_traceback(None))
+        return readings
 
 
 _POLICIES = {"skip": Policy.SKIP, "quarantine": Policy.QUARANTINE}
@@ -188,7 +215,7 @@ def _tombstone(record: Record) -> Event:
     return Event(record, Op.TOMBSTONE, None)
 
 
-def _decode_other(value: object) -> _Envelope:
+def _decode_other(value: object) -> _Envelope[Any]:
     """What is no JSON of an envelope in bytes or text: a deserializer of the consumer's own may have read it already."""
     if not isinstance(value, (bytes, str, bytearray, memoryview)):
         value = _encoded_again(value)
@@ -200,17 +227,17 @@ def _decode_other(value: object) -> _Envelope:
             f"its value is no envelope of Debezium's for PostgreSQL: {error}",
             error,
         )
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         refuse(RefusedBecause.NOT_JSON, f"its value is not JSON: {type(error).__name__}", error)
 
 
-def _decode_payload(envelope: _Envelope) -> _Envelope:
+def _decode_payload(envelope: _Envelope[Any]) -> _Envelope[Any]:
     """What is in the envelope of Kafka Connect's converter with `schemas.enable=true`."""
     payload = bytes(envelope.payload)
     return envelope if payload == b"null" else _decode_other(payload)
 
 
-def _refuse_envelope(envelope: _Envelope) -> NoReturn:
+def _refuse_envelope(envelope: _Envelope[Any]) -> NoReturn:
     if envelope.source is None or envelope.op is None:
         refuse(
             RefusedBecause.FLATTENED,
@@ -239,7 +266,7 @@ def _commit(sequence: str | None) -> int:
     return 0
 
 
-def _told_apart(record: Record, op: Op, envelope: _Envelope) -> bytes:
+def _told_apart(record: Record, op: Op, envelope: _Envelope[Any]) -> bytes:
     """What tells it from others at its position, without its place in its transaction."""
     key = record.key
     if key is None and op in _ROWS:
@@ -252,6 +279,8 @@ def _told_apart(record: Record, op: Op, envelope: _Envelope) -> bytes:
         key = b""
     elif not isinstance(key, (bytes, str)):
         key = _encoded_again(key)
+    if type(envelope.after) is not msgspec.Raw:
+        envelope = _decode(record.value)  # by its bytes, and not by what they were read as
     return digest(op, envelope.table, key, bytes(envelope.before), bytes(envelope.after))
 
 
