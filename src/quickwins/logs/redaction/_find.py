@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from quickwins.logs.redaction._names import Kind
     from quickwins.logs.redaction._patterns.spans import Span
 
-_NEIGHBOURS = frozenset(' \t\r\n"<>),;=:/?')
+_NEIGHBOURS = frozenset(' \t\r\n"<>),;=:/?\\')
 """What nothing private begins or ends with."""
 
 _AFTER_VALUE = frozenset((" ", "&", "#", ""))
@@ -41,12 +41,21 @@ _NO_LOGIN = re.compile(r"[^:]*[{}|^`][^:]*\Z|[^ \"<>]*[ \"<>]")
 quotes: what is before its `@` may be an address too."""
 
 _KNOWN = KEY_WORDS | OTHER_SCHEMES
-_QUERY, _TOO_MANY = RedactionRule.QUERY, RedactionRule.TOO_MANY
+_QUERY, _CREDENTIALS, _TOO_MANY = (
+    RedactionRule.QUERY,
+    RedactionRule.URL_CREDENTIALS,
+    RedactionRule.TOO_MANY,
+)
 _START = itemgetter(0)
 
 
 def found(
-    text: str, private: Callable[[str], Kind], *, escaped: bool = False, errs_open: bool = False
+    text: str,
+    private: Callable[[str], Kind],
+    *,
+    escaped: bool = False,
+    errs_open: bool = False,
+    again: bool = False,
 ) -> list[Span]:
     """All spans of all rules, the one that says most first among equals.
 
@@ -55,6 +64,7 @@ def found(
         private: Says of a name of what kind its value is, if it is private.
         escaped: Whether the text is looked at without its escapes too: then only for what escapes belong to.
         errs_open: Whether what may be a secret or not is left.
+        again: Whether marks have come into it since it was looked at.
     """
     if escaped:
         return _within_escapes(text, private, errs_open=errs_open)
@@ -66,7 +76,7 @@ def found(
     if "+" in text or colon:
         spans += phone(text)
     if "0" in shape:
-        spans += _numbers(text, shape, errs_open=errs_open)
+        spans += _numbers(text, shape, errs_open=errs_open, again=again)
     if len(shape.strip()) >= MIN_RANDOM:
         spans += _tokens(text, data, lower)
     elif has_scheme(lower):
@@ -109,14 +119,14 @@ def _addresses(text: str, *, colon: bool) -> tuple[list[Span], list[Span]]:
     return [one for one in email(text) if not any(start <= one[0] <= end for start, end in logins)], urls
 
 
-def _numbers(text: str, shape: str, *, errs_open: bool) -> list[Span]:
+def _numbers(text: str, shape: str, *, errs_open: bool, again: bool) -> list[Span]:
     grouped = "000 0000" in shape
     american = grouped and (
         "000 000 0000" in shape or "000  000 0000" in shape
     )  # 3-3-4, the first in brackets or not
     spans = bare_phone(text, grouped=american) if (american or "00" in text) and not errs_open else []
     if grouped or "0000000000" in shape:
-        spans += card(text)
+        spans += card(text, again=again)
         if "A" in shape:
             spans += _some(iban(text))
     return spans
@@ -182,7 +192,9 @@ def looks_different(text: str, spans: list[Span]) -> bool:
     for start, end, rule in spans:
         if rule is _QUERY and text[end : end + 1] in _AFTER_VALUE and text[start - 1] == "=":
             continue
-        if end < length and (text[end] not in _NEIGHBOURS or text[end + 1 : end + 2].isdigit()):
+        if text[end : end + 1] == "@" and rule is _CREDENTIALS and text[start - 1] == "/":
+            pass  # the host, to which no more belongs than before
+        elif end < length and (text[end] not in _NEIGHBOURS or text[end + 1 : end + 2].isdigit()):
             return True
         if start and (text[start - 1] not in _NEIGHBOURS or (start > 1 and text[start - 2].isdigit())):
             return True

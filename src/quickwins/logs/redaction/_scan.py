@@ -43,6 +43,9 @@ MAX_CLEAN_LENGTH = 256
 _MIN_LENGTH = 6
 _MARK_ROOM = 64
 _ROUNDS = 4
+_FEW = 8
+"""Where more than that was found, and what stands beside it must be looked at again, only the beginning of a long text is:
+no text costs more than two long looks."""
 
 _DIGITS = re.compile(r"[0-9]+")
 _SIGN = re.compile("[=:@%&?#]")
@@ -157,9 +160,12 @@ class Scanner:
             start, end = usual.span(kind)
             if _is_one(kind, usual):
                 return f"{value[:start]}{self._mark(value[start:end], _RULES[kind], hits)}{value[end:]}"
+        return self._by_rules(value, hits)
+
+    def _by_rules(self, value: str, hits: list[RedactionRule]) -> str:
         text, left_out = _shortened(value) if len(value) > MAX_DENSE else (value, 0)
-        for _ in range(_ROUNDS):
-            spans, joined = self._spans(text)
+        for number in range(_ROUNDS):
+            spans, joined = self._spans(text, again=number > 0)
             if not spans:
                 break
             start, end, rule = spans[0]
@@ -169,6 +175,9 @@ class Scanner:
             text = self._replaced(text, spans, hits)
             if not again:
                 break
+            if len(spans) > _FEW and len(text) > MAX_DENSE:
+                text, more = _cut(text, MAX_DENSE)
+                left_out += more
         if text is value:
             self._remember(value)
             return value
@@ -186,17 +195,17 @@ class Scanner:
                 self.clean.clear()
             self.clean[value] = None
 
-    def _spans(self, text: str) -> tuple[list[Span], bool]:
+    def _spans(self, text: str, *, again: bool = False) -> tuple[list[Span], bool]:
         """What is private in `text`: sorted, apart from each other, not too many; and whether some were joined."""
         plain = Plain(text) if may_escape(text) else None
         if plain is None or not plain.changed:
-            spans = found(text, self._private, errs_open=self._open)
+            spans = found(text, self._private, errs_open=self._open, again=again)
         else:
             # What is invisible may be the border of a secret, and within one.
-            spans = found(text, self._private, escaped=text.isascii(), errs_open=self._open)
+            spans = found(text, self._private, escaped=text.isascii(), errs_open=self._open, again=again)
             spans += [
                 (plain.place(start), plain.place(end), rule)
-                for start, end, rule in found(plain.text, self._private, errs_open=self._open)
+                for start, end, rule in found(plain.text, self._private, errs_open=self._open, again=again)
             ]
         if not self._all:
             spans = [span for span in spans if span[2] in self._rules or span[2] is _TOO_MANY]

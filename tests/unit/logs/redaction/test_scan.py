@@ -351,3 +351,15 @@ def test_an_address_behind_what_looks_like_a_url_is_hidden_whole(before: str) ->
     assert "JONES" not in kept
     assert "Example" not in kept
     assert shown("postgres://{user}:{pw}@db/x") == "postgres://[redacted:url_credentials]@db/x"
+
+
+@pytest.mark.parametrize("gap", [" ", "-"])
+@pytest.mark.parametrize("numbers", [0, 40])
+def test_what_only_a_secret_beside_it_kept_from_being_seen_is_found(gap: str, numbers: int) -> None:
+    card = gap.join(["4111", "1111", "1111", "1111"])
+    key = "AK" + "IAZ7XQPLMN2KDJWR4T"
+    others = " 4000 1234 5678 9010," * numbers
+    for text in (f"{others} {card}{key} x", f"{others} {card}{key}{others}"):
+        shown = Scanner(Redaction.strict()).text(text, [])
+        assert card not in shown
+        assert key not in shown

@@ -6,7 +6,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from quickwins.logs.redaction._patterns.spans import MAX_HITS
+from quickwins.logs.redaction._patterns.spans import MARK, MAX_HITS
 from quickwins.logs.redaction._rules import RedactionRule
 
 if TYPE_CHECKING:
@@ -185,6 +185,9 @@ _CARD = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _USUAL = 16
+_REACH, _BEHIND_MARK = 64, 4
+"""How far a mark is seen: by a number before it, which has 24 characters at most, and by what is behind it. The longest mark
+is shorter."""
 _LONGEST = 19
 """Digits of a card's number (ISO/IEC 7812-1)."""
 
@@ -209,11 +212,17 @@ _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _ZERO = ord("0")
 
 
-def card(text: str) -> list[Span]:
-    """Numbers that could be a card's."""
+def card(text: str, *, again: bool = False) -> list[Span]:
+    """Numbers that could be a card's.
+
+    Args:
+        text: Where to look.
+        again: Whether it was looked at before there were marks in it: then only for what is near a mark, since nothing else
+            can have changed.
+    """
     spans: list[Span] = []
     tried = 0
-    found = _CARD.search(text)
+    found = _near(text, 0) if again else _CARD.search(text)
     while found is not None and len(spans) <= MAX_HITS:
         tried += 1
         if tried > MAX_NUMBERS:
@@ -230,8 +239,19 @@ def card(text: str) -> list[Span]:
             digits = text[start : more.end()].replace(" ", "").replace("-", "")
             if len(digits) == _LONGEST and (digits[0] == "4" or _BRANDS.fullmatch(digits)) and luhn(digits):
                 spans.append((start, more.end(), _CARD_RULE))
-        found = _CARD.search(text, at)
+        found = _near(text, at) if again else _CARD.search(text, at)
     return spans
+
+
+def _near(text: str, at: int) -> re.Match[str] | None:
+    """The first number from `at` on that a mark may have changed: one that can reach it, or that begins right behind it."""
+    mark = MARK.search(text, max(0, at - _REACH))
+    while mark is not None:
+        found = _CARD.search(text, max(at, mark.start() - _REACH))
+        if found is None or found.start() <= mark.end() + _BEHIND_MARK:
+            return found
+        mark = MARK.search(text, max(mark.end(), found.start() - _REACH))
+    return None
 
 
 def is_card(digits: str) -> bool:
@@ -281,6 +301,9 @@ def iban(text: str) -> Iterator[Span]:
             yield found.start(), end, RedactionRule.IBAN
 
 
+_AS_NUMBERS = {ord(letter): f"{number}" for number, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 10)}
+
+
 def _is_checked(account: str) -> bool:
     """ISO 7064, mod 97-10: letters are numbers from 10, and the country and check digits go last."""
-    return int("".join(str(int(one, 36)) for one in account[4:] + account[:4])) % 97 == 1
+    return int((account[4:] + account[:4]).translate(_AS_NUMBERS)) % 97 == 1

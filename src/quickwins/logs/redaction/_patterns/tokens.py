@@ -252,12 +252,10 @@ def api_key(text: str, *, run: bool) -> list[Span]:
             if _is_key(found[0]):
                 spans.append((*found.span(), RedactionRule.API_KEY))
             found = pattern.search(text, found.end())
-    for sign, pattern in _FORMS if run else _FORMS[:0]:
-        if sign in text:
-            spans += [
-                (*found.span(), RedactionRule.API_KEY)
-                for found in islice(pattern.finditer(text), MAX_HITS + 1)
-            ]
+    for pattern in [pattern for sign, pattern in _FORMS if sign in text] if run else ():
+        spans += [
+            (*found.span(), RedactionRule.API_KEY) for found in islice(pattern.finditer(text), MAX_HITS + 1)
+        ]
     return spans
 
 
