@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_EVENTS, MAX_NAMES, MAX_NAME_LENGTH = 1_024, 1_024, 256
 MAX_EVENT_LENGTH = 1_024
+_IDS = frozenset({"trace_id", "span_id", "correlation_id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,18 +175,25 @@ class Memory:
 
     def learn_context(self, context: Context) -> Bound:
         """`context`'s fields, rendered, and kept with it."""
-        trace = context.trace
+        trace, given = context.trace, context.fields
         own: dict[str, object] = {}
         if trace is not None:
-            own = {"trace_id": trace.trace_id, "span_id": trace.span_id}
+            trace_id = trace.trace_id
+            own = {"trace_id": trace_id, "span_id": trace.span_id}
+            # As of most requests: hexadecimal digits, and nothing else.
+            if len(given) == 1 and given.get("correlation_id") is trace_id:
+                text = f',"trace_id":"{trace_id}","span_id":"{trace.span_id}","correlation_id":"{trace_id}"'
+                own["correlation_id"] = trace_id
+                context.rendered = bound = Bound(self, text.encode(), _IDS, True, own, {}, 0)
+                return bound
         attributes: dict[str, object] = {}
         count = 0
-        if self._harmless_in_context(context.fields, own):
-            own.update(context.fields)
+        if self._harmless_in_context(given, own):
+            own.update(given)
             text = as_json(own)
         else:
             walk = Walk(self.scanner)
-            fields = walk.mapping(context.fields)
+            fields = walk.mapping(given)
             if "correlation_id" in fields:
                 own["correlation_id"] = fields["correlation_id"]
             rest, attributes = apart({name: value for name, value in fields.items() if name not in own}, None)

@@ -96,7 +96,7 @@ class Routes:
         tree = self._tree(router)
         template = tree.template(endpoint, path)
         if template is not None:
-            if tree.is_sure(endpoint) and len(self._sure) < MAX_KNOWN:
+            if tree.is_sure(endpoint) and not _is_django(endpoint) and len(self._sure) < MAX_KNOWN:
                 self._sure[id(endpoint)] = (router, template)
             return template
         # An application behind a middleware is mounted, so that its routes are not to be seen from outside.

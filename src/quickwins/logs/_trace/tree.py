@@ -69,9 +69,8 @@ class Tree:
         return next((way.template for way in ways if way.fits.match(path)), None)
 
     def is_sure(self, endpoint: object) -> bool:
-        """Whether `endpoint`, a route's own, has the same template for every path."""
-        ways = self._known.get(id(endpoint), (endpoint, []))[1]
-        return len(ways) == 1 and not ways[0].is_mount
+        """Whether `endpoint` has the same template for every path."""
+        return len(self._known.get(id(endpoint), (endpoint, []))[1]) == 1
 
     def mount(self, path: str) -> str | None:
         """The template of the mounts that lead to `path`, whatever is mounted there."""
