@@ -131,6 +131,9 @@ def annotate(**fields: object) -> None:
     canonical = CONTEXT.get().canonical
     if canonical is None:
         return
+    if len(canonical) + len(fields) <= MAX_FIELDS:
+        canonical.update(fields)
+        return
     for name, value in fields.items():
         if name in canonical or len(canonical) < MAX_FIELDS:
             canonical[name] = value

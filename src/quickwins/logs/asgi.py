@@ -23,7 +23,7 @@ from quickwins.core.contexts import leave
 from quickwins.core.lazy import shows
 from quickwins.logs import _logger
 from quickwins.logs._context import CONTEXT, Canonical
-from quickwins.logs._span import in_span
+from quickwins.logs._span import finder
 from quickwins.logs._takeover.told import is_refusal
 from quickwins.logs._trace.request import CORRELATION, NAMES_IN_BYTES, begin, pick
 from quickwins.logs._trace.route import Routes
@@ -111,13 +111,14 @@ class LogMiddleware:
             await self._app(scope, receive, send)
             return
         began = self._monotonic()
-        trusted = self._trusted
-        if trusted is not True and trusted is not False:
-            trusted = _asked(trusted, scope) is True
+        given = self._trusted
+        trusted = given if given is True or given is False else _asked(given, scope) is True
         canonical = Canonical()
         found = pick(scope.get("headers") or (), NAMES_IN_BYTES)
+        begun = begin(CONTEXT.get(), found, trusted=trusted, rng=self._rng, canonical=canonical)
+        in_span = finder()
         # By this name `_takeover.told` finds it where an exception has passed.
-        context = in_span(begin(CONTEXT.get(), found, trusted=trusted, rng=self._rng, canonical=canonical))
+        context = begun if in_span is None else in_span(begun)
         header = (_CORRELATION, str(context.fields["correlation_id"]).encode())
         root, path = scope.get("root_path", ""), scope.get("path", "")
         status: int | None = None
@@ -136,8 +137,9 @@ class LogMiddleware:
                     answered = self._monotonic()
             elif kind in _STARTS:
                 status = message.get("status")
-                # OpenTelemetry's middleware may stand inside of this one, and its span end before.
-                in_span(context)
+                if in_span is not None:
+                    # OpenTelemetry's middleware may stand inside of this one, and its span end before.
+                    in_span(context)
                 message = _with(header, message)
             return send(message)
 
@@ -199,8 +201,13 @@ class LogMiddleware:
 
 def _with(header: tuple[bytes, bytes], message: Message) -> Message:
     """`message` with `header`, instead of any of that name."""
-    kept = [pair for pair in message.get("headers") or () if pair[0] != header[0]]
-    return {**message, "headers": [*kept, header]}
+    headers = [*(message.get("headers") or ())]
+    for pair in headers:
+        if pair[0] == header[0]:
+            headers = [one for one in headers if one[0] != header[0]]
+            break
+    headers.append(header)
+    return {**message, "headers": headers}
 
 
 def _asked(question: Callable[[Scope], _T], scope: Scope) -> _T | None:

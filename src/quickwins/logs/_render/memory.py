@@ -182,9 +182,9 @@ class Memory:
             own = {"trace_id": trace_id, "span_id": trace.span_id}
             # As of most requests: hexadecimal digits, and nothing else.
             if len(given) == 1 and given.get("correlation_id") is trace_id:
-                text = f',"trace_id":"{trace_id}","span_id":"{trace.span_id}","correlation_id":"{trace_id}"'
+                ids = f',"trace_id":"{trace_id}","span_id":"{trace.span_id}","correlation_id":"{trace_id}"'
                 own["correlation_id"] = trace_id
-                context.rendered = bound = Bound(self, text.encode(), _IDS, True, own, {}, 0)
+                context.rendered = bound = Bound(self, ids.encode(), _IDS, True, own, {}, 0)
                 return bound
         attributes: dict[str, object] = {}
         count = 0
