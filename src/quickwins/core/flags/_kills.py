@@ -1,8 +1,8 @@
 """What a configuration kills, whatever else is wrong with it: a kill needs nothing but itself.
 
-The rule: `killed = true` below `[feature]`. In a text that is not TOML it is looked for line by line, because the typo that
-keeps it from being read is most likely in the line beside it. The trap: such a line inside a string of several lines, of a
-text that is not TOML, kills too. Turning off is safe, so that is the side to err on.
+The rule: `killed = true` below `[feature]`, in any spelling; `Killed: "yes"` means it too. In a text that is not TOML it is looked
+for line by line, because the typo that keeps it from being read is most likely in the line beside it. The trap: such a line
+inside a string of several lines, of a text that is not TOML, kills too. Turning off is safe, so that is the side to err on.
 """
 
 from __future__ import annotations
@@ -14,21 +14,28 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 _BOOL: TypeAdapter[bool] = TypeAdapter(bool)
+_QUOTED = r"""\s*["']?{}["']?\s*"""
+_KILLED = _QUOTED.format("killed") + r"[=:]\s*(?P<value>[^#,}]*)"
+_SECTION = _QUOTED.format(r"(?P<section>[\w-]+)")
 _HEADER = re.compile(r"\s*\[+\s*(?P<name>[^\]#]*)")
-_ANY_KILLED = re.compile(r"\s*killed\s*=")
-_KILLED = re.compile(r"""\s*killed\s*=\s*["']?true["']?\s*(?:#.*)?$""", re.IGNORECASE)
-_DOTTED = re.compile(r"""\s*(?P<name>[\w-]+)\s*\.\s*killed\s*=\s*["']?true["']?\s*(?:#.*)?$""", re.IGNORECASE)
+_ALONE = re.compile(_KILLED, re.IGNORECASE)
+_BELOW = re.compile(rf"{_SECTION}(?:\.|[=:]\s*\{{(?:.*[,\s])?){_KILLED}", re.IGNORECASE)
+"""`feature.killed = true`, and `feature = {killed = true}`."""
+_LINE_END = re.compile(r"\r\n?|\n")
 
 
 def killed_in(values: Mapping[str, Any]) -> frozenset[str]:
     """The features that a layer's `values` kill, valid or not."""
-    return frozenset(name for name, section in values.items() if _kills(section))
+    return frozenset(name.casefold() for name, section in values.items() if _kills(section))
 
 
 def _kills(section: object) -> bool:
     if isinstance(section, list):  # of tables: `[[feature]]`
         return any(map(_kills, section))
-    return isinstance(section, Mapping) and _is_true(section.get("killed"))
+    return isinstance(section, Mapping) and any(
+        isinstance(key, str) and key.casefold() == "killed" and _is_true(value)
+        for key, value in section.items()
+    )
 
 
 def _is_true(value: object) -> bool:
@@ -42,14 +49,19 @@ def killed_by_line(text: str) -> frozenset[str]:
     """The features that a text kills which is not TOML."""
     found = set()
     section = ""
-    for line in text.split("\n"):
+    for line in _LINE_END.split(text):
         if header := _HEADER.match(line):
             section = _name(header)
-        elif section and _KILLED.match(line):
-            found.add(section)
-        elif not section and (dotted := _DOTTED.match(line)):
-            found.add(dotted["name"])
+        elif section and (alone := _ALONE.match(line)):
+            if _says_true(alone):
+                found.add(section)
+        elif not section and (below := _BELOW.match(line)) and _says_true(below):
+            found.add(below["section"].casefold())
     return frozenset(found)
+
+
+def _says_true(said: re.Match[str]) -> bool:
+    return _is_true(said["value"].strip().strip("\"'"))
 
 
 def kill_by_line(text: str, feature: str) -> str:
@@ -61,7 +73,7 @@ def kill_by_line(text: str, feature: str) -> str:
         if header := _HEADER.match(line):
             section = _name(header)
             header_at = at if section == feature and header_at is None else header_at
-        elif section == feature and _ANY_KILLED.match(line):
+        elif section == feature and _ALONE.match(line):
             _, mark, comment = line.partition("#")
             lines[at] = f"killed = true  {mark}{comment}".rstrip(" ")
             return "\n".join(lines)
@@ -82,4 +94,4 @@ def kills_by_line(text: str, feature: str) -> Iterator[str]:
 
 
 def _name(header: re.Match[str]) -> str:
-    return header["name"].strip().strip("\"'")
+    return header["name"].strip().strip("\"'").casefold()

@@ -7,6 +7,7 @@ file, or write into one, is what happens.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from typing import TYPE_CHECKING
 
 from quickwins.core.config import load_file
@@ -34,7 +35,8 @@ def parsed(data: bytes, name: str) -> tuple[Good, Layer]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        kills = killed_by_line(data.decode("utf-8-sig", "replace"))
+        encoding = "utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
+        kills = killed_by_line(data.decode(encoding, "replace"))
         raise _refused(name, SourceReason.INVALID, f"not UTF-8 at byte {error.start}", kills) from None
     if not text.strip():
         raise _refused(name, SourceReason.EMPTY, "it is empty")

@@ -35,6 +35,16 @@ GOOD = "[one]\nenabled = true\npercent = 10\n[two]\nenabled = true\n# quickwins:
         pytest.param(b"\xef\xbb\xbf[one]\nkilled = true\nx\n", id="a byte order mark, and no TOML"),
         pytest.param(b"# M\xfcnchen\n[one]\nkilled = true\n", id="not UTF-8"),
         pytest.param(b"[one]\nkilled = true\n# quickwins: complete\n[two]\n", id="the mark in the middle"),
+        pytest.param(b'[one]\n"killed" = true\nx\n', id="a quoted key"),
+        pytest.param(b"'one'.killed = true\nx\n", id="a quoted dotted key"),
+        pytest.param(b"one = {percent = 10, killed = true}\nx\n", id="an inline table, and no TOML"),
+        pytest.param(b"[one]\nkilled = 1\nx\n", id="as a number, and no TOML"),
+        pytest.param(b"[one]\nkilled = yes\n", id="as YAML spells it"),
+        pytest.param(b"[one]\nkilled: true\n", id="as YAML has it"),
+        pytest.param(b"[One]\nKilled = true\n", id="with capitals"),
+        pytest.param(b"[ONE]\nKILLED = TRUE\n", id="with capitals, and no TOML"),
+        pytest.param(b"[one]\rkilled = true\rx\r", id="line ends of another age"),
+        pytest.param("[one]\nkilled = true\n".encode("utf-16"), id="UTF-16, as PowerShell writes it"),
     ],
 )
 def test_a_kill_by_hand_is_seen_whatever_stands_beside_it(tmp_path: Path, text: bytes) -> None:
@@ -58,6 +68,8 @@ def test_a_kill_by_hand_is_seen_whatever_stands_beside_it(tmp_path: Path, text: 
         pytest.param(b"[one]\nkilled = tru", id="cut"),
         pytest.param(b"[one.names.a]\nkilled = true\nx\n", id="the table of an instance"),
         pytest.param(b"killed = true\nx\n", id="no section"),
+        pytest.param(b'one = {names = {}, salt = "killed"}\nx\n', id="a value"),
+        pytest.param(b"[one]\nkilled = not yet\nx\n", id="a sentence"),
     ],
 )
 def test_what_is_no_kill_kills_nothing(text: bytes) -> None:
