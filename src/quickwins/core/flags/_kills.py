@@ -78,7 +78,7 @@ def kill_by_line(text: str, feature: str) -> str:
             lines[at] = f"killed = true  {mark}{comment}".rstrip(" ")
             return "\n".join(lines)
     if header_at is None:
-        return f"{text.rstrip()}\n\n[{feature}]\nkilled = true\n"
+        return _appended(text, feature)
     lines.insert(header_at + 1, "killed = true")
     return "\n".join(lines)
 
@@ -91,6 +91,11 @@ def kills_by_line(text: str, feature: str) -> Iterator[str]:
         header = _HEADER.match(line)
         if header and _name(header) == feature:
             yield "\n".join([*lines[: at + 1], "killed = true", *lines[at + 1 :]])
+    yield _appended(text, feature)  # all of them are
+
+
+def _appended(text: str, feature: str) -> str:
+    return f"{text.rstrip()}\n\n[{feature}]\nkilled = true\n"
 
 
 def _name(header: re.Match[str]) -> str:

@@ -99,7 +99,8 @@ def test_a_source_that_spells_true_as_text_kills_beside_a_mistake() -> None:
 LINES = st.sampled_from(
     [
         "[one]", "[two]", "[one.names.a]", "[[one]]", "[one", "killed = true", "killed = false", "killed =", "percent = 10",
-        'salt = """', '"""', "x = [", "]", "# quickwins: complete", "# killed = true", "one = 1", "two.killed = true", "", "\r",
+        'salt = """', '"""', "x = [", "]", "# quickwins: complete", "# killed = true", "one = 1", "two.killed = true", "", "\r", "killed: yes",
+        "[ONE]", '"killed" = true', "two = {killed = true}",
     ]
 )  # fmt: skip
 
@@ -107,6 +108,7 @@ LINES = st.sampled_from(
 @example("\r")
 @example('salt = """\n# quickwins: complete\n[one]\nsalt = """')
 @example('salt = """\n[one]\nsalt = """\n[[one]]')
+@example('salt = """\n[one]\nsalt = """\none = 1')
 @given(st.lists(LINES, max_size=12).map("\n".join))
 def test_a_kill_can_be_written_into_any_text_and_takes_nothing_from_another(text: str) -> None:
     before = kills_of(text.encode(), "x")
