@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from quickwins.cli import dedup, demo, doctor, flags, indexes, init, logs, query_cache, rollout, suppressions
 from quickwins.cli.exit_codes import ExitCode
-from quickwins.cli.output import note
+from quickwins.cli.output import hush, note
 from quickwins.core.errors import ConfigError, QuickWinsError
 from quickwins.core.flags.errors import SourceReason
 from quickwins.core.flags.writer import WriteReason
@@ -66,7 +65,7 @@ def run(arguments: Sequence[str]) -> int:
         code = _invoke(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        hush(sys.stdout)
         return ExitCode.OK
     return code
 

@@ -6,6 +6,7 @@ Results go to stdout, everything else to stderr: a program that reads stdout rea
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import TextIO
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -59,9 +61,27 @@ def print_json(document: object) -> None:
 
 
 def note(text: str) -> None:
-    """Something beside the result, on stderr; each line begins with the program's name."""
-    for line in text.splitlines():
-        print(f"quickwins: {printable(line)}", file=sys.stderr, flush=True)
+    """Something beside the result, on stderr; each line begins with the program's name. Nobody has to read it."""
+    with unheard(sys.stderr):
+        for line in text.splitlines():
+            print(f"quickwins: {printable(line)}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def unheard(stream: TextIO) -> Iterator[None]:
+    """Go on without `stream` when its reader has left: a pipe that `head` has closed, a terminal that is gone."""
+    try:
+        yield
+        stream.flush()
+    except OSError:
+        hush(stream)
+
+
+def hush(stream: TextIO) -> None:
+    """Let what is still in `stream`, and all that comes, go nowhere: the interpreter would fail on it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def counted(number: int, what: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from quickwins.core.events import INDEX_SESSION_TERMINATED
-from quickwins.indexes._cleaning import leftovers
+from quickwins.indexes._cleaning import leftovers, maybe_left
 from quickwins.indexes._core.actions import Do
 from quickwins.indexes._core.bar import Bar, Look, remaining_seconds
 from quickwins.indexes._core.facts import Holding
@@ -343,6 +343,7 @@ class Application:
         """Remove what the action has left; what cannot be removed goes to `debris`, with the command that removes it."""
         if action.do in {Do.ADOPT, Do.CANCEL, Do.ANALYZE, Do.BRIEF}:
             return
+        self.debris = (maybe_left(action),)  # what is true when this, too, is cancelled
         self.debris = await leftovers(
             self._sessions,
             action,

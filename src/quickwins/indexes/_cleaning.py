@@ -41,7 +41,6 @@ async def leftovers(
     Returns:
         What is left all the same, for people, each with the command that removes it.
     """
-    by_hand = f"{action.index} may be left INVALID: quickwins indexes status shows it; DROP INDEX CONCURRENTLY {action.index.sql};"
     try:
         if sessions.main.is_closed():
             await sessions.reopen(min(reopen_seconds, patience_seconds))
@@ -55,7 +54,12 @@ async def leftovers(
             [_said(one) for one in left if not await _dropped(sessions, one, action, patience_seconds)]
         )
     except (*LOST, asyncpg.PostgresError, QuickWinsError):
-        return (by_hand,)
+        return (maybe_left(action),)
+
+
+def maybe_left(action: Action) -> str:
+    """What to say while nobody knows what `action` has left."""
+    return f"{action.index} may be left INVALID: quickwins indexes status shows it; DROP INDEX CONCURRENTLY {action.index.sql};"
 
 
 def _said(one: Index) -> str:

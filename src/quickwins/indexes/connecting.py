@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from quickwins.core.dsn import clean, place
 from quickwins.core.errors import ConfigError, needs_extra
-from quickwins.indexes.errors import BuildFailed
+from quickwins.indexes._core.preconditions import Precondition
+from quickwins.indexes.errors import Blocked, BuildFailed
 
 with needs_extra("indexes"):
     import asyncpg
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 APPLICATION = "quickwins indexes"
 CHECK_INTERVAL = "2s"
@@ -61,3 +66,19 @@ async def connect(dsn: str | None, *, what: str = "", database_only: bool = Fals
             with suppress(asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError):
                 await connection.execute(f"SET {name} = '{value}'")
     return connection
+
+
+@contextmanager
+def named() -> Iterator[None]:
+    """Give what goes wrong with a session beside the migration's own statements a name of ours.
+
+    Raises:
+        Blocked: Our role may not do or see something.
+        BuildFailed: The session is lost, or the server refuses something else.
+    """
+    try:
+        yield
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise Blocked(f"{Precondition.PERMISSIONS}: {error}", reason=Precondition.PERMISSIONS) from error
+    except (*LOST, asyncpg.PostgresError) as error:
+        raise BuildFailed(f"{type(error).__name__}: {error}") from error

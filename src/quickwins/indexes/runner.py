@@ -20,8 +20,8 @@ from quickwins.indexes._gauges import Gauges
 from quickwins.indexes._server.explain import plans
 from quickwins.indexes._server.gather import Gatherer
 from quickwins.indexes._server.work import Sessions
-from quickwins.indexes.connecting import connect
-from quickwins.indexes.errors import Blocked
+from quickwins.indexes.connecting import connect, named
+from quickwins.indexes.errors import Blocked, BuildFailed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Collection
@@ -161,9 +161,13 @@ class Runner:
         )
         try:
             await sessions.open()
-            async with aclosing(work.run()) as looks:
-                async for progress in looks:
-                    yield progress
+            with named():
+                async with aclosing(work.run()) as looks:
+                    async for progress in looks:
+                        yield progress
+        except BuildFailed:
+            self._gauges.state(plan.migration.name, "failed")
+            raise
         finally:
             self.debris = work.debris
             self._gauges.moved(phase="", ratio=0.0, lockers=0)
@@ -189,9 +193,10 @@ class Runner:
         sessions = Sessions(self._dsn, self._clock)
         try:
             await sessions.open()
-            async with aclosing(_reports.watch(sessions, migration, self._clock)) as looks:
-                async for progress in looks:
-                    yield progress
+            with named():
+                async with aclosing(_reports.watch(sessions, migration, self._clock)) as looks:
+                    async for progress in looks:
+                        yield progress
         finally:
             await sessions.close()
 
@@ -229,7 +234,8 @@ class Runner:
     async def _session(self) -> AsyncIterator[asyncpg.Connection]:
         connection = await connect(self._dsn, what="reads")
         try:
-            yield connection
+            with named():
+                yield connection
         finally:
             connection.terminate() if connection.is_closed() else await connection.close(timeout=5)
 

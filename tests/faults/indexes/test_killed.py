@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
@@ -278,3 +280,85 @@ async def test_a_role_with_time_outs_of_its_own_builds_all_the_same(prepared: Da
 
     assert list(prepared.indexes()) == ["i"]
     assert not prepared.indexes()["i"].startswith("INVALID")
+
+
+async def test_a_terminal_that_is_closed_stops_it_as_ctrl_c_does(prepared: Database) -> None:
+    migration = prepared.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")
+    with prepared.command(migration) as command:
+        await asyncio.to_thread(prepared.reaches, "building index: scanning table")
+        command.signal(signal.SIGHUP)
+        assert await asyncio.to_thread(command.code) == 130, command.said
+    assert prepared.indexes() == {}
+
+
+async def test_nohup_builds_on_when_its_terminal_is_closed(prepared: Database) -> None:
+    migration = prepared.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # inherited, as nohup leaves it
+    try:
+        with prepared.command(migration) as command:
+            await asyncio.to_thread(prepared.reaches, "building index: scanning table")
+            command.signal(signal.SIGHUP)
+            assert await asyncio.to_thread(command.code) == 0, command.said
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert list(prepared.indexes()) == ["i"]
+
+
+async def test_a_second_ctrl_c_while_it_cleans_up_does_not_say_that_nothing_is_left(
+    prepared: Database,
+) -> None:
+    migration = prepared.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")
+    with prepared.command(migration, "--max-wait", "30") as command:
+        await asyncio.to_thread(prepared.reaches, "building index: scanning table")
+        async with prepared.session() as connection, connection.transaction():
+            await connection.fetch("SELECT 1 FROM t LIMIT 1")  # the drop waits for this reader
+            command.signal(signal.SIGINT)
+            await asyncio.to_thread(dropping, prepared)
+            command.signal(signal.SIGINT)
+            assert await asyncio.to_thread(command.code) == 6, command.said
+    assert "public.i may be left INVALID" in command.said
+    assert "nothing is left behind" not in command.said
+    await prepared.apply(migration)
+    assert prepared.indexes() == {"i": "CREATE INDEX i ON public.t USING btree (slow(a))"}
+
+
+async def test_a_reader_of_its_output_that_leaves_does_not_stop_a_build(prepared: Database) -> None:
+    migration = prepared.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")
+    words = [
+        sys.executable,
+        "-m",
+        "quickwins",
+        "indexes",
+        "apply",
+        str(migration.path),
+        "--dsn",
+        prepared.url,
+    ]
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        process = await asyncio.create_subprocess_exec(*words, stdout=writing, stderr=writing)
+        assert await process.wait() == 0
+    finally:
+        os.close(writing)
+    assert list(prepared.indexes()) == ["i"]
+
+
+async def test_a_session_that_ends_while_it_waits_to_begin_is_an_error_with_a_name(
+    prepared: Database,
+) -> None:
+    runner = Runner(prepared.url, max_wait_seconds=30)
+    plan = await runner.plan(prepared.migration())
+    async with snapshot(prepared):
+        wait_until(
+            lambda: prepared.value(
+                "SELECT max(now() - xact_start) > '1 s' FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid()"
+            )
+        )
+        applying = runner.apply(plan)
+        assert (await anext(applying)).phase == "waiting to begin"
+        prepared.run(OURS.format("pg_terminate_backend"))
+        with pytest.raises(BuildFailed, match=r"[Cc]onnection"):
+            await anext(applying)
+    assert prepared.indexes() == {}
+    assert runner.debris == ()

@@ -26,7 +26,7 @@ from quickwins.cli.indexes._target import (
 )
 from quickwins.cli.indexes.look import show_plan
 from quickwins.cli.options import JsonOption
-from quickwins.cli.output import counted, note, print_json
+from quickwins.cli.output import counted, note, print_json, unheard
 from quickwins.core.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -105,8 +105,11 @@ def rollback(
 def _change(runner: "Runner", file: Path, *, rollback: bool, dry_run: bool, as_json: bool) -> None:
     migration = migration_of(file)
     plan = asyncio.run(runner.plan(migration, rollback=rollback))
-    if dry_run or not as_json:
+    if dry_run:
         show_plan(plan, as_json=as_json)
+    elif not as_json:
+        with unheard(sys.stdout):  # `apply … | head` builds all the same
+            show_plan(plan, as_json=False)
     if plan.refusals:
         raise typer.Exit(ExitCode.USAGE)
     if dry_run:
@@ -121,9 +124,10 @@ def _change(runner: "Runner", file: Path, *, rollback: bool, dry_run: bool, as_j
         raise typer.Exit(ExitCode.FAILED_DEBRIS if runner.debris else ExitCode.INTERRUPTED) from None
     finished = [one for one in done if one.ratio == 1]
     if as_json:
-        print_json(
-            {"migration": migration.name, "rollback": rollback, "done": [one.action for one in finished]}
-        )
+        with unheard(sys.stdout):
+            print_json(
+                {"migration": migration.name, "rollback": rollback, "done": [one.action for one in finished]}
+            )
     note(f"done: {counted(len(finished), 'action')}" if finished else "nothing to do")
 
 
@@ -138,7 +142,10 @@ async def _followed(runner: "Runner", plan: "Plan", done: "list[Progress]") -> N
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Ctrl-C and SIGTERM cancel the task, which cancels the statement on the server and cleans up."""
+    """Ctrl-C, SIGTERM and a terminal that is closed cancel the task, which cancels the statement on the server and cleans up.
+
+    A second one stops the cleaning up; what may be left is said then. `nohup` goes on when its terminal is closed.
+    """
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None
@@ -147,12 +154,15 @@ def _stoppable() -> Iterator[None]:
         note("stopping: cancelling on the server and cleaning up")
         task.cancel()
 
-    for one in (signal.SIGINT, signal.SIGTERM):
+    heeded = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        heeded.append(signal.SIGHUP)
+    for one in heeded:
         loop.add_signal_handler(one, stop)
     try:
         yield
     finally:
-        for one in (signal.SIGINT, signal.SIGTERM):
+        for one in heeded:
             loop.remove_signal_handler(one)
 
 

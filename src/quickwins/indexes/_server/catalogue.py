@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 SERVER = """
     SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS standby, pg_backend_pid() AS pid,
            current_database() AS database, pg_has_role('pg_read_all_stats', 'USAGE') AS sees_others,
-           CASE WHEN to_regclass('quickwins.index_history') IS NOT NULL
+           CASE WHEN NOT has_schema_privilege(to_regnamespace('quickwins'), 'USAGE') THEN false
+                WHEN to_regclass('quickwins.index_history') IS NOT NULL
                 THEN has_table_privilege('quickwins.index_history', 'INSERT') AND has_table_privilege('quickwins.index_history', 'SELECT')
                 WHEN to_regnamespace('quickwins') IS NOT NULL THEN has_schema_privilege('quickwins', 'CREATE')
                 ELSE has_database_privilege(current_database(), 'CREATE') END AS may_keep_history
@@ -30,6 +31,10 @@ TABLES = """
                  WHERE i.inhparent = c.oid AND c.relkind = 'p' ORDER BY p.relname) AS partitions
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.oid = ANY($1::oid[])
+"""
+
+IN_SCHEMA = """
+    SELECT c.oid FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2
 """
 
 INDEXES = """
@@ -82,6 +87,8 @@ async def server(connection: asyncpg.Connection) -> Server:
 
 async def find(connection: asyncpg.Connection, name: Name) -> int:
     """The number of the relation that `name` means in this session; 0: there is none."""
+    if name.schema:  # `to_regclass` fails for a schema that our role may not use
+        return int(await connection.fetchval(IN_SCHEMA, name.schema, name.name) or 0)
     return int(await connection.fetchval("SELECT coalesce(to_regclass($1)::oid, 0)", name.sql) or 0)
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from quickwins.indexes._core.actions import Past
 
 MAKE = (
-    "CREATE SCHEMA IF NOT EXISTS quickwins",
+    # Asked first: `IF NOT EXISTS` takes CREATE on the database even where a DBA has made the schema for us.
+    "DO $$BEGIN IF to_regnamespace('quickwins') IS NULL THEN CREATE SCHEMA IF NOT EXISTS quickwins; END IF; END$$",
     """CREATE TABLE IF NOT EXISTS quickwins.index_history (
         id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         at         timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -32,6 +33,11 @@ ADD = """
     INSERT INTO quickwins.index_history (migration, digest, state, index_name, statement, evidence)
     VALUES ($1, $2, $3, $4, $5, $6::jsonb)
 """
+IS_THERE = """
+    SELECT EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                   WHERE n.nspname = 'quickwins' AND c.relname = 'index_history'
+                     AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))
+"""
 READ = """
     SELECT id, at, who, state, digest, index_name, statement, evidence::text AS evidence
     FROM quickwins.index_history WHERE migration = $1 ORDER BY id
@@ -39,8 +45,8 @@ READ = """
 
 
 async def is_there(connection: asyncpg.Connection) -> bool:
-    """Whether the table has been made."""
-    return bool(await connection.fetchval("SELECT to_regclass('quickwins.index_history') IS NOT NULL"))
+    """Whether the table has been made, and our role may read it."""
+    return bool(await connection.fetchval(IS_THERE))
 
 
 async def make(connection: asyncpg.Connection) -> None:

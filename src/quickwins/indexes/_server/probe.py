@@ -47,7 +47,14 @@ async def probe(connection: asyncpg.Connection, one: CreateIndex, table: Table) 
     """What `one` makes of `table`."""
     await connection.execute("BEGIN READ WRITE; SET LOCAL lock_timeout = '2s'")
     try:
-        await connection.execute(f"CREATE TEMP TABLE {COPY.name} (LIKE {table.name.sql} INCLUDING GENERATED)")
+        try:
+            await connection.execute(
+                f"CREATE TEMP TABLE {COPY.name} (LIKE {table.name.sql} INCLUDING GENERATED)"
+            )
+        except asyncpg.LockNotAvailableError:
+            raise
+        except asyncpg.PostgresError as error:  # no right to, or an event trigger's no
+            return Probed(lacking=f"it cannot be tried on an empty copy: {error}")
         await connection.execute(one.on(COPY, index=Name("quickwins_probed"), probe=True))
         oid = await connection.fetchval(f"SELECT '{COPY.name}'::regclass::oid")
         made = (await indexes_on(connection, [oid]))[oid]
@@ -85,7 +92,10 @@ async def _size(connection: asyncpg.Connection, table: Table, shape: Shape, wher
     rows = table.rows
     if where:
         query = f"EXPLAIN (FORMAT JSON) SELECT 1 FROM {table.name.sql}{where}"  # noqa: S608 -- quoted, and parsed; until=never
-        explained = await connection.fetchval(query)
+        try:
+            explained = await connection.fetchval(query)
+        except asyncpg.InsufficientPrivilegeError:  # row security, or an owner without SELECT
+            return None
         document = json.loads(explained) if isinstance(explained, str) else explained
         rows = min(rows, float(document[0]["Plan"]["Plan Rows"]))
     known = {row["attname"]: row for row in await connection.fetch(WIDTHS, table.oid)}
