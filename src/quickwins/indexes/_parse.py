@@ -151,6 +151,7 @@ def _create(source: Source, line: int, text: str, node: Any) -> CreateIndex:
     bare.ClearField("unique")
     bare.ClearField("table_space")
     bare.idxname = "i"
+    whole_row = _unqualify(bare, node.relation)
     bare.relation.CopyFrom(tree.RangeVar(relname="t", inh=True, relpersistence="p"))
     whole = _deparsed(bare)
     bare.ClearField("where_clause")
@@ -166,7 +167,31 @@ def _create(source: Source, line: int, text: str, node: Any) -> CreateIndex:
         definition=head.removeprefix("CREATE INDEX i ON t "),
         tablespace=f" TABLESPACE {quoted(node.table_space)}" if node.table_space else "",
         where=whole.removeprefix(head),
+        whole_row=whole_row,
     )
+
+
+def _unqualify(node: Any, table: Any) -> bool:
+    """Take the table's name off the columns below `node`: a copy and a partition are called something else.
+
+    Returns:
+        Whether the table's name stands by itself, for the whole row.
+    """
+    whole_row = False
+    for field, value in node.ListFields():
+        if field.type != field.TYPE_MESSAGE:
+            continue
+        for below in (value,) if hasattr(value, "ListFields") else value:
+            if isinstance(below, tree.ColumnRef):
+                *before, last = below.fields
+                named = [one.string.sval for one in before[-1:] or [last]] == [table.relname]
+                if named and before and last.HasField("string"):
+                    del below.fields[:-1]
+                else:
+                    whole_row |= named
+            else:
+                whole_row |= _unqualify(below, table)
+    return whole_row
 
 
 def _deparsed(index: Any) -> str:

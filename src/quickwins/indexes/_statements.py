@@ -50,6 +50,7 @@ class CreateIndex:
         definition: From `USING` up to a tablespace.
         tablespace: ` TABLESPACE x`, or empty.
         where: ` WHERE …`, or empty.
+        whole_row: Whether it may be on the table's whole row, as `f(t)`: then nothing like it can be made on a copy.
     """
 
     line: int
@@ -62,6 +63,7 @@ class CreateIndex:
     definition: str
     tablespace: str
     where: str
+    whole_row: bool = False
 
     def on(
         self,

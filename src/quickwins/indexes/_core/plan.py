@@ -116,13 +116,15 @@ class _Decider:
             self._on_table(one, table, replace(table.name, name=one.index.name), wanted)
 
     def _unseen(self, one: CreateIndex, table: Table, name: Name) -> None:
-        """Where our role, or a standby, lets nothing be tried, only the name can be compared."""
-        if table.index(name.name) is not None:
+        """Where our role, a standby, or a whole row lets nothing be tried, only the name can be compared."""
+        there = table.index(name.name)
+        if there is not None and there.valid and there.live:
             self.out.notes.append(
                 f"line {one.line}: {name} is there; whether it is the same cannot be told here"
             )
             return
-        self._add(Do.BUILD, name, table.name, one.on(table.name, index=name, concurrently=True), one)
+        if there is None or self._cleared(one, table, there, ours=str(name) in self._past.ours):
+            self._add(Do.BUILD, name, table.name, one.on(table.name, index=name, concurrently=True), one)
 
     def _on_table(self, one: CreateIndex, table: Table, name: Name, wanted: Shape) -> bool:
         """Whether it is there already, and nothing is to do."""
@@ -137,18 +139,10 @@ class _Decider:
                     one, f"{name} is there, and is another index: {there.shape}; the file says {wanted}"
                 )
                 return False
-            if running := self._building.get(there.oid):
-                self._orphan(one, table, name, running)
+            if not self._cleared(
+                one, table, there, ours=there.shape == wanted or str(name) in self._past.ours
+            ):
                 return False
-            if there.shape != wanted and str(name) not in self._past.ours:
-                self._refuse(
-                    one,
-                    f"{name} is {there.state}, and is another index: {there.shape}; if nobody needs it: "
-                    f"DROP INDEX CONCURRENTLY {name.sql};",
-                )
-                return False
-            why = f"it is {there.state}"
-            self._add(Do.DROP, name, table.name, f"DROP INDEX CONCURRENTLY {name.sql}", one, why)
         if not one.concurrently and table.bytes:
             self._refuse(
                 one,
@@ -163,6 +157,21 @@ class _Decider:
         if any(key.expression for key in wanted.keys):
             self._add(Do.ANALYZE, name, table.name, f"ANALYZE {table.name.sql}", one, "it has expressions")
         return False
+
+    def _cleared(self, one: CreateIndex, table: Table, there: Index, *, ours: bool) -> bool:
+        """Whether the INVALID index `there` gives way to a new one: it is dropped, unless somebody builds it or it is not ours."""
+        if running := self._building.get(there.oid):
+            self._orphan(one, table, there.name, running)
+            return False
+        drop = f"DROP INDEX CONCURRENTLY {there.name.sql}"
+        if not ours:
+            self._refuse(
+                one,
+                f"{there.name} is {there.state}, and is another index: {there.shape}; if nobody needs it: {drop};",
+            )
+            return False
+        self._add(Do.DROP, there.name, table.name, drop, one, f"it is {there.state}")
+        return True
 
     def _analyze(self, one: CreateIndex, table: Table, there: Index) -> None:
         if not there.has_statistics and table.bytes:

@@ -104,6 +104,8 @@ class Gatherer:
         if (key := (one, table.oid)) not in self._probed:
             self._probed[key] = await probe(connection, one, table)
         probed = self._probed[key]
+        if probed.shape is None and one.whole_row:
+            return target
         if probed.shape is None:
             return replace(target, error=probed.error, lacking=probed.lacking)
         own = replace(table.name, name=one.index.name)
