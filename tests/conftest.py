@@ -100,7 +100,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what takes a server by a fixture as well, so that `-m engines` is all that servers make a difference to.
+    """Mark what takes a server by a fixture as well, so that `-m engines` is all that needs one.
 
     What is marked `volume` gets more time than the others, unless it says how much it needs, and is not traced: it comes by
     the lines that its quick kin come by, thousands of times.

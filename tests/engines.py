@@ -9,7 +9,8 @@ and takes the fixtures `postgres`, `valkey`, `kafka` (a `Target` for the whole r
 `postgres_database`, `key_prefix`, `topic_prefix`. What a server cannot do, or one that was not given, skips the test
 with the capability and its reason, and the summary lists them; with containers, which can do everything, it fails. A
 test that kills, pauses or restarts a server takes one of its own: `own_postgres`, `own_valkey`, `own_kafka`. Whatever
-takes one of these has the marker `engines`, by itself if need be: `-m engines` is all that servers make a difference to.
+takes one of these has the marker `engines`, by itself if need be: `-m engines` is all that needs a server. `any_server`
+beside it says that no version makes a difference.
 
 In a parallel run each worker starts servers of its own, so tests of two workers never meet on one.
 """

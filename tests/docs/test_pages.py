@@ -26,7 +26,7 @@ def pages() -> list[object]:
         pytest.param(
             page,
             id=str(page.relative_to(ROOT)),
-            marks=[pytest.mark.engines(*kinds)] if (kinds := needed(page)) else [],
+            marks=[pytest.mark.engines(*kinds), pytest.mark.any_server] if (kinds := needed(page)) else [],
         )
         for page in PAGES
     ]

@@ -52,6 +52,7 @@ IN_SHORT = (
     ("inbox", "after the ids"),
     ("claims", "amid the handler"),
 )
+REPEATED = (pytest.mark.volume, pytest.mark.any_server)
 AT_THE_END = ("noting", "forgetting")
 SELDOM = ("tak", "telling", "making", "noting", "forgetting")
 
@@ -72,7 +73,7 @@ async def test_ended_at_every_step_each_event_has_its_effect_once(
 @pytest.mark.parametrize(
     ("strategy", "point"),
     [
-        pytest.param(strategy, point, marks=() if (strategy, point) in IN_SHORT else pytest.mark.volume)
+        pytest.param(strategy, point, marks=() if (strategy, point) in IN_SHORT else REPEATED)
         for strategy, points in STOPS.items()
         for point in points
     ],
@@ -115,6 +116,7 @@ async def test_what_everybody_writes_first_loses_events(processes: Processes, to
 
 
 @pytest.mark.volume
+@pytest.mark.any_server
 @pytest.mark.parametrize("strategy", STOPS)
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_ended_again_and_again_wherever_it_happens_to_be(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.asyncio,
     pytest.mark.engines("kafka", "postgres", "valkey"),
+    pytest.mark.any_server,
     pytest.mark.no_cover,
     pytest.mark.volume,
 ]

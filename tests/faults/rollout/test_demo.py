@@ -35,6 +35,7 @@ from tests.faults.rollout.house import ROOT, running, until
 pytestmark = [
     pytest.mark.asyncio,
     pytest.mark.engines("postgres"),
+    pytest.mark.any_server,
     pytest.mark.no_cover,
     pytest.mark.volume,
 ]

@@ -20,7 +20,7 @@ from tests.faults.rollout.controllers import FEATURE, TTL_SECONDS, store_at
 from tests.faults.rollout.house import CONFIG, ROOT
 from tests.faults.rollout.points import BACK, DOWN, UP
 
-pytestmark = [pytest.mark.no_cover, pytest.mark.engines("postgres")]
+pytestmark = pytest.mark.no_cover
 
 
 class Controllers:
@@ -90,7 +90,9 @@ def passed(left_out: str, points: tuple[str, ...]) -> list[str]:
     return [point for point in points if not left_out or not point.startswith(left_out)]
 
 
-@pytest.fixture(params=["postgres", "file, once", "file, after"])
+@pytest.fixture(
+    params=[pytest.param("postgres", marks=pytest.mark.engines("postgres")), "file, once", "file, after"]
+)
 def ramp(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Controllers, str]]:
     """Controllers of one ramp, and which of the points they don't all come by."""
     kind, _, left_out = request.param.partition(", ")

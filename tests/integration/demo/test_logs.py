@@ -17,7 +17,7 @@ from quickwins.logs.testing import Canaries, canaries
 
 __all__ = ["canaries"]
 
-pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
+pytestmark = [pytest.mark.engines("postgres"), pytest.mark.any_server, pytest.mark.asyncio]
 
 CONFIG = 'service = "feed"\n\n[flags]\naudit = false\n\n[logs]\nenabled = true\nlevel = "debug"\n\n# quickwins: complete\n'
 QUERY = "query Feed($userId: Int!) { feed(userId: $userId, first: 2) { id } }"

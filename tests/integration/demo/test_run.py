@@ -233,6 +233,7 @@ async def test_a_process_that_never_gets_ready_is_an_error(
 
 
 @pytest.mark.engines("postgres")
+@pytest.mark.any_server
 @pytest.mark.asyncio
 async def test_a_backend_that_dies_under_way_is_the_error_not_what_it_broke(
     tmp_path: Path, postgres_database: str
@@ -251,6 +252,7 @@ async def test_a_backend_that_dies_under_way_is_the_error_not_what_it_broke(
 
 
 @pytest.mark.engines("postgres")
+@pytest.mark.any_server
 @pytest.mark.asyncio
 async def test_a_service_without_tables_is_an_error_that_shows_the_answer(
     tmp_path: Path, postgres_database: str

@@ -24,10 +24,10 @@ from quickwins.rollout import (
 from quickwins.rollout._core.state import begun
 from tests.unit.rollout.toys import Toy, plan
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.engines("postgres")]
+pytestmark = pytest.mark.asyncio
 
 
-@pytest_asyncio.fixture(params=["file", "postgres"])
+@pytest_asyncio.fixture(params=["file", pytest.param("postgres", marks=pytest.mark.engines("postgres"))])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     if request.param == "file":
         yield FileStore(tmp_path / "rollout.json")
