@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_type
 from prometheus_client import CollectorRegistry, Counter
 
 from quickwins.core.dsn import clean, password_of, place
-from quickwins.core.events import METRICS_FILE_UNREADABLE
+from quickwins.core.events import DOOR_QUESTION_FAILED, METRICS_FILE_UNREADABLE
 from quickwins.core.feature import Feature, Features, OnePerProcess, close_together, sections_of
 from quickwins.core.flags import FlagSettings
 from quickwins.core.metrics import (
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ASKED = Metric("mine_asked_total", Kind.COUNTER, "Questions.", ("kind",), max_values=10)
 TOOK = Metric("mine_seconds", Kind.HISTOGRAM, "How long answers took.", buckets=(0.1, 1.0))
-TOLD = METRICS_FILE_UNREADABLE.fields
+TOLD = METRICS_FILE_UNREADABLE.fields + DOOR_QUESTION_FAILED.fields
 
 
 class Mine:

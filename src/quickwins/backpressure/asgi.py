@@ -25,7 +25,7 @@ import sys
 from collections import deque
 from contextlib import nullcontext
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from quickwins.backpressure.errors import CallerGone
 from quickwins.backpressure.rule import Priority
@@ -34,6 +34,7 @@ from quickwins.core.contexts import leave
 from quickwins.core.deadline import within
 from quickwins.core.edge import REQUEST, Refused
 from quickwins.core.errors import Answer, Rejected, answer, refusal_in
+from quickwins.core.events import DOOR_QUESTION_FAILED, Reporter
 from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ beside its body: a server that always has another one must not be asked for ever
 TRY_AGAIN_LATER = 1013
 """The close code of a WebSocket that was accepted before something was refused."""
 
+_T = TypeVar("_T")
 _HANDSHAKE = "websocket.http.response"
 _GRAPHQL = b"application/graphql-response+json"
 
@@ -95,9 +97,9 @@ class BackpressureMiddleware:
             graphql: Paths whose clients read GraphQL errors instead of problem details.
             deadline_header: A request header with the seconds that its client waits, for the edge gate and every gate
                 below it; `None`, the default: clients are not asked. Anything but a number up to an hour is ignored.
-            priority: What a request is worth, by its scope; all are normal when `None`. Believe only what an
-                authenticated caller says.
-            tenant: Whose it is, by its scope; never logged or exported.
+            priority: What a request is worth, by its scope; all are normal when `None`, and those that it fails on. Believe
+                only what an authenticated caller says.
+            tenant: Whose it is, by its scope; never logged or exported. A request that it fails on is nobody's.
             clock: For deadlines; the one that the gates read. The system's when `None`.
         """
         self._app = app
@@ -108,6 +110,8 @@ class BackpressureMiddleware:
         self._priority = priority
         self._tenant = tenant
         self._clock = clock
+        self._reporter = Reporter()
+        self._failed: set[str] = set()
 
     def __repr__(self) -> str:
         gate = "without a gate" if self._gate is None else f"with {self._gate}"
@@ -175,9 +179,28 @@ class BackpressureMiddleware:
 
     def _permit(self, gate: Gate, scope: Scope) -> Permit:
         return gate.permit(
-            priority=Priority.NORMAL if self._priority is None else self._priority(scope),
-            tenant=None if self._tenant is None else self._tenant(scope),
+            priority=self._asked("priority", self._priority, scope, Priority, Priority.NORMAL),
+            tenant=self._asked("tenant", self._tenant, scope, _hashable, None),
         )
+
+    def _asked(
+        self,
+        name: str,
+        question: Callable[[Scope], _T] | None,
+        scope: Scope,
+        checked: Callable[[_T], _T],
+        otherwise: _T,
+    ) -> _T:
+        """What a function of the caller's says; where it fails, no request does, and an event says so once."""
+        if question is None:
+            return otherwise
+        try:
+            return checked(question(scope))
+        except Exception as error:  # noqa: BLE001 -- a caller's function; until=never
+            if name not in self._failed:
+                self._failed.add(name)
+                self._reporter.report(DOOR_QUESTION_FAILED, question=name, error=type(error).__name__)
+            return otherwise
 
     def _seconds_left(self, scope: Scope) -> float | None:
         if self._deadline_header is None:
@@ -199,6 +222,11 @@ class BackpressureMiddleware:
 
 def _path(scope: Scope) -> str:
     return plain(scope["path"], scope.get("root_path", ""))
+
+
+def _hashable(found: _T) -> _T:
+    hash(found)
+    return found
 
 
 class _Client:

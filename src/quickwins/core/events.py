@@ -38,6 +38,7 @@ __all__ = [
     "DEDUP_PAUSED",
     "DEDUP_QUARANTINED",
     "DEDUP_RESUMED",
+    "DOOR_QUESTION_FAILED",
     "DUPLICATE_SKIPPED",
     "FLAG_CHANGED",
     "FLAG_KEY_MISSING",
@@ -102,6 +103,7 @@ INDEX_SESSION_TERMINATED = Event(
 )
 CACHE_PRINCIPAL_FAILED = Event("cache.principal_failed", logging.WARNING, ("error", "count"))
 CALL_METADATA_FAILED = Event("call.metadata_failed", logging.WARNING, ("error",))
+DOOR_QUESTION_FAILED = Event("door.question_failed", logging.WARNING, ("question", "error"))
 POOL_REJECTED = Event("pool.rejected", logging.INFO, ("reason", "limit", "inflight", "count"))
 
 # Facts that services report themselves, and features to come (`quickwins.logs.events` has a function for each).

@@ -190,3 +190,28 @@ async def test_a_server_that_fails_to_read_ends_the_wait_and_is_heard() -> None:
     assert service.gate.stats().waiting == 0
     service.may_answer.set()
     await serving
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda scope: scope["user"], id="raises"),
+        pytest.param(lambda _: ["critical"], id="makes no sense"),
+    ],
+)
+@pytest.mark.parametrize("question", ["priority", "tenant"])
+async def test_a_function_of_the_request_that_fails_fails_no_request_and_is_told_once(
+    question: str, answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service()
+    service.may_answer.set()
+    options: dict[str, Any] = {question: answer}
+    gate = Gate.queue(size=1, name="door", tenants=3, registry=CollectorRegistry())
+    service.app = BackpressureMiddleware(service, gate=gate, **options)
+    for _ in range(2):
+        client = Client(body(b""))
+        await service.serve(client)
+        assert client.heard[0]["status"] == 200
+    assert gate.stats().inflight == 0
+    (told,) = caplog.messages
+    assert told.startswith(f"door.question_failed question={question} error=")

@@ -215,3 +215,21 @@ async def test_a_permit_is_back_before_anybody_is_asked_for_a_trace() -> None:
         async with gate.permit():
             await clock.advance(1.0)
     assert gate.stats().inflight == 0
+
+
+@pytest.mark.asyncio
+async def test_whatever_a_trace_raises_the_permit_that_was_waited_for_is_given_and_comes_back() -> None:
+    clock = FakeClock()
+
+    def trace() -> str:
+        raise asyncio.CancelledError
+
+    gate = Gate.queue(
+        size=1, name="g", target_seconds=30, interval_seconds=60, clock=clock, registry=CollectorRegistry(), trace=trace
+    )  # fmt: skip
+    until = asyncio.Event()
+    uses = [asyncio.create_task(use(gate, until)) for _ in range(2)]
+    await clock.advance(1.0)
+    until.set()
+    assert await asyncio.gather(*uses) == ["served", "served"]
+    assert gate.stats().inflight == 0

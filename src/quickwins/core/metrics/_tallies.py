@@ -24,7 +24,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar
 from prometheus_client.utils import floatToGoString
 
-from quickwins.core.errors import ConfigError
+from quickwins.core.errors import ENDS_PROCESS, ConfigError
 from quickwins.core.metrics import _files
 from quickwins.core.metrics._declared import BASE_LABELS, Kind, Metric
 
@@ -84,9 +84,13 @@ class Tally:
     def _remember(self, bucket: int, value: float, trace: Callable[[], str | None]) -> None:
         try:
             found = trace()
-        except Exception:  # noqa: BLE001 -- it may be anybody's, and counting must not fail; until=never
+        except (
+            BaseException
+        ) as error:  # it may be anybody's, and counting must not fail: a permit has just been given
+            if isinstance(error, ENDS_PROCESS):
+                raise
             return
-        if isinstance(found, str) and 0 < len(found) <= MAX_TRACE_ID:
+        if type(found) is str and 0 < len(found) <= MAX_TRACE_ID and found.isascii():
             self.exemplars[bucket] = Exemplar({"trace_id": found}, value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import re
@@ -231,10 +232,24 @@ def test_owners_of_one_series_have_each_others_exemplars() -> None:
     assert len(kept) == 2
 
 
+class Unmeasurable(str):
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        raise ValueError
+
+
+def cancelled() -> str:
+    raise asyncio.CancelledError
+
+
 @pytest.mark.parametrize(
     "trace",
     [
         pytest.param(lambda: 1 / 0, id="raises"),
+        pytest.param(cancelled, id="raises what is no Exception"),
+        pytest.param(lambda: Unmeasurable("a"), id="a text of its own kind"),
+        pytest.param(lambda: "\ud800", id="no text that can be written"),
         pytest.param(lambda: "x" * 1000, id="too long for OpenMetrics"),
         pytest.param(lambda: "", id="empty"),
         pytest.param(lambda: 7, id="no text"),
