@@ -11,13 +11,29 @@ _FRAMES = 16
 """How many of a library's frames are looked behind."""
 
 
-def outside(inner: FrameType, *packages: str) -> FrameType:
-    """The first frame around `inner` whose module is in none of `packages`; `inner` itself when there is none nearby."""
-    frame: FrameType | None = inner
-    for _ in range(_FRAMES):
-        if frame is None:
-            break
-        if not str(frame.f_globals.get("__name__", "")).startswith(packages):
-            return frame
-        frame = frame.f_back
-    return inner
+class Outside:
+    """Finds the user of some packages. Each acquisition looks, so the modules met before are told by one look-up."""
+
+    __slots__ = ("_modules", "_packages")
+
+    def __init__(self, *packages: str) -> None:
+        """Look behind modules whose names start with one of `packages`."""
+        self._packages = packages
+        self._modules: set[str] = set()  # of these packages, those met so far
+
+    def of(self, inner: FrameType) -> FrameType:
+        """The first frame around `inner` whose module is in none of them; `inner` itself when there is none nearby."""
+        modules = self._modules
+        frame: FrameType | None = inner
+        for _ in range(_FRAMES):
+            if frame is None:
+                break
+            name = frame.f_globals.get("__name__")
+            if type(name) is not str:  # neither a library's nor safe to look up
+                return frame
+            if name not in modules:
+                if not name.startswith(self._packages):
+                    return frame
+                modules.add(name)
+            frame = frame.f_back
+        return inner

@@ -18,10 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from quickwins.backpressure._callers import outside
+from quickwins.backpressure._callers import Outside
+from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED
+from quickwins.backpressure._counts import Outcome, outcome_of
 from quickwins.backpressure._in_place import GatedInPlace
-from quickwins.backpressure._permit import Permit
+from quickwins.backpressure._permit import Hold
 from quickwins.backpressure.rule import Priority
+from quickwins.core.deadline import earliest
 from quickwins.core.errors import ConfigError, DeadlineExceeded
 from quickwins.core.lazy import shows
 
@@ -36,63 +39,64 @@ if TYPE_CHECKING:
 __all__ = ["GatedPsycopgPool", "PermitTimeout"]
 __dir__ = shows(__name__)
 
+_user_around = Outside("psycopg", "contextlib").of
+
 
 class PermitTimeout(PoolTimeout, TimeoutError):
     """There was no permit within the time that the caller, or else the pool, gives; caught as without a gate."""
 
 
 class Lent:
-    """What a gated pool lends, and the permits for it."""
+    """What a gated pool lends, and who has it."""
 
-    __slots__ = ("permits", "shell")
+    __slots__ = ("holding", "name", "shell")
 
     def __init__(self, gate: Gate) -> None:
         self.shell = gate.shell
-        self.permits: dict[object, Permit] = {}
+        self.name = self.shell.name
+        self.holding: dict[object, Hold[Lent]] = {}
 
     async def getconn(self, kind: type[AsyncConnectionPool[Any]], pool: Any, timeout: float | None) -> Any:
         """A connection by the `getconn` of that `kind` of pool, once there is a permit, both within `timeout` seconds."""
-        seconds: float = pool.timeout if timeout is None else timeout
         shell = self.shell
-        ends_at = shell.now() + seconds
-        where = outside(_getframe(1), "psycopg", "contextlib")
-        permit = Permit(shell, seconds, Priority.NORMAL, None, where)
+        seconds: float = pool.timeout if timeout is None else timeout
+        hold = Hold(self, seconds, Priority.NORMAL, None, _user_around(_getframe(1)))
+        now = shell.now()
+        gated = shell.gates()
+        if gated:
+            deadline = earliest(seconds, now)
+            waiter = shell.ask(hold, now, deadline)
+            if waiter is not None:
+                try:
+                    await shell.wait(hold, waiter, deadline)
+                except DeadlineExceeded:
+                    raise
+                except TimeoutError as error:
+                    raise PermitTimeout(str(error)) from error
+                seconds = max(0.0, now + seconds - shell.now())
         try:
-            await permit.entered()
-        except DeadlineExceeded:
+            connection = await kind.getconn(pool, timeout=seconds)
+        except BaseException as error:
+            shell.leave(hold, IGNORED)
+            outcome = Outcome.TIMED_OUT if isinstance(error, PoolTimeout) else outcome_of(error)
+            shell.counts.acquired[outcome].observe(shell.now() - now)
             raise
-        except TimeoutError as error:
-            raise PermitTimeout(str(error)) from error
-        try:
-            connection = await kind.getconn(pool, timeout=max(0.0, ends_at - shell.now()))
-        except BaseException:
-            permit.ignored()
-            raise
-        self.permits[connection] = permit
+        if not gated:
+            shell.count(hold)
+        hold.since = since = shell.now()  # connecting is no part of what statements take
+        self.holding[connection] = hold
+        shell.counts.given.observe(since - now)
         return connection
 
     async def putconn(self, kind: type[AsyncConnectionPool[Any]], pool: Any, connection: Any) -> None:
         """Give `connection` back by the `putconn` of that `kind`, and then its permit, also when that is cancelled."""
-        permit = self.permits.get(connection)
-        lost = connection.closed
+        hold = self.holding.pop(connection, None)
+        lost = hold is not None and connection.closed
         try:
             await kind.putconn(pool, connection)
-        except ValueError:  # it belongs to another pool, or to none
-            raise
-        except BaseException:
-            self._given_back(connection, permit, lost=lost)
-            raise
-        self._given_back(connection, permit, lost=lost)
-
-    def _given_back(self, connection: object, permit: Permit | None, *, lost: bool) -> None:
-        if permit is None:
-            return
-        if self.permits.get(connection) is permit:
-            del self.permits[connection]
-        if lost:
-            permit.failed()
-        else:
-            permit.done()
+        finally:
+            if hold is not None:
+                self.shell.leave(hold, FAILED if lost else DONE)
 
 
 class GatedPsycopgPool(GatedInPlace):

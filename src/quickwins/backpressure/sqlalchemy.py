@@ -23,7 +23,7 @@ from sqlalchemy import event
 from sqlalchemy.pool import NullPool, StaticPool
 from sqlalchemy.util import await_only
 
-from quickwins.backpressure._callers import outside
+from quickwins.backpressure._callers import Outside
 from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED, Ending
 from quickwins.backpressure._counts import outcome_of
 from quickwins.backpressure._in_place import GatedInPlace
@@ -49,6 +49,7 @@ __dir__ = shows(__name__)
 _NORMAL = Priority.NORMAL
 _HOLD = "quickwins.hold"
 """Where a connection's record keeps what was taken for it."""
+_user_around = Outside("sqlalchemy").of
 
 
 class CheckoutTimeout(sqlalchemy.exc.TimeoutError, TimeoutError):
@@ -229,4 +230,4 @@ def _caller() -> FrameType:
     """Where the connection was asked for: outside of SQLAlchemy, and of the greenlet that it works in."""
     parent = greenlet.getcurrent().parent
     inner = None if parent is None else parent.gr_frame
-    return _getframe(1) if inner is None else outside(inner, "sqlalchemy")
+    return _getframe(1) if inner is None else _user_around(inner)
