@@ -19,7 +19,7 @@ from quickwins.core.errors import ConfigError, needs_extra
 from quickwins.logs._render.envelope import MAX_LINE_BYTES, under_attributes
 from quickwins.logs._render.memory import Bound, Memory
 from quickwins.logs._render.slow import slowly
-from quickwins.logs._render.values import LARGEST_PLAIN_INTEGER, LONG, PLAIN, Walk, type_name
+from quickwins.logs._render.values import LARGEST_PLAIN_INTEGER, LONG, Walk, type_name
 from quickwins.logs._span import finder
 
 with needs_extra("logs"):
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 MAX_LONG = 16
 """Long texts of one call that are looked at on the first way; with more of them the second says when to stop."""
 _SECOND = 1_000_000_000
+_LEAST, _LARGEST = -LARGEST_PLAIN_INTEGER, LARGEST_PLAIN_INTEGER
+_LOWEST, _HIGHEST = float(_LEAST), float(_LARGEST)  # a float is compared to a float in a fifth of the time
 _DIGITS = tuple(b"%03d" % number for number in range(1_000))
 
 
@@ -118,7 +120,12 @@ class Renderer:
                 bound = memory.learn_context(context)
             if hits is None:
                 hits = []
-            if extra is None and head.plain and bound.plain and bound.names.isdisjoint(fields):
+            if (
+                extra is None
+                and head.plain
+                and bound.plain
+                and (not bound.names or bound.names.isdisjoint(fields))
+            ):
                 names, clean = head.names, self._clean
                 long = 0
                 for name, value in fields.items():
@@ -136,12 +143,12 @@ class Renderer:
                                 break
                             fields[name] = shown
                     elif kind is int:
-                        if not -LARGEST_PLAIN_INTEGER < value < LARGEST_PLAIN_INTEGER:  # type: ignore[operator]  # -- an int, as just seen; until=never
+                        if not _LEAST < value < _LARGEST:  # type: ignore[operator]  # -- an int, as just seen; until=never
                             break
                     elif kind is float:
-                        if not -LARGEST_PLAIN_INTEGER < value < LARGEST_PLAIN_INTEGER:  # type: ignore[operator]  # -- a float, as just seen; until=never
+                        if not _LOWEST < value < _HIGHEST:  # type: ignore[operator]  # -- a float, as just seen; until=never
                             break
-                    elif kind not in PLAIN:
+                    elif kind is not bool and value is not None:
                         break
                 else:
                     parts = (

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MAX_EVENTS, MAX_NAMES, MAX_NAME_LENGTH = 1_024, 1_024, 256
 MAX_EVENT_LENGTH = 1_024
-_IDS = frozenset({"trace_id", "span_id", "correlation_id"})
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Bound:
     Attributes:
         by: Whose they are: another memory may redact differently.
         text: The fields, behind commas.
-        names: Of the fields in it.
+        names: Of the fields in it that a call may have, too; no call has an id's on the line itself.
         plain: Whether nothing was redacted, and nothing belongs under `attributes`.
         fields: Looked at, as they were rendered.
         attributes: What belongs there.
@@ -184,7 +184,7 @@ class Memory:
             if len(given) == 1 and given.get("correlation_id") is trace_id:
                 ids = f',"trace_id":"{trace_id}","span_id":"{trace.span_id}","correlation_id":"{trace_id}"'
                 own["correlation_id"] = trace_id
-                context.rendered = bound = Bound(self, ids.encode(), _IDS, True, own, {}, 0)
+                context.rendered = bound = Bound(self, ids.encode(), _NONE, True, own, {}, 0)
                 return bound
         attributes: dict[str, object] = {}
         count = 0
@@ -203,7 +203,7 @@ class Memory:
         context.rendered = bound = Bound(
             self,
             b"," + text[1:-1] if own else b"",
-            frozenset(own),
+            frozenset(own) - ENVELOPE,
             count == 0 and not attributes,
             own,
             attributes,

@@ -56,7 +56,7 @@ def slowly(
         attributes = {
             name: one
             for name, one in attributes.items()
-            if name not in bound.names or bound.fields[name] != one
+            if name not in bound.fields or bound.fields[name] != one
         }
     if not bound.names.isdisjoint(own):
         own, text = {**bound.fields, **own}, b""
