@@ -64,7 +64,6 @@ class LineQueue:
         "_chunk_bytes",
         "_chunk_cost",
         "_chunk_lines",
-        "_held",
         "_lines",
         "_lock",
         "_low",
@@ -108,7 +107,6 @@ class LineQueue:
         """Forget every line and every count, as after a fork. Nobody else may use the queue meanwhile."""
         self._lock = threading.RLock()
         self._lines.clear()
-        self._held: tuple[bytes, int] | None = None
         self._chunk_cost = self._chunk_lines = self._chunk_bytes = 0
         self._taken = 0
         self.size = 0
@@ -209,7 +207,7 @@ class LineQueue:
     @property
     def waiting(self) -> bool:
         """Whether there is a line that `take` has not returned."""
-        return bool(self._lines) or self._held is not None
+        return bool(self._lines)
 
     def take(self, limit_bytes: int) -> bytes:
         """The oldest lines, whole and finished, as many as `limit_bytes` hold, but one at least; empty if there is none.
@@ -220,36 +218,29 @@ class LineQueue:
         size = cost = 0
         popleft, seq = self._lines.popleft, self.seq
         with self._lock:  # against `accepted`, which must not miss what is on its way
-            held, self._held = self._held, None
-            if held is not None:
-                line, cost = held
-                parts.append(line)
-                size = len(line)
             while size < limit_bytes:
                 try:
                     item = popleft()
                 except IndexError:
                     break
                 if isinstance(item, bytes):
-                    seq += 1
-                    line = b'%b,"seq":%d}\n' % (item, seq)
-                    charged = len(item) + CHARGE
+                    bare, number = item, seq + 1
+                    line = b'%b,"seq":%d}\n' % (item, number)
                 else:
                     bare, missed = item
-                    seq += missed + 1
-                    line = b'%b,"log.dropped":%d,"seq":%d}\n' % (bare, missed, seq)
-                    charged = len(bare) + CHARGE
+                    number = seq + missed + 1
+                    line = b'%b,"log.dropped":%d,"seq":%d}\n' % (bare, missed, number)
                 size += len(line)
                 if size > limit_bytes and parts:
-                    size -= len(line)
-                    self._held = line, charged
+                    self._lines.appendleft(item)
                     break
                 parts.append(line)
-                cost += charged
+                seq, cost = number, cost + len(bare) + CHARGE
+            chunk = b"".join(parts)
             self.seq = seq
-            self._taken += len(parts) + (self._held is not None) - (held is not None)
-            self._chunk_cost, self._chunk_lines, self._chunk_bytes = cost, len(parts), size
-        return b"".join(parts)
+            self._taken += len(parts)
+            self._chunk_cost, self._chunk_lines, self._chunk_bytes = cost, len(parts), len(chunk)
+        return chunk
 
     def done(self) -> None:
         """The chunk that was taken last is written."""

@@ -61,11 +61,11 @@ class Writer:
         "_linger_seconds",
         "_outlet",
         "_progress",
+        "_targets",
         "_thread",
         "_threadless",
         "_until",
         "_urgent",
-        "_waiters",
         "_wake",
         "_writing",
         "put",
@@ -89,7 +89,7 @@ class Writer:
     def renew(self) -> None:
         """Begin anew with an empty queue, as in a fork's child, where the thread and any holder of a lock are gone."""
         self._progress = threading.Condition()
-        self._waiters = 0
+        self._targets: list[int] = []
         self._closing = threading.Event()
         self._giving_up = False
         self._until = math.inf
@@ -244,7 +244,8 @@ class Writer:
                 self.put(self.recovered(outage), WARN)
             except Exception:  # noqa: BLE001 -- it is the caller's code, and would hold up every line; until=never
                 self._outlet.errors += 1
-        if self._waiters:
+        # Each flush is woken once: for every chunk, its thread and this one would pass the interpreter's lock to and fro.
+        if self.queue.settled >= min(self._targets, default=math.inf):
             with self._progress:
                 self._progress.notify_all()
 
@@ -258,7 +259,9 @@ class Writer:
             return self._write_here(self._clock.monotonic() + timeout_seconds)
         until = self._clock.monotonic() + timeout_seconds
         with self._progress:
-            self._waiters += 1  # before the condition is looked at: the writer does these in the other order
+            self._targets.append(
+                target
+            )  # before the condition is looked at: the writer does these in the other order
         try:
             self.rouse(WARN)
             while self._threadless and self._thread is None and queue.settled < target:
@@ -271,7 +274,7 @@ class Writer:
                 return self._progress.wait_for(lambda: queue.settled >= target, max(0.0, left))
         finally:
             with self._progress:
-                self._waiters -= 1
+                self._targets.remove(target)
 
     def stop(self, timeout_seconds: float, *, give_up: bool) -> bool:
         """End the thread when all is written, or after the time-out; whether nothing is being written any more.
