@@ -30,6 +30,7 @@ from quickwins import QuickWins
 from quickwins.backpressure import Gate, PoolExhausted
 from quickwins.core.deadline import deadline
 from quickwins.core.errors import PUSHBACK
+from tests import grpc_service
 from tests.django_app import django_app
 from tests.integration.logs.serving import Client, serving
 
@@ -245,6 +246,38 @@ async def test_a_refusal_is_policy_whoever_answers_and_whenever_it_comes(
     assert told == [("pool.rejected", "INFO"), ("http.request", "INFO")], lines
     assert lines[-1]["http.response.status_code"] == status
     assert "exception.type" not in lines[-1]
+
+
+async def failing(request: bytes, context: Any) -> bytes:
+    raise ValueError
+
+
+async def failing_in_a_stream(request: bytes, context: Any) -> AsyncIterator[bytes]:
+    yield b"first"
+    raise ValueError
+
+
+def failing_in_a_thread(request: bytes, context: Any) -> bytes:
+    raise ValueError
+
+
+@pytest.mark.parametrize(
+    ("kind", "behavior"),
+    [
+        ("unary_unary", failing),
+        ("unary_stream", failing_in_a_stream),
+        ("unary_unary", failing_in_a_thread),
+    ],
+)
+async def test_a_call_that_fails_is_told_once(kind: str, behavior: Any, tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    handler = getattr(grpc, f"{kind}_rpc_method_handler")(behavior)
+    async with shop.qw, grpc_service.serving(*shop.qw.grpc_interceptors(), one=handler) as channel:
+        call = getattr(channel, kind)("/test/one")(b"")
+        with pytest.raises(grpc.aio.AioRpcError):
+            await call if kind == "unary_unary" else [message async for message in call]
+    told = [(line["event.name"], line["severity_text"], line["exception.type"]) for line in shop.lines()]
+    assert told == [("rpc.request", "ERROR", "ValueError")]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ Two trailers say when: `grpc-retry-pushback-ms`, for which gRPC's own retry poli
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
 from quickwins.core.deadline import begin
@@ -126,7 +126,11 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):
         return generating
 
     async def _abort(self, raised: BaseException, context: grpc.aio.ServicerContext) -> None:
-        """End the call if `raised` is a refusal."""
+        """End the call if `raised` is a refusal.
+
+        Raises:
+            grpc.aio.AbortError: It is one.
+        """
         refusal = refusal_in(raised)
         if refusal is None:
             return
@@ -141,7 +145,9 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):
             info.retry_delay.FromNanoseconds(int(refusal.retry_after_seconds * 1e9))
             status.details.add().Pack(info)
             trailing = (*trailing, (DETAILS, status.SerializeToString()))
-        await context.abort(self._status, said.sentence, trailing)
+        with suppress(grpc.aio.InternalError):  # the call is over: there is nobody to answer
+            await context.abort(self._status, said.sentence, trailing)
+        raise grpc.aio.AbortError(said.sentence)
 
 
 class _Writing:

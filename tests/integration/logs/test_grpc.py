@@ -293,6 +293,24 @@ async def failing_over_a_refusal(request: bytes, context: grpc.aio.ServicerConte
         raise
 
 
+async def refusing_nobody(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        return await refusing(request, context)
+    raise AssertionError
+
+
+async def test_a_call_that_is_refused_when_its_client_has_gone_is_policy_too(server_lines: Lines) -> None:
+    interceptors = LogServerInterceptor(), BackpressureInterceptor()
+    async with serving(*interceptors, One=handler("unary_unary", refusing_nobody)) as channel:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await answers(channel, "unary_unary", timeout=0.1)
+        line = await ended(server_lines)
+    assert (line.level, line.fields["rpc.grpc.status_code"]) == ("info", 14)
+    assert "exc_info" not in line.fields
+
+
 @pytest.mark.parametrize(
     ("kind", "behavior", "code", "level"),
     [

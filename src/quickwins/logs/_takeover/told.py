@@ -14,7 +14,7 @@ from types import TracebackType
 from quickwins.core.errors import refusal_in
 from quickwins.logs._context import CONTEXT, Context
 
-_ADAPTER = "quickwins.logs.asgi"
+_ADAPTERS = {("quickwins.logs.asgi", "__call__"), ("quickwins.logs.grpc._server", "answer")}
 _MAX_FRAMES = 100
 _GRAPHQL = "strawberry.execution"
 _REPORTERS = frozenset(
@@ -58,17 +58,17 @@ def is_told_by_others(event: object) -> bool:
 
 
 def left(raised: object) -> Context | None:
-    """The context of the request that an exception has left, as its traceback shows; `None`: of none.
+    """The context of the request or call that an exception has left, as its traceback shows; `None`: of none.
 
-    Servers and error handlers outside of everything report it when the context is gone.
+    Servers and error handlers outside of everything report it when the context is gone, or before the call has its line.
     """
     trace = raised[2] if isinstance(raised, tuple) else None
     for _ in range(_MAX_FRAMES):
         if not isinstance(trace, TracebackType):
             break
         frame = trace.tb_frame
-        if frame.f_globals.get("__name__") == _ADAPTER and frame.f_code.co_name == "__call__":
-            found = frame.f_locals.get("context")
+        if (frame.f_globals.get("__name__"), frame.f_code.co_name) in _ADAPTERS:
+            found = getattr(frame.f_locals.get("call"), "context", frame.f_locals.get("context"))
             return found if isinstance(found, Context) else None
         trace = trace.tb_next
     return None

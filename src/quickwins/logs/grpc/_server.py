@@ -220,6 +220,9 @@ class _Call:
         return fields
 
 
+# By these names, `answer` and `call`, `_takeover.told` finds a call that an exception has left.
+
+
 def _answering(call: _Call, behavior: Behavior) -> Behavior:
     async def answer(request: Any, context: grpc.aio.ServicerContext) -> Any:
         call.servicer = context
