@@ -78,7 +78,7 @@ docs: $(STAMP) ## Build the documentation into site/, warnings are errors
 	@echo "open site/index.html"
 
 soak: $(STAMP) ## Run the tests with chance in them long: properties, kills, leaks (an hour or more)
-	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --timeout=0 tests/unit tests/faults tests/security
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/unit tests/faults tests/security
 
 generate: $(STAMP) ## Write quickwins.example.toml, the pages of settings and metrics, the dashboards, and the gRPC code
 	@$(BIN)/python docs/generate.py

@@ -60,6 +60,9 @@ LIMIT = pytest.StashKey["pytest_timeout.Settings"]()
 VOLUME_SECONDS = 300
 """What a test of many repetitions may take, on a busy machine too."""
 
+SOAK_SECONDS = 3_600
+"""What each test may take in `make soak`, whatever it says: it does ten or twenty times as much there."""
+
 INSIST_SECONDS = 20.0
 """How long after its time limit a test may take to end, before it is interrupted again."""
 
@@ -105,7 +108,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     What is marked `volume` gets more time than the others, unless it says how much it needs, and is not traced: it comes by
     the lines that its quick kin come by, thousands of times.
     """
+    soak = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
     for item in items:
+        if soak:
+            item.add_marker(pytest.mark.timeout(SOAK_SECONDS), append=False)
         if item.get_closest_marker("volume"):
             item.add_marker(pytest.mark.no_cover)
             if not item.get_closest_marker("timeout"):
