@@ -52,7 +52,9 @@ async def test_real_events_with_their_duplicates_end_in_the_sources_own_state(
         labels = {"service": "", "name": dedup.group, "group": dedup.group}
         entries = await real.pool.fetchval("SELECT count(*) FROM applied")
         assert registry.get_sample_value("kafka_dedup_window_entries", labels) == entries
-        assert registry.get_sample_value("kafka_dedup_window_bytes", labels) == dedup_bytes(100_000)
+        size = registry.get_sample_value("kafka_dedup_window_bytes", labels)
+        assert size is not None
+        assert dedup_bytes(100_000) <= size <= dedup_bytes(100_000) + 20 * entries
 
 
 def dedup_bytes(entries: int) -> int:

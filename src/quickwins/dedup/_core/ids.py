@@ -30,6 +30,7 @@ from quickwins.dedup.identity._base import Policy
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from quickwins.dedup._core.ordered import Lane, Sifted
     from quickwins.dedup._core.reading import Reading
     from quickwins.dedup._core.scope import Scope
     from quickwins.dedup.identity import Identity, Record
@@ -69,6 +70,7 @@ class Asking:
         tombstones: Which delete before it a tombstone goes the way of.
         judged: What becomes of the others, for which no store need be asked.
         stopped: The record behind them all, because its partition must stop there.
+        sifted: What a lane knows of it, which is not in `wanted`; `None`: no lane was asked.
     """
 
     records: Sequence[Record]
@@ -78,6 +80,7 @@ class Asking:
     tombstones: dict[int, int] = field(default_factory=dict)
     judged: dict[int, Judged] = field(default_factory=dict)
     stopped: Judged | None = None
+    sifted: Sifted | None = None
 
     def event(self, number: int) -> Event:
         """One of those that are wanted."""
@@ -120,6 +123,7 @@ def ask(
     deleted: Deleted | None = None,
     puts_aside: bool,
     passed: Collection[int],
+    lane: Lane | None = None,
 ) -> Asking:
     """Read `records`, and say which of them the store must be asked for.
 
@@ -131,6 +135,7 @@ def ask(
         deleted: What the batch before ended with.
         puts_aside: Whether there is somewhere to put a record aside. If not, the batch stops at such a one.
         passed: Offsets given up, which the caller puts aside.
+        lane: What came in order in their partition, of a store that keeps it.
     """
     readings, policies = read_all(identity, records), identity.policies
     plain = () if passed else tuple(op for op in _CHANGES if op not in policies)
@@ -156,7 +161,7 @@ def ask(
         events.append(reading if isinstance(reading, Event) else None)
         if found is None:
             _lead(asking, number, deleted if number == delivered else None)
-    _name(asking, scope)
+    _name(asking, scope, lane)
     return asking
 
 
@@ -191,7 +196,7 @@ def _lead(asking: Asking, number: int, deleted: Deleted | None) -> None:
         asking.tombstones[number] = number - 1
 
 
-def _name(asking: Asking, scope: Scope) -> None:
+def _name(asking: Asking, scope: Scope, lane: Lane | None) -> None:
     """Find the ids of all that is to be asked for, and which of them are the same."""
     judged, tombstones = asking.judged, asking.tombstones
     asked = {
@@ -199,6 +204,10 @@ def _name(asking: Asking, scope: Scope) -> None:
         for number, event in enumerate(asking.events)
         if event is not None and number not in judged and number not in tombstones
     }
+    if lane is not None:
+        sifted = asking.sifted = lane.sift(asked)
+        asking.twins.update(sifted.twins)
+        asked = sifted.rest
     ids = scope.ids_of(asked.values())
     wanted = asking.wanted = dict(zip(asked, ids, strict=True))
     if len(set(ids)) < len(ids):
@@ -325,7 +334,14 @@ class Progress:
         self.next_offset: int | None = None
         self._deleted: Deleted | None = None
 
-    def ask(self, records: Sequence[Record], *, puts_aside: bool, passed: Collection[int]) -> Asking:
+    def ask(
+        self,
+        records: Sequence[Record],
+        *,
+        puts_aside: bool,
+        passed: Collection[int],
+        lane: Lane | None = None,
+    ) -> Asking:
         """See the function of this name."""
         return ask(
             self.identity,
@@ -335,6 +351,7 @@ class Progress:
             deleted=self._deleted,
             puts_aside=puts_aside,
             passed=passed,
+            lane=lane,
         )
 
     def ask_about(self, record: Record) -> Asking:

@@ -9,6 +9,8 @@ after some 2.5 slots instead of 8.5 (Amble and Knuth, "Ordered hash tables", 197
 An id is known from its mark until its generation is dropped: at least one time-to-live, less than two, unless more ids than
 fit come within it. Tables are anonymous maps, which the kernel clears page by page as they are first written to, and an old
 one is given back a megabyte at a time: no single call does the work of a whole table.
+
+What comes in the order of its source's log is not digested: see `_core.ordered`. It counts as an id of its generation.
 """
 
 from __future__ import annotations
@@ -16,8 +18,13 @@ from __future__ import annotations
 import mmap
 from typing import TYPE_CHECKING, TypeAlias
 
+from quickwins.dedup._core.ordered import Columns, Topic
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
+
+    from quickwins.dedup._core.ordered import Lane
+    from quickwins.dedup._core.position import SourceId
 
 _Pairs: TypeAlias = "Sequence[tuple[int, int]]"
 """Fingerprints as two words each."""
@@ -28,7 +35,7 @@ _ZERO = bytes(8)
 
 
 class _Table:
-    __slots__ = ("count", "limit", "map", "places", "words")
+    __slots__ = ("_given_back", "count", "limit", "map", "places", "words")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -36,6 +43,12 @@ class _Table:
         self.places = limit * 4 // 3 + 1
         self.map = mmap.mmap(-1, (self.places + _OVERHANG) * 16)
         self.words = memoryview(self.map).cast("Q")
+        self._given_back = 0
+
+    @property
+    def bytes(self) -> int:
+        """Its size, of which memory is used as it fills."""
+        return len(self.map)
 
     def have(self, pairs: _Pairs) -> list[bool]:
         """Whether each of `pairs` is there."""
@@ -74,6 +87,14 @@ class _Table:
         self.count, self.limit = count, limit
         return number
 
+    def give_back(self) -> bool:
+        """Give some of it back to the system; whether all of it is gone."""
+        if len(self.map) - self._given_back <= _STEP_BYTES:
+            return True
+        self.map.madvise(mmap.MADV_DONTNEED, self._given_back, _STEP_BYTES)
+        self._given_back += _STEP_BYTES
+        return False
+
 
 def _pairs(fingerprints: Iterable[bytes]) -> _Pairs:
     whole = b"".join(fingerprints)
@@ -93,10 +114,10 @@ class Window:
 
     __slots__ = (
         "_leaving",
-        "_left_bytes",
         "_new",
         "_old",
         "_rotate_at",
+        "_topics",
         "dropped",
         "max_entries",
         "ttl_seconds",
@@ -116,17 +137,27 @@ class Window:
         self._new = _Table(max_entries // 2)
         self._old: _Table | None = None
         self._rotate_at = now + ttl_seconds
-        self._leaving: list[_Table] = []
-        self._left_bytes = 0
+        self._leaving: list[_Table | Columns] = []
+        self._topics: dict[Hashable, Topic] = {}
 
     def __len__(self) -> int:
-        return self._new.count + (0 if self._old is None else self._old.count)
+        tables = self._new.count + (0 if self._old is None else self._old.count)
+        return tables + sum(map(len, self._lanes()))
 
     @property
     def table_bytes(self) -> int:
         """The size of its tables, of which memory is used as they fill."""
-        tables = [self._new, *self._leaving] if self._old is None else [self._new, self._old, *self._leaving]
-        return sum(len(table.map) for table in tables)
+        kept: list[_Table | Columns | None] = [self._new, self._old, *self._leaving]
+        for lane in self._lanes():
+            kept += (lane.new, lane.old)
+        return sum(one.bytes for one in kept if one is not None)
+
+    def topic(self, key: Hashable) -> Topic:
+        """What comes in order in a topic: the same for each `key`."""
+        return self._topics.setdefault(key, Topic())
+
+    def _lanes(self) -> list[Lane]:
+        return [lane for topic in self._topics.values() for lane in topic.lanes]
 
     def have(self, fingerprints: Iterable[bytes], now: float) -> list[bool]:
         """Whether each was marked within the window.
@@ -135,8 +166,7 @@ class Window:
             fingerprints: 16 bytes each.
             now: Monotonic seconds.
         """
-        if now >= self._rotate_at or self._leaving:
-            self._tidy(now)
+        self.tidy(now)
         pairs = _pairs(fingerprints)
         found = self._new.have(pairs)
         if self._old is not None:
@@ -153,30 +183,44 @@ class Window:
             self._rotate(now)
             done = self._new.add(pairs, done)
 
-    def _tidy(self, now: float) -> None:
+    def join(self, lane: Lane, sources: Sequence[SourceId], now: float) -> None:
+        """As `mark`, of what `lane` has found fresh, in its order."""
         if now >= self._rotate_at:
             self._rotate(now)
-        if self._leaving:
-            self._give_back()
+        start = 0
+        while start < len(sources):
+            room = self._new.limit - self._new.count
+            if room <= 0:
+                self._rotate(now)
+                continue
+            part = sources[start : start + room]
+            lane.add(part)
+            self._new.limit -= len(part)  # both kinds together are as many as fit
+            start += room
+
+    def tidy(self, now: float) -> None:
+        """Forget what is over its time, and give some of its memory back."""
+        if now >= self._rotate_at:
+            self._rotate(now)
+        if self._leaving and self._leaving[0].give_back():
+            del self._leaving[0]
 
     def _rotate(self, now: float) -> None:
+        early, silence = now < self._rotate_at, now >= self._rotate_at + self.ttl_seconds
         if self._old is not None:
-            if now < self._rotate_at:
-                self.dropped += self._old.count
+            self.dropped += self._old.count * early
             self._leaving.append(self._old)
         self._old = self._new
-        if now >= self._rotate_at + self.ttl_seconds:  # after such a silence they are outdated, too
+        if silence:  # they are outdated, too
             self._leaving.append(self._old)
             self._old = None
+        for lane in self._lanes():
+            if lane.old:
+                self.dropped += len(lane.old) * early
+                self._leaving.append(lane.old)
+            lane.old, lane.new = lane.new, Columns()
+            if silence and lane.old:
+                self._leaving.append(lane.old)
+                lane.old = None
         self._new = _Table(self.max_entries // 2)
         self._rotate_at = now + self.ttl_seconds
-
-    def _give_back(self) -> None:
-        table = self._leaving[0]
-        left = len(table.map) - self._left_bytes
-        if left <= _STEP_BYTES:
-            del self._leaving[0]
-            self._left_bytes = 0
-            return
-        table.map.madvise(mmap.MADV_DONTNEED, self._left_bytes, _STEP_BYTES)
-        self._left_bytes += _STEP_BYTES

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
 from quickwins.dedup._core.ids import NEW, Answer, Progress, ask, settle
+from quickwins.dedup._core.ordered import Sifted
 from quickwins.dedup._core.scope import Scope
 from quickwins.dedup._core.window import Window
 from quickwins.dedup.checked import Checked
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
     from quickwins.core.clock import Clock
+    from quickwins.dedup._core.ids import Asking
+    from quickwins.dedup._core.ordered import Lane, Topic
+    from quickwins.dedup._core.position import SourceId
     from quickwins.dedup.identity import Identity, Record
     from quickwins.dedup.stores._base import Place
 
@@ -41,12 +45,13 @@ class Held:
         place: Which.
     """
 
-    __slots__ = ("_progress", "_store", "place")
+    __slots__ = ("_lane", "_progress", "_store", "place")
 
-    def __init__(self, store: MemoryWindow, place: Place, progress: Progress) -> None:
+    def __init__(self, store: MemoryWindow, place: Place, progress: Progress, lane: Lane) -> None:
         self.place = place
         self._store = store
         self._progress = progress
+        self._lane = lane
 
     @property
     def next_offset(self) -> int | None:
@@ -63,14 +68,23 @@ class Held:
         self, records: Sequence[Record], *, on: bool, puts_aside: bool, passed: Mapping[int, BaseException]
     ) -> AsyncIterator[Work]:
         """See `stores.Held`."""
-        asking = self._progress.ask(records, puts_aside=puts_aside, passed=passed)
-        wanted = asking.wanted
-        settled = settle(asking, self._store.answers(wanted), on=on)
-        with self._store.working_on([wanted[number] for number in settled.mine]):
+        self._store.forget()
+        asking = self._progress.ask(records, puts_aside=puts_aside, passed=passed, lane=self._lane)
+        wanted, sifted = asking.wanted, asking.sifted or Sifted()
+        answers = self._store.answers(wanted) | dict.fromkeys(sifted.known, _KNOWN)
+        settled = settle(asking, answers | dict.fromkeys(sifted.busy, _BUSY), on=on)
+        fresh = sifted.fresh
+        if settled.ended < len(asking.events):
+            fresh = {number: source for number, source in fresh.items() if number < settled.ended}
+        working_on = self._store.working_on([wanted[number] for number in settled.mine])
+        with working_on, self._lane.working_on([*fresh.values()]):
             yield Work(settled.batch)
-            undone = settled.batch.undone
-            done = [number for number in settled.mine if not undone or records[number].offset not in undone]
-            self._store.mark([wanted[number] for number in done])
+            undone, mine = settled.batch.undone, settled.mine
+            if undone:
+                mine = [number for number in mine if records[number].offset not in undone]
+                fresh = {number: one for number, one in fresh.items() if records[number].offset not in undone}
+            self._store.mark([wanted[number] for number in mine])
+            self._store.join(self._lane, [*fresh.values()])
         self._progress.move(settled)
 
     async def explain(self, record: Record) -> Explanation:
@@ -80,7 +94,7 @@ class Held:
         if judged is not None:
             why = f"offset {record.offset} is below {self.next_offset}, or a policy leaves it out"
             return Explanation(judged.decision, str(judged.refused or why), {"offset": record.offset})
-        decision = self._store.answers(asking.wanted).get(0, NEW).decision
+        decision = self._store.answer(asking, self.place, self._progress.identity).decision
         why = (
             "its id was marked within the window"
             if decision is Decision.DUP_SOURCE
@@ -145,7 +159,8 @@ class MemoryWindow:
 
     async def take(self, place: Place, identity: Identity, partitions: int) -> Held:  # noqa: ARG002 -- an id is known whatever partition it comes in; until=never
         """See `Store`."""
-        return Held(self, place, Progress(identity, self._scope(place, identity)))
+        lane = self._topic(place, identity).lane(place.partition)
+        return Held(self, place, Progress(identity, self._scope(place, identity)), lane)
 
     def transient(self, error: BaseException) -> bool:
         """See `Store`: it is never away itself, but what the handler uses may be."""
@@ -160,15 +175,25 @@ class MemoryWindow:
         (event,), judged = asking.events, asking.judged.get(0)
         if judged is not None:
             return Checked(judged.decision, event)
-        said = self.answers(asking.wanted).get(0, NEW)
+        said = self.answer(asking, place, identity)
         decision = said.decision if on else Decision.NEW
         if decision is not Decision.NEW:
             return Checked(decision, event, wait_seconds=said.wait_seconds)
+        self._topic(place, identity).digest((asking.event(0),))
         one = asking.wanted[0]
         self._busy.add(one)
         return Checked(decision, event, ending=_Ending(self, one))
 
     # What a partition asks for.
+
+    def answer(self, asking: Asking, place: Place, identity: Identity) -> Answer:
+        """What is known of one record alone, that of `place` which is wanted."""
+        self.forget()
+        sifted = Sifted()
+        self._topic(place, identity).look({0: asking.event(0)}, sifted)
+        if sifted.known:
+            return _KNOWN
+        return _BUSY if sifted.busy else self.answers(asking.wanted).get(0, NEW)
 
     def answers(self, ids: Mapping[int, bytes]) -> dict[int, Answer]:
         """What is known of ids, by their numbers; of those that are new, nothing."""
@@ -192,11 +217,22 @@ class MemoryWindow:
         """Know `ids` from now on."""
         self._window.mark(ids, self._clock.monotonic())
 
+    def forget(self) -> None:
+        """Forget what is over its time."""
+        self._window.tidy(self._clock.monotonic())
+
+    def join(self, lane: Lane, sources: Sequence[SourceId]) -> None:
+        """Know what `lane` has found fresh from now on."""
+        self._window.join(lane, sources, self._clock.monotonic())
+
     def end(self, one: bytes, *, done: bool) -> None:
         """End the work on one id."""
         self._busy.discard(one)
         if done:
             self.mark((one,))
+
+    def _topic(self, place: Place, identity: Identity) -> Topic:
+        return self._window.topic((place.group, place.cluster, identity.incarnation, place.topic))
 
     def _scope(self, place: Place, identity: Identity) -> Scope:
         return Scope(f"{place.group}/{place.cluster}", identity.incarnation, place.topic, key=self._key)
