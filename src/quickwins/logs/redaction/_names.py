@@ -80,7 +80,7 @@ WORDS = _set("""
 LAST = _set("""
     pass auth pin otp pan session sig signature hmac mobile tel fax cell cred csc dob birthday passport pepper kek dek pfx
     tan swift bic nin tin ein cpf nif dni nie bsn nino nric curp cuit cuil tfn rrn npwp bvn snils oib jmbg egn bcc
-    landline whatsapp
+    landline whatsapp pw
 """)
 """As the whole name or its last word, numbers apart."""
 
@@ -100,6 +100,7 @@ _SHAPES = re.compile(
     | (?:client|saml|jwt|id)assertion\Z | saml(?:response|request)
     | (?:st|krb5?|kerberos|tgt|tgs|proxy|auth|login|golden)ticket\Z
     | \A(?:https?|all|ftp|socks5?)proxy\Z | docker(?:config|cfg)(?:json)?\Z | serviceaccountjson
+    | (?:bind|root|admin|user|db|sql|mail|smtp|ldap|svc|key|store|old|new)pw\Z | client-?keydata\Z
     | honeycombteam | snmpcommunity | communitystring | unlockpattern | resultbackend\Z | pkcs12\Z | \Ap12\Z | \Aseed\Z
     """,
     re.VERBOSE,
@@ -125,9 +126,11 @@ _FACTS_LAST = _set("""
     decision result arn ref reference queue queued subject country calls offset symbol checked loaded processed rejected
     accepted denied failed issued generated imported exported synced skipped seen purged removed deleted validated validator
     validation service manager handler factory resolver middleware listener worker engine serializer samesite secure
-    httponly parallelism reset strategy
+    httponly parallelism reset strategy encoder encoders hasher hashers
 """)
-_FACTS_SHAPES = re.compile(r"last4\Z|(?:token|authorization)ur[il]\Z|tokenid\Z|erc[0-9]+token")
+_FACTS_SHAPES = re.compile(
+    r"last4\Z|(?:token|authorization)ur[il]\Z|tokenid\Z|erc[0-9]+token|(?:token|key|csrf|xsrf)header\Z"
+)
 _NEVERTHELESS = re.compile(r"unlockpattern\Z")
 _COUNTED = _set("""
     total prompt completion input output max min num n cached reasoning usage used llm remaining per context generated
@@ -181,7 +184,9 @@ _KINDS = (
     ),
     (
         Kind.PASSWORD,
-        re.compile(r"pass(?:word|wd|code|wort)?|pwds?|pswd|kennwort|contrasena|psk|secret|creds|credential"),
+        re.compile(
+            r"pass(?:word|wd|code|wort)?|pwds?|pw\Z|pswd|kennwort|contrasena|psk|secret|creds|credential"
+        ),
     ),
     (
         Kind.NUMBER,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from quickwins.logs.redaction._patterns.people import ZEROS
+from quickwins.logs.redaction._patterns.spoken import is_tabled
 from quickwins.logs.redaction._patterns.tokens import API_KEY_WORDS, LONG_RUN, RUN, SCHEME_WORDS
 from quickwins.logs.redaction._plain import Plain
 
@@ -55,6 +56,17 @@ _SUSPECT_WORDS = (
         b"pwd",
         b"identified",
         b"private",
+        b"code",
+        b"codes",
+        b"passcode",
+        b"passcodes",
+        b"cvv",
+        b"cvc",
+        b"cvv2",
+        b"cvc2",
+        b"snmp",
+        b"radius",
+        b"tacacs",
     }
 )
 ASIDE = re.compile(r"""[:"'](?:(?<=:)(?!//)(?!(?<=[0-9]:)[0-9])|(?<=["']),)""")
@@ -69,7 +81,7 @@ def is_suspect(value: str) -> bool:
         return True
     shape = data.translate(SHAPE).decode("ascii")
     if shape.isspace():  # no digit, no capital, no punctuation that means something
-        return "--" in value or "</" in value
+        return "--" in value or "</" in value or "machine " in value
     if (
         "@" in shape
         or (":" in shape and ASIDE.search(value) is not None)
@@ -77,6 +89,7 @@ def is_suspect(value: str) -> bool:
         or "\t" in value
         or "--" in value
         or (" -" in value and _DASHED.search(value) is not None)
+        or ("  " in value and is_tabled(value.lower()))
     ):
         return True
     if "*" in shape and (plain := Plain(value)).changed and is_suspect(plain.text):
@@ -113,7 +126,7 @@ def has_scheme(lower: str) -> bool:
 def _has_secret_word(value: str) -> bool:
     """Whether there is such a word, or one behind which a password may stand."""
     lower = value.lower()
-    return has_scheme(lower) or "pass" in lower or "pwd" in lower
+    return has_scheme(lower) or "pass" in lower or "pwd" in lower or "code" in lower or "cv" in lower
 
 
 def _may_have_token(data: bytes, value: str) -> bool:

@@ -38,7 +38,22 @@ MAX_SEPARATORS = 128
 """Names that may be private, of a text, that are looked at: more than a text of the longest length has, unless it is made of
 them."""
 
-_SECONDS = ("key", "number", "code", "string", "phrase", "url", "uri", "header", "id", "data", "answer", "no")
+_SECONDS = (
+    "key",
+    "number",
+    "code",
+    "string",
+    "phrase",
+    "url",
+    "uri",
+    "header",
+    "id",
+    "data",
+    "answer",
+    "no",
+    "codes",
+    "keys",
+)
 _SECOND_WORDS = frozenset(spelled for one in _SECONDS for spelled in (one, one.title(), one.upper()))
 _LABELLED = LABELS | BESIDE | {"type"}
 _NUMBER = re.compile(r"[+(]?[0-9]++(?:[ ()./-]{1,2}[0-9]++)*+")
@@ -58,8 +73,30 @@ _BELOW = re.compile(r"(?:\r?\n[ \t]*){1,2}([^\s:=]{4,256})[ \t]*(?=[\r\n]|\Z)")
 _PHRASE = re.compile(r"(?i)phrase|mnemonic")
 _GROUPED = frozenset((Kind.PHONE, Kind.NUMBER))
 _STOPS = frozenset("\n\r\"'")
-_OPEN = re.compile(r"""[ ]?(?:b(?=["']))?(\\*)(\"{3}|["'`])""")
+_OPEN = re.compile(r"""[ ]?(?:[bBrRuUfF]{1,2}(?=["']))?(\\*)(\"{3}|["'`])""")
 _WORD = re.compile(r'[^\s"]+')
+_WRAPPED = re.compile(
+    r"""(?:&?(?:Some|Ok|Just|Right|Box|Secret\w{0,16}|Token|Password|ApiKey|Zeroizing|String)(?:::(?:from|new))?\(){1,3}(?=["'])"""
+)
+"""A string within what Rust and others print around it; `Column("token")` is code."""
+_REFERS = re.compile(r"""\{[ ]?["']?(?:secretName|secretKeyRef|secretRef|valueFrom)\b""")
+"""What Kubernetes puts in a secret's place: where it is."""
+_FILLED_IN = re.compile(r"""(?:(?i:bearer|basic|token)[ ])?\$?\{[\w.()\[\]!:]{1,64}\}""")
+"""What code has between quotes where the secret comes at run time."""
+_CHANGED_TO = re.compile(r"""["'][ ]->[ ](?=["'])""")
+_PLURALS = (
+    "codes",
+    "keys",
+    "tokens",
+    "secrets",
+    "passwords",
+    "Codes",
+    "Keys",
+    "Tokens",
+    "Secrets",
+    "Passwords",
+)
+_NEXT = re.compile(r""",[ ]?(?=[^\s,;:='"]{4,256}(?:[\s,;]|\Z))""")
 _INSIDE = {quote: re.compile(rf"(?:[^{quote}\\]++|\\.)*+", re.DOTALL) for quote in "\"'`"}
 _BRACKET = re.compile(r"""[\[{]++|[\]}]++|"(?:[^"\\]++|\\.)*+"?""", re.DOTALL)
 _AFTER_MARK = " \t\r\n,;&)]}\"'<[."
@@ -107,9 +144,29 @@ def pair(
             if _is_place(text, found, name)
             else _value(text, found, kind, name, start, errs_open=errs_open)
         )
-        if value < end:
-            done = end
-            yield value, end, RedactionRule.PAIR
+        for span in _all_of(text, value, end, kind, name) if value < end else ():
+            done = span[1]
+            yield span
+
+
+def _all_of(text: str, value: int, end: int, kind: Kind, name: str) -> Iterator[Span]:
+    """A value, and what stands behind it and is another: what Terraform changes it to, the next ones where a name is plural."""
+    yield value, end, RedactionRule.PAIR
+    changed = _CHANGED_TO.match(text, end)
+    if changed is not None and (opened := _OPEN.match(text, changed.end())) is not None:
+        yield opened.end(), _quote_end(text, opened), RedactionRule.PAIR
+    if not name.endswith(_PLURALS):
+        return
+    following = _NEXT.match(text, end)
+    for _ in range(MAX_HITS):
+        if following is None:
+            return
+        at = following.end()
+        last = _word_end(text, at)
+        if not could_be(kind, text[at:last]):
+            return
+        yield at, last, RedactionRule.PAIR
+        following = _NEXT.match(text, last)
 
 
 def _wanted(text: str, private: Callable[[str], Kind]) -> set[str]:
@@ -174,8 +231,11 @@ def _value(
     """
     at = found.end()
     nothing = at, at
-    if at == len(text) or NO_VALUE.match(text, at):
+    if at == len(text) or NO_VALUE.match(text, at) or _REFERS.match(text, at):
         return nothing
+    wrapped = _WRAPPED.match(text, at)
+    if wrapped is not None:
+        at = wrapped.end()
     mark = MARK.match(text, at)
     if mark is not None and text[mark.end() : mark.end() + 1] in _AFTER_MARK:
         return nothing
@@ -183,7 +243,7 @@ def _value(
     sign = _sign(found)
     if opened is not None:
         first, end = opened.end(), _quote_end(text, opened)
-        if sign == "," and not _is_pair(text, start, first, end):
+        if (sign == "," and not _is_pair(text, start, first, end)) or _FILLED_IN.fullmatch(text, first, end):
             return nothing
     elif text[at] in "[{":
         first, end = at, _closed(text, at)
@@ -191,6 +251,8 @@ def _value(
         first, end = _next_line(text, start, at) if sign == ":" else nothing
     else:
         first, end = at, _bare_end(text, found, kind, name, start, errs_open=errs_open)
+        if text[first:end] == name or text.endswith(f".{name}", first, end):  # code that passes it on
+            return nothing
     return (first, end) if first < end and not MARK.fullmatch(text, first, end) else nothing
 
 
@@ -221,8 +283,11 @@ def _bare_end(text: str, found: re.Match[str], kind: Kind, name: str, start: int
         number = _NUMBER.match(text, at)
         end = end if number is None else max(end, number.end())
     value = MARK.sub("", text[at:end]) if "[" in text[at:end] else text[at:end]
-    if quoted:  # JSON: a number, or what is cut short
-        return end if kind is not Kind.SEVERAL or not value.isdigit() else at
+    if (
+        quoted
+    ):  # JSON: a number, or what is cut short; a word and another are a sentence about what has quotes
+        is_said = value.isalpha() and value.islower() and _ENDS.match(text, end) is None
+        return at if is_said or (kind is Kind.SEVERAL and value.isdigit()) else end
     alone = begins and not assigned and _ENDS.match(text, end) is not None and not _CLASS.match(name)
     if not errs_open and (assigned or (alone and not glued)):
         return end if is_assigned(kind, value, spaced=not glued) else at

@@ -1,4 +1,4 @@
-"""Secrets that a text names in a grammar of its own: databases' complaints, XML, forms, command lines, SQL, files of passwords.
+"""Secrets that a text names in a grammar of its own: databases' complaints, XML, forms, command lines, files of passwords.
 
 Each rule is asked only where what it begins with occurs, and looks at a bounded stretch around it. Pure.
 """
@@ -9,15 +9,16 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from quickwins.logs.redaction._names import Kind
 from quickwins.logs.redaction._patterns.spans import MARK, MAX_HITS
-from quickwins.logs.redaction._patterns.values import NO_VALUE, is_assigned, is_status, looks_random
+from quickwins.logs.redaction._patterns.spoken import may_be_spoken, spoken
+from quickwins.logs.redaction._patterns.values import NO_VALUE, could_be, is_assigned, is_status, looks_random
 from quickwins.logs.redaction._rules import RedactionRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeAlias
 
-    from quickwins.logs.redaction._names import Kind
     from quickwins.logs.redaction._patterns.spans import Span
 
     Private: TypeAlias = Callable[[str], Kind]
@@ -35,6 +36,8 @@ _LOCATION = re.compile(r"(?:\A|\n)([\w.\[\]-]{1,256})\n[ \t]+[^\n]{0,512}\Z")
 _PART = re.compile(
     r"""\bname=["']?([\w.\[\]-]{2,100})["']?[^\r\n]{0,200}\r?\n(?:[\w-]{2,40}:[^\r\n]{0,200}\r?\n){0,4}\r?\n([^\r\n]{1,2048})"""
 )
+# The pair of a user and a password that clients of HTTP in Python take.
+_LOGIN = re.compile(r"""auth=\(["'][^"'\n]{0,128}["'],[ ]?(["'])([^"'\n]{1,256}+)\1\)""")
 _DEFAULT = re.compile(r'\$(\w{2,64})[ ]?:[ ]?[\w!\[\]]{1,64}[ ]?=[ ]?"([^"\n]++)')
 
 _OPTION = re.compile(
@@ -59,7 +62,7 @@ _SPEAKS = frozenset(
 )
 _COMMAND = re.compile(
     r"\b(curl|wget|https?|mysql\w{0,8}|mariadb\w{0,8}|sshpass|docker|podman|redis-cli|valkey-cli|mongo\w{0,8}|ldap\w{3,8}"
-    r"|smbclient|htpasswd|openssl|helm|rabbitmqadmin|az|twine|cqlsh|clickhouse-client|nats|psql)\b(?=[^\n]{0,16}[ ]-)"
+    r"|smbclient|htpasswd|openssl|helm|rabbitmqadmin|az|twine|cqlsh|clickhouse-client|nats|psql|etcd\w{0,3})\b(?=[^\n]{0,16}[ ]-)"
 )
 _USER = re.compile(r"""[ ](?:-[uU]|--(?:user|proxy-user|login))[ =]?["']?[^\s:"']{0,64}[:%]([^\s"']++)""")
 _SHORT = {
@@ -72,17 +75,10 @@ _SHORT = {
 _SHORTS = (
     ("mysql", "-p"), ("mariadb", "-p"), ("sshpass", "-p "), ("docker", "-p "), ("podman", "-p "), ("mongo", "-p "),
     ("twine", "-p "), ("az", "-p "), ("helm", "-p "), ("cqlsh", "-p "), ("rabbitmqadmin", "-p "), ("redis", "-a "), ("valkey", "-a "),
-    ("ldap", "-w "), ("openssl", "pass:"),
+    ("ldap", "-w "), ("http", "-a "), ("openssl", "pass:"),
 )  # fmt: skip
 _ARGUMENT = re.compile(r"[^\s\"']++")
 _ARGUMENTS = 256
-
-_SQL = re.compile(
-    r"""\b(?i:password|identified[ ](?:with[ ]\S{1,64}[ ])?(?:by|as)(?:[ ]password)?)\s{1,4}(?:=\s?)?(["'])([^"'\n]++)"""
-)
-_SPOKEN = re.compile(r"(?i:pass(?:word|wd|phrase)|pwd)[ ](?:is[ ]|was[ ]|of[ ])?([^\s\"',;)]{8,}+)")
-
-_SPOKEN_WORDS = ("password ", "passwd ", "passphrase ", "pwd ")
 
 _COOKIE = re.compile(
     r"\t(?:TRUE|FALSE)\t/[^\t\n]{0,256}\t(?:TRUE|FALSE)\t[0-9]{1,12}\t[^\t\n]{1,256}\t([^\t\n]{1,4096})"
@@ -123,22 +119,12 @@ def said(text: str, lower: str, private: Private) -> Iterator[Span]:
             yield from _commands(text)
     if ":" in text or "\t" in text:
         yield from _files(text)
-    if "pass" in lower or "pwd" in lower or "identified" in lower:
-        yield from _phrases(text, lower)
+    yield from spoken(text, lower, private)
 
 
 def may_say(text: str, lower: str) -> bool:
     """Whether a text without `=` and colons may say something so."""
-    return (
-        "<" in text
-        or "--" in text
-        or " -" in text
-        or "\t" in text
-        or "'" in text
-        or "pass" in lower
-        or "pwd" in lower
-        or "identified" in lower
-    )
+    return "<" in text or "--" in text or " -" in text or "\t" in text or "'" in text or may_be_spoken(lower)
 
 
 def _with_equals(text: str, private: Private) -> Iterator[Span]:
@@ -148,6 +134,10 @@ def _with_equals(text: str, private: Private) -> Iterator[Span]:
         yield from _validated(text, private)
     if "form-data" in text:
         yield from _forms(text, private)
+    if "auth=(" in text:
+        for found in _LOGIN.finditer(text):
+            if could_be(Kind.PASSWORD, found[2]) and not MARK.fullmatch(found[2]):
+                yield *found.span(2), _PAIR
     if "$" in text:
         for found in _DEFAULT.finditer(text):
             yield from _assigned(found[2], private(found[1]), *found.span(2))
@@ -253,16 +243,3 @@ _FILES: tuple[tuple[re.Pattern[str], re.Pattern[str], Callable[[re.Match[str]], 
     (re.compile("kty"), _JWK, _always),
 )
 """What is there without fail and found at once, and where the secret is."""
-
-
-def _phrases(text: str, lower: str) -> Iterator[Span]:
-    if ("'" in text or '"' in text) and ("password" in lower or "identified" in lower):
-        for found in _SQL.finditer(text):
-            if not NO_VALUE.match(text, found.start(2)) and not MARK.match(text, found.start(2)):
-                yield *found.span(2), _PAIR
-    if not any(word in lower for word in _SPOKEN_WORDS):
-        return
-    for found in _SPOKEN.finditer(text):
-        value = found[1].rstrip(".:!?")
-        if looks_random(value) and re.search("[0-9]", value) and not MARK.match(value):
-            yield found.start(1), found.start(1) + len(value), _PAIR

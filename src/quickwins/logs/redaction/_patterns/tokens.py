@@ -220,6 +220,22 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"0(?<![0-9A-Za-z_-].)0(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{40}(?![\w-])",
         ),  # developer.okta.com
         (
+            "django-insecure-",
+            r"django-insecure-[a-z0-9!@#$%^&*(_=+)-]{30,50}",
+        ),  # docs.djangoproject.com, startproject
+        (
+            "LS0tLS1CRUdJTi",
+            r"LS0tLS1CRUdJTi(?:BQUklWQVRF|BSU0EgUFJJVkFUR|BFQyBQUklWQVRF|BPUEVOU1NI|BFTkNSWVBURUQgUFJJVkFUR|BEU0EgUFJJVkFUR|BQR1AgUFJJVkFUR)[\w+/=]*+",
+        ),  # a private key's PEM block, in base64
+        (
+            "$",
+            r"\$(?:[156y]|2[abxy]|apr1|argon2(?:id?|d)|7|scrypt)\$[\w./$,=+-]{20,}+",
+        ),  # crypt(5) and the Password Hashing Competition's string format
+        (
+            "pbkdf2_",
+            r"pbkdf2_sha[0-9]{1,3}\$[0-9]{1,8}\$\w{1,64}\$[\w+/=]{20,}+",
+        ),  # docs.djangoproject.com, passwords
+        (
             "00D",
             r"(?<![0-9A-Za-z])00D[A-Za-z0-9]{9,15}!(?:[\w.]{40,})",
         ),  # Salesforce: developer.salesforce.com

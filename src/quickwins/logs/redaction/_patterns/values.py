@@ -42,7 +42,7 @@ NO_VALUE = re.compile(
 """What stands where a value is not known, or was hidden by somebody else."""
 
 _CODE = re.compile(
-    r"[A-Za-z_][\w.]*\(|[A-Z]\w*[{\[@]|[a-z_][a-z0-9_]*(?:\.[A-Za-z_]\w*)+\Z|[-+]?0x[0-9a-fA-F]+\Z|\"?\$|@[a-z_]+\Z|:[a-z]|[\w.$]+@[0-9a-f]{4,8}\Z"
+    r"[A-Za-z_][\w.]*(?:\(|\[\Z)|[A-Z]\w*[{\[@]|[a-z_][a-z0-9_]*(?:\.[A-Za-z_]\w*)+\Z|[-+]?0x[0-9a-fA-F]+\Z|\"?\$|@[a-z_]+\Z|:[a-z]|[\w.$]+@[0-9a-f]{4,8}\Z"
 )
 """A call, a printed object, a column or a module, an address, a placeholder."""
 _MODULE = re.compile(r"[a-z_][a-z0-9_]*(?:\.[A-Za-z_]\w*){2,}\Z")
@@ -67,7 +67,7 @@ _FEW_DIGITS = 4
 _BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?\Z")
 _ONE_TIME = re.compile(r"[0-9]{3,10}\Z|(?=[A-Z0-9-]{0,11}[0-9])[A-Z0-9]{2,6}-?[A-Z0-9]{2,6}\Z")
 _PHONE = re.compile(r"(?=(?:[^0-9]*+[0-9]){6})[+(]?[0-9][0-9 ()./-]*\Z")
-_PIN = re.compile(r"[0-9]{4,8}\Z")
+_PIN = re.compile(r"[0-9]{4,8}\Z|[0-9]{2,3}(?:[ -][0-9]{2,3}){1,3}\Z")
 
 
 def looks_random(value: str) -> bool:

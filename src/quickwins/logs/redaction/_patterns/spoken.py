@@ -1,0 +1,188 @@
+"""Secrets that words alone announce: sentences, tables of settings, SQL, `.netrc`, the configuration of routers. Pure.
+
+Each row is asked only where one of its words occurs; what it then finds must look like a secret, since people write about
+passwords more often than they write one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from quickwins.logs.redaction._names import Kind
+from quickwins.logs.redaction._patterns.spans import MARK
+from quickwins.logs.redaction._patterns.values import NO_VALUE, could_be, is_assigned, looks_random
+from quickwins.logs.redaction._rules import RedactionRule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from quickwins.logs.redaction._patterns.spans import Span
+
+_PAIR = RedactionRule.PAIR
+_DIGIT = re.compile("[0-9]")
+_END = ".:!?,;"
+
+
+class _Row(NamedTuple):
+    """What is looked for: the secret is its last group that matched.
+
+    Attributes:
+        words: One of these, in lower case, is in every text of this kind.
+        pattern: The whole.
+        judge: Whether what was found is a secret.
+    """
+
+    words: tuple[str, ...]
+    pattern: re.Pattern[str]
+    judge: Callable[[str], bool]
+
+
+def _always(value: str) -> bool:  # noqa: ARG001 -- one signature for all; until=never
+    return True
+
+
+def _is_drawn(value: str) -> bool:
+    return looks_random(value) and _DIGIT.search(value) is not None
+
+
+def _is_password(value: str) -> bool:
+    return could_be(Kind.PASSWORD, value)
+
+
+_SENT = r"(?:verification|security|log-?in|sign-?in|confirmation|authentication|auth|access|activation|one[- ]time|2fa|mfa|otp|sms)"
+_SPOKEN_WORDS = ("password ", "passwd ", "passphrase ", "pwd ")
+_SPOKEN = r"(?i:pass(?:word|wd|phrase)|pwd)[ ](?:(?:for|of)[ ](?:user[ ])?\S{1,64}[ ])?"
+_QUOTED = _Row(
+    ("'", '"'),
+    re.compile(
+        r"""\b(?i:password|identified[ ](?:with[ ]\S{1,64}[ ])?(?:by|as)(?:[ ]password)?)\s{1,4}(?:=\s?)?(["'])([^"'\n]++)"""
+    ),
+    _always,
+)
+_SENTENCE = _Row(
+    _SPOKEN_WORDS,
+    re.compile(rf"{_SPOKEN}(?:is[ ](?:now[ ])?|was[ ]|of[ ])?([^\s\"',;)]{{8,}}+)"),
+    _is_drawn,
+)
+_CHANGE = _Row(
+    (" to ",),
+    re.compile(
+        rf"{_SPOKEN}(?:(?:is|was|has[ ]been)[ ])?(?:set|changed|reset|updated)[ ]to[ ]([^\s\"',;)]{{6,}}+)"
+    ),
+    lambda value: _DIGIT.search(value) is not None and _is_password(value),
+)
+_NETRC = _Row(
+    ("login", "account"),
+    re.compile(
+        r"\b(?:machine\s{1,4}\S{1,253}|default)\s{1,8}(?:login|account)\s{1,4}\S{1,128}\s{1,8}password\s{1,4}(\S{1,256}+)"
+    ),
+    _always,
+)
+_ROUTER = re.compile(
+    r"\b(?:snmp-server[ ]community|(?:radius|tacacs)-server[ ](?:host[ ]\S{1,64}[ ])?key"
+    r"|(?:username[ ]\S{1,64}[ ](?:privilege[ ][0-9]{1,2}[ ])?|enable[ ])password)(?:[ ][0-9])?[ ]([^\s\"']{4,256})"
+)
+_CODE = _Row(
+    ("code ", "code: ", "code=", "codes "),
+    re.compile(
+        rf"\b(?i:{_SENT}[ -](?:pass)?|pass)(?i:codes?)[ ](?:(?:is|was)[ :]{{1,2}}|[:=][ ])?([0-9](?:[0-9]|[ -](?=[0-9])){{2,10}}[0-9])(?![\w.])"
+    ),
+    _always,
+)
+_CODE_FIRST = _Row(
+    (" is your ",),
+    re.compile(r"(?<![\w.-])([0-9]{4,8})[ ]is[ ]your[ ](?:[\w-]{1,20}[ ]){0,4}(?:pass)?code\b"),
+    _always,
+)
+_CARD_CODE = _Row(("cvv", "cvc"), re.compile(r"\b(?i:cv[vc]2?)[ ]([0-9]{3,4})(?![\w.])"), _always)
+_VAULT = _Row(  # developer.hashicorp.com/vault, `operator init`
+    ("unseal key ", "recovery key "),
+    re.compile(r"\b(?i:unseal|recovery)[ ](?i:key)[ ][0-9]{1,2}:[ ]([^\s\"',]{16,256})"),
+    looks_random,
+)
+_ORACLE = _Row(  # user/password@service
+    ("sqlplus ", "expdp ", "impdp ", "sqlldr ", "rman "),
+    re.compile(
+        r"\b(?:sqlplus|expdp|impdp|sqlldr|rman)[ ](?:-\S{1,16}[ ]){0,3}[\w$#]{1,64}+/([^\s/@\"']{3,128})@"
+    ),
+    _always,
+)
+_ROWS: tuple[tuple[str, tuple[_Row, ...]], ...] = (
+    ("pass", (_QUOTED, _SENTENCE, _CHANGE, _NETRC, _Row(("username ", "enable "), _ROUTER, _is_password))),
+    ("pwd ", (_SENTENCE, _CHANGE)),
+    ("identified", (_QUOTED,)),
+    ("code", (_CODE, _CODE_FIRST)),
+    ("cv", (_CARD_CODE,)),
+    ("-server ", (_Row(("snmp", "radius", "tacacs"), _ROUTER, _is_password),)),
+    (" key ", (_VAULT,)),
+    ("@", (_ORACLE,)),
+)
+"""By what a text of that kind has without fail."""
+
+_COLUMNS = re.compile(
+    r"""(?:\A|\n)[ \t]{0,16}([\w.-]{2,64})(?:[ ]{2,40}|\t{1,4})(?:"([^"\n]{1,512}+)"|'([^'\n]{1,512}+)'|([^\s"']{6,256}+))[ \t]{0,8}(?=\n|\Z)"""
+)
+"""A name and its value with room between them, alone on a line: tables of settings, as Django's page for errors has."""
+_TABLED = re.compile("pass|pwd|secret|token|dsn|key")
+
+
+def may_be_spoken(lower: str) -> bool:
+    """Whether a text without `=` and colons, given in lower case, may say something so."""
+    return (
+        "pass" in lower
+        or "pwd" in lower
+        or "identified" in lower
+        or "code" in lower
+        or "cv" in lower
+        or "-server " in lower
+        or "@" in lower
+        or is_tabled(lower)
+    )
+
+
+def is_tabled(lower: str) -> bool:
+    """Whether a text may hold a table of settings, with a secret in it."""
+    return ("  " in lower or "\t" in lower) and _TABLED.search(lower) is not None
+
+
+def spoken(text: str, lower: str, private: Callable[[str], Kind]) -> Iterator[Span]:
+    """What a sentence, a table or a command says is secret.
+
+    Args:
+        text: Where to look.
+        lower: The same in lower case.
+        private: Says of a name of what kind its value is, if it is private.
+    """
+    for sign, rows in _ROWS:
+        if sign in lower:
+            for row in rows:
+                for word in row.words:
+                    if word in lower:
+                        yield from _judged(text, row)
+                        break
+    if is_tabled(lower):
+        yield from _columns(text, private)
+
+
+def _judged(text: str, row: _Row) -> Iterator[Span]:
+    for found in row.pattern.finditer(text):
+        group = found.lastindex or 1
+        start, value = found.start(group), found[group].rstrip(_END)
+        if value and not NO_VALUE.match(text, start) and not MARK.match(text, start) and row.judge(value):
+            yield start, start + len(value), _PAIR
+
+
+def _columns(text: str, private: Callable[[str], Kind]) -> Iterator[Span]:
+    at = 0
+    while (found := _COLUMNS.search(text, at)) is not None:
+        at = found.end()
+        kind = private(found[1])
+        if not kind:
+            continue
+        group = found.lastindex or 1
+        value = MARK.sub("", found[group])
+        if not value or NO_VALUE.fullmatch(value):
+            continue
+        if could_be(kind, value) if group == 4 else is_assigned(kind, value, spaced=False):  # noqa: PLR2004 -- without quotes; until=never
+            yield *found.span(group), _PAIR
