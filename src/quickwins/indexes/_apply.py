@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from quickwins.core.errors import QuickWinsError
 from quickwins.core.events import INDEX_SESSION_TERMINATED
 from quickwins.indexes._cleaning import leftovers, maybe_left
 from quickwins.indexes._core.actions import Do
@@ -336,7 +337,7 @@ class Application:
                     application=one.application,
                     age_seconds=round(one.age_seconds, 1),
                 )
-                with suppress(*LOST, asyncpg.PostgresError):
+                with suppress(*LOST, asyncpg.PostgresError, QuickWinsError):
                     await (await self._sessions.watcher()).execute(f"SELECT pg_terminate_backend({one.pid})")
 
     async def _clean(self, action: Action) -> None:

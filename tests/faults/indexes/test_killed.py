@@ -8,12 +8,14 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
 from quickwins.indexes import BuildFailed, Migration, Runner
-from tests.engines import Server
+from quickwins.rig import TcpBalancer
+from tests.engines import Server, Servers, execute
 from tests.eventually import wait_until
 from tests.index_database import SLOW, Database
 
@@ -362,3 +364,17 @@ async def test_a_session_that_ends_while_it_waits_to_begin_is_an_error_with_a_na
             await anext(applying)
     assert prepared.indexes() == {}
     assert runner.debris == ()
+
+
+async def test_a_session_that_watches_is_never_on_another_server(
+    prepared: Database, servers: Servers
+) -> None:
+    here = urlsplit(prepared.url)
+    there = urlsplit(servers.own("postgres").url)
+    await execute(there.geturl(), f'CREATE DATABASE "{here.path[1:]}"')
+    plan = await Runner(prepared.url).plan(prepared.migration())
+    async with TcpBalancer([here.port or 0, there.port or 0]) as balancer:
+        runner = Runner(here._replace(netloc=f"{here.username}@127.0.0.1:{balancer.port}").geturl())
+        with pytest.raises(BuildFailed, match="not on the server of the one that works"):
+            await anext(runner.apply(plan))
+    assert prepared.indexes() == {}

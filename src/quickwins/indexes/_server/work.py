@@ -16,10 +16,12 @@ import asyncpg
 from quickwins.core.errors import QuickWinsError
 from quickwins.indexes._core.bar import Look
 from quickwins.indexes._server.holders import blockers
-from quickwins.indexes.connecting import LOST, connect
+from quickwins.indexes.connecting import LOST, connect, named
+from quickwins.indexes.errors import BuildFailed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
+    from datetime import datetime
 
     from quickwins.core.clock import Clock
     from quickwins.indexes._core.facts import Holder
@@ -33,6 +35,7 @@ LOOK = """
            pg_blocking_pids($1) AS blocking
     FROM (SELECT $1::int AS pid) AS our LEFT JOIN pg_stat_progress_create_index AS p ON p.pid = our.pid
 """
+BEGAN = "SELECT backend_start FROM pg_stat_activity WHERE pid = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class Sessions:
         self._dsn = dsn
         self._clock = clock
         self._watch: asyncpg.Connection | None = None
+        self._began: datetime | None = None
         self.main: asyncpg.Connection = None
 
     async def open(self) -> None:
@@ -81,7 +85,9 @@ class Sessions:
             BuildFailed: There is no connection.
         """
         self.main = await connect(self._dsn)
-        self._watch = await connect(self._dsn, what="watch")
+        with named():
+            self._began = await self.main.fetchval(BEGAN, self.main.get_server_pid())
+        self._watch = await self._watching()
 
     async def reopen(self, patience_seconds: float) -> None:
         """Connect both again, for up to `patience_seconds`: the server may be starting again.
@@ -103,8 +109,27 @@ class Sessions:
     async def watcher(self) -> asyncpg.Connection:
         """The session that watches, connected again when it was lost."""
         if self._watch is None or self._watch.is_closed():
-            self._watch = await connect(self._dsn, what="watch")
+            self._watch = await self._watching()
         return self._watch
+
+    async def _watching(self) -> asyncpg.Connection:
+        """A session on the server of the first one.
+
+        A DSN of several hosts, or a name of several addresses, may lead to another, where our number is somebody else's.
+        """
+        watch = await connect(self._dsn, what="watch")
+        same = False
+        try:
+            with named():
+                same = await watch.fetchval(BEGAN, self.main.get_server_pid()) == self._began
+        finally:
+            if not same:
+                watch.terminate()
+        if not same:
+            raise BuildFailed(
+                "the session that watches is not on the server of the one that works: name one host"
+            )
+        return watch
 
     async def close(self) -> None:
         """Close both; a statement that is still running is not waited for."""
