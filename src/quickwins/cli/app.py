@@ -9,7 +9,7 @@ import typer
 
 from quickwins.cli import dedup, demo, doctor, flags, indexes, init, logs, query_cache, rollout, suppressions
 from quickwins.cli.exit_codes import ExitCode
-from quickwins.cli.output import hush, note
+from quickwins.cli.output import hush, note, open_streams
 from quickwins.core.errors import ConfigError, QuickWinsError
 from quickwins.core.flags.errors import SourceReason
 from quickwins.core.flags.writer import WriteReason
@@ -61,6 +61,7 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code. A bug of ours is raised as it is: Python prints the traceback and exits with 1.
     """
+    open_streams()
     try:
         code = _invoke(arguments)
         sys.stdout.flush()

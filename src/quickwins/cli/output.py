@@ -77,6 +77,13 @@ def unheard(stream: TextIO) -> Iterator[None]:
         hush(stream)
 
 
+def open_streams() -> None:
+    """Let what is printed go nowhere where the standard streams are closed, as by some schedulers: Python has none then."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+
+
 def hush(stream: TextIO) -> None:
     """Let what is still in `stream`, and all that comes, go nowhere: the interpreter would fail on it at its end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

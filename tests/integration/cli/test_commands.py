@@ -93,6 +93,22 @@ def test_a_configuration_error_is_a_message_and_2(folder: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("closed", "said"),
+    [
+        pytest.param(">&-", "quickwins: quickwins.toml: backpressure.percnt", id="stdout"),
+        pytest.param("2>&-", "", id="stderr"),
+    ],
+)
+def test_a_standard_stream_that_is_closed_changes_nothing_else(folder: Path, closed: str, said: str) -> None:
+    shell = f'"$0" -m quickwins flags set backpressure percnt=5 {closed}'
+    done = ran(folder, "sh", "-c", shell, sys.executable)
+
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith(said)
+
+
 def test_without_its_extra_the_command_names_it_in_one_line(folder: Path) -> None:
     done = ran(folder, sys.executable, "-c", BLOCKED)
 
