@@ -1,0 +1,178 @@
+"""Those who write to the feed's tables meanwhile: a process of their own, which comes first at the processor.
+
+In production they have machines of their own, so what they wait for here should be the server, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import random
+import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import asyncpg
+
+from quickwins.rig import fine_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from multiprocessing.synchronize import Event
+
+T = TypeVar("T")
+WRITES_PER_SECOND = 200
+WRITERS = 8
+WARMING = 50
+"""Writes of each connection before the first that counts: those of a service are no newcomers."""
+FIRST_AT_THE_PROCESSOR = -15
+AUTOGROUP = Path("/proc/self/autogroup")
+"""Where the kernel shares the processor out among sessions first (`sched_autogroup_enabled`), nice counts within one only."""
+
+
+@dataclass
+class Writes:
+    """What the writers have seen: when each write was due, and how long after that it was done."""
+
+    latencies: list[float] = field(default_factory=list)
+    errors: int = 0
+    longest_stall: float = 0.0
+    _last: float = field(default_factory=time.perf_counter)
+
+    @classmethod
+    def of(cls, several: Sequence[Writes]) -> Writes:
+        """All of them together."""
+        return cls(
+            latencies=[each for one in several for each in one.latencies],
+            errors=sum(one.errors for one in several),
+            longest_stall=max((one.longest_stall for one in several), default=0.0),
+        )
+
+    def done(self, due: float, now: float) -> None:
+        self.latencies.append(now - due)
+        self.longest_stall = max(self.longest_stall, now - self._last)
+        self._last = now
+
+    def percentile(self, share: float) -> float:
+        return percentile(self.latencies, share)
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.latencies):,} writes, p50 {self.percentile(0.5) * 1000:.1f} ms, p99 {self.percentile(0.99) * 1000:.1f} ms, "
+            f"longest stall {self.longest_stall * 1000:.0f} ms, {self.errors} errors"
+        )
+
+
+def p99(writes: Writes) -> float:
+    return writes.percentile(0.99)
+
+
+def percentile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+class Apart:
+    """A process that calls functions one after the other, in a session of its own, as on a machine of its own."""
+
+    def __init__(self, start: Callable[..., None], *arguments: object) -> None:
+        self._pool = ProcessPoolExecutor(
+            1, mp_context=multiprocessing.get_context("spawn"), initializer=start, initargs=arguments
+        )
+
+    async def call(self, function: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+
+class Load:
+    """200 transactions a second, open-loop: a write that comes late counts from when it was due."""
+
+    def __init__(self, url: str, users: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._url, self._users = url, users
+        self._ready, self._over = context.Event(), context.Event()
+        self._process = Apart(_come_first, self._ready, self._over)
+        self._rounds = 0
+
+    async def during(self, work: Callable[[], Awaitable[object]]) -> Writes:
+        """Write until `work` is done, which begins when the connections have written before."""
+        self._ready.clear()
+        self._over.clear()
+        self._rounds += 1
+        writing = asyncio.ensure_future(
+            self._process.call(_written, self._url, self._users, self._rounds * 10_000_000_000)
+        )
+        try:
+            await asyncio.to_thread(self._ready.wait, 60)
+            await work()
+        finally:
+            self._over.set()
+        return await writing
+
+    def close(self) -> None:
+        self._process.close()
+
+
+_events: dict[str, Event] = {}
+"""Of the load's own process: events reach it only when it starts."""
+
+
+def _come_first(ready: Event, over: Event) -> None:
+    _events.update(ready=ready, over=over)
+    os.setsid()
+    try:
+        os.nice(FIRST_AT_THE_PROCESSOR)
+        with suppress(FileNotFoundError):
+            AUTOGROUP.write_text(str(FIRST_AT_THE_PROCESSOR))
+    except PermissionError:
+        print("the load generator shares the processors: some of what it measures is its own waiting")
+
+
+def _written(url: str, users: int, first: int) -> Writes:
+    with asyncio.Runner(loop_factory=fine_loop) as loop:
+        return loop.run(_write_on(url, users, first))
+
+
+async def _write_on(url: str, users: int, first: int) -> Writes:
+    over, rng = _events["over"], random.Random(first)
+    pool = await asyncpg.create_pool(url, min_size=WRITERS, max_size=WRITERS)
+    before = Writes()
+    for number in range(WARMING):
+        await asyncio.gather(
+            *(
+                _write(pool, first - 1 - number * WRITERS - one, rng.randrange(users), 0, before)
+                for one in range(WRITERS)
+            )
+        )
+    tasks: set[asyncio.Task[None]] = set()
+    seen = Writes(errors=before.errors)  # the time without a write counts from here
+    began = time.perf_counter()
+    _events["ready"].set()
+    number = 0
+    while not over.is_set():
+        due = began + number / WRITES_PER_SECOND
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        task = asyncio.create_task(_write(pool, first + number, rng.randrange(users), due, seen))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        number += 1
+    await asyncio.gather(*tasks)
+    await pool.close()
+    return seen
+
+
+async def _write(pool: asyncpg.Pool, number: int, user: int, due: float, seen: Writes) -> None:
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("INSERT INTO messages VALUES ($1, $2, 'new', now())", number, user)
+            await connection.execute("UPDATE posts SET body = 'edited' WHERE id = $1", user)
+    except asyncpg.PostgresError:
+        seen.errors += 1
+    seen.done(due, time.perf_counter())
