@@ -55,12 +55,17 @@ def load_environment(env: Mapping[str, str], sections: Mapping[str, type[Section
                 known[variable] = text
         elif variable.upper() not in _NOT_SETTINGS and not _is_link(variable, text):
             allowed = ", ".join(sorted(ENV_PREFIX + name.upper() + DELIMITER + "…" for name in sections))
-            wrong.append(f"environment: {variable}: unknown setting{guess(head, names)}; allowed: {allowed}")
+            meant = guess(variable.upper(), _variables(sections)) or guess(head, names)
+            wrong.append(f"environment: {variable}: unknown setting{meant}; allowed: {allowed}")
     try:
         values = _GivenEnvironment(root, known)()
-    except SettingsError as error:
-        wrong.append(f"environment: tables and lists must be given as JSON: {error}")
-        values = {}
+    except SettingsError:
+        broken = [variable for variable, text in known.items() if not _is_read(root, variable, text)]
+        wrong += [
+            f'environment: {variable}: lists and tables are given as JSON, such as ["one", "two"]'
+            for variable in broken
+        ]
+        values = _GivenEnvironment(root, {one: known[one] for one in known.keys() - broken})()
     aliases = _put_aliases(env, sections, values)
     return Layer(
         "environment",
@@ -69,6 +74,20 @@ def load_environment(env: Mapping[str, str], sections: Mapping[str, type[Section
         may_hold_secrets=True,
         mistakes=tuple(wrong),
     )
+
+
+def _variables(sections: Mapping[str, type[Section]]) -> list[str]:
+    return [
+        variable_of(f"{section}.{key}") for section, model in sections.items() for key in model.model_fields
+    ]
+
+
+def _is_read(root: type[BaseModel], variable: str, text: str) -> bool:
+    try:
+        _GivenEnvironment(root, {variable: text})()
+    except SettingsError:
+        return False
+    return True
 
 
 def _is_object(text: str) -> bool:

@@ -12,6 +12,7 @@ from quickwins.core.config._layer import value_at, variable_of
 from quickwins.core.config._section import INSTANCES
 
 _BOOLEAN = "input should be a valid boolean: true or false"
+_TABLE = "input should be a table"
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +66,9 @@ def _line(item: ErrorDetails, root: type[BaseModel], layer: Layer) -> str:
     secret = any(key[: len(path)] == tuple(path) for key in _secret_keys(root))
     value = item["input"]
     shown = "the given value" if secret else repr(value) if isinstance(value, str) else str(value)
-    why = _BOOLEAN if item["type"].startswith("bool_") else item["msg"].removeprefix("Value error, ")
+    kind = item["type"]
+    why = _BOOLEAN if kind.startswith("bool_") else _TABLE if kind == "model_type" else item["msg"]
+    why = why.removeprefix("Value error, ")
     return f"{where}: {shown} is not allowed: {why[:1].lower()}{why[1:]}"
 
 

@@ -96,6 +96,7 @@ class Outlet:
         "_poll",
         "_regular",
         "_stale",
+        "_told",
         "_torn",
         "batch_bytes",
         "due",
@@ -116,6 +117,7 @@ class Outlet:
         self._given = target if isinstance(target, int) else -1
         self._fd = -1
         self._opened = False
+        self._told: set[str] = set()  # there are only so many kinds of errors
         self.batch_bytes = STREAM_BATCH_BYTES
         self.reset()
 
@@ -207,6 +209,9 @@ class Outlet:
         self.stalled = False
         self._look_at = 0.0
         self._stale = True
+        if self._path is not None and error not in self._told:
+            self._told.add(error)
+            _tell(self._path, error)
 
     def hurry(self) -> None:
         """Try again at once, however long the next attempt was to wait."""
@@ -310,6 +315,17 @@ class Outlet:
             return True
         self.stalled = True
         return bool(self._poll.poll(wait_seconds * 1_000))
+
+
+def _tell(path: Path, error: str) -> None:
+    """Say on standard error what is wrong with a file: whoever reads the consoles sees nothing else, for they are silent."""
+    try:
+        sys.stderr.write(
+            f"quickwins: log lines cannot be written to {path}: {error}; this is tried again, and from now on only counted, in "
+            "log_sink_errors_total\n"
+        )
+    except Exception:  # noqa: BLE001 -- there may be no standard error, or anything in its place; until=never
+        return
 
 
 def _began_open(descriptor: int) -> bool:

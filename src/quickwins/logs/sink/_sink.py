@@ -138,7 +138,7 @@ class Sink:
     def file(cls, path: str | os.PathLike[str], **options: Unpack[SinkOptions]) -> Self:
         """A file, appended to, made if it isn't there (mode 0640), and opened again within a second of its being rotated.
 
-        Failing to open it is an error like any other: counted, and tried again.
+        Failing to open it is an error like any other: counted, tried again, and told on standard error once.
         """
         return cls(Path(path).absolute(), **options)
 

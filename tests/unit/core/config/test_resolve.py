@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError
 from quickwins.core.config import Layer, Section, Settings, load_environment, load_file, resolve
 from quickwins.core.errors import ConfigError
 from quickwins.core.flags import FlagSettings, SourceError, SourceReason
+from quickwins.core.flags._kills import killed_in
 from quickwins.core.flags.loading import read_settings, sources_of
 
 
@@ -129,8 +130,21 @@ def test_without_a_kill_nothing_is_killed() -> None:
         pytest.param(
             "",
             {"QUICKWINS_GTE__THRESHOLD": "1"},
-            r"environment: QUICKWINS_GTE__THRESHOLD: unknown setting \(did you mean 'gate'\?\); allowed: QUICKWINS_GATE__",
+            r"environment: QUICKWINS_GTE__THRESHOLD: unknown setting \(did you mean 'QUICKWINS_GATE__THRESHOLD'\?\); allowed: "
+            "QUICKWINS_GATE__",
             id="misspelt section in a variable",
+        ),
+        pytest.param(
+            "",
+            {"QUICKWINS_GATE_THRESHOLD": "1"},
+            r"environment: QUICKWINS_GATE_THRESHOLD: unknown setting \(did you mean 'QUICKWINS_GATE__THRESHOLD'\?\)",
+            id="one underscore",
+        ),
+        pytest.param(
+            "",
+            {"QUICKWINS_GATE__NAMES": "a,b"},
+            r'environment: QUICKWINS_GATE__NAMES: lists and tables are given as JSON, such as \["one", "two"\]',
+            id="no JSON",
         ),
         pytest.param(
             "",
@@ -138,7 +152,12 @@ def test_without_a_kill_nothing_is_killed() -> None:
             r"environment: QUICKWINS_GATE: a whole section must be given as a JSON object",
             id="bad JSON",
         ),
-        pytest.param("gate = 1\n", {}, r"quickwins\.toml: gate: 1 is not allowed", id="not a table"),
+        pytest.param(
+            "gate = 1\n",
+            {},
+            r"quickwins\.toml: gate: 1 is not allowed: input should be a table",
+            id="not a table",
+        ),
         pytest.param(
             "gate = 5\n",
             {"QUICKWINS_GATE__ENABLED": "1"},
@@ -221,6 +240,14 @@ def test_no_mistake_hides_another_wherever_it_is() -> None:
         "scrape.x",
     ]
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_variable_that_is_no_json_hides_no_other_and_no_kill() -> None:
+    layer = load_environment(
+        {"QUICKWINS_GATE__NAMES": "a,b", "QUICKWINS_GATE__KILLED": "true", "QUICKWINS_GTE__X": "1"}, SECTIONS
+    )
+    assert killed_in(layer.values) == {"gate"}
+    assert [line.split(": ")[1] for line in layer.mistakes] == ["QUICKWINS_GTE__X", "QUICKWINS_GATE__NAMES"]
 
 
 def test_a_file_that_is_not_there_hides_no_mistake_of_the_environment(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import pty
 import resource
+import sys
 import termios
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -276,6 +277,32 @@ def test_what_cannot_be_opened_is_an_error_like_any_other(tmp_path: Path, clock:
     assert told(outlet, 0.1) == (1, "ENOENT")
     assert path.read_bytes() == b"one\n"
     outlet.close()
+
+
+def test_a_file_that_cannot_be_written_is_told_on_standard_error_once_for_each_error(
+    tmp_path: Path, clock: FakeClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "missing" / "log"
+    outlet = Outlet(path, clock)
+    for error in ("ENOENT", "ENOENT", "ENOTDIR", "ENOENT"):
+        if error == "ENOTDIR":
+            path.parent.touch()
+        outlet.load(b"line\n")
+        assert outlet.push(0) is Sent.FAILED
+        outlet.hurry()
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split("; ")[0] for line in said] == [
+        f"quickwins: log lines cannot be written to {path}: {error}" for error in ("ENOENT", "ENOTDIR")
+    ]
+
+
+def test_a_file_that_cannot_be_written_is_told_to_nobody_where_there_is_no_standard_error(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    outlet = Outlet(tmp_path / "missing" / "log", clock)
+    outlet.load(b"line\n")
+    assert outlet.push(0) is Sent.FAILED
 
 
 def test_a_fifo_that_nobody_reads_is_an_error_and_holds_nobody(tmp_path: Path, clock: FakeClock) -> None:
