@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 from quickwins.core.dsn import clean, place
 from quickwins.core.errors import ConfigError, needs_extra
@@ -40,7 +42,7 @@ async def connect(dsn: str | None, *, what: str = "", database_only: bool = Fals
     """A session.
 
     Args:
-        dsn: Where; `None`: the `PG*` variables, a service or a password file say so.
+        dsn: Where; `None`: the `PG*` variables, a service or a password file say so. `PGOPTIONS` counts, too.
         what: Added to its application name.
         database_only: Keep the role's own settings.
 
@@ -53,7 +55,10 @@ async def connect(dsn: str | None, *, what: str = "", database_only: bool = Fals
             dsn,
             timeout=CONNECT_SECONDS,
             statement_cache_size=0,
-            server_settings={"application_name": " ".join(filter(None, (APPLICATION, what)))},
+            server_settings={
+                "application_name": " ".join(filter(None, (APPLICATION, what))),
+                **_options(dsn),
+            },
         )
     except (ValueError, asyncpg.ClientConfigurationError) as error:
         raise ConfigError(f"the DSN cannot be read: {clean(str(error), dsn)}") from None
@@ -66,6 +71,12 @@ async def connect(dsn: str | None, *, what: str = "", database_only: bool = Fals
             with suppress(asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError):
                 await connection.execute(f"SET {name} = '{value}'")
     return connection
+
+
+def _options(dsn: str | None) -> dict[str, str]:
+    """What `PGOPTIONS` says, which the driver doesn't read: a search path there decides which table is meant."""
+    asked = os.environ.get("PGOPTIONS", "")
+    return {} if not asked or (dsn and "options" in parse_qs(urlsplit(dsn).query)) else {"options": asked}
 
 
 @contextmanager

@@ -140,3 +140,19 @@ async def test_a_column_may_have_the_name_of_its_table(database: Database) -> No
     database.run("DROP INDEX i", "CREATE INDEX i ON tag (upper(tag))")
     plan = await Runner(database.url).plan(migration)
     assert "is another index" in plan.refusals[0]
+
+
+@pytest.mark.parametrize(
+    ("query", "table"),
+    [
+        pytest.param("", "app.t", id="the variable"),
+        pytest.param("?options=-csearch_path%3Dpublic", "public.t", id="the DSN comes first"),
+    ],
+)
+async def test_a_search_path_in_pgoptions_says_which_table_is_meant(
+    database: Database, monkeypatch: pytest.MonkeyPatch, query: str, table: str
+) -> None:
+    database.run("CREATE SCHEMA app", "CREATE TABLE app.t (a int)")
+    monkeypatch.setenv("PGOPTIONS", "-c search_path=app")
+    plan = await Runner(database.url + query).plan(database.migration())
+    assert [str(one.table) for one in plan.actions] == [table]
