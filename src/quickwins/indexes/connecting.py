@@ -30,20 +30,28 @@ _OURS = {
     "transaction_timeout": "0",
     "default_transaction_read_only": "off",
     "client_connection_check_interval": CHECK_INTERVAL,
-    "max_parallel_maintenance_workers": "0",
 }
-"""Roles and databases may set others. `lock_timeout` fires in the wait phases of a build too, and leaves it INVALID. A build
-takes one core and no more: what it gains by others, those who write meanwhile lose."""
+"""Roles and databases may set others. `lock_timeout` fires in the wait phases of a build too, and leaves it INVALID."""
+_ONE_CORE = {
+    "max_parallel_maintenance_workers": "0",
+    # From PostgreSQL 18 on: else I/O workers read ahead for the build, and copy what the kernel has; the kernel reads ahead anyway.
+    "effective_io_concurrency": "0",
+    "maintenance_io_concurrency": "0",
+}
+"""A build takes one core and no more: what it gains by others, those who write meanwhile lose."""
 LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError)
 """What a call raises when its session is gone (`QueryCanceledError`, one of them, is not about that)."""
 
 
-async def connect(dsn: str | None, *, what: str = "", database_only: bool = False) -> asyncpg.Connection:
+async def connect(
+    dsn: str | None, *, what: str = "", builds: bool = False, database_only: bool = False
+) -> asyncpg.Connection:
     """A session.
 
     Args:
         dsn: Where; `None`: the `PG*` variables, a service or a password file say so. `PGOPTIONS` counts, too.
         what: Added to its application name.
+        builds: It is to build, on one core.
         database_only: Keep the role's own settings.
 
     Raises:
@@ -66,11 +74,20 @@ async def connect(dsn: str | None, *, what: str = "", database_only: bool = Fals
         shown = clean(str(error) or type(error).__name__, dsn)
         raise BuildFailed(f"no connection to {place(dsn)}: {shown}") from None
     if not database_only:
-        for name, value in _OURS.items():
+        try:
+            await _set(connection, _OURS | _ONE_CORE if builds else _OURS)
+        except BaseException:
+            connection.terminate()
+            raise
+    return connection
+
+
+async def _set(connection: asyncpg.Connection, settings: dict[str, str]) -> None:
+    with named():
+        for name, value in settings.items():
             # Not every version has them all, and not every platform can check a client's socket.
             with suppress(asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError):
                 await connection.execute(f"SET {name} = '{value}'")
-    return connection
 
 
 def _options(dsn: str | None) -> dict[str, str]:

@@ -266,3 +266,17 @@ async def test_what_somebody_undoes_at_once_is_not_done_for_ever(
         await undo()
     assert undone == 1
     assert database.indexes() == {}
+
+
+async def test_a_build_has_one_core_whatever_its_role_is_set_to(database: Database) -> None:
+    database.run(
+        "ALTER DATABASE {} SET max_parallel_maintenance_workers = 4".format(
+            database.value("SELECT current_database()")
+        ),
+        """CREATE FUNCTION tells(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$BEGIN
+               RAISE EXCEPTION 'parallel workers %, reads ahead % and %', current_setting('max_parallel_maintenance_workers'),
+                   current_setting('effective_io_concurrency'), current_setting('maintenance_io_concurrency');
+           END$$""",
+    )
+    with pytest.raises(BuildFailed, match="parallel workers 0, reads ahead 0 and 0"):
+        await database.apply(database.migration("CREATE INDEX CONCURRENTLY i ON t (tells(a))"))

@@ -84,7 +84,7 @@ class Sessions:
         Raises:
             BuildFailed: There is no connection.
         """
-        self.main = await connect(self._dsn)
+        self.main = await connect(self._dsn, builds=True)
         with named():
             self._began = await self.main.fetchval(BEGAN, self.main.get_server_pid())
         self._watch = await self._watching()
