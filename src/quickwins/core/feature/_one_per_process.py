@@ -6,6 +6,7 @@ there as long as somebody wants it.
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Protocol
 
@@ -39,6 +40,7 @@ class OnePerProcess:
     def __init__(self) -> None:
         self._line: list[User] = []
         self._lock = threading.RLock()
+        self._pid = os.getpid()
 
     def follow(self, user: User, snapshot: Snapshot) -> None:
         """Have `user` in line while its flag is on.
@@ -46,6 +48,7 @@ class OnePerProcess:
         At the head of the line it begins, and again at each change. Elsewhere one event says that its section is not
         used. Off, it leaves.
         """
+        self._leave_behind(user)
         if not snapshot.flags[user.section].on:
             self.leave(user)
             return
@@ -63,6 +66,7 @@ class OnePerProcess:
 
     def leave(self, user: User) -> None:
         """`user` wants it no longer: it ends, and then the next one begins."""
+        self._leave_behind(user)
         with self._lock:
             had = self._line[:1] == [user]
             if user in self._line:
@@ -72,3 +76,14 @@ class OnePerProcess:
             finally:
                 if had and self._line:
                     self._line[0].begin()
+
+    def _leave_behind(self, user: User) -> None:
+        """In a fork's child, end those of its parent but `user`: here nobody follows a configuration for them."""
+        if self._pid == os.getpid():
+            return
+        self._pid = os.getpid()
+        self._lock = threading.RLock()  # a thread that is gone here may have held it
+        line, self._line = self._line, []
+        for one in line:
+            if one is not user:
+                one.end()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -75,3 +77,23 @@ def test_one_that_fails_at_its_end_does_not_keep_the_next_from_it() -> None:
     with pytest.raises(RuntimeError, match="a bug"):
         a.turn(False)
     assert told[-1] == "b begins"
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_in_a_forks_child_its_own_has_it_and_not_its_parents(on: bool) -> None:
+    told: list[str] = []
+    shared = OnePerProcess()
+    a, b = User("a", shared, told), User("b", shared, told)
+    a.turn(True)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            b.turn(on)
+            code = 0 if told == ["a begins", "a ends", "b begins" if on else "b ends"] else 2
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    b.turn(True)
+    assert told == ["a begins"]
