@@ -170,7 +170,8 @@ class Pipeline(AbstractContextManager["Pipeline"]):
         if not told and _ROOT.handlers != self._takeover.silent and not is_told_by_others(event):
             self._tell(level, event, fields)
         # Threads don't interfere: the interpreter doesn't switch between reading and storing a list's item.
-        self._records[level.index] = count = self._records[level.index] + 1
+        records, index = self._records, level.index
+        records[index] = count = records[index] + 1
         started = 0.0 if count % _MEASURED else time.perf_counter()
         extra = None if self._sampler is None else self._sampled_as(self._sampler, level, event, fields)
         taken = extra is _LEFT_OUT or self._sink_put(
