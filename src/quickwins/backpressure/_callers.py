@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import FrameType
 
-_FRAMES = 16
-"""How many of a library's frames are looked behind."""
-
 
 class Outside:
     """Finds the user of some packages. Each acquisition looks, so the modules met before are told by one look-up."""
@@ -22,18 +19,19 @@ class Outside:
         self._modules: set[str] = set()  # of these packages, those met so far
 
     def of(self, inner: FrameType) -> FrameType:
-        """The first frame around `inner` whose module is in none of them; `inner` itself when there is none nearby."""
+        """The first frame around `inner` whose module is in none of them; `inner` itself when there is none."""
         modules = self._modules
         frame: FrameType | None = inner
-        for _ in range(_FRAMES):
-            if frame is None:
-                break
-            name = frame.f_globals.get("__name__")
-            if type(name) is not str:  # neither a library's nor safe to look up
-                return frame
-            if name not in modules:
-                if not name.startswith(self._packages):
-                    return frame
-                modules.add(name)
-            frame = frame.f_back
-        return inner
+        try:
+            while frame is not None and (frame.f_globals["__name__"] in modules or self._is_new(frame)):
+                frame = frame.f_back
+        except Exception:  # noqa: BLE001 -- no name, or one that is anything: no library's; until=never
+            return frame or inner
+        return frame or inner
+
+    def _is_new(self, frame: FrameType) -> bool:
+        name = frame.f_globals["__name__"]
+        found = type(name) is str and name.startswith(self._packages)
+        if found:
+            self._modules.add(name)
+        return found
