@@ -118,8 +118,6 @@ class Renderer:
             bound = context.rendered
             if type(bound) is not Bound or bound.by is not memory:
                 bound = memory.learn_context(context)
-            if hits is None:
-                hits = []
             if (
                 extra is None
                 and head.plain
@@ -138,6 +136,8 @@ class Renderer:
                                 long += 1
                                 if long > MAX_LONG:
                                     break
+                            if hits is None:
+                                hits = []
                             shown = memory.shown(value, hits)  # type: ignore[arg-type]  # -- a str, as just seen; until=never
                             if shown is None:
                                 break
@@ -170,7 +170,7 @@ class Renderer:
             start = b"".join(
                 (stamp[1], _DIGITS[below // 1_000_000], _DIGITS[below // 1_000 % 1_000], head.text)
             )
-            return slowly(memory, start, head, event, fields, bound, extra, hits)
+            return slowly(memory, start, head, event, fields, bound, extra, [] if hits is None else hits)
         except ConfigError:
             raise
         except Exception as broken:  # noqa: BLE001 -- a log call never raises, whatever the caller's objects do; until=never

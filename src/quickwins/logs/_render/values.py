@@ -59,6 +59,7 @@ LARGEST_CARD = 1e16
 """Beyond it a float is not exact."""
 LARGEST_PLAIN_INTEGER = 10**11
 """Integers up to here are shorter than any card number, and fit into 64 bits."""
+_LEAST = -LARGEST_PLAIN_INTEGER
 _SIGNED, _UNSIGNED = -(1 << 63), 1 << 64
 
 UNSAFE = re.compile(
@@ -148,12 +149,12 @@ class Walk:
         if kind is str:
             return value if value in self._scanner.clean else self._text(value)
         if kind is int or kind in PLAIN:
-            return self._integer(value) if kind is int else value if kind is not float else self._float(value)
+            if kind is not float and (kind is not int or _LEAST < value < LARGEST_PLAIN_INTEGER):
+                return value
+            return self._integer(value) if kind is int else self._float(value)
         try:
-            if kind is dict and depth < MAX_DEPTH:
-                return self.mapping(value, depth + 1)
-            if kind is list and depth < MAX_DEPTH:
-                return self._items(value, depth + 1)
+            if (kind is dict or kind is list) and depth < MAX_DEPTH:
+                return self.mapping(value, depth + 1) if kind is dict else self._items(value, depth + 1)
             return self._other(value, kind, depth)
         except Exception:  # noqa: BLE001 -- whatever a value's own code raises; until=never
             return _named(value)
@@ -246,8 +247,6 @@ class Walk:
         )
 
     def _integer(self, value: int) -> object:
-        if -LARGEST_PLAIN_INTEGER < value < LARGEST_PLAIN_INTEGER:
-            return value
         if not _SIGNED <= value < _UNSIGNED:
             # Beyond 64 bits readers lose digits, so it is text; bounded, because making the digits takes quadratic
             # time.
