@@ -104,7 +104,7 @@ async def test_the_timeout_covers_the_line_and_the_connection_and_is_named(pools
 async def test_what_the_line_took_is_not_there_for_the_connection(
     pools: Pools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gated = gated_over(await pools(1), gate=patient())
+    pool = await pools(1)
     asked: list[float] = []
     resets: list[float | None] = []
     acquire, release = asyncpg.Pool.acquire, asyncpg.Pool.release
@@ -117,9 +117,11 @@ async def test_what_the_line_took_is_not_there_for_the_connection(
         resets.append(timeout)
         return release(pool, connection, timeout=timeout)
 
-    connection = await gated.acquire()
     monkeypatch.setattr(asyncpg.Pool, "acquire", noted)
     monkeypatch.setattr(asyncpg.Pool, "release", noted_reset)
+    gated = gated_over(pool, gate=patient())
+    connection = await gated.acquire()
+    asked.clear()
     waiting = asyncio.create_task(gated.acquire(timeout=60.0).__aenter__())
     await eventually(lambda: gated.stats().waiting == 1)
     await gated.release(connection)
