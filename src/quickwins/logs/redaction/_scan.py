@@ -43,9 +43,9 @@ MAX_CLEAN_LENGTH = 256
 _MIN_LENGTH = 6
 _MARK_ROOM = 64
 _ROUNDS = 4
-_FEW = 8
-"""Where more than that was found, and what stands beside it must be looked at again, only the beginning of a long text is:
-no text costs more than two long looks."""
+_MOST_LOOKED_AT = 2 * MAX_LENGTH
+"""Characters that all rounds together look at, of a text that is longer than `MAX_DENSE`: of a text that must be looked at again
+and again only the beginning is. What isn't ASCII counts twice, since it is looked at with its escapes too."""
 
 _DIGITS = re.compile(r"[0-9]+")
 _SIGN = re.compile("[=:@%&?#]")
@@ -164,6 +164,8 @@ class Scanner:
 
     def _by_rules(self, value: str, hits: list[RedactionRule]) -> str:
         text, left_out = _shortened(value) if len(value) > MAX_DENSE else (value, 0)
+        each = 1 if text.isascii() else 2
+        left = _MOST_LOOKED_AT
         for number in range(_ROUNDS):
             spans, joined = self._spans(text, again=number > 0)
             if not spans:
@@ -171,12 +173,13 @@ class Scanner:
             start, end, rule = spans[0]
             if start == 0 and end == len(text) and not left_out:  # most secrets are all that a field holds
                 return self._mark(text, rule, hits)
+            left -= each * len(text)
             again = joined or looks_different(text, spans)
             text = self._replaced(text, spans, hits)
             if not again:
                 break
-            if len(spans) > _FEW and len(text) > MAX_DENSE:
-                text, more = _cut(text, MAX_DENSE)
+            if len(text) > (room := max(MAX_DENSE, left // each)):
+                text, more = _cut(text, room)
                 left_out += more
         if text is value:
             self._remember(value)

@@ -65,6 +65,13 @@ _SUSPECT_WORDS = (
         b"cvv2",
         b"cvc2",
         b"snmp",
+        b"auth",
+        b"requirepass",
+        b"masterauth",
+        b"login",
+        b"ssn",
+        b"social",
+        b"values",
         b"radius",
         b"tacacs",
     }

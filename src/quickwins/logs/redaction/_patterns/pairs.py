@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _NAMED = re.compile(
     r"""
     ([\w.-](?<![\w.-].)[\w.-]*+)(\\{0,4}["'`]?)\]?[ \t]*+
-    (?: =(?!=)>? | :(?!//)(?!(?<=[0-9]:)[0-9])=? | (?<=["']),(?=[ ]?b?["']) )
+    (?: =(?!=)>? | :(?!//)(?!(?<=[0-9]:)[0-9])(?:=|:(?=[ ]))? | (?<=["']),(?=[ ]?b?["']) )
     [ \t]*+
     """,
     re.VERBOSE | re.ASCII,
@@ -67,7 +67,7 @@ _SOURCE = re.compile(r"\.[A-Za-z]{1,4}\Z")
 _SCHEMES = re.compile(
     r"(?i:bearer|basic|digest|negotiate|ntlm|token|apikey|aws4-|hawk|dpop|ssws|splunk|accesskey|geniekey|oauth|mac|key\Z)"
 )
-_OPENS_PAIR = re.compile(r"""[\[({,][ ]?[(\[][ ]?b?[\"']\Z|[-A-Z][\"']\Z""")
+_OPENS_PAIR = re.compile(r"""define\([ ]?[\"']\Z|[\[({,][ ]?[(\[][ ]?b?[\"']\Z|[-A-Z][\"']\Z""")
 _CLOSES_PAIR = re.compile(r"""[\"'][ ]?[)\]]""")
 _BELOW = re.compile(r"(?:\r?\n[ \t]*){1,2}([^\s:=]{4,256})[ \t]*(?=[\r\n]|\Z)")
 _PHRASE = re.compile(r"(?i)phrase|mnemonic")
@@ -76,11 +76,17 @@ _STOPS = frozenset("\n\r\"'")
 _OPEN = re.compile(r"""[ ]?(?:[bBrRuUfF]{1,2}(?=["']))?(\\*)(\"{3}|["'`])""")
 _WORD = re.compile(r'[^\s"]+')
 _WRAPPED = re.compile(
-    r"""(?:&?(?:Some|Ok|Just|Right|Box|Secret\w{0,16}|Token|Password|ApiKey|Zeroizing|String)(?:::(?:from|new))?\(){1,3}(?=["'])"""
+    r"""(?:&?(?:Some|Ok|Just|Right|Box|Secret\w{0,16}|Token|Password|ApiKey|Zeroizing|String)(?:::(?:from|new))?\(|string\([0-9]{1,6}\)[ ]){1,3}(?=["'])"""
 )
-"""A string within what Rust and others print around it; `Column("token")` is code."""
+"""A string within what Rust, PHP and others print around it; `Column("token")` is code."""
 _REFERS = re.compile(r"""\{[ ]?["']?(?:secretName|secretKeyRef|secretRef|valueFrom)\b""")
 """What Kubernetes puts in a secret's place: where it is."""
+_BLOCK = re.compile(
+    r"[|>][-+0-9]{0,2}[ \t]*\r?\n[ \t]{1,32}([^\r\n]{1,4096}(?:\n[ \t]{1,32}[^\s:]{1,4096}(?=[\r\n]|\Z)){0,63})"
+)
+"""A block of YAML: further lines belong to it while they are one word."""
+_HASHED = re.compile(r"\{[A-Z][A-Z0-9-]{2,15}\}[\w+/=$.]")
+"""How LDAP writes a password's hash (RFC 2307)."""
 _FILLED_IN = re.compile(r"""(?:(?i:bearer|basic|token)[ ])?\$?\{[\w.()\[\]!:]{1,64}\}""")
 """What code has between quotes where the secret comes at run time."""
 _CHANGED_TO = re.compile(r"""["'][ ]->[ ](?=["'])""")
@@ -245,7 +251,9 @@ def _value(
         first, end = opened.end(), _quote_end(text, opened)
         if (sign == "," and not _is_pair(text, start, first, end)) or _FILLED_IN.fullmatch(text, first, end):
             return nothing
-    elif text[at] in "[{":
+    elif (block := _BLOCK.match(text, at)) is not None:
+        first, end = block.span(1)
+    elif text[at] in "[{" and _HASHED.match(text, at) is None:
         first, end = at, _closed(text, at)
     elif text[at] in "\r\n":
         first, end = _next_line(text, start, at) if sign == ":" else nothing

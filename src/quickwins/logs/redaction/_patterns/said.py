@@ -31,6 +31,14 @@ _ENTRY = re.compile(r"uplicate entry '([^'\n]++)' for key '([^'\n]{1,128})'")
 
 _ELEMENT = re.compile(r"<(?:[\w.-]{1,64}:)?([\w.-]{1,64})(?:\s[^<>]*+)?>(<!\[CDATA\[)?([^<>]++)")
 
+_ATTRIBUTED = re.compile(
+    r"""<[\w:.-]{1,64}\s[^<>]{0,200}?\b(?:name|key|id)=["']([\w.-]{1,128})["'][^<>]{0,200}>([^<>]++)</"""
+)
+_TERM = re.compile(r"""\{[ ]?(\w{2,64}),[ ]?(?:<<)?"([^"\n]++)\"""")
+"""A pair of Erlang's."""
+_VARIABLE = re.compile(
+    r"""\bvariable[ ]"(\w{1,64})"[ ]\{[^{}]{0,200}?\bdefault[ ]{0,16}=[ ]{0,4}"([^"\n]++)"""
+)
 _INPUT_VALUE = re.compile(r"input_value=(?![{\[])([^\n]{1,512}?)(?=, input_type=)")
 _LOCATION = re.compile(r"(?:\A|\n)([\w.\[\]-]{1,256})\n[ \t]+[^\n]{0,512}\Z")
 _PART = re.compile(
@@ -43,6 +51,7 @@ _DEFAULT = re.compile(r'\$(\w{2,64})[ ]?:[ ]?[\w!\[\]]{1,64}[ ]?=[ ]?"([^"\n]++)
 _OPTION = re.compile(
     r"""-(?<![\w-]-)-?([A-Za-z][\w-]{2,40})[ ]{1,4}(?:"([^"\n]++)|'([^'\n]++)|([^\s"',;|&-][^\s"',;|&]*+))"""
 )
+_LISTED = re.compile(r"""["']-{1,2}([A-Za-z][\w-]{2,40})["'],[ ]?(["'])([^"'\n]++)\2""")
 _SPEAKS = frozenset(
     (
         "flag",
@@ -62,11 +71,11 @@ _SPEAKS = frozenset(
 )
 _COMMAND = re.compile(
     r"\b(curl|wget|https?|mysql\w{0,8}|mariadb\w{0,8}|sshpass|docker|podman|redis-cli|valkey-cli|mongo\w{0,8}|ldap\w{3,8}"
-    r"|smbclient|htpasswd|openssl|helm|rabbitmqadmin|az|twine|cqlsh|clickhouse-client|nats|psql|etcd\w{0,3})\b(?=[^\n]{0,16}[ ]-)"
+    r"|smbclient|htpasswd|openssl|helm|rabbitmqadmin|az|twine|cqlsh|clickhouse-client|nats|psql|etcd\w{0,3})\b(?=[^\n]{0,16}[ '\"]-)"
 )
 _USER = re.compile(r"""[ ](?:-[uU]|--(?:user|proxy-user|login))[ =]?["']?[^\s:"']{0,64}[:%]([^\s"']++)""")
 _SHORT = {
-    "-p": re.compile(r"""[ ]-p["']?([^\s"'-][^\s"']*+)"""),
+    "-p": re.compile(r"""[ "']-p["']?([^\s"'-][^\s"']*+)"""),
     "-p ": re.compile(r"""[ ]-p[ ]?["']?([^\s"'-][^\s"']*+)"""),
     "-a ": re.compile(r"""[ ]-a[ ]["']?([^\s"']++)"""),
     "-w ": re.compile(r"""[ ]-w[ ]["']?([^\s"']++)"""),
@@ -111,12 +120,12 @@ def said(text: str, lower: str, private: Private) -> Iterator[Span]:
         for found in _ENTRY.finditer(text):
             yield from _assigned(found[1], private(found[2].rpartition(".")[2]), *found.span(1))
     if "</" in text or "CDATA" in text:
-        for found in _ELEMENT.finditer(text):
-            yield from _assigned(found[3].strip(), private(found[1]), *found.span(3))
-    if "-" in text and ("--" in text or " -" in text):
+        yield from _elements(text, private)
+    if ',"' in text or ', "' in text or ",<<" in text:
+        yield from _named(_TERM, text, private)
+    if "-" in text and ("--" in text or " -" in text or "'-" in text or '"-' in text):
         yield from _options(text, private)
-        if " -" in text:
-            yield from _commands(text)
+        yield from _commands(text)
     if ":" in text or "\t" in text:
         yield from _files(text)
     yield from spoken(text, lower, private)
@@ -139,8 +148,23 @@ def _with_equals(text: str, private: Private) -> Iterator[Span]:
             if could_be(Kind.PASSWORD, found[2]) and not MARK.fullmatch(found[2]):
                 yield *found.span(2), _PAIR
     if "$" in text:
-        for found in _DEFAULT.finditer(text):
-            yield from _assigned(found[2], private(found[1]), *found.span(2))
+        yield from _named(_DEFAULT, text, private)
+    if 'variable "' in text:
+        yield from _named(_VARIABLE, text, private)
+
+
+def _named(pattern: re.Pattern[str], text: str, private: Private) -> Iterator[Span]:
+    """What has the name in its first group, and the value in its second."""
+    for found in pattern.finditer(text):
+        yield from _assigned(found[2].strip(), private(found[1]), *found.span(2))
+
+
+def _elements(text: str, private: Private) -> Iterator[Span]:
+    """What stands in an element of XML that is called so, or has an attribute that says so."""
+    for found in _ELEMENT.finditer(text):
+        yield from _assigned(found[3].strip(), private(found[1]), *found.span(3))
+    if '="' in text or "='" in text:
+        yield from _named(_ATTRIBUTED, text, private)
 
 
 def _assigned(value: str, kind: Kind, start: int, end: int) -> Iterator[Span]:
@@ -191,6 +215,10 @@ def _options(text: str, private: Private) -> Iterator[Span]:
         if group == 4 and (value.lower() in _SPEAKS or is_status(value)):  # noqa: PLR2004 -- without quotes; until=never
             continue
         yield from _assigned(value, kind, *found.span(group))
+    if "'-" in text or '"-' in text:
+        for found in _LISTED.finditer(text):
+            if not found[3].startswith("-"):
+                yield from _assigned(found[3], private(found[1]), *found.span(3))
 
 
 def _commands(text: str) -> Iterator[Span]:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from quickwins.logs.redaction._names import Kind
-from quickwins.logs.redaction._patterns.spans import MARK
+from quickwins.logs.redaction._patterns.spans import MARK, MAX_HITS
 from quickwins.logs.redaction._patterns.values import NO_VALUE, could_be, is_assigned, looks_random
 from quickwins.logs.redaction._rules import RedactionRule
 
@@ -46,6 +46,10 @@ def _is_drawn(value: str) -> bool:
     return looks_random(value) and _DIGIT.search(value) is not None
 
 
+def _is_secret(value: str) -> bool:
+    return _is_password(value) or looks_random(value)
+
+
 def _is_password(value: str) -> bool:
     return could_be(Kind.PASSWORD, value)
 
@@ -56,7 +60,7 @@ _SPOKEN = r"(?i:pass(?:word|wd|phrase)|pwd)[ ](?:(?:for|of)[ ](?:user[ ])?\S{1,6
 _QUOTED = _Row(
     ("'", '"'),
     re.compile(
-        r"""\b(?i:password|identified[ ](?:with[ ]\S{1,64}[ ])?(?:by|as)(?:[ ]password)?)\s{1,4}(?:=\s?)?(["'])([^"'\n]++)"""
+        r"""\b(?i:password|identified[ ](?:with[ ]\S{1,64}[ ])?(?:by|as)(?:[ ]password)?)(?:\s{1,4}(?:=\s?)?|\()N?(["'])([^"'\n]++)"""
     ),
     _always,
 )
@@ -66,11 +70,52 @@ _SENTENCE = _Row(
     _is_drawn,
 )
 _CHANGE = _Row(
-    (" to ",),
+    (" to ", ": "),
     re.compile(
-        rf"{_SPOKEN}(?:(?:is|was|has[ ]been)[ ])?(?:set|changed|reset|updated)[ ]to[ ]([^\s\"',;)]{{6,}}+)"
+        rf"{_SPOKEN}(?:(?:is|was|has[ ]been)[ ])?(?:set|changed|reset|updated)(?:[ ]to|:)[ ]([^\s\"',;)]{{6,}}+)"
     ),
     lambda value: _DIGIT.search(value) is not None and _is_password(value),
+)
+_END_OF_LINE = _Row(
+    (" is ", " was "),
+    re.compile(
+        rf"{_SPOKEN}(?:is|was)[ ](?!argon2|base64|pbkdf2)([^\s\"',;)]{{8,64}}+)(?=[ \t]*(?:[\r\n]|\Z))"
+    ),
+    lambda value: _DIGIT.search(value) is not None and _is_password(value),
+)
+_PIPED = _Row(
+    ("password-stdin",),
+    re.compile(r"\becho[ ](?:-n[ ])?[\"']?([^\s\"'|]{4,256})[\"']?[ ]{0,2}\|[^|\n]{1,64}--password-stdin"),
+    _always,
+)
+_REDIS = _Row(
+    ("requirepass ", "masterauth "),
+    re.compile(r"\b(?i:requirepass|masterauth)\"?[ ]\"?([^\s\"']{4,512})"),
+    _always,
+)
+_AUTH = re.compile(
+    r"\bAUTH\b\"?[ ]\"?(?:default\"?[ ]\"?)?(?!(?:PLAIN|LOGIN|XOAUTH2|NTLM)\b)([^\s\"']{6,512})(?=[\"' ]*(?:[\r\n]|\Z))"
+    r"|\bAUTH[ ](?:PLAIN|LOGIN|XOAUTH2|NTLM)[ ]([A-Za-z0-9+/=]{8,})"
+)
+"""The commands of Redis and of SMTP (RFC 4954)."""
+_IMAP = _Row(
+    (" login ",),
+    re.compile(r"(?:\A|[\s<>])[A-Za-z]{0,4}[0-9]{1,6}[ ]LOGIN[ ]\"?[^\s\"]{1,128}\"?[ ]\"?([^\s\"]{4,128})"),
+    _is_password,
+)
+_KEY_IS = _Row(
+    (" key ",),
+    re.compile(
+        r"\b(?i:api|access|secret|auth|license)[ ](?i:key)[ ](?:is[ ]|was[ ])?(?=[A-Za-z]{0,64}[0-9])([0-9A-Za-z]{15,512})(?![\w.])"
+    ),
+    looks_random,
+)
+_SOCIAL = _Row(
+    ("ssn", "social security"),
+    re.compile(
+        r"\b(?i:ssn|social[ ]security(?:[ ]number)?)[ ](?:is[ ])?([0-9]{3}-[0-9]{2}-[0-9]{4})(?![\w-])"
+    ),
+    _always,
 )
 _NETRC = _Row(
     ("login", "account"),
@@ -90,9 +135,14 @@ _CODE = _Row(
     ),
     _always,
 )
+_YOUR_CODE = _Row(
+    ("your ",),
+    re.compile(r"\b[Yy]our[ ](?:\w{1,20}[ ]){0,2}code(?:[ ]is)?:?[ ]([0-9]{4,8})(?![\w.])"),
+    _always,
+)
 _CODE_FIRST = _Row(
     (" is your ",),
-    re.compile(r"(?<![\w.-])([0-9]{4,8})[ ]is[ ]your[ ](?:[\w-]{1,20}[ ]){0,4}(?:pass)?code\b"),
+    re.compile(r"(?:(?<![\w.-])|(?<=\bG-))([0-9]{4,8})[ ]is[ ]your[ ](?:[\w-]{1,20}[ ]){0,4}(?:pass)?code\b"),
     _always,
 )
 _CARD_CODE = _Row(("cvv", "cvc"), re.compile(r"\b(?i:cv[vc]2?)[ ]([0-9]{3,4})(?![\w.])"), _always)
@@ -109,13 +159,29 @@ _ORACLE = _Row(  # user/password@service
     _always,
 )
 _ROWS: tuple[tuple[str, tuple[_Row, ...]], ...] = (
-    ("pass", (_QUOTED, _SENTENCE, _CHANGE, _NETRC, _Row(("username ", "enable "), _ROUTER, _is_password))),
+    (
+        "pass",
+        (
+            _QUOTED,
+            _SENTENCE,
+            _CHANGE,
+            _END_OF_LINE,
+            _NETRC,
+            _PIPED,
+            _REDIS,
+            _Row(("username ", "enable "), _ROUTER, _is_password),
+        ),
+    ),
     ("pwd ", (_SENTENCE, _CHANGE)),
     ("identified", (_QUOTED,)),
-    ("code", (_CODE, _CODE_FIRST)),
+    ("code", (_CODE, _CODE_FIRST, _YOUR_CODE)),
     ("cv", (_CARD_CODE,)),
     ("-server ", (_Row(("snmp", "radius", "tacacs"), _ROUTER, _is_password),)),
-    (" key ", (_VAULT,)),
+    (" key ", (_VAULT, _KEY_IS)),
+    ("auth", (_REDIS, _Row(("auth ", 'auth" '), _AUTH, _is_secret))),
+    (" login ", (_IMAP,)),
+    ("ssn", (_SOCIAL,)),
+    ("social", (_SOCIAL,)),
     ("@", (_ORACLE,)),
 )
 """By what a text of that kind has without fail."""
@@ -124,6 +190,11 @@ _COLUMNS = re.compile(
     r"""(?:\A|\n)[ \t]{0,16}([\w.-]{2,64})(?:[ ]{2,40}|\t{1,4})(?:"([^"\n]{1,512}+)"|'([^'\n]{1,512}+)'|([^\s"']{6,256}+))[ \t]{0,8}(?=\n|\Z)"""
 )
 """A name and its value with room between them, alone on a line: tables of settings, as Django's page for errors has."""
+_INSERTED = re.compile(
+    r"\b(?i:insert[ ]into|replace[ ]into)[ ][^\s()]{1,128}[ ]?\(([^()\n]{1,1024})\)\s{0,4}(?i:values)\s{0,4}\("
+)
+_CONSTANT = re.compile(r"\s{0,4}(?:[NnEe]?'((?:[^'\\]|''|\\.)*+)'|[^,()']{1,256}+)\s{0,4}(?:[,)]|\Z)")
+"""The columns of a statement before their values, and one of these."""
 _TABLED = re.compile("pass|pwd|secret|token|dsn|key")
 
 
@@ -137,6 +208,11 @@ def may_be_spoken(lower: str) -> bool:
         or "cv" in lower
         or "-server " in lower
         or "@" in lower
+        or " key " in lower
+        or "auth" in lower
+        or " login " in lower
+        or "ssn" in lower
+        or "social" in lower
         or is_tabled(lower)
     )
 
@@ -161,6 +237,8 @@ def spoken(text: str, lower: str, private: Callable[[str], Kind]) -> Iterator[Sp
                     if word in lower:
                         yield from _judged(text, row)
                         break
+    if "values" in lower and "into" in lower and "'" in text:
+        yield from _inserted(text, private)
     if is_tabled(lower):
         yield from _columns(text, private)
 
@@ -171,6 +249,20 @@ def _judged(text: str, row: _Row) -> Iterator[Span]:
         start, value = found.start(group), found[group].rstrip(_END)
         if value and not NO_VALUE.match(text, start) and not MARK.match(text, start) and row.judge(value):
             yield start, start + len(value), _PAIR
+
+
+def _inserted(text: str, private: Callable[[str], Kind]) -> Iterator[Span]:
+    """Constants of SQL, by the names of their columns."""
+    for found in _INSERTED.finditer(text):
+        at = found.end()
+        for column in found[1].split(",", MAX_HITS):
+            value = _CONSTANT.match(text, at)
+            if value is None:
+                break
+            at = value.end()
+            kind = private(column.strip(' "`[]'))
+            if kind and value[1] and not NO_VALUE.fullmatch(value[1]) and not MARK.fullmatch(value[1]):
+                yield *value.span(1), _PAIR
 
 
 def _columns(text: str, private: Callable[[str], Kind]) -> Iterator[Span]:
