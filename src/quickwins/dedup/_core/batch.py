@@ -120,24 +120,24 @@ def _judge_changes(
         if type(source) is not SourceId:
             break
         sources.append(source)
-    decisions = cursor.judge_all(sources)
-    if decisions and decisions[-1] is Decision.QUARANTINE:
-        decisions.pop()  # it is judged by itself, with what is to be said of it
-    judged = len(decisions)
+    others = cursor.judge_all(sources)
+    judged = len(sources)
+    if others and others[at := next(reversed(others))] is Decision.QUARANTINE:
+        del others[at]  # it is judged by itself, with what is to be said of it
+        judged = at
     if not judged:
         return 0
     changes = cast("Sequence[Event]", readings[start : start + judged])
-    new = decisions.count(_NEW)
-    batch.events += (
-        changes
-        if new == judged
-        else [event for event, decision in zip(changes, decisions, strict=True) if decision is _NEW]
-    )
-    batch.counts[Decision.DUP_SOURCE] += judged - new
+    done = 0
+    for at in others:
+        batch.events += changes[done:at]
+        done = at + 1
+    batch.events += changes[done:]
+    batch.counts[Decision.DUP_SOURCE] += len(others)
     last = changes[-1]
     cursor.pass_by(last.record.offset)
     if last.op is Op.DELETE:
-        cursor.deleted = deleted_by(last, decisions[-1])
+        cursor.deleted = deleted_by(last, others.get(judged - 1, _NEW))
     return judged
 
 

@@ -122,46 +122,49 @@ class Cursor:
             source: What tells its event from all others.
             message: It is a logical message and no change of a row.
         """
-        (decision,) = self.judge_all((source,), message=message)
+        decision = self.judge_all((source,), message=message).get(0, NEW)
         if decision is not QUARANTINE:
             self.pass_by(offset)
         return decision
 
-    def judge_all(self, sources: Iterable[SourceId], *, message: bool = False) -> list[Decision]:
+    def judge_all(self, sources: Iterable[SourceId], *, message: bool = False) -> dict[int, Decision]:
         """As `judge`, of one after the other until `QUARANTINE`: the last decision then. The caller moves on behind the others.
 
         One loop with everything at hand: this is what each event goes through.
+
+        Returns:
+            What is not new, by its number in `sources`.
         """
         mark, ledger = self.messages if message else self.rows, self.ledger
         highest, last, of = mark.commit, mark.lsn, mark.transaction
-        alone: int | bytes = 0
-        ids: set[int | bytes] | None = mark.ids  # `None`: what is at the highest position is `alone` there
-        decisions: list[Decision] = []
-        for source in sources:
+        alone: SourceId | None = None  # what is at the highest position by itself; `None`: it is `ids`
+        ids = mark.ids
+        others: dict[int, Decision] = {}
+        for number, source in enumerate(sources):
             commit, lsn, transaction = source.commit, source.lsn, source.transaction
-            decision = NEW
             if commit > highest or (commit == highest and lsn > last):
                 if commit != highest or transaction != of:
                     ledger.add(commit, transaction)
                     highest, of = commit, transaction
-                last, alone, ids = lsn, source.id, None
-            elif commit == highest and lsn == last:
-                ids = {alone} if ids is None else ids
+                last, alone = lsn, source
+                continue
+            if commit == highest and lsn == last:
+                if alone is not None:
+                    ids, alone = {alone.id}, None
                 if transaction == of and source.id in ids:
-                    decision = DUP_SOURCE
-                elif transaction == of and len(ids) < MAX_IDS:
+                    others[number] = DUP_SOURCE
+                    continue
+                if transaction == of and len(ids) < MAX_IDS:
                     ids.add(source.id)
-                else:
-                    decision = QUARANTINE
+                    continue
             elif ledger.knows(commit, transaction):
-                decision = DUP_SOURCE
-            else:
-                decision = QUARANTINE
-            decisions.append(decision)
-            if decision is QUARANTINE:
-                break
-        mark.commit, mark.lsn, mark.transaction, mark.ids = highest, last, of, {alone} if ids is None else ids
-        return decisions
+                others[number] = DUP_SOURCE
+                continue
+            others[number] = QUARANTINE
+            break
+        mark.commit, mark.lsn, mark.transaction = highest, last, of
+        mark.ids = ids if alone is None else {alone.id}
+        return others
 
     def follow(self, offset: int, source: SourceId, *, message: bool = False) -> None:
         """Move on behind an event that is applied whatever is known of it, and take its position for the highest."""
