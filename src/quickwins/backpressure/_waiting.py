@@ -111,8 +111,9 @@ class GateShell:
         self._tallies.flush()
 
     def reconfigure(self, rule: Rule) -> None:
-        """Follow another rule. Permits in use stay in use, and callers in line go on waiting."""
-        ended = self.core.reconfigure(rule, self.now())
+        """Follow another rule. Permits in use stay in use; callers in line go on waiting, unless the flag is off for everybody."""
+        off = self.flag is not None and self.flag.state.limit == 0
+        ended = self.core.reconfigure(rule, self.now(), off=off)
         self._arm()
         self._tell(ended)
 

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from quickwins import QuickWins
 from quickwins.backpressure import BackpressureSettings, Gate, GateKind, PoolExhausted, RejectReason
 from quickwins.backpressure.rule import Rule
 from quickwins.core.clock import FakeClock
 from quickwins.core.errors import ConfigError
 from quickwins.core.flags import Flags, MemorySource, pinned
+from quickwins.facade import SECTIONS
 from tests.eventually import eventually
 
 pytestmark = pytest.mark.asyncio
@@ -79,6 +81,35 @@ async def test_a_kill_lets_newcomers_in_and_those_in_line_are_still_served() -> 
     first.done()
     newcomer.done()
     (await waiting).done()
+    assert gate.stats().inflight == 0
+
+
+@pytest.mark.parametrize("off", [{"killed": True}, {"enabled": False}, {"percent": 0}], ids=str)
+@pytest.mark.parametrize("kind", ["queue", "adaptive"])
+async def test_a_gate_that_is_turned_off_for_everybody_lets_all_in_line_in(
+    kind: str, off: dict[str, object]
+) -> None:
+    source = MemorySource({"backpressure": {"enabled": True, "gate": kind, "queue_size": 5, **LONG}})
+    qw = QuickWins(Flags(SECTIONS, [source], registry=CollectorRegistry()), registry=CollectorRegistry())
+    gate = qw.gate(name="feed", size=1)
+    async with qw:
+        first = await entered(gate)
+        waiting = [asyncio.ensure_future(entered(gate)) for _ in range(3)]
+        await eventually(lambda: gate.stats().waiting == 3)
+        source.set("backpressure", percent=50)
+        qw.flags.poll()
+        assert gate.stats().waiting == 3, "it is off for some"
+        source.set("backpressure", **off)
+        qw.flags.poll()
+        permits = await asyncio.gather(*waiting)
+        assert (gate.stats().waiting, gate.stats().inflight) == (0, 4)
+        source.set("backpressure", enabled=True, killed=False, percent=100)
+        qw.flags.poll()
+        waiter = asyncio.ensure_future(entered(gate))
+        await eventually(lambda: gate.stats().waiting == 1)
+        for permit in (first, *permits):
+            permit.done()
+        (await waiter).done()
     assert gate.stats().inflight == 0
 
 

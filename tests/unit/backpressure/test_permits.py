@@ -241,8 +241,8 @@ async def test_closing_fails_those_in_line_and_ends_the_timer() -> None:
     assert gate.stats().inflight == 0
 
 
-class Interrupted(BaseException):
-    """What a signal handler raises in the middle of anything, such as `KeyboardInterrupt`."""
+class Interrupted(KeyboardInterrupt):
+    """What a signal handler raises in the middle of anything."""
 
 
 class Interrupting(logging.Handler):

@@ -78,8 +78,7 @@ class GateCore:
 
     __slots__ = (
         "_closed", "_learner", "_limits", "_lines", "_next_deadline", "_patience", "_protected", "_room", "_tenants", "admitted",
-        "inflight", "limit", "max_size", "mean_hold_seconds", "rule", "tells_tenants", "timed_out",
-        "waiting",
+        "inflight", "limit", "max_size", "mean_hold_seconds", "rule", "tells_tenants", "timed_out", "waiting",
     )  # fmt: skip
 
     def __init__(self, rule: Rule, max_size: int) -> None:
@@ -219,19 +218,22 @@ class GateCore:
         target, interval = self.rule.target_seconds, self.rule.interval_seconds
         return min(self._next_deadline, *(line.next_tick(target, interval) for line in self._lines))
 
-    def reconfigure(self, rule: Rule, now: float) -> Sequence[Waiter]:
-        """Follow another rule. Permits in use stay in use, and waiters go on waiting, even where nobody new may."""
+    def reconfigure(self, rule: Rule, now: float, *, off: bool = False) -> Sequence[Waiter]:
+        """Follow another rule. Permits in use stay in use, and waiters go on waiting; `off`: all in line are admitted."""
         self._follow(rule)
         for line in self._lines:
             line.follow(rule)
-        return self._settle(now) if self.waiting else ()
+        if off and self.waiting:
+            self._limits = rule.limits(None, self.max_size)
+        ended = self._settle(now) if self.waiting else ()
+        self._limit_to(self.limit)
+        return ended
 
     def close(self, now: float) -> Sequence[Waiter]:
         """Refuse everybody from now on, those in line included."""
         self._closed = True
         self._limits = (0, 0, 0)
-        ended = [waiter for line in self._lines for waiter in line]
-        self._end_all(ended, CLOSED, now)
+        ended = self._end_all([waiter for line in self._lines for waiter in line], CLOSED, now)
         self._look_at_the_oldest(now)
         return ended
 
@@ -274,7 +276,7 @@ class GateCore:
             self._tenants.capacity = rule.tenants
         self.tells_tenants = self._tenants is not None
 
-    def _limit_to(self, limit: int) -> None:
+    def _limit_to(self, limit: int | None) -> None:
         """Follow what was learned."""
         self.limit = limit
         if not self._closed:
@@ -288,9 +290,7 @@ class GateCore:
         if self._tenants is None or self._room:
             return False
         active, limit = len(self._tenants), self._limits[_NORMAL]
-        if tenant.inflight * active < limit:
-            return False
-        return limit - self.inflight <= min(active - 1, limit // 2)
+        return tenant.inflight * active >= limit and limit - self.inflight <= min(active - 1, limit // 2)
 
     def _refusal_or_place(
         self, now: float, deadline_at: float, priority: Priority, tenant: Tenant | None
