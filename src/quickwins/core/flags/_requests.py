@@ -64,6 +64,6 @@ class Requests(Generic[_R]):
     def _asked(self, key: Callable[[_R], str | None], request: _R) -> str | None:
         try:
             found = key(request)
+            return found if isinstance(found, str) else None  # which may ask the object
         except Exception:  # noqa: BLE001 -- whatever the function of a caller raises, no request fails of it; until=never
             return None
-        return found if isinstance(found, str) else None

@@ -96,12 +96,21 @@ def raising(_: Scope) -> str:
     raise KeyError("user")
 
 
+def _raise(_: object) -> Any:
+    raise ValueError
+
+
+class Unaskable:
+    __class__ = property(_raise)
+
+
 @pytest.mark.parametrize(
     "key",
     [
         pytest.param(lambda _: None, id="nobody"),
         pytest.param(raising, id="a mistake"),
         pytest.param(lambda _: 7, id="no text"),
+        pytest.param(lambda _: Unaskable(), id="what raises when it is asked what it is"),
     ],
 )
 async def test_a_request_without_a_key_is_off_and_counted_and_never_fails(
