@@ -159,12 +159,14 @@ class Acquisition(Hold[Lender]):
             await lender.pool.release(
                 connection, timeout=self.timeout_seconds if timeout is None else timeout
             )
-        finally:
+        except BaseException:
             if in_use is None or in_use.done():
                 lender.shell.leave(self, ending)
             else:  # we were cancelled; asyncpg's reset goes on behind its shield
                 lender.resetting.add(in_use)
                 in_use.add_done_callback(partial(self._is_reset, ending))
+            raise
+        lender.shell.leave(self, ending)
 
     __aexit__ = given_back
 
