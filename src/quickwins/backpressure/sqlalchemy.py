@@ -15,7 +15,7 @@ import asyncio
 import weakref
 from contextlib import suppress
 from sys import _getframe
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import greenlet
 import sqlalchemy.exc
@@ -86,8 +86,11 @@ class Door:
                 async with asyncio.timeout(grace_seconds):
                     await self._empty.wait()
 
-    def checkout(self, pool: Pool, connect: Any) -> PoolProxiedConnection:
-        """What `connect` gives, once there is a permit. Called within SQLAlchemy's greenlet, as its drivers are."""
+    def checkout(self, kind: type[Pool], pool: Pool) -> PoolProxiedConnection:
+        """A connection by the `connect` of that `kind` of pool, once there is a permit.
+
+        Called within SQLAlchemy's greenlet, as its drivers are.
+        """
         shell = self.shell
         hold = Checkout(self, None, _NORMAL, None, _caller())
         now = shell.now()
@@ -104,7 +107,7 @@ class Door:
                         raise
                     raise CheckoutTimeout(str(error)) from error
         try:
-            connection: PoolProxiedConnection = connect()
+            connection: PoolProxiedConnection = kind.connect(pool)
         except BaseException as error:
             shell.leave(hold, IGNORED)
             shell.counts.acquired[outcome_of(error)].observe(shell.now() - now)
@@ -207,7 +210,7 @@ def _gated(kind: type[Pool], door: Door) -> type[Pool]:
     """A kind of pool that asks `door` first; `recreate`, which `engine.dispose` calls, makes another of the same."""
 
     def connect(self: Pool) -> PoolProxiedConnection:
-        return door.checkout(self, lambda: kind.connect(self))
+        return door.checkout(kind, self)
 
     return type(_Gated, (kind,), {"connect": connect})
 
