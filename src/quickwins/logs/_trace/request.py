@@ -106,6 +106,8 @@ def joined(
     A trace that is there stays (`names_span`). Otherwise what has our names is replaced: two of a kind would mean nothing.
     """
     there = list(theirs)
+    if not there:
+        return there, ours
     if names_span(there):
         ours = [pair for pair in ours if pair[0] == CORRELATION]
         return [pair for pair in there if pair[0].lower() != CORRELATION], ours
