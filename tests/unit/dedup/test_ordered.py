@@ -291,3 +291,17 @@ def test_two_transactions_at_one_place_are_two_changes() -> None:
         assert await handled(here, [Row(5, 6, transaction) for transaction in (1, 2, 3, 4)], 2) == [3]
 
     asyncio.run(check())
+
+
+def test_a_lane_with_a_batch_in_progress_takes_no_other() -> None:
+    async def check() -> None:
+        store = MemoryWindow(ttl_seconds=60, max_entries=1_000)
+        place = Place("g", "", "posts", 0)
+        before, behind = [await store.take(place, IDENTITY, 1) for _ in range(2)]
+        async with AsyncExitStack() as stack:
+            assert await _kept(stack, before, rows(5, 7)) == [0, 1]
+            assert await handled(behind, rows(6, 9), 10) == [0, 1]
+            assert await handled(behind, rows(5), 12) == []
+        assert await handled(behind, rows(5, 6, 7, 8, 9, 10), 13) == [3, 5]
+
+    asyncio.run(check())

@@ -6,6 +6,7 @@ What stands above all that is known was never marked: to see that takes a compar
   all that its topic knows by digests, and no other lane of the topic has its place in the log.
 - Whatever else comes is looked for in all lanes, and then by its digest.
 - What a handler works on is in no column yet: it is found in progress. What it failed with was never there.
+- A lane takes one batch at a time: while it has one in progress, others go by their digests.
 - What a lane has forgotten stays below its last one, and is looked for by its digest from then on.
 """
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _HALF, _MOST = 1 << 31, 1 << 32
 _STEP = 1 << 16
+_START, _NOWHERE = (0, -1, -1), (1 << 64, 0, 0)
 _place = attrgetter("commit", "lsn", "id")
 """In what order changes come; two with the same are of different transactions, or the same."""
 
@@ -119,7 +121,7 @@ class Lane:
         self.new = Columns()
         self.old: Columns | None = None
         self._topic = topic
-        self._last = (-1, -1, -1)
+        self._last = _START
         self._working: list[Sequence[SourceId]] = []
 
     def __len__(self) -> int:
@@ -132,14 +134,16 @@ class Lane:
         """
         sifted, rest = Sifted(), dict[int, "Event"]()
         fresh = sifted.fresh
-        commit, lsn, order = max(self._last, self._topic.highest)
+        commit, lsn, order = max(self._last, self._topic.highest) if not self._working else _NOWHERE
         for number, event in asked.items():
             source = event.identity
             if type(source) is SourceId and type(source.id) is int:
                 behind, at, place = source.commit, source.lsn, source.id
                 if (
                     behind > commit or (behind == commit and (at > lsn or (at == lsn and place > order)))
-                ) and (-_HALF <= at - behind < _HALF and source.transaction < _MOST and place < _MOST):
+                ) and (
+                    -_HALF <= at - behind < _HALF and 0 <= source.transaction < _MOST and 0 <= place < _MOST
+                ):
                     commit, lsn, order = behind, at, place
                     fresh[number] = source
                     continue
@@ -190,7 +194,7 @@ class Topic:
     __slots__ = ("_lanes", "highest")
 
     def __init__(self) -> None:
-        self.highest = (-1, -1, -1)
+        self.highest = _START
         self._lanes: dict[int, Lane] = {}
 
     @property
