@@ -27,14 +27,17 @@ _OUTPUT = "quickwins_warnings"
 class RunBudget:
     """A pytest plugin that counts warnings from its creation to the end of the run.
 
-    In a parallel run (pytest-xdist) each worker counts, and the process that started them adds up.
+    In a parallel run (pytest-xdist) each worker counts, and the process that started them adds up what tests have raised. What
+    is raised outside of them, by imports while tests are collected, every worker sees: it counts once.
     """
 
     def __init__(self, config: pytest.Config, given: Sequence[str]) -> None:
         self._given = given
         self._limits: dict[str, tuple[type[Warning], int]] = {}
-        self._raised: Counter[tuple[type[Warning], str]] = Counter()
-        self._of_workers: Counter[tuple[str, str]] = Counter()
+        self._in_tests: Counter[tuple[type[Warning], str]] = Counter()
+        self._outside: Counter[tuple[type[Warning], str]] = Counter()
+        self._in_workers_tests: Counter[tuple[str, str]] = Counter()
+        self._in_workers_outside: Counter[tuple[str, str]] = Counter()
         self._lock = RLock()
         self._pytests: object = None
         """While a test runs: what records the warnings that pytest shows at the end."""
@@ -43,9 +46,10 @@ class RunBudget:
         config.add_cleanup(stack.close)
 
     def _see(self, category: type[Warning], place: str) -> None:
-        if self._pytests is None or recorder() is self._pytests:
+        outside = self._pytests is None
+        if outside or recorder() is self._pytests:
             with self._lock:
-                self._raised[category, place] += 1
+                (self._outside if outside else self._in_tests)[category, place] += 1
 
     def pytest_configure(self) -> None:
         """Parse what was given, now that the project's modules can be imported."""
@@ -63,18 +67,19 @@ class RunBudget:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Add what a worker has counted; one that crashed tells nothing."""
-        for name, place, count in getattr(node, "workeroutput", {}).get(_OUTPUT, ()):
-            self._of_workers[name, place] += count
+        for name, place, in_tests, outside in getattr(node, "workeroutput", {}).get(_OUTPUT, ()):
+            self._in_workers_tests[name, place] += in_tests
+            self._in_workers_outside |= Counter({(name, place): outside})
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail a run that would have passed; in a worker, pass the counts on."""
         output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
         if output is not None:
-            places = {name: self._places(name) for name in self._limits}
-            output[_OUTPUT] = [
-                (name, place, count) for name, counts in places.items() for place, count in counts.items()
-            ]
+            told = output[_OUTPUT] = []
+            for name in self._limits:
+                in_tests, outside = self._of(name, self._in_tests), self._of(name, self._outside)
+                told += [(name, place, in_tests[place], outside[place]) for place in in_tests | outside]
         elif self._exceeded() and session.exitstatus in {
             pytest.ExitCode.OK,
             pytest.ExitCode.NO_TESTS_COLLECTED,
@@ -100,17 +105,22 @@ class RunBudget:
 
     def _places(self, name: str) -> Counter[str]:
         """How many warnings of a category each place has raised."""
-        found: Counter[str] = Counter()
-        for (of, place), count in self._of_workers.items():
-            if of == name:
-                found[place] += count
+        outside = self._of(name, self._outside) | _of_workers(name, self._in_workers_outside)
+        return self._of(name, self._in_tests) + _of_workers(name, self._in_workers_tests) + outside
+
+    def _of(self, name: str, raised: Counter[tuple[type[Warning], str]]) -> Counter[str]:
         category = self._limits[name][0]
+        found: Counter[str] = Counter()
         with self._lock:
-            raised = list(self._raised.items())
-        for (kind, place), count in raised:
+            items = list(raised.items())
+        for (kind, place), count in items:
             if issubclass(kind, category):
                 found[_relative(place)] += count
         return found
+
+
+def _of_workers(name: str, told: Counter[tuple[str, str]]) -> Counter[str]:
+    return Counter({place: count for (of, place), count in told.items() if of == name})
 
 
 def _relative(place: str) -> str:

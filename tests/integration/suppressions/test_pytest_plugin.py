@@ -195,6 +195,18 @@ def test_a_budget_holds_for_all_workers_of_a_parallel_run_together(run: Run) -> 
     assert "DeprecationWarning: 4, the budget is 3" in said(over)
 
 
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_what_imports_raise_counts_once_however_many_workers_import_it(run: Run, workers: str) -> None:
+    pytest.importorskip("xdist")
+    test = (
+        "import warnings\nwarnings.warn('import', UserWarning)\ndef test_it():\n    warnings.warn('test', UserWarning)\n"
+        "def test_other(): pass\n"
+    )
+    result = run(workers, "--warning-budget=UserWarning=1", test=test, apart=True)
+    assert result.ret == 1
+    assert "UserWarning: 2, the budget is 1" in said(result)
+
+
 @pytest.mark.parametrize(
     ("given", "because"),
     [
