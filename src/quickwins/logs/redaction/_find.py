@@ -71,6 +71,7 @@ def found(
     data = text.encode("utf-8", "replace")
     shape = data.translate(SHAPE).decode("ascii")
     lower = text.lower()
+    words = data.translate(WORDS).split()
     colon = ":" in text
     spans, urls = _addresses(text, colon=colon) if "@" in text else ([], [])
     if "+" in text or colon:
@@ -78,7 +79,7 @@ def found(
     if "0" in shape:
         spans += _numbers(text, shape, errs_open=errs_open, again=again)
     if len(shape.strip()) >= MIN_RANDOM:
-        spans += _tokens(text, data, lower)
+        spans += _tokens(text, data, lower, words)
     elif has_scheme(lower):
         spans += scheme(text)
     spans += urls
@@ -88,8 +89,8 @@ def found(
         spans += _some(query(text, runs, private, errs_open=errs_open))
     if equals or ((colon or "," in text) and ASIDE.search(text)):
         spans += _some(pair(text, private, runs, errs_open=errs_open))
-    if equals or colon or may_say(text, lower):
-        spans += _some(said(text, lower, private))
+    if equals or colon or may_say(text, lower, words):
+        spans += _some(said(text, lower, words, private))
     return _bounded(spans, len(text)) if len(spans) > MAX_HITS else spans
 
 
@@ -132,9 +133,9 @@ def _numbers(text: str, shape: str, *, errs_open: bool, again: bool) -> list[Spa
     return spans
 
 
-def _tokens(text: str, data: bytes, lower: str) -> list[Span]:
+def _tokens(text: str, data: bytes, lower: str, words: list[bytes]) -> list[Span]:
     """What programs show to be let in; of a token or a credential no part is looked at again as a key."""
-    known = _KNOWN.intersection(data.translate(WORDS).split())
+    known = _KNOWN.intersection(words)
     spans = scheme(text) if has_scheme(lower) or (known and not OTHER_SCHEMES.isdisjoint(known)) else []
     if not may_be_key(data, text):
         return spans

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from quickwins.logs.redaction._names import Kind
 from quickwins.logs.redaction._patterns.spans import MARK, MAX_HITS
-from quickwins.logs.redaction._patterns.spoken import may_be_spoken, spoken
+from quickwins.logs.redaction._patterns.spoken import WORDS, is_tabled, spoken, tabled
 from quickwins.logs.redaction._patterns.values import NO_VALUE, could_be, is_assigned, is_status, looks_random
 from quickwins.logs.redaction._rules import RedactionRule
 
@@ -106,12 +106,13 @@ _DROWSSAP = re.compile(r"""([^\s@/"'<>]{2,127}?[^\s@/:,;="'<>()\[\]{}]):[\w.%+-]
 _REACH = 200
 
 
-def said(text: str, lower: str, private: Private) -> Iterator[Span]:
+def said(text: str, lower: str, words: list[bytes], private: Private) -> Iterator[Span]:
     """What belongs to a private name in one of these grammars.
 
     Args:
         text: Where to look.
         lower: The same in lower case.
+        words: The runs of letters and digits in it, in lower case.
         private: Says of a name of what kind its value is, if it is private.
     """
     if "=" in text:
@@ -128,12 +129,25 @@ def said(text: str, lower: str, private: Private) -> Iterator[Span]:
         yield from _commands(text)
     if ":" in text or "\t" in text:
         yield from _files(text)
-    yield from spoken(text, lower, private)
+    if "pass" in lower or "pwd" in lower or not WORDS.isdisjoint(words):
+        yield from spoken(text, lower, private)
+    if is_tabled(lower):
+        yield from tabled(text, private)
 
 
-def may_say(text: str, lower: str) -> bool:
+def may_say(text: str, lower: str, words: list[bytes]) -> bool:
     """Whether a text without `=` and colons may say something so."""
-    return "<" in text or "--" in text or " -" in text or "\t" in text or "'" in text or may_be_spoken(lower)
+    return (
+        "<" in text
+        or "--" in text
+        or " -" in text
+        or "\t" in text
+        or "'" in text
+        or "pass" in lower
+        or "pwd" in lower
+        or not WORDS.isdisjoint(words)
+        or is_tabled(lower)
+    )
 
 
 def _with_equals(text: str, private: Private) -> Iterator[Span]:

@@ -70,14 +70,14 @@ _SENTENCE = _Row(
     _is_drawn,
 )
 _CHANGE = _Row(
-    (" to ", ": "),
+    ("set to ", "set: ", "changed to ", "changed: ", "updated to ", "updated: "),
     re.compile(
         rf"{_SPOKEN}(?:(?:is|was|has[ ]been)[ ])?(?:set|changed|reset|updated)(?:[ ]to|:)[ ]([^\s\"',;)]{{6,}}+)"
     ),
     lambda value: _DIGIT.search(value) is not None and _is_password(value),
 )
 _END_OF_LINE = _Row(
-    (" is ", " was "),
+    ("d is ", "d was ", "e is ", "e was "),
     re.compile(
         rf"{_SPOKEN}(?:is|was)[ ](?!argon2|base64|pbkdf2)([^\s\"',;)]{{8,64}}+)(?=[ \t]*(?:[\r\n]|\Z))"
     ),
@@ -118,7 +118,7 @@ _SOCIAL = _Row(
     _always,
 )
 _NETRC = _Row(
-    ("login", "account"),
+    ("machine", "default login"),
     re.compile(
         r"\b(?:machine\s{1,4}\S{1,253}|default)\s{1,8}(?:login|account)\s{1,4}\S{1,128}\s{1,8}password\s{1,4}(\S{1,256}+)"
     ),
@@ -158,6 +158,7 @@ _ORACLE = _Row(  # user/password@service
     ),
     _always,
 )
+# A list of what is there takes half the time of a loop that asks: nearly always it is empty.
 _ROWS: tuple[tuple[str, tuple[_Row, ...]], ...] = (
     (
         "pass",
@@ -181,7 +182,7 @@ _ROWS: tuple[tuple[str, tuple[_Row, ...]], ...] = (
     ("auth", (_REDIS, _Row(("auth ", 'auth" '), _AUTH, _is_secret))),
     (" login ", (_IMAP,)),
     ("ssn", (_SOCIAL,)),
-    ("social", (_SOCIAL,)),
+    ("social ", (_SOCIAL,)),
     ("@", (_ORACLE,)),
 )
 """By what a text of that kind has without fail."""
@@ -198,23 +199,13 @@ _CONSTANT = re.compile(r"\s{0,4}(?:[NnEe]?'((?:[^'\\]|''|\\.)*+)'|[^,()']{1,256}
 _TABLED = re.compile("pass|pwd|secret|token|dsn|key")
 
 
-def may_be_spoken(lower: str) -> bool:
-    """Whether a text without `=` and colons, given in lower case, may say something so."""
-    return (
-        "pass" in lower
-        or "pwd" in lower
-        or "identified" in lower
-        or "code" in lower
-        or "cv" in lower
-        or "-server " in lower
-        or "@" in lower
-        or " key " in lower
-        or "auth" in lower
-        or " login " in lower
-        or "ssn" in lower
-        or "social" in lower
-        or is_tabled(lower)
-    )
+WORDS = frozenset(
+    b"""
+    identified code codes passcode passcodes cvv cvc cvv2 cvc2 snmp radius tacacs key auth requirepass masterauth login ssn social
+    sqlplus expdp impdp sqlldr rman values
+    """.split()
+)
+"""One of these, in lower case and between signs, is in every text with a row of the table, or else `pass` or `pwd` is."""
 
 
 def is_tabled(lower: str) -> bool:
@@ -230,17 +221,14 @@ def spoken(text: str, lower: str, private: Callable[[str], Kind]) -> Iterator[Sp
         lower: The same in lower case.
         private: Says of a name of what kind its value is, if it is private.
     """
-    for sign, rows in _ROWS:
-        if sign in lower:
-            for row in rows:
-                for word in row.words:
-                    if word in lower:
-                        yield from _judged(text, row)
-                        break
-    if "values" in lower and "into" in lower and "'" in text:
+    for rows in [rows for sign, rows in _ROWS if sign in lower]:
+        for row in rows:
+            for word in row.words:
+                if word in lower:
+                    yield from _judged(text, row)
+                    break
+    if " into " in lower and "'" in text and "values" in lower:
         yield from _inserted(text, private)
-    if is_tabled(lower):
-        yield from _columns(text, private)
 
 
 def _judged(text: str, row: _Row) -> Iterator[Span]:
@@ -265,7 +253,8 @@ def _inserted(text: str, private: Callable[[str], Kind]) -> Iterator[Span]:
                 yield *value.span(1), _PAIR
 
 
-def _columns(text: str, private: Callable[[str], Kind]) -> Iterator[Span]:
+def tabled(text: str, private: Callable[[str], Kind]) -> Iterator[Span]:
+    """What a table of settings has under a private name."""
     at = 0
     while (found := _COLUMNS.search(text, at)) is not None:
         at = found.end()
