@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 from contextvars import ContextVar
+from http import HTTPStatus
 from types import TracebackType
 
+from quickwins.core.edge import REQUEST
 from quickwins.core.errors import refusal_in
 from quickwins.logs._context import CONTEXT, Context
 
@@ -45,11 +47,21 @@ def tells(record: logging.LogRecord) -> bool:
     if record.name not in _REPORTERS:
         return False
     told = left(record.exc_info) is not None
-    if not isinstance(record.exc_info, tuple) or not is_refusal(record.exc_info[1]):
+    if not _reports_refusal(record):
         return told or (record.name == _GRAPHQL and OPERATION.get() is not None)
     record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
     record.exc_info = record.exc_text = None
     return told or CONTEXT.get().canonical is not None or OPERATION.get() is not None
+
+
+def _reports_refusal(record: logging.LogRecord) -> bool:
+    """Whether a framework reports a refusal that it did not handle, or, as Django does, a 503 that a service makes of one."""
+    if isinstance(record.exc_info, tuple) and record.exc_info[0] is not None:
+        return is_refusal(record.exc_info[1])
+    request = REQUEST.get()
+    status = record.__dict__.get("status_code")
+    answered = type(status) is int and status == HTTPStatus.SERVICE_UNAVAILABLE
+    return answered and request is not None and request.error is not None
 
 
 def is_told_by_others(event: object) -> bool:

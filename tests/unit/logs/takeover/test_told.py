@@ -10,6 +10,7 @@ from logging.handlers import QueueHandler, QueueListener
 import pytest
 
 from quickwins.backpressure import PoolExhausted, RejectReason
+from quickwins.core.edge import REQUEST, Refused
 from quickwins.logs import get_logger
 from quickwins.logs._context import CONTEXT, Canonical, Context
 from quickwins.logs._takeover.told import OPERATION
@@ -51,6 +52,22 @@ def test_a_frameworks_report_of_a_refusal_is_a_fact_for_everybody(
     assert (record.levelname, record.levelno, record.exc_info) == ("INFO", logging.INFO, None)
     assert written.last["severity_text"] == "INFO"
     assert "exception.type" not in written.last
+
+
+@pytest.mark.parametrize(
+    ("status", "refused", "level"),
+    [(503, True, "INFO"), (503, False, "ERROR"), (500, True, "ERROR"), ("503", True, "ERROR")],
+)
+def test_a_frameworks_report_of_a_503_is_a_fact_where_the_service_makes_it_of_a_refusal(
+    configure: Configure, elsewhere: Seen, status: object, refused: bool, level: str
+) -> None:
+    configure()
+    request = Refused()
+    request.error = REFUSAL if refused else None
+    token = REQUEST.set(request)
+    logging.getLogger("django.request").error("Service Unavailable", extra={"status_code": status})
+    REQUEST.reset(token)
+    assert [record.levelname for record in elsewhere.records] == [level]
 
 
 @pytest.mark.usefixtures("in_a_request")
