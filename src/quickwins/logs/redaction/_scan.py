@@ -141,10 +141,8 @@ class Scanner:
             value: Any string, lone surrogates included.
             hits: Gets a rule for each thing that was left out.
         """
-        if self._off:
-            return value
         length = len(value)
-        if length >= _MIN_LENGTH and (length > MAX_LENGTH or is_suspect(value)):
+        if length >= _MIN_LENGTH and not self._off and (length > MAX_LENGTH or is_suspect(value)):
             return self._redacted(value, hits)
         if length <= MAX_CLEAN_LENGTH and value.isprintable():  # `_remember`, without the call
             clean = self.clean
