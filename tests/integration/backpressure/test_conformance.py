@@ -276,13 +276,14 @@ async def test_a_reset_that_takes_longer_than_the_timeout_of_the_release(
         if slow:
             await asyncio.Event().wait()
 
-    subject = made(await pools(1, reset=reset))
-    connection = await subject.pool.acquire()
+    subject = made(
+        await pools(2, min_size=2, reset=reset)
+    )  # to connect would take a part of the short timeout
+    told, untold = await subject.pool.acquire(), await subject.pool.acquire(timeout=0.05)
     with pytest.raises(TimeoutError):
-        await subject.pool.release(connection, timeout=0.05)
-    connection = await subject.pool.acquire(timeout=0.05)
+        await subject.pool.release(told, timeout=0.05)
     with pytest.raises(TimeoutError):  # the acquisition's timeout is the release's default
-        await subject.pool.release(connection)
+        await subject.pool.release(untold)
     slow = False
     await subject.is_whole()
 
