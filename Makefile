@@ -10,7 +10,7 @@ PYTEST   = $(BIN)/python -m pytest -n $(WORKERS) --dist=worksteal --engines=$(EN
 # What `make bench` runs; with QUICK=1 the longest measure the same, fewer times.
 quick    = $(if $(QUICK), $(1))
 BENCHMARKS = imports flags.evaluation 'suppressions.audit$(call quick,--rounds 3)' suppressions.bridge \
-  logs.line logs.redaction logs.redaction_quality logs.stalled 'logs.request$(call quick,--turns 60)' \
+  logs.line logs.redaction logs.redaction_quality logs.stalled 'logs.request$(call quick,--turns 80)' \
   indexes.feed \
   backpressure.cost 'backpressure.overload$(call quick,--rounds 2)' backpressure.shapes backpressure.learning \
   channels.cost channels.throughput 'query_cache.throughput$(call quick,--rounds 6)' query_cache.zipf \
