@@ -104,6 +104,26 @@ HOSTILE: dict[str, tuple[str, str, str]] = {
     "cookies": ("", "cookie: a\n", ""),
     "marks": ("", "[redacted]", ""),
     "open marks": ("", "[redacted:", ""),
+    "v1-v1-": ("sk-", "v1-", "~"),
+    "random groups": ("", "4000 1234 5678 9010 4929 ", ""),
+    "marks and numbers": ("", "4111 1111 1111 1111AK" + "IAZ7XQPLMN2KDJWR4T ", ""),
+    "keys in full width": ("", "\uff1apin: sk-lf-sgp_pmMZF2AhcEOd6ZzWjkvolGo89 -password", "@"),
+    "tokens in quotes": (
+        "",
+        "cf_kty%40_tQJjX8giBRaj4['password',WdIgJCI0NV\uff1agh" + 'p_ZzWjkvolGo89NBNgqI)value="',
+        "@",
+    ),
+    "tables": ("", "\nAPI_TOKEN   aB3dE6gH9jK2", ""),
+    "sentences": ("", "password for user bob is changed to a1 ", ""),
+    "sqlplus": ("", "sqlplus a ", "/b@c"),
+    "login login": ("machine a ", "login a ", ""),
+    "blocks of YAML": ("password: |\n", "  aB3\n", ""),
+    "constants of SQL": ("INSERT INTO a (password,", "password,", ") VALUES ('a')"),
+    "arguments": ("mysql ", "'-p', ", ""),
+    "attributes": ("", '<a name="password" ', ">b</a>"),
+    "plurals": ("tokens: a1B2c3D4e5F6", ", a1B2c3D4e5F6", ""),
+    "changes": ('password = "a"', ' -> "a"', ""),
+    "wrapped": ("token: ", "Some(", '"'),
     "non-ASCII": ("", "ä", "@"),
     "surrogates": ("", "\ud800", "@"),
 }
@@ -207,7 +227,7 @@ def main() -> int:
         for name, (before, piece, after) in HOSTILE.items()
     }
     took = {name: text_seconds(scanner, text) for name, text in hostile.items()}
-    for name in sorted(took, key=took.__getitem__, reverse=True)[:5]:
+    for name in sorted(took, key=took.__getitem__, reverse=True)[:8]:
         longer = text_seconds(scanner, hostile[name] + " a" * 30_000)
         print(
             f"{took[name] * 1e6:8.0f} µs  {MAX_LENGTH:,} hostile characters ({name}); {longer * 1e6:.0f} with 60,000 more"

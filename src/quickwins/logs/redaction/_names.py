@@ -126,7 +126,7 @@ _FACTS_LAST = _set("""
     decision result arn ref reference queue queued subject country calls offset symbol checked loaded processed rejected
     accepted denied failed issued generated imported exported synced skipped seen purged removed deleted validated validator
     validation service manager handler factory resolver middleware listener worker engine serializer samesite secure
-    httponly parallelism reset strategy encoder encoders hasher hashers
+    httponly parallelism reset strategy encoder encoders hasher hashers stdin
 """)
 _FACTS_SHAPES = re.compile(
     r"last4\Z|(?:token|authorization)ur[il]\Z|tokenid\Z|erc[0-9]+token|(?:token|key|csrf|xsrf)header\Z"

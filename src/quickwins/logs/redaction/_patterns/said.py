@@ -86,6 +86,7 @@ _SHORTS = (
     ("twine", "-p "), ("az", "-p "), ("helm", "-p "), ("cqlsh", "-p "), ("rabbitmqadmin", "-p "), ("redis", "-a "), ("valkey", "-a "),
     ("ldap", "-w "), ("http", "-a "), ("openssl", "pass:"),
 )  # fmt: skip
+_REGISTRIES = frozenset(("docker", "podman"))
 _ARGUMENT = re.compile(r"[^\s\"']++")
 _ARGUMENTS = 256
 
@@ -226,7 +227,8 @@ def _options(text: str, private: Private) -> Iterator[Span]:
             continue
         group = found.lastindex or 2
         value = found[group]
-        if group == 4 and (value.lower() in _SPEAKS or is_status(value)):  # noqa: PLR2004 -- without quotes; until=never
+        is_help = found.start(group) - found.end(1) > 1 and value.isalpha()
+        if group == 4 and (is_help or value.lower() in _SPEAKS or is_status(value)):  # noqa: PLR2004 -- without quotes; until=never
             continue
         yield from _assigned(value, kind, *found.span(group))
     if "'-" in text or '"-' in text:
@@ -241,6 +243,8 @@ def _commands(text: str) -> Iterator[Span]:
         line = text.find("\n", start, stop)
         stop = stop if line < 0 else line
         name = command[1]
+        if name in _REGISTRIES and text.find("login", start, stop) < 0:  # `-p` says which ports
+            continue
         patterns = [_USER, *(_SHORT[option] for prefix, option in _SHORTS if name.startswith(prefix))]
         for pattern in patterns:
             for found in pattern.finditer(text, start, stop):

@@ -35,6 +35,7 @@ def is_status(text: str, at: int = 0) -> bool:
 NO_VALUE = re.compile(
     r"""(?:\$[0-9]{1,3}|\$[A-Z_][A-Z0-9_]{2,63}|%s|%\(\w{1,32}\)s|\?|:[a-z_]{1,24}|[*•]{3,}|x{4,}|\$?\{{1,2}\s?[\w.]{0,64}\s?\}{1,2}|<[A-Za-z_.\ -]{1,64}>
     |<[\w.]{1,64}(?:\ object)?\ at\ 0x[0-9a-f]{1,16}>|null|none|nil|undefined|empty|true|false|yes|no|\.{3}|…
+    |\((?:sensitive(?:\ value)?|known\ after\ apply|not\ set|unset)\)
     |[\[(<](?:filtered|hidden|redacted|masked|omitted|removed|secret|sensitive|private|empty|none|null)[\])>])
     (?=[\s,;)&}\]"']|\.?(?:\s|\Z))""",
     re.VERBOSE | re.IGNORECASE,
@@ -42,7 +43,7 @@ NO_VALUE = re.compile(
 """What stands where a value is not known, or was hidden by somebody else."""
 
 _CODE = re.compile(
-    r"[A-Za-z_][\w.]*(?:\(|\[\Z)|[A-Z]\w*[{\[@]|[a-z_][a-z0-9_]*(?:\.[A-Za-z_]\w*)+\Z|[-+]?0x[0-9a-fA-F]+\Z|\"?\$|@[a-z_]+\Z|:[a-z]|[\w.$]+@[0-9a-f]{4,8}\Z"
+    r"[A-Za-z_][\w.]*(?:\(|\[\Z)|[A-Z]\w*[{\[@<]|[a-z_][a-z0-9_]*(?:\.[A-Za-z_]\w*)+\Z|[-+]?0x[0-9a-fA-F]+\Z|\"?\$|@[a-z_]+\Z|:[a-z]|[\w.$]+@[0-9a-f]{4,8}\Z"
 )
 """A call, a printed object, a column or a module, an address, a placeholder."""
 _MODULE = re.compile(r"[a-z_][a-z0-9_]*(?:\.[A-Za-z_]\w*){2,}\Z")
