@@ -315,3 +315,23 @@ async def test_two_gates_are_one_too_many(postgres: Target) -> None:
     GatedPsycopgPool(pool, name="feed", registry=CollectorRegistry())
     with pytest.raises(ConfigError, match="'again' has a gate already"):
         GatedPsycopgPool(pool, name="again", registry=CollectorRegistry())
+
+
+async def test_a_permit_without_a_connection_of_psycopgs_pool_is_counted_as_what_came_of_it(
+    postgres: Target,
+) -> None:
+    registry = CollectorRegistry()
+    async with psycopg_pool.AsyncConnectionPool(postgres.url, min_size=1, max_size=1, open=False) as pool:
+        gated = GatedPsycopgPool(pool, gate=Gate.queue(), name="feed", registry=registry)
+        around = await psycopg_pool.AsyncConnectionPool.getconn(pool)
+        with pytest.raises(psycopg_pool.PoolTimeout):
+            await pool.getconn(timeout=0.05)
+        await psycopg_pool.AsyncConnectionPool.putconn(pool, around)
+        counted = [
+            registry.get_sample_value(
+                "db_pool_acquire_duration_seconds_count", {"service": "", "name": "feed", "outcome": outcome}
+            )
+            for outcome in ("acquired", "timed_out")
+        ]
+        assert counted == [0, 1]
+        assert gated.stats().inflight == 0
