@@ -27,7 +27,7 @@ from quickwins.rig import Comparison, Target, paired_ratios
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-BOUNDS = {"clean": 0.4, "nested": 1.3, "secret": 4.5}
+BOUNDS = {"clean": 0.4, "nested": 1.3, "secret": 3.0}
 DECLARED = 1.5
 ROUNDS, WHOLE_ROUNDS = 150, 40
 AT_ONCE = 500
