@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
+import pytest_asyncio
 
 from quickwins.indexes import BuildFailed, MigrationError, Runner
-from tests.index_database import SLOW, Database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from quickwins.indexes import Progress
+    from tests.index_database import Database
 
 pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
 
+HELD = """
+    CREATE FUNCTION held(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+        $$BEGIN PERFORM pg_advisory_lock_shared(42), pg_advisory_unlock_shared(42); RETURN $1; END$$
+"""
+HELD_INDEX = "CREATE INDEX CONCURRENTLY i ON t (held(a))"
 WHOLE = {"i": "CREATE INDEX i ON public.t USING btree (a)"}
 STATES = [
     pytest.param(False, True, id="interrupted before the build"),
@@ -100,46 +112,72 @@ async def test_a_rebuild_that_failed_is_done_again_without_its_remains(database:
     assert database.indexes() == WHOLE
 
 
-@pytest.fixture
-def slow(database: Database) -> Database:
-    database.run(SLOW, "DELETE FROM t WHERE id > 300", "ANALYZE t")
-    return database
+@pytest_asyncio.fixture
+async def gate(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """A session that holds each build up in its first scan, until it lets them through."""
+    database.run(HELD)
+    async with database.session() as connection:
+        await connection.execute("SELECT pg_advisory_lock(42)")
+        yield connection
 
 
-async def test_somebody_elses_build_of_the_index_is_waited_for(slow: Database) -> None:
-    async with slow.session(application_name="psql") as connection:
-        other = asyncio.create_task(connection.execute("CREATE INDEX CONCURRENTLY i ON t (slow(a))"))
-        await asyncio.to_thread(slow.reaches, "building index: scanning table")
-        said = await slow.apply(slow.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))"))
-        await other
+async def open_to_builds(gate: asyncpg.Connection) -> None:
+    await gate.execute("SELECT pg_advisory_unlock(42)")
 
-    assert any(one.action.startswith("wait for the build that runs of public.i, pid") for one in said)
-    assert slow.indexes() == {"i": "CREATE INDEX i ON public.t USING btree (slow(a))"}
-    states = {row["state"] for row in slow.ask("SELECT state FROM quickwins.index_history")}
+
+async def test_somebody_elses_build_of_the_index_is_waited_for(
+    database: Database, gate: asyncpg.Connection
+) -> None:
+    runner = Runner(database.url, max_wait_seconds=10)
+    plan = await runner.plan(database.migration(HELD_INDEX))
+    said: list[str] = []
+    async with database.session(application_name="psql") as connection:
+        other = asyncio.create_task(connection.execute(HELD_INDEX))
+        await asyncio.to_thread(database.reaches, "building index: scanning table")
+        async for progress in runner.apply(plan):
+            said.append(progress.action)
+            if (
+                progress.action.startswith("wait for the build that runs of public.i, pid")
+                and not other.done()
+            ):
+                await open_to_builds(gate)
+                await other
+
+    assert any(one.startswith("wait for the build that runs of public.i, pid") for one in said)
+    assert database.indexes() == {"i": "CREATE INDEX i ON public.t USING btree (held(a))"}
+    states = {row["state"] for row in database.ask("SELECT state FROM quickwins.index_history")}
     assert "building" not in states
 
 
-async def test_it_is_cancelled_and_built_again_where_that_is_asked_for(slow: Database) -> None:
-    async with slow.session(application_name="psql") as connection:
-        other = asyncio.create_task(connection.execute("CREATE INDEX CONCURRENTLY i ON t (slow(a))"))
-        await asyncio.to_thread(slow.reaches, "building index: scanning table")
-        await slow.apply(slow.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))"), cancel_orphan=True)
+async def test_it_is_cancelled_and_built_again_where_that_is_asked_for(
+    database: Database, gate: asyncpg.Connection
+) -> None:
+    migration = database.migration(HELD_INDEX)
+    async with database.session(application_name="psql") as connection:
+        other = asyncio.create_task(connection.execute(HELD_INDEX))
+        await asyncio.to_thread(database.reaches, "building index: scanning table")
+        mine = asyncio.create_task(database.apply(migration, cancel_orphan=True))
         with pytest.raises(asyncpg.QueryCanceledError):
             await other
+    await open_to_builds(gate)
+    await mine
 
-    assert slow.indexes() == {"i": "CREATE INDEX i ON public.t USING btree (slow(a))"}
-    assert (await Runner(slow.url).status(slow.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))"))).good
+    assert database.indexes() == {"i": "CREATE INDEX i ON public.t USING btree (held(a))"}
+    assert (await Runner(database.url).status(migration)).good
 
 
-@pytest.mark.volume
-async def test_a_running_build_can_be_followed(slow: Database) -> None:
-    migration = slow.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")
-    task = asyncio.create_task(slow.apply(migration))
-    await asyncio.to_thread(slow.reaches, "building index: scanning table")
+async def test_a_running_build_can_be_followed(database: Database, gate: asyncpg.Connection) -> None:
+    migration = database.migration(HELD_INDEX)
+    task = asyncio.create_task(database.apply(migration))
+    await asyncio.to_thread(database.reaches, "building index: scanning table")
 
-    seen = [one async for one in Runner(slow.url).watch(migration)]
+    seen: list[Progress] = []
+    async for one in Runner(database.url).watch(migration):
+        if not seen:
+            await open_to_builds(gate)
+        seen.append(one)
 
     await task
-    assert "building index: scanning table" in {one.phase for one in seen}
+    assert seen[0].phase == "building index: scanning table"
     ratios = [one.ratio for one in seen]
     assert ratios == sorted(ratios)
