@@ -10,13 +10,12 @@ import logging
 import sys
 from contextlib import AsyncExitStack
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from prometheus_client import CollectorRegistry
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.backpressure.contenders import engine
 from benchmarks.program import conclude
@@ -25,6 +24,9 @@ from quickwins.backpressure.psycopg import GatedPsycopgPool
 from quickwins.backpressure.sqlalchemy import GatedEngine
 from quickwins.engines import PostgresServer
 from quickwins.rig import Target, paired_ratios_async
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 POOL_SIZE = 10
 
@@ -65,34 +67,43 @@ async def on_the_server(dsn: str) -> list[Target]:
 
 
 async def through_libraries(dsn: str) -> list[Target]:
-    """A statement through SQLAlchemy's engine and psycopg's pool, which are gated where they stand: one bare, one gated."""
+    """A statement through SQLAlchemy's engine and psycopg's pool, which are gated where they stand.
+
+    One pool, gated and not by turns, since two bare ones differ by more than a gate costs: its class is what gates it. What
+    listens to SQLAlchemy's check-ins stays in both.
+    """
     made = []
+    statement = text("SELECT 1")
     async with AsyncExitStack() as stack:
-        engines: list[Any] = []
-        pools: list[Any] = []
-        for _ in range(2):
-            engines.append(await stack.enter_async_context(engine(dsn, timeout_seconds=30.0)))
-            pool = AsyncConnectionPool(dsn, min_size=POOL_SIZE, max_size=POOL_SIZE, open=False)
-            pools.append(await stack.enter_async_context(pool))
-        GatedEngine(engines[1], gate=Gate.queue(), registry=CollectorRegistry())
-        GatedPsycopgPool(pools[1], gate=Gate.queue(), registry=CollectorRegistry())
+        to = await stack.enter_async_context(engine(dsn, timeout_seconds=30.0))
+        pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+            dsn, min_size=POOL_SIZE, max_size=POOL_SIZE, open=False
+        )
+        await stack.enter_async_context(pool)
 
-        def asked(to: Any) -> Any:
-            statement = text("SELECT 1")
+        async def by_sqlalchemy() -> None:
+            async with to.connect() as connection:
+                await connection.execute(statement)
 
-            async def by_sqlalchemy() -> None:
-                async with to.connect() as connection:
-                    await connection.execute(statement)
+        async def by_psycopg() -> None:
+            async with pool.connection() as connection:
+                await connection.execute("SELECT 1")
 
-            async def by_psycopg() -> None:
-                async with to.connection() as connection:
-                    await connection.execute("SELECT 1")
+        def as_a(kind: type, what: Any, use: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+            async def used() -> None:
+                what.__class__ = kind
+                await use()
 
-            return by_sqlalchemy if isinstance(to, AsyncEngine) else by_psycopg
+            return used
 
-        for name, (bare, gated) in {"SQLAlchemy": engines, "psycopg_pool": pools}.items():
+        for name, what, gate, use in (
+            ("SQLAlchemy", to.sync_engine.pool, lambda: GatedEngine(to, **gated()), by_sqlalchemy),
+            ("psycopg_pool", pool, lambda: GatedPsycopgPool(pool, **gated()), by_psycopg),
+        ):
+            kind = type(what)
+            gate()
             found = await paired_ratios_async(
-                {f"{name}, bare": asked(bare), f"{name}, gated": asked(gated)},
+                {f"{name}, bare": as_a(kind, what, use), f"{name}, gated": as_a(type(what), what, use)},
                 reference=f"{name}, bare",
                 rng=Random(4),
                 rounds=150,
@@ -101,6 +112,11 @@ async def through_libraries(dsn: str) -> list[Target]:
             print(f"\n{name}: SELECT 1, nobody else\n" + found.table())
             made.append(found.ratios[f"{name}, gated"].at_most(1.06))
     return made
+
+
+def gated() -> Any:
+    """Arguments of a gate in front of a library's pool."""
+    return {"gate": Gate.queue(), "registry": CollectorRegistry()}
 
 
 async def alone() -> list[Target]:
