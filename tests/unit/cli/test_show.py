@@ -114,7 +114,7 @@ def test_an_environment_variable_that_is_no_setting_ends_with_2(
     answer = quickwins("flags", "show")
 
     assert answer.code == 2
-    assert "did you mean 'backpressure'?" in answer.err
+    assert "did you mean 'QUICKWINS_BACKPRESSURE__PERCENT'?" in answer.err
 
 
 def test_control_characters_of_a_value_reach_no_terminal(quickwins: Call, config: Path) -> None:
