@@ -6,8 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -284,9 +284,19 @@ async def test_a_role_with_time_outs_of_its_own_builds_all_the_same(prepared: Da
     assert not prepared.indexes()["i"].startswith("INVALID")
 
 
+@contextmanager
+def children_take_sighup_by(handler: signal.Handlers) -> Iterator[None]:
+    """What ignores a signal hands that down, and these tests may themselves run under `nohup`."""
+    before = signal.signal(signal.SIGHUP, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 async def test_a_terminal_that_is_closed_stops_it_as_ctrl_c_does(prepared: Database) -> None:
     migration = prepared.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")
-    with prepared.command(migration) as command:
+    with children_take_sighup_by(signal.SIG_DFL), prepared.command(migration) as command:
         await asyncio.to_thread(prepared.reaches, "building index: scanning table")
         command.signal(signal.SIGHUP)
         assert await asyncio.to_thread(command.code) == 130, command.said
@@ -295,14 +305,10 @@ async def test_a_terminal_that_is_closed_stops_it_as_ctrl_c_does(prepared: Datab
 
 async def test_nohup_builds_on_when_its_terminal_is_closed(prepared: Database) -> None:
     migration = prepared.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # inherited, as nohup leaves it
-    try:
-        with prepared.command(migration) as command:
-            await asyncio.to_thread(prepared.reaches, "building index: scanning table")
-            command.signal(signal.SIGHUP)
-            assert await asyncio.to_thread(command.code) == 0, command.said
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    with children_take_sighup_by(signal.SIG_IGN), prepared.command(migration) as command:
+        await asyncio.to_thread(prepared.reaches, "building index: scanning table")
+        command.signal(signal.SIGHUP)
+        assert await asyncio.to_thread(command.code) == 0, command.said
     assert list(prepared.indexes()) == ["i"]
 
 

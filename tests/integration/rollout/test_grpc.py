@@ -54,7 +54,7 @@ async def test_a_call_is_counted_by_its_status(handler: Any, outcome: str) -> No
     async with serving(interceptor, ask=grpc.unary_unary_rpc_method_handler(handler)) as channel:
         with suppress(grpc.RpcError):
             await channel.unary_unary("/test/ask")(b"x")
-    assert counted(registry) == {("on", outcome): 1}
+        await eventually(lambda: counted(registry) == {("on", outcome): 1})
 
 
 @pytest.mark.asyncio
