@@ -14,7 +14,7 @@ BENCHMARKS = imports flags.evaluation 'suppressions.audit$(call quick,--rounds 3
   indexes.feed \
   backpressure.cost 'backpressure.overload$(call quick,--rounds 2)' backpressure.shapes backpressure.learning \
   channels.cost channels.throughput 'query_cache.throughput$(call quick,--rounds 6)' query_cache.zipf \
-  dedup.window dedup.inbox dedup.throughput 'rollout.simulate --rollouts $(if $(QUICK),100,200)'
+  dedup.window dedup.inbox dedup.throughput 'rollout.simulate --rollouts 200'
 # A virtual environment that is active elsewhere must not leak in; and without bytecode on the disk each worker, and each
 # process that a test starts, compiles everything again.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE

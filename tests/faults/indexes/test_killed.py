@@ -380,7 +380,8 @@ async def test_a_session_that_watches_is_never_on_another_server(
     await execute(there.geturl(), f'CREATE DATABASE "{here.path[1:]}"')
     plan = await Runner(prepared.url).plan(prepared.migration())
     async with TcpBalancer([here.port or 0, there.port or 0]) as balancer:
-        runner = Runner(here._replace(netloc=f"{here.username}@127.0.0.1:{balancer.port}").geturl())
+        login = here.netloc.rpartition("@")[0]
+        runner = Runner(here._replace(netloc=f"{login}@127.0.0.1:{balancer.port}").geturl())
         with pytest.raises(BuildFailed, match="not on the server of the one that works"):
             await anext(runner.apply(plan))
     assert prepared.indexes() == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -11,7 +12,6 @@ from tests.index_database import Database
 
 pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
 
-ROLE = "indexes_odd_places"
 REFUSES = """
     CREATE FUNCTION refuses() RETURNS event_trigger LANGUAGE plpgsql AS
         $$BEGIN IF tg_tag = '{}' THEN RAISE EXCEPTION 'ask the platform team'; END IF; END$$;
@@ -20,15 +20,24 @@ REFUSES = """
 
 
 @pytest.fixture
-def other(database: Database) -> Iterator[str]:
-    """Another role's DSN: it owns the table, and may create in its schema."""
+def role(database: Database) -> Iterator[str]:
+    """A role that owns the table, and may create in its schema."""
+    role = f"odd_{database.value('SELECT current_database()')}"
     database.run(
-        f"CREATE ROLE {ROLE} LOGIN",
-        f"ALTER TABLE t OWNER TO {ROLE}",
-        f"GRANT CREATE ON SCHEMA public TO {ROLE}",
+        f"CREATE ROLE {role} LOGIN PASSWORD 'of-the-test'",
+        f"ALTER TABLE t OWNER TO {role}",
+        f"GRANT CREATE ON SCHEMA public TO {role}",
     )
-    yield database.url.replace("quickwins@", f"{ROLE}@")
-    database.run(f"DROP OWNED BY {ROLE} CASCADE", f"DROP ROLE {ROLE}")
+    yield role
+    database.run(f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
+
+
+@pytest.fixture
+def other(database: Database, role: str) -> str:
+    """The DSN of that role."""
+    parts = urlsplit(database.url)
+    address = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{role}:of-the-test@{address}").geturl()
 
 
 async def applied(url: str, migration: Migration) -> None:
@@ -37,8 +46,10 @@ async def applied(url: str, migration: Migration) -> None:
         pass
 
 
-async def test_a_schema_that_a_dba_has_made_for_the_history_is_enough(database: Database, other: str) -> None:
-    database.run(f"CREATE SCHEMA quickwins AUTHORIZATION {ROLE}")  # and no CREATE on the database
+async def test_a_schema_that_a_dba_has_made_for_the_history_is_enough(
+    database: Database, role: str, other: str
+) -> None:
+    database.run(f"CREATE SCHEMA quickwins AUTHORIZATION {role}")  # and no CREATE on the database
     await applied(other, database.migration())
     assert database.indexes() == {"i": "CREATE INDEX i ON public.t USING btree (a)"}
 
@@ -61,12 +72,12 @@ async def test_a_schema_that_our_role_may_not_use_is_an_obstacle(
     assert any(said in one.text for one in plan.obstacles), plan
 
 
-async def test_a_size_that_row_security_hides_is_unknown(database: Database, other: str) -> None:
+async def test_a_size_that_row_security_hides_is_unknown(database: Database, role: str, other: str) -> None:
     database.run(
-        f"CREATE SCHEMA quickwins AUTHORIZATION {ROLE}",
+        f"CREATE SCHEMA quickwins AUTHORIZATION {role}",
         "ALTER TABLE t ENABLE ROW LEVEL SECURITY",
         "ALTER TABLE t FORCE ROW LEVEL SECURITY",
-        f"ALTER ROLE {ROLE} SET row_security = off",
+        f"ALTER ROLE {role} SET row_security = off",
     )
     migration = database.migration("CREATE INDEX CONCURRENTLY i ON t (a) WHERE c IS NULL")
     plan = await Runner(other).plan(migration)
