@@ -28,6 +28,17 @@ CONTEXTS = sorted(
 )
 
 
+@pytest.mark.parametrize("escape", ESCAPES)
+def test_right_behind_and_before_each_escape_each_secret_is_found(escape: str) -> None:
+    shown = [
+        text
+        for one in WHOLE
+        for text in (f"{escape}{one.secret}", f"a b{escape}{one.secret}{escape} x", f"{one.secret}{escape}x")
+        if traces(one.secret, SCANNER.text(text, []))
+    ]
+    assert shown == []
+
+
 @given(
     st.sampled_from(WHOLE),
     st.sampled_from(ESCAPES),

@@ -116,7 +116,7 @@ def _domain_length(domain: str) -> int:
 _GAP = "[ .\\-/()\u00a0\u202f\u2010\u2011\u2013]{0,2}"
 _INTERNATIONAL = rf"(?:[17](?:{_GAP}[0-9]){{10}}|[2-689](?:{_GAP}[0-9]){{7,14}})(?![0-9])"
 _PLUS = re.compile(rf"\+(?<![0-9A-Za-z_+]\+)[ (]?{_INTERNATIONAL}")
-ZEROS = re.compile(rf"00(?<![0-9A-Za-z_.,+/:#-]00){_INTERNATIONAL}(?![0-9A-Za-z])")
+ZEROS = re.compile(rf"00(?<![0-9A-Za-z_.+/:#-]00)(?<![0-9],00){_INTERNATIONAL}(?![0-9A-Za-z])")
 _NORTH_AMERICA = re.compile(
     r"""
     [(2-9](?:(?<![0-9A-Za-z_.+/-].)|(?<=(?<![\w.+/-])1[ .-].)|(?<=[A-Za-z_][.+-].)(?=[0-9]{2}[-.])|(?<=[A-Za-z_].)(?=[0-9]{2}[-.]))
