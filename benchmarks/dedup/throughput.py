@@ -219,8 +219,8 @@ async def measure(bootstrap: str, dsn: str, *, count: int, rounds: int) -> list[
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, and say whether the targets were met."""
     parser = command_line("benchmarks.dedup.throughput", __doc__)
-    parser.add_argument("--records", type=int, default=200_000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--records", type=int, default=150_000)
+    parser.add_argument("--rounds", type=int, default=7)
     options: Any = parser.parse_args(argv)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with PostgresServer.start() as server, KafkaBroker.start() as broker:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from quickwins.dedup._core.reading import Reader, Reading
     from quickwins.dedup.identity import Record
 
-SLICE = 100
-"""After how many records a batch in progress gets its turn: a tenth of a millisecond, as long as a server takes to answer."""
+SLICE = 32
+"""After how many records a batch in progress gets its turn: some fifty microseconds, sooner than a server nearby has answered."""
 
 
 async def read_ahead(reader: Reader, records: Sequence[Record]) -> None:
