@@ -145,8 +145,14 @@ async def test_a_probe_that_fails_ejects_again_and_costs_one_call() -> None:
         await ask(channel)  # the other one's turn
         server.mood = "refuse"
         await ask(channel)
-        [other] = [one for one in channel.snapshot().members if one.state is EJECTED]
-        assert (other.number != one.number, other.probe_in_seconds) == (True, 5.0)
+
+        def ejected_anew() -> list[float | None]:
+            members = channel.snapshot().members
+            return [it.probe_in_seconds for it in members if it.state is EJECTED and it.number != one.number]
+
+        # On a busy machine it is a moment after the call has ended.
+        await eventually(lambda: ejected_anew() == [5.0])
+        assert ejected(channel) == 1
 
 
 async def test_when_all_are_silent_all_are_connected_anew_and_not_all_the_time() -> None:
