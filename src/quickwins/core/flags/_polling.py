@@ -1,4 +1,4 @@
-"""The task that polls. It ends when its owner says so: whoever else ends it does not keep the next kill from being seen."""
+"""The task that polls. It ends when its owner says so; if anything else ends it, it starts again, so no kill is missed."""
 
 from __future__ import annotations
 

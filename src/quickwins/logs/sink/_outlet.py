@@ -318,7 +318,7 @@ class Outlet:
 
 
 def _tell(path: Path, error: str) -> None:
-    """Say on standard error what is wrong with a file: whoever reads the consoles sees nothing else, for they are silent."""
+    """Say on standard error what is wrong with a file: without that the console would show nothing at all."""
     try:
         sys.stderr.write(
             f"quickwins: log lines cannot be written to {path}: {error}; this is tried again, and from now on only counted, in "
