@@ -25,7 +25,7 @@ import sys
 from collections import deque
 from contextlib import nullcontext
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from quickwins.backpressure.errors import CallerGone
 from quickwins.backpressure.rule import Priority
@@ -239,12 +239,27 @@ class _Client:
         self.said: deque[Message] = deque()
 
     async def gone(self) -> None:
-        """Return when the client has gone. A client that sends more than is kept is not watched any longer."""
+        """Return when the client has gone. One that sends more than is kept, or cannot be asked, is not watched any longer.
+
+        Some servers answer a cancellation with a message: what they say then of a client that has gone is not so.
+        """
+        watching: Any = asyncio.current_task()
         left = KEPT_BYTES
         while left > 0:
-            message = await self._receive()
-            self.said.append(message)
-            if message["type"] == "http.disconnect":
+            try:
+                message = await self._receive()
+            except OSError:  # as sockets say it
+                return
+            except Exception:  # noqa: BLE001 -- the service meets it when it reads, if it does; until=never
+                break
+            except asyncio.CancelledError:
+                if watching.cancelling():
+                    raise
+                break
+            gone = message["type"] == "http.disconnect"
+            if not (gone and watching.cancelling()):
+                self.said.append(message)
+            if gone or watching.cancelling():
                 return
             left -= len(message.get("body", b"")) + MESSAGE_BYTES
         await asyncio.get_running_loop().create_future()

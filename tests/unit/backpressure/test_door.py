@@ -178,7 +178,7 @@ async def test_a_client_s_deadline_is_read_on_the_clock_that_the_gate_reads() ->
     assert refused.heard[0]["status"] == 503
 
 
-async def test_a_server_that_fails_to_read_ends_the_wait_and_is_heard() -> None:
+async def test_a_connection_that_is_lost_while_it_is_read_ends_the_wait() -> None:
     class Broken(Client):
         async def receive(self) -> Message:
             raise ConnectionResetError("lost")
@@ -190,6 +190,59 @@ async def test_a_server_that_fails_to_read_ends_the_wait_and_is_heard() -> None:
     assert service.gate.stats().waiting == 0
     service.may_answer.set()
     await serving
+
+
+@pytest.mark.parametrize("error", [RuntimeError("flow error"), IndexError(), asyncio.CancelledError()])
+async def test_a_server_that_has_nothing_more_to_say_keeps_no_request_from_being_served(
+    error: BaseException,
+) -> None:
+    class Silent(Client):
+        async def receive(self) -> Message:
+            if self.says.empty():
+                raise error
+            return await super().receive()
+
+    service, silent = Service(), Silent(body(b"second"))
+    serving = service.serve(Client(body(b"first")))
+    await settle()
+    waiting = service.serve(silent)
+    await settle()
+    service.may_answer.set()
+    await asyncio.gather(serving, waiting)
+    assert service.bodies == [b"first", b"second"]
+    assert silent.heard[0]["status"] == 200
+
+
+@pytest.mark.parametrize("last", [GONE, body(b"", more=True)], ids=["gone", "a part"])
+async def test_a_server_that_answers_a_cancellation_with_a_message_has_no_client_taken_for_gone(
+    last: Message,
+) -> None:
+    class Answering(Client):
+        async def receive(self) -> Message:
+            try:
+                return await super().receive()
+            except asyncio.CancelledError:
+                return last
+
+    class Curious(Service):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await super().__call__(scope, receive, send)
+            while (message := await receive()) is last is not GONE:
+                pass
+            self.bodies.append(message.get("body", b"gone"))
+
+    service = Curious()
+    first, second = Client(body(b"first"), body(b"more")), Answering(body(b"second"))
+    serving = service.serve(first)
+    await settle()
+    waiting = service.serve(second)
+    await settle()
+    service.may_answer.set()
+    await serving
+    await settle()
+    second.say(body(b"later"))
+    await asyncio.wait_for(waiting, 10)
+    assert service.bodies == [b"first", b"more", b"second", b"later"]
 
 
 @pytest.mark.parametrize(
