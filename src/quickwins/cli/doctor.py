@@ -113,7 +113,7 @@ def _configuration(config: Path | None) -> tuple[Snapshot | None, Finding]:
     else:
         error = configuration.refused()
         error = error and f"{error}; a process that is running refuses this file"
-    return snapshot, config_finding(str(path), exists=path.exists(), named=named, error=error)
+    return snapshot, config_finding(str(path), exists=os.path.lexists(path), named=named, error=error)
 
 
 def _application(target: str, snapshot: Snapshot | None) -> list[Finding]:

@@ -19,6 +19,7 @@ from quickwins.core.config import ENV_PREFIX, Section
 from quickwins.core.errors import ConfigError
 from quickwins.core.flags import FlagSettings, SourceError
 from quickwins.core.flags.loading import config_path
+from quickwins.core.flags.sources import read_file
 from quickwins.core.flags.text import parsed, writable
 from quickwins.core.flags.truncation import COMPLETE, Good
 from quickwins.core.flags.writer import replace_whole
@@ -72,8 +73,8 @@ def init(
 def _followed_now(path: Path) -> Good | None:
     """What running processes follow, as far as the file says; `None`: nothing that can be read."""
     try:
-        return parsed(path.read_bytes(), str(path))[0]
-    except (OSError, SourceError):
+        return parsed(read_file(path, str(path)), str(path))[0]
+    except SourceError:
         return None
 
 

@@ -55,6 +55,13 @@ def test_a_folder_without_a_configuration_is_fine_and_says_how_to_begin(quickwin
     assert "quickwins init" in str(found(answer, "config")["remedy"])
 
 
+def test_a_link_that_leads_nowhere_is_a_wrong_configuration(quickwins: Call, folder: Path) -> None:
+    (folder / "quickwins.toml").symlink_to("quickwins.toml")
+    answer = quickwins("doctor", "--json")
+    assert answer.code == 2
+    assert "Too many levels of symbolic links" in str(found(answer, "config")["detail"])
+
+
 @pytest.mark.parametrize(
     ("text", "arguments"),
     [

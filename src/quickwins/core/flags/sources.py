@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from quickwins.core.config import Layer
 from quickwins.core.flags import text
 from quickwins.core.flags.errors import SourceError, SourceReason
+from quickwins.core.flags.text import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +21,38 @@ if TYPE_CHECKING:
     from quickwins.core.config import Section
     from quickwins.core.flags.truncation import Good
 
-MAX_FILE_BYTES = 1 << 20
+
+def read_file(path: Path, name: str, *, most_bytes: int | None = None) -> bytes:
+    """What is in a file.
+
+    Args:
+        path: Where it is.
+        name: What errors call it.
+        most_bytes: How much is read of it; `None`: all.
+
+    Raises:
+        SourceError: It is not there, is no regular file, or cannot be read.
+    """
+    try:
+        # Non-blocking, so that a FIFO under this name cannot hold up the event loop.
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise _error(name, SourceReason.MISSING, "there is no such file") from None
+    except OSError as error:
+        raise _error(name, SourceReason.UNREADABLE, error.strerror or "unreadable") from None
+    try:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode):
+            raise _error(name, SourceReason.UNREADABLE, "it is not a regular file")
+        return os.read(file, found.st_size + 1 if most_bytes is None else most_bytes)
+    except OSError as error:
+        raise _error(name, SourceReason.UNREADABLE, error.strerror or "unreadable") from None
+    finally:
+        os.close(file)
+
+
+def _error(name: str, reason: SourceReason, why: str) -> SourceError:
+    return SourceError(f"{name}: {why}", source=text.SOURCE, reason=reason)
 
 
 class Source(Protocol):
@@ -73,7 +105,7 @@ class FileSource:
 
     def read(self) -> bytes:
         """See `Source`."""
-        self._data = self._read_bounded()
+        self._data = read_file(self.path, str(self.path), most_bytes=MAX_FILE_BYTES + 1)
         return self._data
 
     def layer(self) -> Layer:
@@ -87,29 +119,6 @@ class FileSource:
     def accept(self) -> None:
         """See `Source`."""
         self._good = self._latest
-
-    def _read_bounded(self) -> bytes:
-        try:
-            # Non-blocking, so that a FIFO under this name cannot hold up the event loop.
-            file = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise self._error(SourceReason.MISSING, "there is no such file") from None
-        except OSError as error:
-            raise self._error(SourceReason.UNREADABLE, error.strerror or "unreadable") from None
-        try:
-            if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise self._error(SourceReason.UNREADABLE, "it is not a regular file")
-            data = os.read(file, MAX_FILE_BYTES + 1)
-        except OSError as error:
-            raise self._error(SourceReason.UNREADABLE, error.strerror or "unreadable") from None
-        finally:
-            os.close(file)
-        if len(data) > MAX_FILE_BYTES:
-            raise self._error(SourceReason.INVALID, f"it is larger than {MAX_FILE_BYTES} bytes")
-        return data
-
-    def _error(self, reason: SourceReason, why: str) -> SourceError:
-        return SourceError(f"{self.path}: {why}", source=self.name, reason=reason)
 
 
 class EnvironmentSource:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from quickwins.core.config import Layer
 
 SOURCE = "file"
+MAX_FILE_BYTES = 1 << 20
+"""What a file may hold; of a larger one only the kills in its beginning are taken."""
 
 
 def parsed(data: bytes, name: str) -> tuple[Good, Layer]:
@@ -30,8 +32,11 @@ def parsed(data: bytes, name: str) -> tuple[Good, Layer]:
         name: Its path.
 
     Raises:
-        SourceError: It is empty, or is not TOML.
+        SourceError: It is empty, too large, or not TOML.
     """
+    if len(data) > MAX_FILE_BYTES:
+        kills = killed_by_line(data[:MAX_FILE_BYTES].decode("utf-8-sig", "replace"))
+        raise _refused(name, SourceReason.INVALID, f"it is larger than {MAX_FILE_BYTES} bytes", kills)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -58,7 +63,7 @@ def followed(data: bytes, name: str, good: Good | None) -> tuple[Good, Layer]:
         good: The last text that the process followed; `None`: any, as a command has to judge.
 
     Raises:
-        SourceError: It is empty, is not TOML, or looks cut short.
+        SourceError: It is empty, too large, not TOML, or looks cut short.
     """
     new, layer = parsed(data, name)
     why = suspicion(good, new.text, new.values)

@@ -16,16 +16,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quickwins.core.config import Layer, resolve
 from quickwins.core.errors import ConfigError
 from quickwins.core.flags._edit import edited, key_path, killed, nested
+from quickwins.core.flags.errors import SourceError, SourceReason
+from quickwins.core.flags.sources import read_file
 from quickwins.core.flags.text import kills_of, parsed, writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from quickwins.core.config import Section, Settings
 
@@ -37,6 +39,7 @@ class WriteReason(StrEnum):
 
     READ_ONLY = "read_only"
     MISSING = "missing"
+    UNREADABLE = "unreadable"
     COMMAND_FAILED = "command_failed"
 
 
@@ -85,7 +88,7 @@ class FlagWriter:
             WriteError: It could not; the message says why.
         """
         if not self._command:
-            target = self._path.resolve()
+            target = self._target()
             self._refuse_managed(target)
             self._read(target)
 
@@ -106,7 +109,7 @@ class FlagWriter:
         if self._command:
             resolve([Layer("the change", nested(feature, given))], self._sections)
             return self._run(feature, fields, given)
-        target = self._path.resolve()
+        target = self._target()
         self._refuse_managed(target)
         name = str(self._path)
         with self._locked(target):
@@ -130,7 +133,7 @@ class FlagWriter:
         self._known(feature)
         if self._command:
             return self._run(feature, {"killed": True}, {("killed",): True})
-        target = self._path.resolve()
+        target = self._target()
         self._refuse_managed(target)
         name = str(self._path)
         with self._locked(target):
@@ -139,8 +142,8 @@ class FlagWriter:
             new = killed(text, feature).encode("utf-8", "surrogateescape")
             if not kills_of(new, name) >= kills_of(data, name) | {feature}:
                 raise ConfigError(
-                    f"{name} cannot be edited, nothing was written: put `[{feature}]` and `killed = true` below it into "
-                    "the file by hand"
+                    f"{name} cannot be edited, nothing was written: put `[{feature}]` and `killed = true` below it at "
+                    "the beginning of the file by hand"
                 )
             replace_whole(target, new)
         try:
@@ -202,13 +205,18 @@ class FlagWriter:
                 reason=WriteReason.READ_ONLY,
             )
 
+    def _target(self) -> Path:
+        """Where the path leads; links that lead in circles are told when that is read."""
+        return Path(os.path.realpath(self._path))
+
     def _read(self, target: Path) -> bytes:
         try:
-            return target.read_bytes()
-        except FileNotFoundError:
+            return read_file(target, str(self._path))
+        except SourceError as error:
+            missing = error.reason is SourceReason.MISSING
+            hint = "`quickwins init` writes one to start from" if missing else "nothing was written"
             raise WriteError(
-                f"{self._path}: there is no such file; `quickwins init` writes one to start from",
-                reason=WriteReason.MISSING,
+                f"{error}; {hint}", reason=WriteReason.MISSING if missing else WriteReason.UNREADABLE
             ) from None
 
     @contextlib.contextmanager

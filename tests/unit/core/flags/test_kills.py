@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from quickwins.core.config import Section
 from quickwins.core.flags import FileSource, Flags, FlagSettings, FlagsSettings, MemorySource
 from quickwins.core.flags._edit import killed
-from quickwins.core.flags.text import kills_of
+from quickwins.core.flags.text import MAX_FILE_BYTES, kills_of
 
 SECTIONS: dict[str, type[Section]] = {"flags": FlagsSettings, "one": FlagSettings, "two": FlagSettings}
 GOOD = "[one]\nenabled = true\npercent = 10\n[two]\nenabled = true\n# quickwins: complete\n"
@@ -45,6 +45,7 @@ GOOD = "[one]\nenabled = true\npercent = 10\n[two]\nenabled = true\n# quickwins:
         pytest.param(b"[ONE]\nKILLED = TRUE\n", id="with capitals, and no TOML"),
         pytest.param(b"[one]\rkilled = true\rx\r", id="line ends of another age"),
         pytest.param("[one]\nkilled = true\n".encode("utf-16"), id="UTF-16, as PowerShell writes it"),
+        pytest.param(b"[one]\nkilled = true\n#" + b"x" * MAX_FILE_BYTES, id="too large to be read whole"),
     ],
 )
 def test_a_kill_by_hand_is_seen_whatever_stands_beside_it(tmp_path: Path, text: bytes) -> None:

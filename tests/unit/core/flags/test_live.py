@@ -31,7 +31,7 @@ from quickwins.core.flags import (
     pinned,
 )
 from quickwins.core.flags.pin import PIN
-from quickwins.core.flags.sources import MAX_FILE_BYTES
+from quickwins.core.flags.text import MAX_FILE_BYTES
 
 SECTIONS: dict[str, type[Section]] = {"flags": FlagsSettings, "one": FlagSettings, "two": FlagSettings}
 ON = {"one": {"enabled": True}, "two": {"enabled": True}}

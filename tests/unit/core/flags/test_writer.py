@@ -10,14 +10,19 @@ import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from quickwins.core.config import Section
 from quickwins.core.errors import ConfigError
 from quickwins.core.flags import FlagSettings, FlagsSettings
+from quickwins.core.flags.text import MAX_FILE_BYTES
 from quickwins.core.flags.truncation import COMPLETE, is_marked
 from quickwins.core.flags.writer import FlagWriter, WriteError, WriteReason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SECTIONS: dict[str, type[Section]] = {"flags": FlagsSettings, "one": FlagSettings, "two": FlagSettings}
 TEXT = """# the feed
@@ -194,6 +199,41 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(WriteError, match="there is no such file") as caught:
         FlagWriter(tmp_path / "quickwins.toml", SECTIONS).set("one", percent=50)
     assert caught.value.reason is WriteReason.MISSING
+
+
+def test_a_kill_that_processes_would_not_read_is_not_said_to_be_one(path: Path) -> None:
+    text = "#" * MAX_FILE_BYTES + f"\n{TEXT}"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="at the beginning of the file by hand"):
+        FlagWriter(path, SECTIONS).kill("one")
+    assert path.read_text() == text
+
+
+def _become_a_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _become_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _become_a_circle(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+@pytest.mark.parametrize("become", [_become_a_fifo, _become_a_folder, _become_a_circle])
+def test_what_is_no_file_is_refused_with_its_name_and_is_not_waited_for(
+    path: Path, become: Callable[[Path], None]
+) -> None:
+    become(path)
+    writer = FlagWriter(path, SECTIONS)
+    for write in (writer.check, lambda: writer.kill("one"), lambda: writer.set("one", enabled=True)):
+        with pytest.raises(WriteError, match=f"{path}: .*nothing was written") as caught:
+            write()
+        assert caught.value.reason is WriteReason.UNREADABLE
 
 
 def test_writers_at_the_same_time_lose_no_change(path: Path) -> None:
