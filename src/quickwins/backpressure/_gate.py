@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sys import _getframe  # `inspect.currentframe` is the same behind a slower door
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from quickwins.backpressure._core.gate import GateCore
@@ -255,8 +254,8 @@ class Gate:
             admitted=core.admitted,
             timed_out=core.timed_out,
             nested=counts.nested,
-            rejected=MappingProxyType(dict(counts.rejected)),
-            shadow_rejected=MappingProxyType(dict(counts.shadow_rejected)),
+            rejected=counts.rejected.copy(),
+            shadow_rejected=counts.shadow_rejected.copy(),
             holders=holders.longest(shell.now()),
             longest_held=holders.sites(),
         )

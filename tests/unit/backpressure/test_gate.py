@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -91,9 +92,10 @@ def test_a_threshold_out_of_range_is_refused_when_made_and_when_changed(threshol
     assert gate.limit == 5
 
 
-def test_a_pool_without_connections_cannot_be_gated() -> None:
-    with pytest.raises(ConfigError, match="0 connections"):
-        bound(0.5, 0)
+@pytest.mark.parametrize("size", [0, -1, 2.5, True, "5", None])
+def test_only_a_whole_number_of_permits_can_be_gated(size: Any) -> None:
+    with pytest.raises(ConfigError, match=r"size=.* is not allowed: a whole number of permits, at least 1"):
+        bound(0.5, size)
 
 
 class GateMachine(RuleBasedStateMachine):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gc
+import json
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -339,6 +341,13 @@ async def test_a_name_and_a_size_make_a_gate_for_anything() -> None:
         GateKind.QUEUE,
     )
     assert Gate.threshold(0.5, size=4, name="another of the test").stats().limit == 2
+
+
+async def test_what_is_going_on_can_be_put_into_a_page_of_json() -> None:
+    gate = Gate.queue(size=2, name="search", registry=CollectorRegistry())
+    async with gate.permit():
+        shown = json.loads(json.dumps(dataclasses.asdict(gate.stats())))
+    assert (shown["name"], shown["inflight"], shown["rejected"]["threshold"]) == ("search", 1, 0)
 
 
 async def test_mistakes_in_binding_are_named() -> None:

@@ -82,8 +82,8 @@ class GateCore:
     )  # fmt: skip
 
     def __init__(self, rule: Rule, max_size: int) -> None:
-        if max_size < 1:
-            raise ConfigError(f"a pool of {max_size} connections cannot be gated")
+        if type(max_size) is not int or max_size < 1:
+            raise ConfigError(f"size={max_size!r} is not allowed: a whole number of permits, at least 1")
         self.max_size = max_size
         self.limit: int | None = None
         self.inflight = 0

@@ -47,6 +47,9 @@ def load_environment(env: Mapping[str, str], sections: Mapping[str, type[Section
     for variable, text in env.items():
         if not variable.upper().startswith(ENV_PREFIX):
             continue
+        if not (_is_text(variable) and _is_text(text)):
+            wrong.append(f"environment: {variable!a}: not text in this locale's encoding")
+            continue
         head, *keys = variable[len(ENV_PREFIX) :].lower().split(DELIMITER)
         if head in names:
             if not keys and head in sections and not _is_object(text):
@@ -74,6 +77,11 @@ def load_environment(env: Mapping[str, str], sections: Mapping[str, type[Section
         may_hold_secrets=True,
         mistakes=tuple(wrong),
     )
+
+
+def _is_text(given: str) -> bool:
+    """Whether all of it was text; Python shows other bytes as lone surrogates."""
+    return not any("\ud800" <= one <= "\udfff" for one in given)
 
 
 def _variables(sections: Mapping[str, type[Section]]) -> list[str]:

@@ -40,6 +40,8 @@ def read_file(path: Path, name: str, *, most_bytes: int | None = None) -> bytes:
         raise _error(name, SourceReason.MISSING, "there is no such file") from None
     except OSError as error:
         raise _error(name, SourceReason.UNREADABLE, error.strerror or "unreadable") from None
+    except ValueError as error:
+        raise _error(name, SourceReason.UNREADABLE, f"it is no path: {error}") from None
     try:
         found = os.fstat(file)
         if not stat.S_ISREG(found.st_mode):

@@ -68,11 +68,12 @@ class Metrics:
     def __init__(
         self, *, registry: CollectorRegistry | None = None, service: str = "", name: str = ""
     ) -> None:
+        check_labels(service=service, name=name)
         self.registry = REGISTRY if registry is None else registry
         self.service = service
         self.name = name
         self._children: dict[tuple[str, ...], Counter | Gauge | Histogram] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def __repr__(self) -> str:
         return f"<Metrics service={self.service!r} name={self.name!r}>"
@@ -112,13 +113,35 @@ class Metrics:
             return child
 
 
+def check_labels(**labels: object) -> None:
+    """Nothing, if each of `labels` can be written into a scrape; one that cannot would fail all of it.
+
+    Raises:
+        ConfigError: One is not text, or not valid Unicode.
+    """
+    for label, value in labels.items():
+        if not isinstance(value, str) or not _is_unicode(value):
+            raise ConfigError(
+                f"{label}={value!r} is not allowed: text in valid Unicode, for it is on every series"
+            )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _capped(collector: Counter | Gauge | Histogram, metric: Metric, place: int, value: str) -> str:
     """`value`, or `other` once all instances on the registry together have used up the cap."""
     known = {values[len(BASE_LABELS) + place] for values in list(collector._metrics)}  # noqa: SLF001 -- no public way; until=2028-04-30
     return value if value in known or len(known - {OTHER}) < metric.max_values else OTHER
 
 
-_declaring = threading.Lock()
+_declaring = threading.RLock()
+"""Declaring allocates: a finalizer may run meanwhile whose warning is counted, on a metric that has to be declared first."""
 
 
 def _collector(cls: type[_C], metric: Metric, registry: CollectorRegistry) -> _C:

@@ -26,7 +26,7 @@ from prometheus_client.utils import floatToGoString
 
 from quickwins.core.errors import ENDS_PROCESS, ConfigError
 from quickwins.core.metrics import _files
-from quickwins.core.metrics._declared import BASE_LABELS, Kind, Metric
+from quickwins.core.metrics._declared import BASE_LABELS, Kind, Metric, check_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -124,8 +124,9 @@ class Tallies:
         """Show what `readings` say of `owner` on `registry`, the default one when `None`.
 
         Raises:
-            ConfigError: A metric's name is on the registry already, as something else.
+            ConfigError: A metric's name is on the registry already, as something else, or `service` or `name` is no text.
         """
+        check_labels(service=service, name=name)
         self._in_files = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         self._collectors: list[_PlainCollector] = []
         for reading in readings:
@@ -246,7 +247,7 @@ def _bound(seconds: float) -> str:
     return text
 
 
-_declaring = threading.Lock()
+_declaring = threading.RLock()  # as in `_declared`
 
 
 def _collector(metric: Metric, registry: CollectorRegistry) -> _PlainCollector:

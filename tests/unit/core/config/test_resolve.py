@@ -250,6 +250,15 @@ def test_a_variable_that_is_no_json_hides_no_other_and_no_kill() -> None:
     assert [line.split(": ")[1] for line in layer.mistakes] == ["QUICKWINS_GTE__X", "QUICKWINS_GATE__NAMES"]
 
 
+@pytest.mark.parametrize("variable", ["QUICKWINS_SERVICE", "QUICKWINS_GATE__NAMES__F\udce9__THRESHOLD"])
+def test_bytes_that_are_no_text_are_named_and_reach_no_series(variable: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settle(env={variable: "caf\udce9", "QUICKWINS_GATE__THRESHOLD": "x"})
+    first, second = str(caught.value).splitlines()
+    assert first == f"environment: {variable!a}: not text in this locale's encoding"
+    assert second.startswith("environment: QUICKWINS_GATE__THRESHOLD: 'x' is not allowed")
+
+
 def test_a_file_that_is_not_there_hides_no_mistake_of_the_environment(tmp_path: Path) -> None:
     sources = sources_of(tmp_path / "quickwins.toml", {"QUICKWINS_GTE__X": "1"}, SECTIONS)
     with pytest.raises(SourceError) as caught:

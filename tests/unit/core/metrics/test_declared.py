@@ -6,14 +6,17 @@ import importlib
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, generate_latest
+from prometheus_client.registry import Collector
 
 from quickwins.core import metrics as module
 from quickwins.core.errors import ConfigError
-from quickwins.core.metrics import OTHER, Kind, Metric, Metrics
+from quickwins.core.metrics import OTHER, Kind, Metric, Metrics, Tallies
 
 HITS = Metric("hits_total", Kind.COUNTER, "Hits.", labels=("route",), max_values=3)
 DEPTH = Metric("depth", Kind.GAUGE, "Depth.")
@@ -89,6 +92,31 @@ def test_a_name_that_somebody_else_declared_differently_is_refused() -> None:
     Counter("hits_total", "Theirs.", registry=registry)
     with pytest.raises(ConfigError, match="hits_total is on this registry already"):
         Metrics(registry=registry).counter(HITS, route="/")
+
+
+@pytest.mark.parametrize("label", [5, None, b"feed", "caf\udce9"])
+def test_a_name_that_no_scrape_could_hold_is_refused(label: Any) -> None:
+    with pytest.raises(ConfigError, match=r"name=.* is not allowed: text in valid Unicode"):
+        Metrics(registry=CollectorRegistry(), name=label)
+    with pytest.raises(ConfigError, match=r"service=.* is not allowed: text in valid Unicode"):
+        Tallies(object(), (), registry=CollectorRegistry(), service=label)
+
+
+def test_what_is_declared_while_something_is_declared_is_declared_too() -> None:
+    class Counting(CollectorRegistry):
+        def register(self, collector: Collector) -> None:
+            super().register(collector)
+            Metrics(registry=self).gauge(DEPTH).inc()
+
+    registry = Counting()
+    declaring = threading.Thread(
+        target=Metrics(registry=registry).counter, args=(HITS,), kwargs={"route": "/"}
+    )
+    declaring.daemon = True
+    declaring.start()
+    declaring.join(10)
+    assert not declaring.is_alive()
+    assert registry.get_sample_value("depth", {"service": "", "name": ""}) == 2
 
 
 def test_asking_for_the_wrong_type_is_refused() -> None:
