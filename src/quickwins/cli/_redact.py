@@ -62,9 +62,9 @@ def redact(
         typer.Option("--json", help="Print each line that would change, with the rules, instead of a table."),
     ] = False,
 ) -> None:
-    """Show what redaction would change in logs of yours, by rule, before you turn it on.
+    """Show what redaction would change in your logs.
 
-    Each row has a rule, how often and in how many lines it would hide something, and a line as it would be written, with the
+    By rule, before you turn it on. Each row has a rule, how often and in how many lines it would hide something, and a line as it would be written, with the
     file and the number of the line, so that you can look up what is hidden; it is not printed. Lines that are JSON objects are
     looked at field by field.
 

@@ -26,12 +26,8 @@ HINTS = (  # no table: two enums of texts have equal members
 )
 
 
-def build_app(*, pretty: bool) -> typer.Typer:
-    """The command tree.
-
-    Args:
-        pretty: Whether help and usage errors have boxes and colours.
-    """
+def build_app() -> typer.Typer:
+    """The command tree."""
     app = typer.Typer(
         name="quickwins",
         help="Resilience quick wins for asyncio services, each behind a live flag.",
@@ -39,7 +35,7 @@ def build_app(*, pretty: bool) -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode="rich" if pretty else None,
+        rich_markup_mode=None,  # it would take `[flags]` in a text for markup, and leave it out
     )
     app.callback()(_root)
     app.command("init", epilog=init.EXAMPLE)(init.init)
@@ -72,7 +68,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _invoke(arguments: Sequence[str]) -> int:
-    command = typer.main.get_command(build_app(pretty=sys.stdout.isatty()))
+    command = typer.main.get_command(build_app())
     try:
         return int(command.main(args=list(arguments), prog_name="quickwins") or ExitCode.OK)
     except SystemExit as end:

@@ -69,9 +69,9 @@ def audit(
     ] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare a topic's events, each once, with their effects: which are lost, and which were made twice.
+    """Find effects that are missing, or were made twice.
 
-    Reads the topic from its beginning to where the group is, in no group of its own, and changes nothing. Events put aside in quickwins.dead_letters are no loss; rows of snapshots have no position and are left out. Exits with 0 if nothing is lost or doubled, and with 3 otherwise.
+    Compares a topic's events, each once, with their effects. Reads the topic from its beginning to where the group is, in no group of its own, and changes nothing. Events put aside in quickwins.dead_letters are no loss; rows of snapshots have no position and are left out. Exits with 0 if nothing is lost or doubled, and with 3 otherwise.
     """
     from quickwins.dedup.audit import audit as compare
 

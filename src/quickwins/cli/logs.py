@@ -62,7 +62,7 @@ SEVERITIES = dict(zip(Level, Severity, strict=True))
 def build_app() -> typer.Typer:
     """The group `logs`."""
     app = typer.Typer(
-        help="Reconstruct an incident from the services' logs; try on them what redaction would hide.",
+        help="Reconstruct an incident from logs; try redaction on them.",
         epilog="Example: quickwins logs timeline feed.log gateway.log.1.gz --first-errors",
         no_args_is_help=True,
     )

@@ -10,7 +10,7 @@ import os
 import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich import box
 from rich.cells import cell_len, set_cell_size
@@ -22,20 +22,47 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import TextIO
 
+LEGIBLE_WIDTH: Final = 12
+"""A column that breaks words into pieces shorter than this can't be read."""
+_GAP: Final = 3
+
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table at a terminal; otherwise a line of column names and a line for each row, separated by tabs."""
+    """A table at a terminal; otherwise a line of column names and a line for each row, separated by tabs.
+
+    At a terminal that is too narrow for it, each row is a block with a line for each column.
+    """
     shown = [[plain(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for line in (columns, *shown):
             print("\t".join(line))
+        return
+    console = Console()
+    if _needed_width(columns, shown) > console.width:
+        _print_blocks(columns, shown)
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in shown:
         table.add_row(*map(Text, row))
-    Console().print(table)
+    console.print(table)
+
+
+def _needed_width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    words = [
+        [word for cell in column for word in cell.split()] for column in zip(columns, *rows, strict=True)
+    ]
+    widths = [min(LEGIBLE_WIDTH, max(map(cell_len, column))) for column in words]
+    return sum(widths) + _GAP * (len(columns) - 1)
+
+
+def _print_blocks(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    width = max(map(cell_len, columns))
+    for row in rows:
+        for column, cell in zip(columns, row, strict=True):
+            print(set_cell_size(column, width), cell, sep="  ")
+        print()
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

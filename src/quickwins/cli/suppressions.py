@@ -150,9 +150,9 @@ def summary(
     ignore: IgnoreOption = None,
     target: TargetOption = None,
 ) -> None:
-    """Count suppressions by check, code, folder and file, the worst first.
+    """Count suppressions, the worst first.
 
-    Beside each count stands how it has changed since the baseline, if there is one. Always exits with 0.
+    By check, code, folder and file. Beside each count stands how it has changed since the baseline, if there is one. Always exits with 0.
     """
     report = _audited(paths, configured(pyproject, root, select, ignore, target))
     counts = shares(report, Baseline.load(baseline) if baseline.exists() else None)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -19,39 +20,42 @@ from tests.unit.cli.conftest import Answer
 
 Call = Callable[..., Answer]
 
-COMMANDS = [
-    [],
-    ["demo"],
-    ["doctor"],
-    ["init"],
-    ["flags"],
-    ["logs"],
-    ["logs", "timeline"],
-    *(["flags", one] for one in ("show", "set", "kill", "revive", "watch", "history", "simulate")),
-    ["rollout"],
-    *(["rollout", one] for one in ("plan", "start", "run", "status", "approve", "pause", "resume", "abort")),
-    *(["rollout", one] for one in ("history", "replay")),
-]
+
+def tree(group: Any, *path: str) -> Iterator[tuple[list[str], bool]]:
+    """Each command with whether it is a group of others."""
+    for name, command in group.commands.items():
+        is_group = hasattr(command, "commands")
+        yield [*path, name], is_group
+        if is_group:
+            yield from tree(command, *path, name)
 
 
-@pytest.mark.parametrize("pretty", [True, False])
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_explains_itself_with_an_example(command: list[str], pretty: bool) -> None:
-    answer = CliRunner().invoke(build_app(pretty=pretty), [*command, "--help"])
+COMMANDS = [([], True), *tree(typer.main.get_command(build_app()))]
+
+
+@pytest.mark.parametrize("command", [one for one, _ in COMMANDS], ids=" ".join)
+def test_every_command_explains_itself_with_an_example(command: list[str]) -> None:
+    answer = CliRunner().invoke(build_app(), [*command, "--help"])
 
     assert answer.exit_code == 0
     assert "Example: quickwins " + " ".join(command) in answer.output
 
 
-@pytest.mark.parametrize(
-    "command", [one for one in COMMANDS if one not in ([], ["flags"], ["logs"], ["rollout"])], ids=" ".join
-)
+@pytest.mark.parametrize("command", [one for one, _ in COMMANDS if one], ids=" ".join)
 def test_the_list_of_commands_is_not_cut_off(quickwins: Call, command: list[str]) -> None:
     listed = quickwins(*command[:-1], "--help").out
 
-    (line,) = [line for line in listed.splitlines() if line.strip().startswith(f"{command[-1]} ")]
+    (line,) = [line for line in listed.splitlines() if line.startswith(f"  {command[-1]} ")]
     assert line.endswith(".")
     assert not line.endswith("...")
+
+
+def test_what_looks_like_markup_is_in_the_help_at_a_terminal_too(
+    quickwins: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+
+    assert "in its section [flags]." in " ".join(quickwins("flags", "set", "--help").out.split())
 
 
 def test_help_off_a_terminal_has_no_boxes_and_no_colours(quickwins: Call) -> None:
@@ -89,7 +93,7 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def command() -> None:
         raise error
 
-    def build(*, pretty: bool) -> typer.Typer:
+    def build() -> typer.Typer:
         app = typer.Typer(pretty_exceptions_enable=False)
         app.command()(command)
         return app

@@ -35,6 +35,21 @@ def test_a_terminal_gets_a_table_in_which_nothing_is_cut_off_or_taken_for_markup
     assert "\t" not in text
 
 
+def test_a_table_that_would_break_its_words_into_pieces_is_a_block_for_each_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = at_terminal(monkeypatch)
+    names = [f"column_{number}" for number in range(6)]
+    print_table(names, [["a_long_word"] * 6, ["-"] * 6])
+
+    assert terminal.getvalue().splitlines() == [
+        *(f"{name}  a_long_word" for name in names),
+        "",
+        *(f"{name}  -" for name in names),
+        "",
+    ]
+
+
 def test_rows_at_a_terminal_stand_below_each_other_and_their_last_cell_is_in_one_piece(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

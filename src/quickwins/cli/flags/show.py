@@ -7,11 +7,11 @@ import typer
 from quickwins.cli._configuration import Configuration, flag_settings
 from quickwins.cli.exit_codes import ExitCode
 from quickwins.cli.options import ConfigOption, JsonOption
-from quickwins.cli.output import note, print_json, print_table
+from quickwins.cli.output import assignments, note, print_json, print_table
 from quickwins.core.clock import SystemClock
 from quickwins.core.flags import FlagSettings, Snapshot
 
-COLUMNS = ("feature", "state", "source", *FlagSettings.model_fields)
+COLUMNS = ("feature", "state", "source", "flag")
 
 
 def show(
@@ -26,7 +26,7 @@ def show(
 ) -> None:
     """Show the flags, and which source decided.
 
-    For each flag: the percentage it is on for and why, the source that decided, and its fields. With FEATURE: all its settings, and the source of each. Ends with 3 when running processes would refuse the file.
+    For each flag: the percentage it is on for and why, the source that decided, and its fields that are not at their defaults. With FEATURE: all its settings, and the source of each. Exits with 3 when running processes would refuse the file.
     """
     configuration = Configuration.at(config, SystemClock())
     snapshot = configuration.read()
@@ -52,8 +52,9 @@ def show(
 
 def _row(snapshot: Snapshot, feature: str) -> list[object]:
     known = snapshot.settings.values(feature)
-    state = str(snapshot.flags[feature])
-    return [feature, state, snapshot.origin(feature), *(known[key] for key in FlagSettings.model_fields)]
+    defaults = FlagSettings().model_dump()
+    said = {key: known[key] for key, default in defaults.items() if known[key] != default}
+    return [feature, str(snapshot.flags[feature]), snapshot.origin(feature), assignments(said)]
 
 
 def _document(snapshot: Snapshot, feature: str) -> dict[str, object]:

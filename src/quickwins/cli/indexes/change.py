@@ -64,9 +64,9 @@ def apply(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Build what a migration says, online, and go on from wherever an earlier run has stopped.
+    """Build what a migration says, online.
 
-    Exits with 0 when it is done or nothing was to do, 2 if the file is refused, 4 if something is in the way, 5 if a statement failed and left nothing, 6 if something is left, 130 after Ctrl-C. Ctrl-C cancels the statement on the server and cleans up.
+    Goes on from wherever an earlier run stopped. Exits with 0 when it is done or there was nothing to do, 2 if the file is refused, 4 if something is in the way, 5 if a statement failed and left nothing, 6 if something is left, 130 after Ctrl-C. Ctrl-C cancels the statement on the server and cleans up.
     """
     with exits():
         runner = runner_for(

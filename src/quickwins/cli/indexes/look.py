@@ -36,7 +36,7 @@ def plan(
 ) -> None:
     """Show what `apply` would do, and what is in its way.
 
-    Changes nothing: each CREATE INDEX is tried on an empty temporary copy of its table, in a transaction that is rolled back. Exits with 0 if nothing is to do, 3 if something is, 2 if the file is refused, 4 if the server takes no changes at all.
+    Changes nothing: each CREATE INDEX is tried on an empty temporary copy of its table, in a transaction that is rolled back. Exits with 0 if there is nothing to do, 3 if there is, 2 if the file is refused, 4 if the server takes no changes at all.
     """
     with exits():
         runner = runner_for(dsn, window=window, max_wait=max_wait, override=override)
@@ -112,7 +112,10 @@ def _show_status(found: "Status", *, as_json: bool) -> None:
 
 
 def watch(file: FileArgument, dsn: DsnOption = None, as_json: JsonOption = False) -> None:
-    """Follow the builds that run on a migration's tables, started by anybody, until there is none."""
+    """Follow the builds on a migration's tables.
+
+    Whoever started them, until there is none.
+    """
 
     async def follow() -> None:
         async for one in runner.watch(migration):
@@ -138,9 +141,9 @@ def verify(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check that each index is valid, as the file says, and used by the queries of NAME.verify.sql.
+    """Check that each index is valid, and used.
 
-    Exits with 0 if all is well, and with 3 otherwise: an index that the planner ignores is not well.
+    As the file says, and by the queries of NAME.verify.sql. Exits with 0 if all is well, and with 3 otherwise: an index that the planner ignores is not well.
     """
     with exits():
         found = asyncio.run(runner_for(dsn).verify(migration_of(file), measure_seconds=measure))

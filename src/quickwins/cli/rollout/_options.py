@@ -17,3 +17,5 @@ PlanOption = Annotated[
     ),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")]
+LooksOnly = Annotated[bool, typer.Option("--dry-run", hidden=True)]
+"""So that `--dry-run` may stand behind every command about a ramp: this one writes nothing either way."""

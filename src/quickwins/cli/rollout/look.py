@@ -9,7 +9,7 @@ from quickwins.cli.exit_codes import ExitCode
 from quickwins.cli.options import ConfigOption, FeatureArgument, JsonOption
 from quickwins.cli.output import counted, note, print_json, print_table, timestamp
 from quickwins.cli.rollout._house import House, blocked, source_of
-from quickwins.cli.rollout._options import DryRunOption, PlanOption
+from quickwins.cli.rollout._options import LooksOnly, PlanOption
 from quickwins.core.errors import ConfigError
 from quickwins.rollout import replayed
 
@@ -22,14 +22,13 @@ def plan(
     feature: FeatureArgument,
     config: ConfigOption = None,
     plan: PlanOption = None,
-    dry_run: DryRunOption = False,
+    _dry_run: LooksOnly = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show a ramp before it begins.
 
     Exits with 2 if it can't be followed: a mistake in the plan, a flag that is set where nothing can be written, or nowhere to look.
     """
-    del dry_run  # nothing is written either way
     found = House.at(feature, config, plan).plan()
     source_of(found)
     show_plan(found, as_json=as_json)
@@ -52,11 +51,10 @@ def show_plan(plan: "Plan", *, as_json: bool) -> None:
 def status(
     feature: FeatureArgument,
     config: ConfigOption = None,
-    dry_run: DryRunOption = False,
+    _dry_run: LooksOnly = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show where a ramp stands."""
-    del dry_run  # nothing is written either way
     with blocked():
         state = asyncio.run(House.at(feature, config, None).state())
     show_state(state, feature, as_json=as_json)
@@ -92,11 +90,10 @@ def history(
     feature: FeatureArgument,
     config: ConfigOption = None,
     limit: Annotated[int, typer.Option(min=1, help="Show at most this many, the newest.")] = 20,
-    dry_run: DryRunOption = False,
+    _dry_run: LooksOnly = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what was decided and asked, the newest last."""
-    del dry_run  # nothing is written either way
     lines = [one for one in _records(House.at(feature, config, None).audit) if one.get("feature") == feature]
     keys = ("verdict", "reason", "percent", "write", "detail", "what", "holder")
     rows = [
@@ -112,14 +109,13 @@ def history(
 def replay(
     feature: FeatureArgument,
     config: ConfigOption = None,
-    dry_run: DryRunOption = False,
+    _dry_run: LooksOnly = False,
     as_json: JsonOption = False,
 ) -> None:
     """Decide once more from the numbers in the history.
 
     Exits with 3 if some decision would be another one now.
     """
-    del dry_run  # nothing is written either way
     again = list(replayed(_records(House.at(feature, config, None).audit), feature))
     rows = [(timestamp(one.at), one.then, one.now) for one in again if not one.same]
     if as_json:
