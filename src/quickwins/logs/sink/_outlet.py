@@ -30,8 +30,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from quickwins.core.clock import Clock
 
-FILE_BATCH_BYTES = 64 << 10
-STREAM_BATCH_BYTES = select.PIPE_BUF
+BATCH_BYTES = 64 << 10
+"""How much of the queue is taken at once. A chunk costs as much besides as several lines."""
 LOOK_SECONDS = 1.0
 """How often a path is looked up again, to follow a rotation."""
 FULL_SECONDS = 0.01
@@ -72,7 +72,6 @@ class Outlet:
     """One chunk of lines on its way out.
 
     Attributes:
-        batch_bytes: How much a chunk may hold here; a longer line is a chunk of its own.
         due: The monotonic second before which nothing is tried again.
         errors: Attempts that failed, in all.
         stalled: Whether the last attempt found no room.
@@ -98,7 +97,6 @@ class Outlet:
         "_stale",
         "_told",
         "_torn",
-        "batch_bytes",
         "due",
         "errors",
         "outage",
@@ -118,7 +116,6 @@ class Outlet:
         self._fd = -1
         self._opened = False
         self._told: set[str] = set()  # there are only so many kinds of errors
-        self.batch_bytes = STREAM_BATCH_BYTES
         self.reset()
 
     def open(self) -> None:
@@ -169,7 +166,7 @@ class Outlet:
         self._data, self._at = chunk, 0
 
     def push(self, wait_seconds: float) -> Sent:
-        """Write on, and wait for room for at most `wait_seconds`. Never raises an `Exception`."""
+        """Write on, and wait for room once, for at most `wait_seconds`. Never raises an `Exception`."""
         if self._clock.monotonic() < self.due:
             return Sent.FAILED
         try:
@@ -177,10 +174,12 @@ class Outlet:
             if self._path is None and self._redirected():
                 self._look()
             while self._at < len(self._data):
-                written = self._write(self._data[self._at :] if self._at else self._data, wait_seconds)
+                written = self._write(self._next(), wait_seconds)
                 if written is None:
                     return Sent.STALLED
                 self._at += written
+                if self.stalled:
+                    wait_seconds = 0.0
         except BlockingIOError:  # others took the room that there was
             self.stalled = True
             self.due = self._clock.monotonic() + FULL_SECONDS
@@ -279,13 +278,20 @@ class Outlet:
         self._identity = found.st_dev, found.st_ino
         self._regular = stat.S_ISREG(found.st_mode)
         self._nowait = NOWAIT
-        self.batch_bytes = FILE_BATCH_BYTES if self._regular else STREAM_BATCH_BYTES
         self._at = self._data.rfind(b"\n", 0, self._at) + 1
         if self._regular and self._path is not None:
             self._torn = found.st_size > 0 and _ends_torn(self._path)
         if self._torn:
             self._data = self._data[: self._at] + b"\n" + self._data[self._at :]
             self._torn = False
+
+    def _next(self) -> bytes:
+        """What one write is given: of what goes elsewhere than into a file, whole lines of PIPE_BUF at most, or one that is longer."""
+        data, at = self._data, self._at
+        if self._regular or len(data) - at <= select.PIPE_BUF:
+            return data[at:] if at else data
+        end = data.rfind(b"\n", at, at + select.PIPE_BUF) + 1 or data.index(b"\n", at) + 1
+        return data[at:end]
 
     def _write(self, data: bytes, wait_seconds: float) -> int | None:
         """How much of `data` was written; `None`: there was no room."""

@@ -28,6 +28,8 @@ CHARGE = 64
 NEVER = 1 << 60
 """A severity and a number of bytes that no line reaches."""
 
+_FINISHED = b'%b,"seq":%d}\n'
+
 
 class DropReason(StrEnum):
     """Why a line was dropped."""
@@ -210,36 +212,35 @@ class LineQueue:
         return bool(self._lines)
 
     def take(self, limit_bytes: int) -> bytes:
-        """The oldest lines, whole and finished, as many as `limit_bytes` hold, but one at least; empty if there is none.
+        """The oldest lines, finished, until `limit_bytes` are charged for them; one at least; empty if there is none.
 
         They stay charged until `done`.
         """
-        parts: list[bytes] = []
-        size = cost = 0
-        popleft, seq = self._lines.popleft, self.seq
+        parts: list[bytes | int] = []
+        cost = count = 0
+        popleft, append, seq = self._lines.popleft, parts.append, self.seq
         with self._lock:  # against `accepted`, which must not miss what is on its way
-            while size < limit_bytes:
+            while cost < limit_bytes:
                 try:
                     item = popleft()
                 except IndexError:
                     break
+                seq += 1
                 if isinstance(item, bytes):
-                    bare, number = item, seq + 1
-                    line = b'%b,"seq":%d}\n' % (item, number)
+                    line = item
+                    cost += len(item) + CHARGE
                 else:
                     bare, missed = item
-                    number = seq + missed + 1
-                    line = b'%b,"log.dropped":%d,"seq":%d}\n' % (bare, missed, number)
-                size += len(line)
-                if size > limit_bytes and parts:
-                    self._lines.appendleft(item)
-                    break
-                parts.append(line)
-                seq, cost = number, cost + len(bare) + CHARGE
-            chunk = b"".join(parts)
+                    line = b'%b,"log.dropped":%d' % item
+                    cost += len(bare) + CHARGE
+                    seq += missed
+                count += 1
+                append(line)
+                append(seq)
+            chunk = _FINISHED * count % tuple(parts)  # all in one go: that takes half the time
             self.seq = seq
-            self._taken += len(parts)
-            self._chunk_cost, self._chunk_lines, self._chunk_bytes = cost, len(parts), len(chunk)
+            self._taken += count
+            self._chunk_cost, self._chunk_lines, self._chunk_bytes = cost, count, len(chunk)
         return chunk
 
     def done(self) -> None:

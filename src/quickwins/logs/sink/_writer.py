@@ -22,7 +22,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from quickwins.logs.sink._outlet import Sent
+from quickwins.logs.sink._outlet import BATCH_BYTES, Sent
 from quickwins.logs.sink._queue import NEVER, WARN, LineQueue
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ class Writer:
             left = (self._until if until is None else until) - clock.monotonic()
             try:
                 if not outlet.busy:
-                    outlet.load(queue.take(outlet.batch_bytes))
+                    outlet.load(queue.take(BATCH_BYTES))
                     if not outlet.busy:
                         return True
                 sent = outlet.push(max(0.0, min(left, POLL_SECONDS)))

@@ -6,6 +6,7 @@ import contextlib
 import os
 import pty
 import resource
+import select
 import sys
 import termios
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from quickwins.core.clock import FakeClock
 from quickwins.logs.sink import _outlet
-from quickwins.logs.sink._outlet import LOOK_SECONDS, STREAM_BATCH_BYTES, Outlet, Sent
+from quickwins.logs.sink._outlet import BATCH_BYTES, LOOK_SECONDS, Outlet, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ def fill(fd: int) -> int:
     os.set_blocking(fd, False)
     total = 0
     with contextlib.suppress(BlockingIOError):
-        while written := os.write(fd, b"-" * STREAM_BATCH_BYTES):
+        while written := os.write(fd, b"-" * select.PIPE_BUF):
             total += written
     os.set_blocking(fd, True)
     return total
@@ -315,20 +316,52 @@ def test_a_fifo_that_nobody_reads_is_an_error_and_holds_nobody(tmp_path: Path, c
     clock.now = outlet.due
     assert outlet.push(0) is Sent.DONE
     assert os.read(reader, 100) == b"one\n"
-    assert outlet.batch_bytes == STREAM_BATCH_BYTES
     os.close(reader)
     outlet.close()
 
 
-def test_files_get_larger_batches_than_pipes(tmp_path: Path, clock: FakeClock, pipe: tuple[int, int]) -> None:
-    file, stream = Outlet(tmp_path / "log", clock), Outlet(pipe[1], clock)
-    for outlet in (file, stream):
-        assert outlet.batch_bytes == STREAM_BATCH_BYTES, "before it is known what it is"
-        outlet.load(b"one\n")
-        outlet.push(0)
-    assert file.batch_bytes == 65_536
-    assert stream.batch_bytes == STREAM_BATCH_BYTES
-    file.close()
+@pytest.mark.skipif(not hasattr(os, "O_DIRECT"), reason="only Linux has pipes that keep writes apart")
+def test_a_pipe_gets_whole_lines_that_are_written_in_one_piece(clock: FakeClock) -> None:
+    # Each read gives what one write wrote, a page at most.
+    read, write = os.pipe2(os.O_DIRECT | os.O_NONBLOCK)
+    outlet = Outlet(write, clock)
+    lines = [b"%d" % number + b"x" * (number * 37 % 900) + b"\n" for number in range(150)]
+    long = b"y" * (3 * select.PIPE_BUF) + b"\n"
+    chunk = b"".join([*lines[:70], long, *lines[70:]])
+    assert select.PIPE_BUF * 10 < len(chunk) < 2 * BATCH_BYTES
+    outlet.load(chunk)
+    pieces: list[bytes] = []
+    sent = Sent.STALLED
+    while sent is not Sent.DONE:
+        clock.now = outlet.due
+        sent = outlet.push(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                pieces.append(os.read(read, 2 * select.PIPE_BUF))
+    assert b"".join(pieces) == chunk
+    assert all(len(piece) <= select.PIPE_BUF for piece in pieces)
+    assert all(piece.endswith(b"\n") or set(piece) == {ord("y")} for piece in pieces)
+    assert len(pieces) < len(lines) / 5
+    outlet.close()
+    os.close(read)
+    os.close(write)
+
+
+def test_a_push_that_found_no_room_waits_once_and_not_for_each_of_its_writes(
+    pipe: tuple[int, int], clock: FakeClock
+) -> None:
+    read, write = pipe
+    fill(write)
+    outlet = Outlet(write, clock)
+    outlet.load((b"y" * 99 + b"\n") * 600)
+    assert outlet.push(0) is Sent.STALLED
+    os.read(read, 2 * select.PIPE_BUF)
+    assert outlet.push(3600) is Sent.STALLED
+    assert outlet.busy
+    while outlet.push(0) is not Sent.DONE:
+        clock.now = outlet.due
+        drained(read)
+    outlet.close()
 
 
 def test_a_descriptor_that_points_elsewhere_later_is_followed(
@@ -342,7 +375,6 @@ def test_a_descriptor_that_points_elsewhere_later_is_followed(
         os.dup2(file.fileno(), write)
     outlet.load(b"two\n")
     assert outlet.push(0) is Sent.DONE
-    assert outlet.batch_bytes == 65_536
     assert (tmp_path / "log").read_bytes() == b"two\n"
     assert drained(read) == b"one\n"
     outlet.close()
