@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.program import command_line, conclude
 from quickwins.logs.redaction import Redaction, RedactionRule
+from quickwins.logs.redaction._patterns.spans import Work
 from quickwins.logs.redaction._scan import MAX_LENGTH, Scanner
 from quickwins.rig import Target
 
@@ -162,8 +163,8 @@ def growth(scanner: Scanner, shape: tuple[str, str, str], length: int, rounds: i
     short, long = (before + piece * count + after for count in (times, 2 * times))
     ratios = []
     for _ in range(rounds):
-        base = seconds(lambda: scanner._spans(short), 0.0005)  # noqa: SLF001 -- beyond what text() cuts off; until=never
-        ratios.append(seconds(lambda: scanner._spans(long), 0.0005) / base)  # noqa: SLF001 -- see above; until=never
+        base = seconds(lambda: scanner._spans(short, Work()), 0.0005)  # noqa: SLF001 -- beyond what text() cuts off; until=never
+        ratios.append(seconds(lambda: scanner._spans(long, Work()), 0.0005) / base)  # noqa: SLF001 -- see above; until=never
     return median(ratios)
 
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from quickwins.logs.redaction._patterns.pairs import pair
-from quickwins.logs.redaction._patterns.people import bare_phone, card, email, iban, phone
+from quickwins.logs.redaction._patterns.people import bare_phone, card, email, iban, phone, quoted_email
 from quickwins.logs.redaction._patterns.said import may_say, said
-from quickwins.logs.redaction._patterns.spans import MAX_HITS
-from quickwins.logs.redaction._patterns.tokens import api_key, jwt, pem, scheme
+from quickwins.logs.redaction._patterns.spans import MAX_HITS, Work
+from quickwins.logs.redaction._patterns.tokens import API_KEY_WORDS, api_key, jwt, pem, scheme
 from quickwins.logs.redaction._patterns.urls import query, query_runs, url_credentials
 from quickwins.logs.redaction._rules import RedactionRule
 from quickwins.logs.redaction._suspect import (
     ASIDE,
-    KEY_WORDS,
     MIN_RANDOM,
     OTHER_SCHEMES,
     SHAPE,
@@ -27,7 +25,7 @@ from quickwins.logs.redaction._suspect import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from quickwins.logs.redaction._names import Kind
     from quickwins.logs.redaction._patterns.spans import Span
@@ -35,12 +33,13 @@ if TYPE_CHECKING:
 _NEIGHBOURS = frozenset(' \t\r\n"<>),;=:/?\\')
 """What nothing private begins or ends with."""
 
+_LONGER = "\u0130"
+"""The only letter that is longer in lower case."""
 _AFTER_VALUE = frozenset((" ", "&", "#", ""))
 _NO_LOGIN = re.compile(r"[^:]*[{}|^`][^:]*\Z|[^ \"<>]*[ \"<>]")
 """What has a character that no user of a URL may have (RFC 3986, 3.2.1), and no password; or a space or
 quotes: what is before its `@` may be an address too."""
 
-_KNOWN = KEY_WORDS | OTHER_SCHEMES
 _QUERY, _CREDENTIALS, _TOO_MANY = (
     RedactionRule.QUERY,
     RedactionRule.URL_CREDENTIALS,
@@ -52,7 +51,9 @@ _START = itemgetter(0)
 def found(
     text: str,
     private: Callable[[str], Kind],
+    work: Work | None = None,
     *,
+    wanted: frozenset[RedactionRule] | None = None,
     escaped: bool = False,
     errs_open: bool = False,
     again: bool = False,
@@ -62,107 +63,148 @@ def found(
     Args:
         text: Where to look.
         private: Says of a name of what kind its value is, if it is private.
+        work: What may be done; from `work.end` on all is left out.
+        wanted: The rules whose spans count; `None`: all.
         escaped: Whether the text is looked at without its escapes too: then only for what escapes belong to.
         errs_open: Whether what may be a secret or not is left.
         again: Whether marks have come into it since it was looked at.
     """
-    if escaped:
-        return _within_escapes(text, private, errs_open=errs_open)
+    if work is None:
+        work = Work()
+    spans: list[Span] = []
+    rules = (
+        _within_escapes(text, private, work, errs_open=errs_open)
+        if escaped
+        else _rules(text, private, work, errs_open=errs_open, again=again)
+    )
+    for some in rules:
+        if some:
+            spans += some if wanted is None else [span for span in some if span[2] in wanted]
+            if len(spans) > MAX_HITS:
+                _narrow(spans, work)
+    if work.end < len(text):
+        spans.append((work.end, len(text), _TOO_MANY))
+    return spans
+
+
+def _rules(
+    text: str, private: Callable[[str], Kind], work: Work, *, errs_open: bool, again: bool
+) -> Iterator[Iterable[Span]]:
+    """What each rule finds, one after the other: what is found first tells the others where to stop."""
     data = text.encode("utf-8", "replace")
     shape = data.translate(SHAPE).decode("ascii")
     lower = text.lower()
-    words = data.translate(WORDS).split()
+    if len(lower) != len(text):
+        lower = text.replace(_LONGER, "i").lower()
+    words = set(data.translate(WORDS).split())
     colon = ":" in text
-    spans, urls = _addresses(text, colon=colon) if "@" in text else ([], [])
+    urls: list[Span] = []
+    if "@" in text:
+        addresses, urls = _addresses(text, work, colon=colon)
+        yield addresses
     if "+" in text or colon:
-        spans += phone(text)
+        yield phone(text, work)
     if "0" in shape:
-        spans += _numbers(text, shape, errs_open=errs_open, again=again)
+        yield from _numbers(text, shape, work, errs_open=errs_open, again=again)
     if len(shape.strip()) >= MIN_RANDOM:
-        spans += _tokens(text, data, lower, words)
+        yield from _tokens(text, data, lower, words, work)
     elif has_scheme(lower):
-        spans += scheme(text)
-    spans += urls
+        yield scheme(text, lower, work)
+    yield urls
     equals = "=" in text
     runs = query_runs(text) if "?" in text or (equals and ("#" in text or "&" in text)) else []
     if runs:
-        spans += _some(query(text, runs, private, errs_open=errs_open))
+        yield work.some(query(text, runs, private, work, errs_open=errs_open))
     if equals or ((colon or "," in text) and ASIDE.search(text)):
-        spans += _some(pair(text, private, runs, errs_open=errs_open))
+        yield pair(text, private, runs, work, errs_open=errs_open)
     if equals or colon or may_say(text, lower, words):
-        spans += _some(said(text, lower, words, private))
-    return _bounded(spans, len(text)) if len(spans) > MAX_HITS else spans
+        yield from said(text, lower, words, private, work)
 
 
-def _within_escapes(text: str, private: Callable[[str], Kind], *, errs_open: bool) -> list[Span]:
+def _within_escapes(
+    text: str, private: Callable[[str], Kind], work: Work, *, errs_open: bool
+) -> Iterator[Iterable[Span]]:
     """Values and credentials: an escape in one may stand for what would end it."""
-    spans = url_credentials(text) if "://" in text and "@" in text else []
+    if "://" in text and "@" in text:
+        yield url_credentials(text, work)
     equals = "=" in text
     runs = query_runs(text) if "?" in text or (equals and ("#" in text or "&" in text)) else []
     if runs:
-        spans += _some(query(text, runs, private, errs_open=errs_open))
+        yield work.some(query(text, runs, private, work, errs_open=errs_open))
     if equals or ASIDE.search(text):
-        spans += _some(pair(text, private, runs, errs_open=errs_open))
-    return _bounded(spans, len(text)) if len(spans) > MAX_HITS else spans
+        yield pair(text, private, runs, work, errs_open=errs_open)
 
 
-def _some(found: Iterator[Span]) -> list[Span]:
-    """What one rule finds, up to the first thing that is too many."""
-    return list(islice(found, MAX_HITS + 1))
+def _narrow(spans: list[Span], work: Work) -> None:
+    """Let the other rules stop where more has been found than is named."""
+    joined, _ = merged(spans.copy())
+    if len(joined) > MAX_HITS:
+        work.end = min(work.end, joined[MAX_HITS][0])
 
 
-def _addresses(text: str, *, colon: bool) -> tuple[list[Span], list[Span]]:
+def _addresses(text: str, work: Work, *, colon: bool) -> tuple[list[Span], list[Span]]:
     """E-mail addresses, and what stands before the `@` of URLs: `user:pass@host.example` in one is nobody's address."""
     if not colon or "://" not in text:
-        return email(text), []
-    urls = url_credentials(text)
+        return _emails(text, work), []
+    urls = url_credentials(text, work)
     logins = [(start, end) for start, end, _ in urls if _NO_LOGIN.match(text, start, end) is None]
-    return [one for one in email(text) if not any(start <= one[0] <= end for start, end in logins)], urls
+    return [
+        one for one in _emails(text, work) if not any(start <= one[0] <= end for start, end in logins)
+    ], urls
 
 
-def _numbers(text: str, shape: str, *, errs_open: bool, again: bool) -> list[Span]:
+def _emails(text: str, work: Work) -> list[Span]:
+    spans = work.some(email(text, work))
+    if '"@' in text:
+        spans += work.some(quoted_email(text, work))
+    return spans
+
+
+def _numbers(text: str, shape: str, work: Work, *, errs_open: bool, again: bool) -> Iterator[list[Span]]:
     grouped = "000 0000" in shape
     american = grouped and (
         "000 000 0000" in shape or "000  000 0000" in shape
     )  # 3-3-4, the first in brackets or not
-    spans = bare_phone(text, grouped=american) if (american or "00" in text) and not errs_open else []
+    if (american or "00" in text) and not errs_open:
+        yield bare_phone(text, work, grouped=american)
     if grouped or "0000000000" in shape:
-        spans += card(text, again=again)
+        yield work.some(card(text, work, again=again))
         if "A" in shape:
-            spans += _some(iban(text))
-    return spans
+            yield work.some(iban(text, work))
 
 
-def _tokens(text: str, data: bytes, lower: str, words: list[bytes]) -> list[Span]:
+def _tokens(text: str, data: bytes, lower: str, words: set[bytes], work: Work) -> Iterator[list[Span]]:
     """What programs show to be let in; of a token or a credential no part is looked at again as a key."""
-    known = _KNOWN.intersection(words)
-    spans = scheme(text) if has_scheme(lower) or (known and not OTHER_SCHEMES.isdisjoint(known)) else []
+    spans = scheme(text, lower, work) if has_scheme(lower) or not OTHER_SCHEMES.isdisjoint(words) else []
+    yield spans
     if not may_be_key(data, text):
-        return spans
+        return
     if "eyJ" in text:
-        spans += jwt(text)
-    if spans and len(spans) <= MAX_HITS:
-        for start, end, _ in spans:
-            text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
+        tokens = work.some(jwt(text, work))
+        yield tokens
+        spans = spans + tokens
+    if spans:
+        text = _blanked(text, spans)
         data = text.encode("utf-8", "replace")
     run = has_run(text, data)
-    if run or (known and not KEY_WORDS.isdisjoint(known)):
-        spans += api_key(text, run=run)
+    if run or not API_KEY_WORDS.isdisjoint(words):
+        yield api_key(text, lower, words, work, run=run)
     if "-----" in text:
-        spans += _some(pem(text))
-    return spans
+        yield work.some(pem(text, work))
 
 
-def _bounded(spans: list[Span], length: int) -> list[Span]:
-    """`spans`, with the rest of the text from where the first pattern of a rule may have stopped looking."""
-    starts: dict[RedactionRule, list[int]] = {}
-    for start, _, rule in spans:
-        starts.setdefault(rule, []).append(start)
-    stopped = [sorted(some)[MAX_HITS] for some in starts.values() if len(some) > MAX_HITS]
-    return [*spans, (min(stopped), length, _TOO_MANY)] if stopped else spans
+def _blanked(text: str, spans: list[Span]) -> str:
+    """`text` with spaces where `spans` are."""
+    pieces: list[str] = []
+    at = 0
+    for start, end, _ in sorted(spans):
+        if start >= at:
+            pieces += text[at:start], " " * (end - start)
+            at = end
+    return "".join([*pieces, text[at:]])
 
 
-def merged(spans: list[Span], length: int) -> tuple[list[Span], bool]:
+def merged(spans: list[Span]) -> tuple[list[Span], bool]:
     """The spans in order; those that overlap are merged, under the rule of the one that reaches furthest."""
     spans.sort(key=_START)
     merged: list[Span] = []
@@ -178,8 +220,6 @@ def merged(spans: list[Span], length: int) -> tuple[list[Span], bool]:
             if end > last:
                 last, why = end, rule
     merged.append((first, last, why))
-    if len(merged) > MAX_HITS:
-        merged[MAX_HITS:] = [(merged[MAX_HITS][0], length, _TOO_MANY)]
     return merged, joined
 
 

@@ -26,6 +26,8 @@ _FIRST_PRINTED = 0x20
 _NEVER = {0x7F, *range(0xD800, 0xE000), *range(0x10000, 100_000)}
 """The delete character, surrogates, and what five digits say beyond the first plane."""
 _WHITE = "\t\n\r"
+_INSIDE = "_.+/:#-"
+"""Beside these, or nothing, a number or a key is part of something else."""
 
 
 class Plain:
@@ -34,13 +36,15 @@ class Plain:
     Attributes:
         text: What is left.
         changed: Whether there were any.
+        keeps_borders: Whether a word ends in the text where it ends without the escapes, apart from those of ASCII.
     """
 
-    __slots__ = ("_at", "_extra", "_made", "_pieces", "changed", "text")
+    __slots__ = ("_at", "_extra", "_made", "_pieces", "changed", "keeps_borders", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.changed = False
+        self.keeps_borders = True
         self._at: list[int] | None = None
         self._extra: list[int] = []
         if not may_escape(text):
@@ -52,6 +56,9 @@ class Plain:
         table = {escape: _USUAL.get(escape) or _meant(escape) for escape in set(escapes)}
         self._made = made = list(map(table.__getitem__, escapes))
         self.changed = True
+        self.keeps_borders = text.isascii() or all(
+            escape.isascii() or not (meant.isalnum() or meant in _INSIDE) for escape, meant in table.items()
+        )
         plain = pieces.copy()
         plain[1::2] = made
         self.text = "".join(plain)

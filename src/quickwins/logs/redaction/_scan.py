@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import re
 from itertools import islice
+from sys import maxsize
 from typing import TYPE_CHECKING
 
 from quickwins.core.digest import digest
 from quickwins.logs.redaction import _names as names
 from quickwins.logs.redaction._find import found, looks_different, merged
 from quickwins.logs.redaction._patterns.people import is_card, is_somebody
+from quickwins.logs.redaction._patterns.spans import MAX_HITS, Work
 from quickwins.logs.redaction._plain import Plain, may_escape
 from quickwins.logs.redaction._rules import RedactionRule
 from quickwins.logs.redaction._suspect import is_suspect
@@ -164,8 +166,9 @@ class Scanner:
         text, left_out = _shortened(value) if len(value) > MAX_DENSE else (value, 0)
         each = 1 if text.isascii() else 2
         left = _MOST_LOOKED_AT
+        work = Work()
         for number in range(_ROUNDS):
-            spans, joined = self._spans(text, again=number > 0)
+            spans, joined = self._spans(text, work, again=number > 0)
             if not spans:
                 break
             start, end, rule = spans[0]
@@ -196,21 +199,37 @@ class Scanner:
                 self.clean.clear()
             self.clean[value] = None
 
-    def _spans(self, text: str, *, again: bool = False) -> tuple[list[Span], bool]:
+    def _spans(self, text: str, work: Work, *, again: bool = False) -> tuple[list[Span], bool]:
         """What is private in `text`: sorted, apart from each other, not too many; and whether some were joined."""
+        work.end = maxsize
+        wanted = None if self._all else self._rules
         plain = Plain(text) if may_escape(text) else None
         if plain is None or not plain.changed:
-            spans = found(text, self._private, errs_open=self._open, again=again)
+            spans = found(text, self._private, work, wanted=wanted, errs_open=self._open, again=again)
         else:
-            # What is invisible may be the border of a secret, and within one.
-            spans = found(text, self._private, escaped=text.isascii(), errs_open=self._open, again=again)
-            spans += [
+            spans = [
                 (plain.place(start), plain.place(end), rule)
-                for start, end, rule in found(plain.text, self._private, errs_open=self._open, again=again)
+                for start, end, rule in found(
+                    plain.text, self._private, work, wanted=wanted, errs_open=self._open, again=again
+                )
             ]
-        if not self._all:
-            spans = [span for span in spans if span[2] in self._rules or span[2] is _TOO_MANY]
-        return merged(spans, len(text)) if len(spans) > 1 else (spans, False)
+            # What is invisible may be the border of a secret, and within one.
+            work.end = maxsize if work.end == maxsize else plain.place(work.end)
+            spans += found(
+                text,
+                self._private,
+                work,
+                wanted=wanted,
+                escaped=plain.keeps_borders,
+                errs_open=self._open,
+                again=again,
+            )
+        if len(spans) < 2:  # noqa: PLR2004 -- nothing to merge; until=never
+            return spans, False
+        spans, joined = merged(spans)
+        if len(spans) > MAX_HITS:
+            spans[MAX_HITS:] = [(spans[MAX_HITS][0], len(text), _TOO_MANY)]
+        return spans, joined
 
     def _replaced(self, text: str, spans: list[Span], hits: list[RedactionRule]) -> str:
         if len(spans) == 1:

@@ -53,6 +53,11 @@ class Labels:
         else:
             self._value = found
 
+    def waits_at(self, end: int) -> int:
+        """Where the name begins whose label may stand at `end` or behind it; `end` itself where there is none."""
+        value = self._value
+        return end if value is None or end - value.end() > _NEAR else value.start()
+
     def _called(self, text: str, found: re.Match[str]) -> Kind:
         """What the value of a label says that another value is."""
         several = _NAMES.match(text, found.end())

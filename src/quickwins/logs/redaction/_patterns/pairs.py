@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from quickwins.logs.redaction._labels import BESIDE, LABELS
 from quickwins.logs.redaction._names import Kind
 from quickwins.logs.redaction._patterns.labelled import Labels
-from quickwins.logs.redaction._patterns.spans import MARK, MAX_HITS
+from quickwins.logs.redaction._patterns.spans import MARK
 from quickwins.logs.redaction._patterns.values import NO_VALUE, could_be, is_assigned, is_status, looks_random
 from quickwins.logs.redaction._rules import RedactionRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from quickwins.logs.redaction._patterns.spans import Span
+    from quickwins.logs.redaction._patterns.spans import Span, Work
 
 # A name and what separates it from its value; a comma only between two quoted strings, as a list of headers is printed.
 _NAMED = re.compile(
@@ -28,15 +28,13 @@ _NAMED = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
-_SHORT = 512
-"""Up to here it takes less time to ask of each name than to collect them first."""
-_NAMES = re.compile(r"""([\w.-](?<![\w.-].)[\w.-]*+)\\{0,4}["'`]?\]?[ \t]*+[=:,]""", re.ASCII)
+_BACKWARDS = re.compile(r"""(?:[=:][ \t]*+\]?["'`]?|,["'])\\{0,4}([\w.-]++)""", re.ASCII)
+"""The same read backwards, from the separator on, of which there are fewer than words."""
 _NAME_ROOM = 120
 """Characters of a name; of a longer one the end counts."""
 
-MAX_SEPARATORS = 128
-"""Names that may be private, of a text, that are looked at: more than a text of the longest length has, unless it is made of
-them."""
+_JUDGED = 4
+"""What it costs to judge a value, in steps of `Work`."""
 
 _SECONDS = (
     "key",
@@ -109,31 +107,45 @@ _AFTER_MARK = " \t\r\n,;&)]}\"'<[."
 
 
 def pair(
-    text: str, private: Callable[[str], Kind], runs: list[tuple[int, int]], *, errs_open: bool = False
-) -> Iterator[Span]:
+    text: str,
+    private: Callable[[str], Kind],
+    runs: list[tuple[int, int]],
+    work: Work,
+    *,
+    errs_open: bool = False,
+) -> list[Span]:
     """The values that belong to private names, and those that another value says are private: `name=token value=…`.
 
     Args:
         text: Where to look.
         private: Says of a name of what kind its value is, if it is private.
         runs: Where not to look, in order: the values of parameters are found as such.
+        work: What may be done.
         errs_open: Whether a value without quotes must look like a secret behind `=` too.
     """
-    wanted = _wanted(text, private) if len(text) > _SHORT else None
-    if wanted is not None and not wanted:
-        return
-    done = judged = number = 0
     labels = Labels(private)
-    for found in _NAMED.finditer(text):
-        start, at = found.start(), found.end(1)
-        if (wanted is not None and found[1] not in wanted) or (
-            text[start - 1 : start] == "[" and MARK.match(text, start - 1)
-        ):
+    spans = work.some(_pairs(text, private, runs, work, labels, errs_open=errs_open))
+    work.end = min(work.end, labels.waits_at(work.end))
+    return spans
+
+
+def _pairs(
+    text: str,
+    private: Callable[[str], Kind],
+    runs: list[tuple[int, int]],
+    work: Work,
+    labels: Labels,
+    *,
+    errs_open: bool,
+) -> Iterator[Span]:
+    done = 0
+    for start in _places(text, private):
+        found = _NAMED.match(text, start)
+        if found is None or (text[start - 1 : start] == "[" and MARK.match(text, start - 1)):
             continue
-        number += 1
-        if number > MAX_SEPARATORS or judged >= MAX_HITS:
-            yield start, len(text), RedactionRule.TOO_MANY
-            return
+        if not work.may(start):
+            break
+        at = found.end(1)
         name = found[1][-_NAME_ROOM:]
         kind = private(name)
         if not kind and name in _LABELLED:
@@ -144,18 +156,15 @@ def pair(
             kind = _of_two(text, start, name, private)
         if not kind or at < done or (runs and _is_inside(runs, at)) or _in_mark(text, start, at):
             continue
-        judged += MARK.match(text, found.end()) is None and MARK.match(text, found.end() + 1) is None
-        value, end = (
-            (at, at)
-            if _is_place(text, found, name)
-            else _value(text, found, kind, name, start, errs_open=errs_open)
-        )
-        for span in _all_of(text, value, end, kind, name) if value < end else ():
+        if not work.may(start, _JUDGED):
+            break
+        value, end = _value(text, found, kind, name, start, errs_open=errs_open)
+        for span in _all_of(text, value, end, kind, name, work) if value < end else ():
             done = span[1]
             yield span
 
 
-def _all_of(text: str, value: int, end: int, kind: Kind, name: str) -> Iterator[Span]:
+def _all_of(text: str, value: int, end: int, kind: Kind, name: str, work: Work) -> Iterator[Span]:
     """A value, and what stands behind it and is another: what Terraform changes it to, the next ones where a name is plural."""
     yield value, end, RedactionRule.PAIR
     changed = _CHANGED_TO.match(text, end)
@@ -164,9 +173,7 @@ def _all_of(text: str, value: int, end: int, kind: Kind, name: str) -> Iterator[
     if not name.endswith(_PLURALS):
         return
     following = _NEXT.match(text, end)
-    for _ in range(MAX_HITS):
-        if following is None:
-            return
+    while following is not None and work.may(following.end(), _JUDGED):
         at = following.end()
         last = _word_end(text, at)
         if not could_be(kind, text[at:last]):
@@ -175,13 +182,15 @@ def _all_of(text: str, value: int, end: int, kind: Kind, name: str) -> Iterator[
         following = _NEXT.match(text, last)
 
 
-def _wanted(text: str, private: Callable[[str], Kind]) -> set[str]:
-    """The names in `text` that are private, may be with the word before, or say what another value is."""
-    names = set(_NAMES.findall(text))
-    wanted = {name for name in names if private(name[-_NAME_ROOM:])} | (names & _SECOND_WORDS)
-    if not names.isdisjoint(_LABELLED - BESIDE) and not names.isdisjoint(BESIDE):
-        wanted |= names & _LABELLED
-    return wanted
+def _places(text: str, private: Callable[[str], Kind]) -> list[int]:
+    """Where names begin that are private, may be so with the word before, or say what another value is."""
+    length = len(text)
+    found = [(one[1], length - one.end()) for one in _BACKWARDS.finditer(text[::-1])]
+    names = {name[::-1]: name for name, _ in found}
+    wanted = {back for name, back in names.items() if name in _SECOND_WORDS or private(name[-_NAME_ROOM:])}
+    if not names.keys().isdisjoint(_LABELLED - BESIDE) and not names.keys().isdisjoint(BESIDE):
+        wanted |= {names[name] for name in names.keys() & _LABELLED}
+    return [at for name, at in reversed(found) if name in wanted] if wanted else []
 
 
 def _beside(text: str, found: re.Match[str], labels: Labels) -> Iterator[Span]:
@@ -237,7 +246,7 @@ def _value(
     """
     at = found.end()
     nothing = at, at
-    if at == len(text) or NO_VALUE.match(text, at) or _REFERS.match(text, at):
+    if _is_place(text, found, name) or at == len(text) or NO_VALUE.match(text, at) or _REFERS.match(text, at):
         return nothing
     wrapped = _WRAPPED.match(text, at)
     if wrapped is not None:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from quickwins.logs.redaction._patterns.spans import MARK, MAX_HITS
+from quickwins.logs.redaction._patterns.spans import MARK
 from quickwins.logs.redaction._rules import RedactionRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from quickwins.logs.redaction._patterns.spans import Span
+    from quickwins.logs.redaction._patterns.spans import Span, Work
 
 _E_MAIL, _PHONE, _CARD_RULE = RedactionRule.EMAIL, RedactionRule.PHONE, RedactionRule.CARD
 
-MAX_NUMBERS = 256
-"""As long as a card's, of a text, that are looked at."""
-MAX_ADDRESSES = 128
-"""Of a text that are looked at, whether they are addresses or not."""
 _LOCAL = r"\w.%+~!#$&*^|{}`'-"
 _ADDRESS = rf"[{_LOCAL}]++@(?:([\w-]++(?:\.[\w-]++)++)|\[[0-9A-Fa-f:.IPv]{{3,45}}\])"
 _EMAIL = re.compile(rf"(?<![{_LOCAL}]){_ADDRESS}")
@@ -41,17 +36,11 @@ _UNITS = frozenset(("service", "socket", "slice", "scope", "timer", "mount", "ta
 _PIXELS = re.compile(r"[0-9.]*[0-9]x\.")
 
 
-def email(text: str) -> list[Span]:
+def email(text: str, work: Work) -> Iterator[Span]:
     """Addresses. `git@host` names nobody, `logo@2x.png` and `user@1000.service` are no addresses."""
-    spans: list[Span] = []
-    tried = 0
     found = _next_email(text, 0)
-    while found is not None and len(spans) <= MAX_HITS:
+    while found is not None and work.may(found.start()):
         start, end = found.span()
-        tried += 1
-        if tried > MAX_ADDRESSES:
-            spans.append((start, len(text), RedactionRule.TOO_MANY))
-            break
         following = None
         if text.find("@", end) >= 0:
             # One that follows without a gap begins where the lookbehind lets none begin.
@@ -63,11 +52,14 @@ def email(text: str) -> list[Span]:
             length = 0 if _is_nobody(text, start, bare, domain) else _domain_length(domain)
             end = found.start(1) + length if length else start
         if bare and start < end:
-            spans.append((start, end, _E_MAIL))
+            yield start, end, _E_MAIL
         found = following
-    if '"@' in text:
-        spans += [(*found.span(), _E_MAIL) for found in islice(_QUOTED_LOCAL.finditer(text), MAX_HITS + 1)]
-    return spans
+
+
+def quoted_email(text: str, work: Work) -> Iterator[Span]:
+    """Addresses whose local part stands in quotes (RFC 5321, 4.1.2)."""
+    for found in work.matches(_QUOTED_LOCAL, text):
+        yield *found.span(), _E_MAIL
 
 
 def _next_email(text: str, begin: int) -> re.Match[str] | None:
@@ -136,13 +128,13 @@ _GAPS = 2
 """Between the groups of 3-3-4."""
 
 
-def phone(text: str) -> list[Span]:
+def phone(text: str, work: Work) -> list[Span]:
     """Numbers with a `+`, and numbers behind `tel:`."""
     spans: list[Span] = []
     if "+" in text:
-        spans += [(*found.span(), _PHONE) for found in islice(_PLUS.finditer(text), MAX_HITS + 1)]
+        spans += work.some((*found.span(), _PHONE) for found in work.matches(_PLUS, text))
     if ":" in text:
-        spans += [(*found.span(1), _PHONE) for found in islice(_TEL.finditer(text), MAX_HITS + 1)]
+        spans += work.some((*found.span(1), _PHONE) for found in work.matches(_TEL, text))
     return spans
 
 
@@ -150,27 +142,29 @@ def _is_long(number: str) -> bool:
     return sum(map(str.isdigit, number)) >= _MIN_PLAIN_ZEROS
 
 
-def bare_phone(text: str, *, grouped: bool) -> list[Span]:
+def bare_phone(text: str, work: Work, *, grouped: bool) -> list[Span]:
     """Numbers that begin with `00`; and those of North America where some digits are `grouped`."""
-    zeros: list[Span] = []
-    found = ZEROS.search(text) if "00" in text else None
-    while found is not None and len(zeros) <= MAX_HITS:
+    spans = work.some(_zeros(text, work)) if "00" in text else []
+    if grouped:
+        spans += work.some(_north_american(text, work))
+    return spans
+
+
+def _zeros(text: str, work: Work) -> Iterator[Span]:
+    for found in work.matches(ZEROS, text):
         # In one piece it may be a number with leading zeros; few of those have as many digits as a phone.
         # Behind another number it may be the next one of a table.
-        if _is_long(found[0]) or (
-            not found[0].isdigit() and not _BEHIND.match(text, max(0, found.start() - 2))
-        ):
-            zeros.append((*found.span(), _PHONE))
-        found = ZEROS.search(text, found.end())
-    others: list[Span] = []
-    found = _NORTH_AMERICA.search(text) if grouped else None
-    while found is not None and len(others) <= MAX_HITS:
+        number = found[0]
+        if _is_long(number) or not (number.isdigit() or _BEHIND.match(text, max(0, found.start() - 2))):
+            yield *found.span(), _PHONE
+
+
+def _north_american(text: str, work: Work) -> Iterator[Span]:
+    for found in work.matches(_NORTH_AMERICA, text):
         # With nothing but spaces they are figures, unless a word says what they are.
         start = found.start()
         if found[0].count(" ") < _GAPS or "(" in found[0] or _CALLED.search(text, max(0, start - 32), start):
-            others.append((*found.span(), _PHONE))
-        found = _NORTH_AMERICA.search(text, found.end())
-    return zeros + others
+            yield *found.span(), _PHONE
 
 
 # The first digit, not inside of a number or word and not behind a decimal point, and the rest ahead of it.
@@ -212,35 +206,29 @@ _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _ZERO = ord("0")
 
 
-def card(text: str, *, again: bool = False) -> list[Span]:
+def card(text: str, work: Work, *, again: bool = False) -> Iterator[Span]:
     """Numbers that could be a card's.
 
     Args:
         text: Where to look.
+        work: What may be done.
         again: Whether it was looked at before there were marks in it: then only for what is near a mark, since nothing else
             can have changed.
     """
-    spans: list[Span] = []
-    tried = 0
     found = _near(text, 0) if again else _CARD.search(text)
-    while found is not None and len(spans) <= MAX_HITS:
-        tried += 1
-        if tried > MAX_NUMBERS:
-            spans.append((found.start(), len(text), RedactionRule.TOO_MANY))
-            break
+    while found is not None and work.may(found.start()):
         start, end = found.start(), found.end(1)
         at = start + 1
         if found[2] is None and end - start > _USUAL and text[start - 1 : start] == "_":
             pass  # the number of a block
         elif is_card(text[start:end].replace(found[2] or " ", "")):
-            spans.append((start, end, _CARD_RULE))
+            yield start, end, _CARD_RULE
             at = end
         elif found[2] and (more := _CARD_19.match(text, end)):
             digits = text[start : more.end()].replace(" ", "").replace("-", "")
             if len(digits) == _LONGEST and (digits[0] == "4" or _BRANDS.fullmatch(digits)) and luhn(digits):
-                spans.append((start, more.end(), _CARD_RULE))
+                yield start, more.end(), _CARD_RULE
         found = _near(text, at) if again else _CARD.search(text, at)
-    return spans
 
 
 def _near(text: str, at: int) -> re.Match[str] | None:
@@ -287,9 +275,9 @@ _IBAN_LENGTHS = {
 _TEN_DIGITS = re.compile("[0-9]{10}")
 
 
-def iban(text: str) -> Iterator[Span]:
+def iban(text: str, work: Work) -> Iterator[Span]:
     """Account numbers, in one piece or in groups of four."""
-    for found in _IBAN.finditer(text):
+    for found in work.matches(_IBAN, text):
         account = found[0] + found[1]
         length = _IBAN_LENGTHS.get(account[:2], 99)
         compact = account.replace(" ", "")[:length]

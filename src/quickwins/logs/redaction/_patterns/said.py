@@ -6,11 +6,10 @@ Each rule is asked only where what it begins with occurs, and looks at a bounded
 from __future__ import annotations
 
 import re
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from quickwins.logs.redaction._names import Kind
-from quickwins.logs.redaction._patterns.spans import MARK, MAX_HITS
+from quickwins.logs.redaction._patterns.spans import MARK
 from quickwins.logs.redaction._patterns.spoken import WORDS, is_tabled, spoken, tabled
 from quickwins.logs.redaction._patterns.values import NO_VALUE, could_be, is_assigned, is_status, looks_random
 from quickwins.logs.redaction._rules import RedactionRule
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeAlias
 
-    from quickwins.logs.redaction._patterns.spans import Span
+    from quickwins.logs.redaction._patterns.spans import Span, Work
 
     Private: TypeAlias = Callable[[str], Kind]
 
@@ -37,12 +36,12 @@ _ATTRIBUTED = re.compile(
 _TERM = re.compile(r"""\{[ ]?(\w{2,64}),[ ]?(?:<<)?"([^"\n]++)\"""")
 """A pair of Erlang's."""
 _VARIABLE = re.compile(
-    r"""\bvariable[ ]"(\w{1,64})"[ ]\{[^{}]{0,200}?\bdefault[ ]{0,16}=[ ]{0,4}"([^"\n]++)"""
+    r"""variable[ ]"(?<!\w.{10})(\w{1,64})"[ ]\{[^{}]{0,200}?\bdefault[ ]{0,16}=[ ]{0,4}"([^"\n]++)"""
 )
 _INPUT_VALUE = re.compile(r"input_value=(?![{\[])([^\n]{1,512}?)(?=, input_type=)")
 _LOCATION = re.compile(r"(?:\A|\n)([\w.\[\]-]{1,256})\n[ \t]+[^\n]{0,512}\Z")
 _PART = re.compile(
-    r"""\bname=["']?([\w.\[\]-]{2,100})["']?[^\r\n]{0,200}\r?\n(?:[\w-]{2,40}:[^\r\n]{0,200}\r?\n){0,4}\r?\n([^\r\n]{1,2048})"""
+    r"""name=(?<!\wname=)["']?([\w.\[\]-]{2,100})["']?[^\r\n]{0,200}\r?\n(?:[\w-]{2,40}:[^\r\n]{0,200}\r?\n){0,4}\r?\n([^\r\n]{1,2048})"""
 )
 # The pair of a user and a password that clients of HTTP in Python take.
 _LOGIN = re.compile(r"""auth=\(["'][^"'\n]{0,128}["'],[ ]?(["'])([^"'\n]{1,256}+)\1\)""")
@@ -73,6 +72,11 @@ _COMMAND = re.compile(
     r"\b(curl|wget|https?|mysql\w{0,8}|mariadb\w{0,8}|sshpass|docker|podman|redis-cli|valkey-cli|mongo\w{0,8}|ldap\w{3,8}"
     r"|smbclient|htpasswd|openssl|helm|rabbitmqadmin|az|twine|cqlsh|clickhouse-client|nats|psql|etcd\w{0,3})\b(?=[^\n]{0,16}[ '\"]-)"
 )
+_COMMANDS = (
+    "curl", "wget", "http ", "https ", "mysql", "mariadb", "sshpass", "docker", "podman", "redis-cli", "valkey-cli", "mongo", "ldap",
+    "smbclient", "htpasswd", "openssl", "helm", "rabbitmqadmin", "az ", "twine", "cqlsh", "clickhouse-client", "nats", "psql", "etcd",
+)  # fmt: skip
+"""What each command begins with."""
 _USER = re.compile(r"""[ ](?:-[uU]|--(?:user|proxy-user|login))[ =]?["']?[^\s:"']{0,64}[:%]([^\s"']++)""")
 _SHORT = {
     "-p": re.compile(r"""[ "']-p["']?([^\s"'-][^\s"']*+)"""),
@@ -93,9 +97,7 @@ _ARGUMENTS = 256
 _COOKIE = re.compile(
     r"\t(?:TRUE|FALSE)\t/[^\t\n]{0,256}\t(?:TRUE|FALSE)\t[0-9]{1,12}\t[^\t\n]{1,256}\t([^\t\n]{1,4096})"
 )
-_PGPASS = re.compile(
-    r"(?<![\w.*/:-])[\w.*-]{1,64}:(?:[0-9]{2,5}|\*):[\w*-]{1,64}:[\w*-]{1,64}:([^\s:\"',]{6,128})"
-)
+_PGPASS = re.compile(r":(?<=[\w.*-]:)(?:[0-9]{2,5}|\*):[\w*-]{1,64}:[\w*-]{1,64}:([^\s:\"',]{6,128})")
 _PUTTY = re.compile(r"Private-Lines: [0-9]{1,3}\s{1,4}((?:[A-Za-z0-9+/=]{4,64}\s{0,4}){1,64})")
 _JWK = re.compile(
     r"""["']\\{0,4}[ ]?[,{][ ]?\\{0,4}["'](?:d|p|q|dp|dq|qi|k)\\{0,4}["'][ ]?:[ ]?\\{0,4}["']([\w+/=-]{8,1024})"""
@@ -105,38 +107,42 @@ _AT_HOST = re.compile(r"@(?:(tcp|udp|unix|unixgram)\(|(?:\[[0-9a-fA-F:]{2,45}\]|
 _DROWSSAP = re.compile(r"""([^\s@/"'<>]{2,127}?[^\s@/:,;="'<>()\[\]{}]):[\w.%+-]{1,64}(?![\w.%+/:-])""")
 """A password and the user before it, read backwards."""
 _REACH = 200
+_DEAR = 6
+"""What looking around a place costs, in steps of `Work`."""
 
 
-def said(text: str, lower: str, words: list[bytes], private: Private) -> Iterator[Span]:
-    """What belongs to a private name in one of these grammars.
+def said(text: str, lower: str, words: set[bytes], private: Private, work: Work) -> Iterator[list[Span]]:
+    """What belongs to a private name in one of these grammars, one after the other.
 
     Args:
         text: Where to look.
         lower: The same in lower case.
         words: The runs of letters and digits in it, in lower case.
         private: Says of a name of what kind its value is, if it is private.
+        work: What may be done.
     """
+    some = work.some
     if "=" in text:
-        yield from _with_equals(text, private)
-    if "'" in text and "uplicate entry" in text:
-        for found in _ENTRY.finditer(text):
-            yield from _assigned(found[1], private(found[2].rpartition(".")[2]), *found.span(1))
+        yield from _with_equals(text, private, work)
+    if "uplicate entry" in text:
+        yield some(_entries(text, private, work))
     if "</" in text or "CDATA" in text:
-        yield from _elements(text, private)
+        yield some(_elements(text, private, work))
+        if '="' in text or "='" in text:
+            yield some(_named(_ATTRIBUTED, text, private, work))
     if ',"' in text or ', "' in text or ",<<" in text:
-        yield from _named(_TERM, text, private)
-    if "-" in text and ("--" in text or " -" in text or "'-" in text or '"-' in text):
-        yield from _options(text, private)
-        yield from _commands(text)
+        yield some(_named(_TERM, text, private, work))
+    if "-" in text:
+        yield from _on_command_lines(text, lower, private, work)
     if ":" in text or "\t" in text:
-        yield from _files(text)
+        yield from _files(text, work)
     if "pass" in lower or "pwd" in lower or not WORDS.isdisjoint(words):
-        yield from spoken(text, lower, private)
+        yield from spoken(text, lower, words, private, work)
     if is_tabled(lower):
-        yield from tabled(text, private)
+        yield some(tabled(text, private, work))
 
 
-def may_say(text: str, lower: str, words: list[bytes]) -> bool:
+def may_say(text: str, lower: str, words: set[bytes]) -> bool:
     """Whether a text without `=` and colons may say something so."""
     return (
         "<" in text
@@ -151,35 +157,43 @@ def may_say(text: str, lower: str, words: list[bytes]) -> bool:
     )
 
 
-def _with_equals(text: str, private: Private) -> Iterator[Span]:
+def _with_equals(text: str, private: Private, work: Work) -> Iterator[list[Span]]:
+    some = work.some
     if ")=(" in text:
-        yield from _keys(text, private)
+        yield some(_keys(text, private, work))
     if "input_value=" in text:
-        yield from _validated(text, private)
+        yield some(_validated(text, private, work))
     if "form-data" in text:
-        yield from _forms(text, private)
+        yield some(_forms(text, private, work))
     if "auth=(" in text:
-        for found in _LOGIN.finditer(text):
-            if could_be(Kind.PASSWORD, found[2]) and not MARK.fullmatch(found[2]):
-                yield *found.span(2), _PAIR
+        yield some(_logins(text, work))
     if "$" in text:
-        yield from _named(_DEFAULT, text, private)
+        yield some(_named(_DEFAULT, text, private, work))
     if 'variable "' in text:
-        yield from _named(_VARIABLE, text, private)
+        yield some(_named(_VARIABLE, text, private, work))
 
 
-def _named(pattern: re.Pattern[str], text: str, private: Private) -> Iterator[Span]:
+def _logins(text: str, work: Work) -> Iterator[Span]:
+    for found in work.matches(_LOGIN, text):
+        if could_be(Kind.PASSWORD, found[2]) and not MARK.fullmatch(found[2]):
+            yield *found.span(2), _PAIR
+
+
+def _entries(text: str, private: Private, work: Work) -> Iterator[Span]:
+    for found in work.matches(_ENTRY, text):
+        yield from _assigned(found[1], private(found[2].rpartition(".")[2]), *found.span(1))
+
+
+def _named(pattern: re.Pattern[str], text: str, private: Private, work: Work) -> Iterator[Span]:
     """What has the name in its first group, and the value in its second."""
-    for found in pattern.finditer(text):
+    for found in work.matches(pattern, text):
         yield from _assigned(found[2].strip(), private(found[1]), *found.span(2))
 
 
-def _elements(text: str, private: Private) -> Iterator[Span]:
+def _elements(text: str, private: Private, work: Work) -> Iterator[Span]:
     """What stands in an element of XML that is called so, or has an attribute that says so."""
-    for found in _ELEMENT.finditer(text):
+    for found in work.matches(_ELEMENT, text):
         yield from _assigned(found[3].strip(), private(found[1]), *found.span(3))
-    if '="' in text or "='" in text:
-        yield from _named(_ATTRIBUTED, text, private)
 
 
 def _assigned(value: str, kind: Kind, start: int, end: int) -> Iterator[Span]:
@@ -189,13 +203,15 @@ def _assigned(value: str, kind: Kind, start: int, end: int) -> Iterator[Span]:
         yield start, end, _PAIR
 
 
-def _keys(text: str, private: Private) -> Iterator[Span]:
-    for found in _KEY.finditer(text):
+def _keys(text: str, private: Private, work: Work) -> Iterator[Span]:
+    for found in work.matches(_KEY, text):
         start = found.end()
         end = text.find(")", start)
         end = len(text) if end < 0 else end
         names = [one.strip(' "') for one in found[1].split(",")]
         values = text[start:end].split(", ")
+        if not work.may(found.start(), len(names)):
+            return
         kinds = [private(name) for name in names]
         if len(values) != len(names):
             if any(kinds):
@@ -206,22 +222,31 @@ def _keys(text: str, private: Private) -> Iterator[Span]:
             start += len(value) + 2
 
 
-def _validated(text: str, private: Private) -> Iterator[Span]:
+def _validated(text: str, private: Private, work: Work) -> Iterator[Span]:
     """What pydantic says of a value that is invalid, below the name of its field."""
-    for found in _INPUT_VALUE.finditer(text):
+    for found in work.matches(_INPUT_VALUE, text, cost=_DEAR):
         place = _LOCATION.search(text, max(0, found.start() - 800), found.start())
         if place is not None and any(map(private, re.split(r"[.\[\]]", place[1]))):
             yield *found.span(1), _PAIR
 
 
-def _forms(text: str, private: Private) -> Iterator[Span]:
+def _forms(text: str, private: Private, work: Work) -> Iterator[Span]:
     """Fields of a `multipart/form-data` body (RFC 7578)."""
-    for found in _PART.finditer(text):
+    for found in work.matches(_PART, text):
         yield from _assigned(found[2], private(found[1]), *found.span(2))
 
 
-def _options(text: str, private: Private) -> Iterator[Span]:
-    for found in _OPTION.finditer(text):
+def _on_command_lines(text: str, lower: str, private: Private, work: Work) -> Iterator[list[Span]]:
+    listed = "'-" in text or '"-' in text
+    if listed or "--" in text or " -" in text:
+        yield work.some(_options(text, private, work))
+        yield work.some(_commands(text, lower, work))
+    if listed:
+        yield work.some(_listed(text, private, work))
+
+
+def _options(text: str, private: Private, work: Work) -> Iterator[Span]:
+    for found in work.matches(_OPTION, text):
         kind = private(found[1])
         if not kind:
             continue
@@ -231,14 +256,19 @@ def _options(text: str, private: Private) -> Iterator[Span]:
         if group == 4 and (is_help or value.lower() in _SPEAKS or is_status(value)):  # noqa: PLR2004 -- without quotes; until=never
             continue
         yield from _assigned(value, kind, *found.span(group))
-    if "'-" in text or '"-' in text:
-        for found in _LISTED.finditer(text):
-            if not found[3].startswith("-"):
-                yield from _assigned(found[3], private(found[1]), *found.span(3))
 
 
-def _commands(text: str) -> Iterator[Span]:
-    for command in _COMMAND.finditer(text):
+def _listed(text: str, private: Private, work: Work) -> Iterator[Span]:
+    """Options and their values as strings of a list."""
+    for found in work.matches(_LISTED, text):
+        if not found[3].startswith("-"):
+            yield from _assigned(found[3], private(found[1]), *found.span(3))
+
+
+def _commands(text: str, lower: str, work: Work) -> Iterator[Span]:
+    for command in work.near(_COMMAND, text, lower, _COMMANDS):
+        if not work.may(command.start(), _DEAR):
+            return
         start, stop = command.end(), command.end() + _ARGUMENTS
         line = text.find("\n", start, stop)
         stop = stop if line < 0 else line
@@ -253,21 +283,25 @@ def _commands(text: str) -> Iterator[Span]:
                     yield *whole.span(), _PAIR
 
 
-def _files(text: str) -> Iterator[Span]:
+def _files(text: str, work: Work) -> Iterator[list[Span]]:
     """Lines of files that hold passwords, and addresses with one but no scheme."""
     if "@" in text:
-        yield from _at_hosts(text)
+        yield work.some(_at_hosts(text, work))
     for sign, pattern, is_secret in _FILES:
-        if sign.search(text):
-            for found in pattern.finditer(text):
-                if is_secret(found) and not MARK.fullmatch(found[1]):
-                    yield *found.span(1), _PAIR
+        if sign in text:
+            yield work.some(
+                (*found.span(1), _PAIR)
+                for found in work.matches(pattern, text)
+                if is_secret(found) and not MARK.fullmatch(found[1])
+            )
 
 
-def _at_hosts(text: str) -> Iterator[Span]:
+def _at_hosts(text: str, work: Work) -> Iterator[Span]:
     """`user:password@host:port`, without a scheme."""
-    for found in islice(_AT_HOST.finditer(text), MAX_HITS):
+    for found in _AT_HOST.finditer(text):
         at = found.start()
+        if not work.may(max(0, at - _REACH), _DEAR):
+            return
         drow = _DROWSSAP.match(text[max(0, at - _REACH) : at][::-1])
         if drow is not None and (found[1] or looks_random(drow[1][::-1])):
             yield at - drow.end(1), at, _PAIR
@@ -277,15 +311,23 @@ def _always(found: re.Match[str]) -> bool:  # noqa: ARG001 -- one signature for 
     return True
 
 
-def _is_random(found: re.Match[str]) -> bool:
-    return looks_random(found[1])
+def _is_pgpass(found: re.Match[str]) -> bool:
+    """Whether a host stands before the port, and the password is one."""
+    start = found.start()
+    host = _TSOH.match(found.string[max(0, start - _LONGEST_HOST) : start][::-1])
+    return host is not None and looks_random(found[1])
 
 
-_FILES: tuple[tuple[re.Pattern[str], re.Pattern[str], Callable[[re.Match[str]], bool]], ...] = (
-    (re.compile("E\t"), _COOKIE, _always),
-    (re.compile("jdbc:oracle"), _ORACLE, _always),
-    (re.compile(r":(?:[0-9]{2,5}|\*):"), _PGPASS, _is_random),
-    (re.compile("Private-Lines"), _PUTTY, _always),
-    (re.compile("kty"), _JWK, _always),
+_LONGEST_HOST = 66
+_TSOH = re.compile(r"[\w.*-]{1,64}(?![\w.*/:-])")
+"""A host, read backwards."""
+
+
+_FILES: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], bool]], ...] = (
+    ("E\t", _COOKIE, _always),
+    ("jdbc:oracle", _ORACLE, _always),
+    (":", _PGPASS, _is_pgpass),
+    ("Private-Lines", _PUTTY, _always),
+    ("kty", _JWK, _always),
 )
 """What is there without fail and found at once, and where the secret is."""

@@ -1,11 +1,16 @@
-"""Where private things are in a text, and what stands in their place."""
+"""Where private things are in a text, what stands in their place, and how much may be done to find them."""
 
 from __future__ import annotations
 
 import re
-from typing import TypeAlias
+from itertools import islice
+from sys import maxsize
+from typing import TYPE_CHECKING, TypeAlias
 
 from quickwins.logs.redaction._rules import RedactionRule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 Span: TypeAlias = tuple[int, int, RedactionRule]
 """Where something private begins and ends, and what it is. Plain: a named tuple takes five times as long to make."""
@@ -14,4 +19,82 @@ MARK = re.compile(r"\[(?:redacted(?::[a-z_]{1,16}(?::[0-9]{1,20})?)?|(?:email|ph
 """What stands in the place of something private."""
 
 MAX_HITS = 32
-"""Private things of a text that are named; from the next one on the rest is left out whole. No pattern looks for more."""
+"""Private things of a text that are named; from the next one on the rest is left out whole. No rule looks for more."""
+
+MOST_WORK = 240
+"""What a text may cost beside the patterns' own passes over it: one for each place that may be private and must be judged."""
+
+
+class Work:
+    """What all rules together may do for one text. What begins at `end` or behind it is left out, looked at or not.
+
+    Every rule asks before it judges a place, and goes through its places from left to right. When nothing is left, `end` moves
+    to the place that couldn't be paid for: what stands before it has been judged by the rule, and the rules that follow stop
+    there too, or earlier.
+
+    Attributes:
+        left: How much may still be done.
+        end: Where the part of the text ends that is shown at all.
+    """
+
+    __slots__ = ("end", "left")
+
+    def __init__(self) -> None:
+        self.left = MOST_WORK
+        self.end = maxsize
+
+    def may(self, at: int, cost: int = 1) -> bool:
+        """Whether what begins at `at` is to be judged; else a rule is done."""
+        if at >= self.end:
+            return False
+        self.left -= cost
+        if self.left >= 0:
+            return True
+        self.end = at
+        return False
+
+    def some(self, found: Iterable[Span]) -> list[Span]:
+        """What a rule finds, up to the first that is too many."""
+        spans = list(islice(found, MAX_HITS + 1))
+        if len(spans) > MAX_HITS:
+            self.end = min(self.end, spans[MAX_HITS][0])
+        return spans
+
+    def matches(
+        self, pattern: re.Pattern[str], text: str, start: int = 0, stop: int = maxsize, cost: int = 1
+    ) -> Iterator[re.Match[str]]:
+        """What `pattern` finds, as far as it is to be judged."""
+        for found in pattern.finditer(text, start, stop):
+            if not self.may(found.start(), cost):
+                return
+            yield found
+
+    def near(
+        self, pattern: re.Pattern[str], text: str, lower: str, words: tuple[str, ...], lead: int = 0
+    ) -> Iterator[re.Match[str]]:
+        """What `pattern` finds where one of `words` is: as it would be found in all of the text, without a pass over it.
+
+        Args:
+            pattern: What begins at most `lead` characters before a word; made by `led`.
+            text: Where to look.
+            lower: The same in lower case.
+            words: In lower case.
+            lead: How far before a word a match may begin.
+        """
+        for word in words:
+            done = 0
+            at = lower.find(word)
+            while at >= 0:
+                start = max(done, at - lead)
+                if not self.may(start):
+                    return
+                found = pattern.match(text, start)
+                if found is not None:
+                    yield found
+                    done = found.end()
+                at = lower.find(word, max(at + 1, done))
+
+
+def led(pattern: str, lead: int = 0) -> re.Pattern[str]:
+    """A pattern for `Work.near`: up to `lead` characters, then what is looked for in a group of its own."""
+    return re.compile(rf"(?s:.{{0,{lead}}}?)(?:{pattern})" if lead else pattern)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from quickwins.logs.redaction._patterns.spans import MARK, MAX_HITS
+from quickwins.logs.redaction._patterns.spans import MARK
 from quickwins.logs.redaction._patterns.values import looks_random
 from quickwins.logs.redaction._rules import RedactionRule
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from quickwins.logs.redaction._names import Kind
-    from quickwins.logs.redaction._patterns.spans import Span
+    from quickwins.logs.redaction._patterns.spans import Span, Work
 
 _USERINFO = re.compile(r"""://((?:[^\s/?#@"<>]*+@)++)""")
 # A password with a raw slash: what follows the colon is no port, so the authority has not ended yet.
@@ -28,28 +28,25 @@ _ODD_USERINFO = re.compile(
 )
 
 
-def url_credentials(text: str) -> list[Span]:
+def url_credentials(text: str, work: Work) -> list[Span]:
     """What stands between `://` and the `@` of the authority."""
-    return [*_before_at(_USERINFO, text), *_before_at(_RAW_USERINFO, text), *_before_at(_ODD_USERINFO, text)]
+    spans: list[Span] = []
+    for pattern in (_USERINFO, _RAW_USERINFO, _ODD_USERINFO):
+        spans += work.some(_before_at(pattern, text, work))
+    return spans
 
 
-def _before_at(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
-    hits = 0
-    for found in pattern.finditer(text):
+def _before_at(pattern: re.Pattern[str], text: str, work: Work) -> Iterator[Span]:
+    for found in work.matches(pattern, text):
         start, end = found.span(1)
         if end - start > 1 and text[start:end] not in _NOBODY and not MARK.fullmatch(text, start, end - 1):
             yield start, end - 1, RedactionRule.URL_CREDENTIALS
-            hits += 1
-            if hits > MAX_HITS:
-                return
 
 
 _NOBODY = frozenset(("git@", "hg@", "svn@"))
 _QUERY = re.compile(
     r"""[?#](?<![\s=]\#)(?=[A-Za-z0-9_%$~-]|\[(?!redacted|email:|phone:))(?:[^\s"'<>`\\]++|'(?=[\w.%-]*+[&=]))++"""
 )
-MAX_RUNS = 128
-"""Of parameters, in one text."""
 _SEPARATOR = re.compile(r"[&#]|;(?=[\w.%-]{1,64}=)")
 _FLAG = re.compile(r"[A-Za-z][A-Za-z_.-]{0,31}[0-9]{0,3}")
 _FORM = re.compile(r"""(?<![^\s"'`])[\w.%~\[\]-]{1,64}=[^\s&"'`]*+(?:&[\w.%~\[\]-]{1,64}=[^\s&"'`]*+)++""")
@@ -93,7 +90,12 @@ _WORD = re.compile(r"[-+]?[a-z]{1,16}(?:[_.,-][a-z]{1,16}){0,3}\Z|[A-Z]{1,8}\Z|[
 
 
 def query(
-    text: str, runs: list[tuple[int, int]], private: Callable[[str], Kind], *, errs_open: bool = False
+    text: str,
+    runs: list[tuple[int, int]],
+    private: Callable[[str], Kind],
+    work: Work,
+    *,
+    errs_open: bool = False,
 ) -> Iterator[Span]:
     """The values of all parameters but the shortest, such as `page=2`, where the name isn't private.
 
@@ -103,13 +105,11 @@ def query(
         text: Where to look.
         runs: Where parameters stand.
         private: Says of a name whether it is private.
+        work: What may be done.
         errs_open: Whether other values go only if they look drawn at random.
     """
-    for number, (start, end) in enumerate(runs):
-        if number == MAX_RUNS:
-            yield start, len(text), RedactionRule.TOO_MANY
-            return
-        yield from _values(text, start, end, private, errs_open=errs_open)
+    for start, end in runs:
+        yield from _values(text, start, end, private, work, errs_open=errs_open)
 
 
 def _is_shown(name: str, value: str, private: Callable[[str], Kind], *, errs_open: bool) -> bool:
@@ -121,11 +121,13 @@ def _is_shown(name: str, value: str, private: Callable[[str], Kind], *, errs_ope
 
 
 def _values(
-    text: str, start: int, end: int, private: Callable[[str], Kind], *, errs_open: bool
+    text: str, start: int, end: int, private: Callable[[str], Kind], work: Work, *, errs_open: bool
 ) -> Iterator[Span]:
     piece = text[start:end]
     at = 0
     for part in _SEPARATOR.split(piece):
+        if not work.may(start + at):
+            return
         name, equals, _ = part.partition("=")
         value = at + len(name) + 1 if equals else at
         stop = at + len(part)
