@@ -306,7 +306,8 @@ class Retried:
 
     def done(self) -> bool:
         """As in gRPC: whether it has ended, all attempts considered."""
-        return self._over
+        # What an interceptor answered by itself is there before gRPC tells anybody that the call has ended.
+        return self._over or (self._settled and bool(self._native.done()))
 
     def time_remaining(self) -> float | None:
         """Seconds until its deadline, over all attempts; `None`: there is none."""
@@ -352,10 +353,13 @@ class Retried:
                 yield from self._mine(self._is_there).__await__()
             native = self._native
             try:
-                return (yield from native.__await__())
+                answer = yield from native.__await__()
             except BaseException as error:
                 if native is self._native or isinstance(error, asyncio.CancelledError):
                     raise
+            else:
+                self._settled = True
+                return answer
 
 
 def _retry_outcome(outcome: Outcome) -> RetryOutcome:

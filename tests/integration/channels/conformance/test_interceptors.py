@@ -77,6 +77,28 @@ async def test_each_kind_of_call_has_its_own(make: Make, target: str) -> None:
         assert [one async for one in channel.stream_stream(CHAT)(words(b"c"))] == [b"c"]
 
 
+async def test_a_call_that_they_answer_by_themselves_is_over_once_its_answer_is_there(
+    make: Make, target: str
+) -> None:
+    async def outer(continuation: Any, details: Any, request: Any) -> Any:
+        call = await continuation(details, request)
+        assert await call == b"own"
+        return call
+
+    async def inner(_: Any, __: Any, ___: Any) -> bytes:
+        return b"own"
+
+    async with make(target, interceptors=[Unary(outer), Unary(inner)]) as channel:
+        for _ in range(2):  # the first waits for a connection
+            call = channel.unary_unary(ECHO)(b"x")
+            assert await call == b"own"
+            assert (call.done(), call.cancelled(), call.cancel()) == (True, False, False)
+            assert await call.code() is grpc.StatusCode.OK
+            told: list[Any] = []
+            call.add_done_callback(told.append)
+            await eventually(lambda told=told: told)
+
+
 async def test_the_first_is_outermost_and_sees_method_and_timeout(make: Make, target: str) -> None:
     seen: list[str] = []
 
