@@ -32,6 +32,12 @@ class Partition:
     retry_at: float = 0.0
     start: int | None = None
     """Where reading began, or began again; for a store that doesn't know itself where to go on."""
+    first: int = 0
+    """Where its log began when it was taken."""
+    end: int | None = None
+    """Where its log ended when that was before what had its effect."""
+    is_going: bool = False
+    """Whether something was read since it was taken."""
     before: int | None = None
     """The same in the assignment before, if this consumer had it then."""
     paused: bool = False

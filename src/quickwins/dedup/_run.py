@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from quickwins.core.clock import backoff_seconds
 from quickwins.dedup._ahead import read_ahead
 from quickwins.dedup._consumer import ends_of
 from quickwins.dedup._lane import HandlerFailed, Lane, stopped_because
+from quickwins.dedup._log import check_first, first_of, made_anew
 from quickwins.dedup._partition import Partition, State
 from quickwins.dedup.errors import Fenced, PartitionQuarantined, StoreDown
 from quickwins.dedup.stores._base import Forgets
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from quickwins.core.clock import Clock
-    from quickwins.dedup._core.batch import Batch
-    from quickwins.dedup.dead_letters import DeadLetterTable
+    from quickwins.dedup._owner import Owner
     from quickwins.dedup.identity import Record
 
 T = TypeVar("T")
@@ -28,46 +28,6 @@ COMMIT_SECONDS = 1.0
 """How often Kafka is told where to go on. It is advice for its own tools: the cursor decides."""
 FENCED_SECONDS = 10.0
 """How long one that was fenced waits for Kafka to take the partition from it, before it asks for it again."""
-
-
-class Owner(Protocol):
-    """What a run asks and tells: `Deduplicator`."""
-
-    poison: DeadLetterTable | None
-    max_records: int
-    group: str
-
-    async def take(self, topic: str, partition: int, partitions: int) -> Lane:
-        """Take a partition over; whatever it raises, the partition waits."""
-        ...
-
-    def on(self, topic: str, partition: int) -> bool:
-        """Whether duplicates of that partition are told from events now."""
-        ...
-
-    def applied(self, at: Any, batch: Batch, seconds: float) -> None:
-        """A batch has taken effect."""
-        ...
-
-    def quarantined(self, at: Any, why: str) -> None:
-        """A partition has stopped until somebody looks at it."""
-        ...
-
-    def waits(self, at: Any, error: BaseException) -> None:
-        """A partition waits."""
-        ...
-
-    def goes_on(self, at: Any) -> None:
-        """A partition is read, or read again."""
-        ...
-
-    def behind(self, records: int) -> None:
-        """So many records of all partitions had no effect yet."""
-        ...
-
-    def commit_failed(self, error: BaseException) -> None:
-        """Kafka was not told where to go on."""
-        ...
 
 
 class Run:
@@ -142,10 +102,11 @@ class Run:
             return  # they are of an assignment that is over: their new owner reads them again
         for at, records in fetched.items():
             one = self._partitions[at]
-            if one.state is State.READY and records:
-                self._applying.add(asyncio.create_task(self._apply(one, records)))
+            if one.state is State.READY and one.lane is not None and records:
+                self._applying.add(asyncio.create_task(self._apply(one, one.lane, records)))
         if self._clock.monotonic() >= self._commit_at:
             await self._settle()
+            await self._look_for_another()
             await self._commit()
 
     async def _settle(self) -> None:
@@ -215,19 +176,8 @@ class Run:
             if not partitions:
                 raise StoreDown(f"the broker has not said yet how many partitions {at.topic} has")  # noqa: TRY301 -- it waits as for all that is away; until=never
             lane = await self._dedup.take(at.topic, at.partition, partitions)
-            first = (await self._consumer.beginning_offsets([at]))[at]
-            if one.start is None and one.before is not None:
-                committed = await self._consumer.committed(at)
-                one.start = one.before if committed is None else committed
-            elif one.start is None:
-                one.start = await self._consumer.position(at)
-            if self._consumer.assignment() is not self._assignment:
+            if not await self._begin(one, lane):
                 return
-            expected = lane.held.next_offset
-            if expected is None:
-                expected = await self._consumer.committed(at)
-            one.lane = lane
-            self._check(lane, expected, first)
         except PartitionQuarantined as error:
             self._quarantine(one, str(error))
         except Exception as error:  # noqa: BLE001 -- of a store or a broker; whatever it is, the partition waits; until=never
@@ -236,13 +186,30 @@ class Run:
             self._rewind(one)
             self._ready(one)
 
-    def _check(self, lane: Lane, expected: int | None, first: int) -> None:
-        place = lane.held.place
-        if expected is not None and first > expected:
-            raise PartitionQuarantined(
-                f"{place.topic}:{place.partition} begins at offset {first}: what was at {expected} was deleted before it had "
-                "its effect"
-            )
+    async def _begin(self, one: Partition, lane: Lane) -> bool:
+        """Find out where to read on; whether the partition is still this consumer's.
+
+        Raises:
+            PartitionQuarantined: What comes next is not in its log.
+        """
+        at = one.at
+        first = await first_of(self._consumer, at)
+        committed = await self._consumer.committed(at)
+        start: int | None = one.start
+        if start is None and one.before is not None:
+            start = one.before if committed is None else committed
+        elif start is None:
+            start = await self._consumer.position(at)
+        if self._consumer.assignment() is not self._assignment:
+            return False
+        known = lane.held.next_offset
+        one.lane, one.first, one.start, one.is_going = lane, first, start, False
+        one.moved = known is None and committed is None  # whoever comes next begins here, too
+        check_first(at, first, committed if known is None else known)
+        if known is not None and one.end is not None and one.end < known:
+            made_anew(at, f"it ends at offset {one.end}, and what was at {known - 1} had its effect")
+        one.end = None
+        return True
 
     def _ready(self, one: Partition) -> None:
         one.state = State.READY
@@ -256,14 +223,13 @@ class Run:
         to = one.start if one.lane is None or one.lane.held.seek_to is None else one.lane.held.seek_to
         one.start = to
         if to is not None and self._consumer.assignment() is self._assignment:
-            self._consumer.seek(one.at, to)
+            # Below the first offset the consumer would go by `auto_offset_reset`, and perhaps to the end.
+            self._consumer.seek(one.at, max(to, one.first))
 
-    async def _apply(self, one: Partition, records: Sequence[Record]) -> None:
-        lane = one.lane
-        if lane is None:
-            return
+    async def _apply(self, one: Partition, lane: Lane, records: Sequence[Record]) -> None:
         try:
-            await self._look_for_a_gap(one, lane, records)
+            if not await self._follows(one, lane, records):
+                return
             step = lane.step(records)
             for start in range(0, len(records), step):
                 began = self._clock.monotonic()
@@ -289,12 +255,44 @@ class Run:
         except Exception as error:  # noqa: BLE001 -- see `_take`; until=never
             self._wait(one, error)
 
-    async def _look_for_a_gap(self, one: Partition, lane: Lane, records: Sequence[Record]) -> None:
-        """Offsets are missing where a topic is compacted, or behind a transaction; but also where retention was quicker."""
-        expected = lane.held.next_offset
-        if expected is not None and records[0].offset > expected:
-            first = (await self._consumer.beginning_offsets([one.at]))[one.at]
-            self._check(lane, expected, first)
+    async def _follows(self, one: Partition, lane: Lane, records: Sequence[Record]) -> bool:
+        """Whether `records` come behind what had its effect.
+
+        Offsets are missing where a topic is compacted, or behind a transaction; but also where retention was quicker. They go
+        back where the log is another one; of the first that are read, the store looks at that itself.
+
+        Raises:
+            PartitionQuarantined: What comes next was deleted.
+        """
+        offset, expected, lowest = records[0].offset, lane.held.next_offset, lane.held.seek_to
+        if one.is_going and lowest is not None and offset < lowest:
+            self._take_anew(one, offset)
+            return False
+        if expected is not None and offset > expected:
+            check_first(one.at, await first_of(self._consumer, one.at), expected)
+        one.is_going = True
+        return True
+
+    def _take_anew(self, one: Partition, start: int) -> None:
+        """Its log may be another one: it went back, which Kafka's never does."""
+        one.lane, one.state, one.start = None, State.NEW, start
+        self._wake.set()
+
+    async def _look_for_another(self) -> None:
+        """A log that ends before what had its effect was cut, or made anew under its name, whatever the consumer reads on from."""
+        for one in [one for one in self._partitions.values() if one.state is State.READY]:
+            expected = None if one.lane is None else one.lane.held.next_offset
+            end = self._consumer.highwater(one.at)
+            if expected is None or end is None or end >= expected:
+                continue
+            try:
+                one.end = (await self._consumer.end_offsets([one.at]))[one.at]
+                first = await first_of(self._consumer, one.at)
+            except Exception as error:  # noqa: BLE001 -- see `_take`; until=never
+                self._wait(one, error)
+            else:
+                if one.end < expected:
+                    self._take_anew(one, first)
 
     def _handler_failed(
         self, one: Partition, lane: Lane, records: Sequence[Record], failed: HandlerFailed
@@ -353,9 +351,12 @@ class Run:
         self._commit_at = self._clock.monotonic() + COMMIT_SECONDS
         offsets = {}
         for one in self._partitions.values():
-            if one.moved and one.lane is not None and one.lane.held.next_offset is not None:
-                offsets[one.at] = one.lane.held.next_offset
+            if one.moved and one.lane is not None:
+                known = one.lane.held.next_offset
+                where = one.start if known is None else known
                 one.moved = False
+                if where is not None:
+                    offsets[one.at] = where
         if self._consumer.assignment() is not self._assignment:
             return
         self._dedup.behind(sum(map(self._behind, self._partitions.values())))

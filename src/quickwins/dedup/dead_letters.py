@@ -96,7 +96,9 @@ class DeadLetterTable:
         said = (
             f"{type(error).__name__}: {error}" if isinstance(error, QuickWinsError) else type(error).__name__
         )
-        headers = [[name, None if value is None else value.hex()] for name, value in record.headers or ()]
+        headers = [
+            [_text(name), None if value is None else value.hex()] for name, value in record.headers or ()
+        ]
         await connection.execute(
             _WRITE,
             group,
@@ -104,12 +106,17 @@ class DeadLetterTable:
             record.partition,
             record.offset,
             reason,
-            said[:MAX_ERROR],
+            _text(said[:MAX_ERROR]),
             attempts,
             _bytes(record.key),
             _bytes(record.value),
             msgspec.json.encode(headers).decode(),
         )
+
+
+def _text(text: str) -> str:
+    """`text` with what PostgreSQL has no place for in another guise: a record must not be refused for its names."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\u2400")
 
 
 def _bytes(part: object) -> bytes | None:

@@ -20,3 +20,5 @@ class Capability(StrEnum):
     """Kafka: `enable_idempotence`."""
     TRANSACTIONS = "transactions"
     """Kafka: transactional producers."""
+    DELETE_RECORDS = "delete_records"
+    """Kafka: the beginning of a partition can be deleted."""

@@ -26,6 +26,7 @@ LACKING = {
     Capability.DURABLE: "Tansu keeps everything in memory",
     Capability.IDEMPOTENT_PRODUCER: "Tansu 0.6 refuses idempotent producers",
     Capability.TRANSACTIONS: "Tansu 0.6 refuses transactional producers",
+    Capability.DELETE_RECORDS: "Tansu 0.6 closes the connection",
 }
 
 
@@ -44,6 +45,7 @@ class KafkaBroker(Engine):
             Capability.CONSUMER_GROUPS,
             Capability.IDEMPOTENT_PRODUCER,
             Capability.TRANSACTIONS,
+            Capability.DELETE_RECORDS,
         }
     )
 

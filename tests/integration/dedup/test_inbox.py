@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -153,6 +154,20 @@ async def test_what_is_older_than_the_retention_is_dropped_and_an_event_from_the
     await read_all(posts, {0: 6}, poison=poison, **inbox)
     letters = await posts.pool.fetch("SELECT record_offset, reason FROM quickwins.dead_letters")
     assert [tuple(letter) for letter in letters] == [(4, "too_old")]
+    assert await posts.pool.fetchval("SELECT count(*) FROM applied") == 4
+
+
+async def test_an_event_that_is_dated_in_the_future_has_nothing_forgotten_before_its_time(
+    posts: House,
+) -> None:
+    inbox = {"store": PostgresInbox(posts.pool, retention_seconds=80), "poison": DeadLetterTable(posts.pool)}
+    lately = int(time.time()) - 1_000
+    ahead = [row(2, second=4_000_000_000), row(3, second=lately + 5_000)]
+    await produce(posts, [row(1, second=lately), ahead[0]])
+    await read_all(posts, {0: 2}, **inbox)
+    await produce(posts, [row(4, second=lately + 10), *ahead, ahead[1], row(1, second=lately)])
+    await read_all(posts, {0: 7}, **inbox)
+    assert await posts.pool.fetch("SELECT reason FROM quickwins.dead_letters") == []
     assert await posts.pool.fetchval("SELECT count(*) FROM applied") == 4
 
 

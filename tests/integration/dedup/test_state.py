@@ -206,6 +206,25 @@ async def test_records_that_are_no_events_are_put_aside(posts: House) -> None:
     assert await posts.pool.fetchval("SELECT count(*) FROM posts") == 4
 
 
+async def test_what_a_record_has_that_no_table_can_hold_is_put_aside_all_the_same(posts: House) -> None:
+    nul = record(key=None, order=None, after={"id": 1}, table="po\x00sts")
+    bad = [
+        Record(topic=POSTS, value=nul.value, key=None),
+        Record(topic=POSTS, value=b"\x00", key=b"\x00", headers=[("a\x00b", b"\xff\x00")]),
+    ]
+    await send(posts.bootstrap, [*inserted(1), *bad, *inserted(1, first=1)], posts.prefix)
+    dedup = posts.dedup(poison=DeadLetterTable(posts.pool))
+    async with posts.running(dedup) as (_, task):
+        await posts.until(lambda offsets: list(offsets.values()) == [4], task)
+    letters = await posts.pool.fetch(
+        "SELECT record_offset, reason, headers FROM quickwins.dead_letters ORDER BY 1"
+    )
+    assert [tuple(letter) for letter in letters] == [
+        (1, "no_order", "[]"),
+        (2, "not_json", '[["a\u2400b", "ff00"]]'),
+    ]
+
+
 async def test_without_somewhere_to_put_it_a_record_that_is_no_event_stops_its_partition(
     posts: House,
 ) -> None:

@@ -10,6 +10,7 @@ The rules, which hold whatever ends when:
   into the bucket of the first.
 - What is forgotten is told by the events' time, too, up to what Kafka was told: a consumer that was away for a week has
   forgotten nothing of what it reads again. An event from before that is not guessed about.
+- An event that is dated in the future has nothing forgotten: it may be a wrong date, and would take all others with it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from quickwins.dedup.stores import _buckets, _postgres
 from quickwins.dedup.stores._base import Work
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from quickwins.core.clock import Clock
     from quickwins.dedup.event import Event
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 BUCKETS = 8
 """Into how many buckets the retention is divided: so much longer than asked for is an id kept at most, and one more."""
 _DROP_SECONDS = 0.25
+_AHEAD_SECONDS = 86_400
+"""A source whose clock is so far ahead of ours is still believed to say how late it is, up to now."""
 
 _WRITE = """
 INSERT INTO quickwins.dedup_inbox (stream, partition, bucket, id, record_offset, payload)
@@ -120,7 +123,7 @@ class Held:
             settled = settle(asking, answers, on=on)
             yield Work(settled.batch, tx, self.epoch)
         self._progress.move(settled)
-        self.latest = max([self.latest, *buckets.values()])
+        self.latest = max([self.latest, *self._store.believed(self.stream, buckets.values())])
 
     def _date(self, asking: Asking, *, puts_aside: bool) -> dict[int, int]:
         """The bucket of each record that is asked for, by its number; what has none, or an old one, is not asked for."""
@@ -208,7 +211,7 @@ class PostgresInbox:
                 older event is put aside or stops its partition.
             takeover_seconds: How long a transaction may do nothing, as that of a process that was stopped, before the server
                 ends it, 1 to 3,600. A handler that waits for something else than its database must take less.
-            clock: For waiting.
+            clock: For waiting, and for what is the future.
 
         Raises:
             ConfigError: An argument is out of its bounds.
@@ -264,6 +267,12 @@ class PostgresInbox:
     def transaction(self, place: Place | None = None) -> Any:
         """One that the server ends when its process was stopped; a batch's own says whose it is."""
         return _postgres.bounded(self.pool, self._takeover_seconds, place)
+
+    def believed(self, stream: _buckets.Stream, buckets: Iterable[int]) -> list[int]:
+        """What `buckets` say of how late it is in their stream, none of them the future's."""
+        now = self._clock.wall()
+        latest, last = now // stream.bucket_seconds, (now + _AHEAD_SECONDS) // stream.bucket_seconds
+        return [min(bucket, int(latest)) for bucket in buckets if bucket <= last]
 
     async def make(self, held: Held, buckets: set[int]) -> None:
         """Have tables for `buckets`.

@@ -21,6 +21,7 @@ from quickwins.dedup._core.batch import fingerprint, sort
 from quickwins.dedup._core.cursor import Cursor
 from quickwins.dedup._core.ledger import Ledger
 from quickwins.dedup._core.position import SourceId
+from quickwins.dedup._log import made_anew
 from quickwins.dedup.decision import Decision, Explanation
 from quickwins.dedup.errors import EventRefused, Fenced, PartitionQuarantined
 from quickwins.dedup.stores import _postgres, _saved
@@ -158,9 +159,8 @@ class Held:
         offset, digest = self.cursor.last
         first, place = records[0], self.place
         if first.offset < offset or (first.offset == offset and fingerprint(first) != digest):
-            raise PartitionQuarantined(
-                f"{place.topic}:{place.partition} was made anew: its record at offset {first.offset} is not the one that had "
-                f"its effect at {offset}. Read it from its beginning under another group, or give its cluster another name"
+            made_anew(
+                place, f"its record at offset {first.offset} is not the one that had its effect at {offset}"
             )
 
     async def explain(self, record: Record) -> Explanation:

@@ -96,7 +96,7 @@ async def test_a_call_that_they_answer_by_themselves_is_over_once_its_answer_is_
             assert await call.code() is grpc.StatusCode.OK
             told: list[Any] = []
             call.add_done_callback(told.append)
-            await eventually(lambda told=told: told)
+            await eventually(told.copy)
 
 
 async def test_the_first_is_outermost_and_sees_method_and_timeout(make: Make, target: str) -> None:
