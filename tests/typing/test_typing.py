@@ -16,13 +16,16 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
 
+def public_modules() -> list[str]:
+    modules = ["quickwins", *(one.name for one in pkgutil.walk_packages(quickwins.__path__, "quickwins."))]
+    return [name for name in modules if not re.search(r"\._|\.demo\.", name)]
+
+
 def public_names() -> dict[str, int]:
     """Every public name, with the identity of what it names: some packages show what another has."""
-    modules = ["quickwins", *(one.name for one in pkgutil.walk_packages(quickwins.__path__, "quickwins."))]
-    public = [name for name in modules if not re.search(r"\._|\.demo\.", name)]
     return {
         f"{module.__name__}.{name}": id(getattr(module, name))
-        for module in map(importlib.import_module, public)
+        for module in map(importlib.import_module, public_modules())
         for name in getattr(module, "__all__", ())
     }
 
@@ -38,6 +41,21 @@ def used_names(tree: ast.AST) -> set[str]:
         if (one.asname or one.name) in used
     }
     return imported | {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+def test_a_service_is_checked_without_any_settings_for_us_or_for_what_we_need(tmp_path: Path) -> None:
+    imports = "".join(f"import {name}\n" for name in public_modules())
+    out, err, code = api.run(
+        [
+            "--strict",
+            "--config-file=",
+            f"--cache-dir={tmp_path}",
+            "-c",
+            f"{imports}reveal_type(quickwins.QuickWins.load())",
+        ]
+    )
+    assert (err, code) == ("", 0), out + err
+    assert "QuickWins" in out
 
 
 def test_every_public_name_is_used() -> None:
