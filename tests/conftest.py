@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import secrets
@@ -100,6 +101,20 @@ def pytest_configure(config: pytest.Config) -> None:
         # The tracing that counts begins with the session; what began before would go on where `no_cover` pauses that.
         while before := Coverage.current():
             before.stop()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the tests and what they import, which all stay, out of the garbage collector's way.
+
+    It went through them again and again while they came, and at each whole collection that a test asks for.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
