@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quickwins.cli import dedup, demo, doctor, flags, indexes, init, logs, query_cache, rollout, suppressions
 from quickwins.cli.exit_codes import ExitCode
 from quickwins.cli.output import hush, note, open_streams
 from quickwins.core.errors import ConfigError, QuickWinsError
@@ -16,6 +16,20 @@ from quickwins.core.flags.writer import WriteReason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+COMMANDS = (
+    "init",
+    "demo",
+    "flags",
+    "rollout",
+    "suppressions",
+    "logs",
+    "indexes",
+    "query-cache",
+    "dedup",
+    "doctor",
+)
+"""Each has a module of its name here, with a `build_app` for a group, or the function and its `EXAMPLE`."""
 
 HINTS = (  # no table: two enums of texts have equal members
     (
@@ -26,8 +40,12 @@ HINTS = (  # no table: two enums of texts have equal members
 )
 
 
-def build_app() -> typer.Typer:
-    """The command tree."""
+def build_app(names: Sequence[str] = COMMANDS) -> typer.Typer:
+    """The command tree.
+
+    Args:
+        names: The commands in it; the modules of others are not imported.
+    """
     app = typer.Typer(
         name="quickwins",
         help="Resilience quick wins for asyncio services, each behind a live flag.",
@@ -38,16 +56,12 @@ def build_app() -> typer.Typer:
         rich_markup_mode=None,  # it would take `[flags]` in a text for markup, and leave it out
     )
     app.callback()(_root)
-    app.command("init", epilog=init.EXAMPLE)(init.init)
-    app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
-    app.add_typer(flags.build_app(), name="flags")
-    app.add_typer(rollout.build_app(), name="rollout")
-    app.add_typer(suppressions.build_app(), name="suppressions")
-    app.add_typer(logs.build_app(), name="logs")
-    app.add_typer(indexes.build_app(), name="indexes")
-    app.add_typer(query_cache.build_app(), name="query-cache")
-    app.add_typer(dedup.build_app(), name="dedup")
-    app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
+    for name in names:
+        home = import_module(f"quickwins.cli.{name.replace('-', '_')}")
+        if hasattr(home, "build_app"):
+            app.add_typer(home.build_app(), name=name)
+        else:
+            app.command(name, epilog=home.EXAMPLE)(getattr(home, name))
     return app
 
 
@@ -68,7 +82,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _invoke(arguments: Sequence[str]) -> int:
-    command = typer.main.get_command(build_app())
+    # A kill must not wait until what ramps and audits need is imported.
+    named = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
+    command = typer.main.get_command(build_app(named))
     try:
         return int(command.main(args=list(arguments), prog_name="quickwins") or ExitCode.OK)
     except SystemExit as end:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -89,11 +90,24 @@ def test_version_is_the_packages(quickwins: Call) -> None:
     assert answer.out.startswith("0.")
 
 
+def test_a_command_imports_no_other_one() -> None:
+    code = (
+        "import sys; from quickwins.cli.app import run; run(['flags', 'kill', '--help'])\n"
+        "print([name for name in sys.modules if name.startswith('quickwins.cli.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "quickwins.cli.flags" in done.stdout
+    assert not [
+        name for name in ("doctor", "rollout", "suppressions") if f"quickwins.cli.{name}" in done.stdout
+    ]
+
+
 def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def command() -> None:
         raise error
 
-    def build() -> typer.Typer:
+    def build(_: object) -> typer.Typer:
         app = typer.Typer(pretty_exceptions_enable=False)
         app.command()(command)
         return app
