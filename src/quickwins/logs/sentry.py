@@ -1,7 +1,7 @@
 """What Sentry gets to see: no refusals, and texts and values as redacted as on a line.
 
     hooks = Hooks()
-    sentry_sdk.init(before_send=hooks.before_send, before_breadcrumb=hooks.before_breadcrumb)
+    sentry_sdk.init(before_send=hooks.before_send, before_breadcrumb=hooks.before_breadcrumb, ...)
 
 Sentry itself isn't needed here: its hooks get plain dictionaries.
 """
@@ -61,6 +61,14 @@ class Hooks:
                 if "vars" in frame:
                     frame["vars"] = Walk(self._scanner).value(frame["vars"])
         return event
+
+    def before_send_log(self, log: Any, hint: Any) -> Any:  # noqa: ARG002 -- as Sentry calls it; until=never
+        """A record of Sentry Logs, redacted: its body and its attributes, among which are the arguments of its message."""
+        walk = Walk(self._scanner)
+        for name in ("body", "attributes"):
+            if name in log:
+                log[name] = walk.value(log[name])
+        return log
 
     def before_breadcrumb(self, crumb: Any, hint: Any) -> Any:  # noqa: ARG002 -- as Sentry calls it; until=never
         """`crumb`, redacted: its message and its data."""

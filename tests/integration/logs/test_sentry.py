@@ -26,7 +26,7 @@ from quickwins.logs.sentry import Hooks
 class Kept(Transport):
     def capture_envelope(self, envelope):
         for item in envelope.items:
-            if item.headers.get("type") == "event":
+            if item.headers.get("type") in ("event", "log"):
                 sys.stdout.write(json.dumps(item.payload.json) + "\\n")
 
 hooks = Hooks()
@@ -35,6 +35,7 @@ sentry_sdk.init(
     transport=Kept,
     before_send=hooks.before_send,
     before_breadcrumb=hooks.before_breadcrumb,
+    before_send_log=hooks.before_send_log,
     integrations=[LoggingIntegration(level=None, event_level=None)],
 )
 logging.getLogger().addHandler(BreadcrumbHandler(level=logging.INFO))
@@ -57,6 +58,22 @@ def sent(code: str) -> list[dict[str, Any]]:
     for secret in SECRETS:
         assert secret not in done.stdout
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_sentry_logs_are_redacted_with_what_was_put_into_them() -> None:
+    (batch,) = sent(
+        """
+import sentry_sdk.logger
+sentry_sdk.logger.warning("mail for {to}", to="somebody@example.com", password="hunter2", order=7)
+sentry_sdk.flush()
+"""
+    )
+    (said,) = batch["items"]
+    values = {name: one["value"] for name, one in said["attributes"].items()}
+    assert said["body"] == "mail for [redacted:email]"
+    said_of = "sentry.message.parameter."
+    assert values[f"{said_of}to"] == "[redacted:email]"
+    assert (values[f"{said_of}password"], values[f"{said_of}order"]) == ("[redacted:key]", 7)
 
 
 def test_lines_are_breadcrumbs_and_errors_are_issues_all_redacted() -> None:
