@@ -18,7 +18,7 @@ from quickwins.core.config._layer import (
     value_at,
     variable_of,
 )
-from quickwins.core.config._mistakes import guess
+from quickwins.core.config._mistakes import guess, shortened
 from quickwins.core.config._resolve import root_model
 
 if TYPE_CHECKING:
@@ -58,11 +58,13 @@ def load_environment(env: Mapping[str, str], sections: Mapping[str, type[Section
                 known[variable] = text
         elif variable.upper() not in _NOT_SETTINGS and not _is_link(variable, text):
             allowed = ", ".join(sorted(ENV_PREFIX + name.upper() + DELIMITER + "…" for name in sections))
-            meant = guess(variable.upper(), _variables(sections)) or guess(head, names)
-            wrong.append(f"environment: {variable}: unknown setting{meant}; allowed: {allowed}")
+            wrong.append(
+                f"environment: {shortened(variable)}: unknown setting{_meant(variable, sections) or guess(head, names)}; "
+                f"allowed: {CONFIG_PATH_VARIABLE}, {ENV_PREFIX}SERVICE, {allowed}"
+            )
     try:
         values = _GivenEnvironment(root, known)()
-    except SettingsError:
+    except (SettingsError, RecursionError):
         broken = [variable for variable, text in known.items() if not _is_read(root, variable, text)]
         wrong += [
             f'environment: {variable}: lists and tables are given as JSON, such as ["one", "two"]'
@@ -84,16 +86,18 @@ def _is_text(given: str) -> bool:
     return not any("\ud800" <= one <= "\udfff" for one in given)
 
 
-def _variables(sections: Mapping[str, type[Section]]) -> list[str]:
-    return [
-        variable_of(f"{section}.{key}") for section, model in sections.items() for key in model.model_fields
-    ]
+def _meant(variable: str, sections: Mapping[str, type[Section]]) -> str:
+    """What a message adds to a variable that is almost a known one; the prefix makes none alike."""
+    keys = [f"{section}.{key}" for section, model in sections.items() for key in model.model_fields]
+    known = [variable_of(key) for key in ("service", *keys)]
+    by_rest = {one.removeprefix(ENV_PREFIX).lower(): one for one in (*known, CONFIG_PATH_VARIABLE)}
+    return guess(variable[len(ENV_PREFIX) :].strip("_"), by_rest, spell=by_rest.__getitem__)
 
 
 def _is_read(root: type[BaseModel], variable: str, text: str) -> bool:
     try:
         _GivenEnvironment(root, {variable: text})()
-    except SettingsError:
+    except (SettingsError, RecursionError):
         return False
     return True
 

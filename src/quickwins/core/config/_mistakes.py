@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, get_args
 
@@ -11,11 +12,16 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from quickwins.core.config._layer import value_at, variable_of
 from quickwins.core.config._section import INSTANCES
 
-_BOOLEAN = "input should be a valid boolean: true or false"
+_LIST = "input should be a list"
 _TABLE = "input should be a table"
+_WHY = {"model_type": _TABLE, "dict_type": _TABLE, "mapping_type": _TABLE, "tuple_type": _LIST}
+"""pydantic's words for some types are Python's and not TOML's."""
+_BOOLEAN = "input should be a valid boolean: true or false"
+_SHOWN = 100
+"""How many characters of a value or a key are shown."""
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pydantic_core import ErrorDetails
 
@@ -56,7 +62,7 @@ def _secret_keys(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator
 
 def _line(item: ErrorDetails, root: type[BaseModel], layer: Layer) -> str:
     path = _path(item)
-    where = f"{layer.name}: {layer.spell('.'.join(path))}"
+    where = f"{layer.name}: {shortened(layer.spell('.'.join(path)))}"
     if item["type"] == "extra_forbidden":
         model = _model_at(root, path[:-1])
         allowed = sorted(model.model_fields) if model else []
@@ -64,12 +70,29 @@ def _line(item: ErrorDetails, root: type[BaseModel], layer: Layer) -> str:
         return f"{where}: unknown key{meant or guess(path[-1], allowed)}; allowed: {', '.join(allowed)}"
     # A wrong type at or above a secret may be the secret itself.
     secret = any(key[: len(path)] == tuple(path) for key in _secret_keys(root))
-    value = item["input"]
-    shown = "the given value" if secret else repr(value) if isinstance(value, str) else str(value)
+    shown = "the given value" if secret else shortened(_shown(item["input"]))
     kind = item["type"]
-    why = _BOOLEAN if kind.startswith("bool_") else _TABLE if kind == "model_type" else item["msg"]
+    why = _BOOLEAN if kind.startswith("bool_") else _WHY.get(kind, item["msg"])
     why = why.removeprefix("Value error, ")
+    if secret:  # is text, which pydantic does not know
+        why = why.replace(" items after validation", " characters").replace(
+            " item after validation", " character"
+        )
     return f"{where}: {shown} is not allowed: {why[:1].lower()}{why[1:]}"
+
+
+def _shown(value: object) -> str:
+    """`value` as a file spells it, or nearly so."""
+    if isinstance(value, str):
+        return repr(value)
+    if isinstance(value, (bool, list, dict)):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return str(value)
+
+
+def shortened(text: str) -> str:
+    """`text`, or its beginning when it is long."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _instance(path: Sequence[str], allowed: Sequence[str], layer: Layer) -> str:
@@ -104,7 +127,13 @@ def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
         yield from _models_in(argument)
 
 
-def guess(key: str, allowed: Sequence[str] | set[str]) -> str:
-    """What a message adds to a wrong `key` that is almost an allowed one; empty otherwise."""
-    close = difflib.get_close_matches(key, list(allowed), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+def guess(key: str, allowed: Iterable[str], *, spell: Callable[[str], str] = str) -> str:
+    """What a message adds to a wrong `key` that is almost an allowed one; empty otherwise.
+
+    Args:
+        key: In any case.
+        allowed: In lower case.
+        spell: What people know an allowed one as.
+    """
+    close = difflib.get_close_matches(key[:_SHOWN].lower(), list(allowed), n=1)
+    return f" (did you mean {spell(close[0])!r}?)" if close else ""

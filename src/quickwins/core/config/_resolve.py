@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _BOOL: TypeAdapter[bool] = TypeAdapter(bool)
 _S = TypeVar("_S", bound=Section)
+_NAMED = 50
+"""How many mistakes an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def resolve(layers: Sequence[Layer], sections: Mapping[str, type[Section]]) -> S
     # Each layer by itself: what a stronger one hides today must not be a surprise when that one is gone.
     lines = [line for layer in layers for line in (*layer.mistakes, *mistakes(layer, root, sections))]
     if lines:
-        raise ConfigError("\n".join(dict.fromkeys(lines)))
+        raise _all_of(lines)
     for layer in reversed(layers):
         _merge(merged, layer.values, layer.name, origins, ())
     for name, model in sections.items():
@@ -102,8 +104,15 @@ def resolve(layers: Sequence[Layer], sections: Mapping[str, type[Section]]) -> S
         whole = root.model_validate(merged)
     except ValidationError:  # each layer is right by itself, and two of them contradict each other
         together = Layer(" and ".join(layer.name for layer in layers), merged, may_hold_secrets=True)
-        raise ConfigError("\n".join(mistakes(together, root, sections))) from None
+        raise _all_of(mistakes(together, root, sections)) from None
     return Settings(whole.service, {name: getattr(whole, name) for name in sections}, origins)
+
+
+def _all_of(lines: Sequence[str]) -> ConfigError:
+    """The error of all these mistakes, of which as many are named as somebody may read."""
+    found = list(dict.fromkeys(lines))
+    more = len(found) - _NAMED
+    return ConfigError("\n".join([*found[:_NAMED], *([f"and {more:,} more"] if more > 0 else [])]))
 
 
 class _Root(BaseModel):

@@ -131,8 +131,50 @@ def test_without_a_kill_nothing_is_killed() -> None:
             "",
             {"QUICKWINS_GTE__THRESHOLD": "1"},
             r"environment: QUICKWINS_GTE__THRESHOLD: unknown setting \(did you mean 'QUICKWINS_GATE__THRESHOLD'\?\); allowed: "
-            "QUICKWINS_GATE__",
+            "QUICKWINS_CONFIG, QUICKWINS_SERVICE, QUICKWINS_GATE__",
             id="misspelt section in a variable",
+        ),
+        pytest.param(
+            "",
+            {"QUICKWINS_CONFIGURATION": "a.toml"},
+            r"QUICKWINS_CONFIGURATION: unknown setting \(did you mean 'QUICKWINS_CONFIG'\?\)",
+            id="a variable that is no section's",
+        ),
+        pytest.param(
+            "",
+            {"QUICKWINS_X": "1"},
+            r"QUICKWINS_X: unknown setting; allowed",
+            id="a variable like no other",
+        ),
+        pytest.param(
+            "",
+            {"QUICKWINS_GATE__NAMES": "[" * 100_000},
+            r"environment: QUICKWINS_GATE__NAMES: lists and tables are given as JSON",
+            id="JSON without end",
+        ),
+        pytest.param(
+            "[GATE]\n", {}, r"GATE: unknown key \(did you mean 'gate'\?\)", id="a section in capitals"
+        ),
+        pytest.param(
+            "[gate]\nThresHold = 1\n",
+            {},
+            r"gate\.ThresHold: unknown key \(did you mean 'threshold'\?\)",
+            id="a key in capitals",
+        ),
+        pytest.param(
+            "[gate]\nnames = [true]\n",
+            {},
+            r"gate\.names: \[true\] is not allowed: input should be a table",
+            id="a list for a table",
+        ),
+        pytest.param(
+            f"[gate]\nthreshold = '{'x' * 1000}'\n",
+            {},
+            r"gate\.threshold: 'x{99}… is not allowed: input should be a valid number",
+            id="a long value",
+        ),
+        pytest.param(
+            f"[gate]\n{'x' * 1000} = 1\n", {}, r"gate\.x{95}…: unknown key; allowed", id="a long key"
         ),
         pytest.param(
             "",
@@ -177,7 +219,7 @@ def test_without_a_kill_nothing_is_killed() -> None:
             id="a bad value that a stronger source hides",
         ),
         pytest.param(
-            "[gate]\npercent = true\n", {}, r"gate\.percent: True is not.*not true or false", id="boolean"
+            "[gate]\npercent = true\n", {}, r"gate\.percent: true is not.*not true or false", id="boolean"
         ),
         pytest.param(
             "[gate]\npercent = 99.996\n", {}, r"gate\.percent: 99.996 is not.*two decimals", id="decimals"
@@ -216,6 +258,13 @@ def test_all_mistakes_are_named_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         settle("[gate]\nthreshold = 9\npercent = -1\nx = 1\n")
     assert len(str(caught.value).splitlines()) == 3
+
+
+def test_of_very_many_mistakes_as_many_are_named_as_somebody_may_read() -> None:
+    with pytest.raises(ConfigError) as caught:
+        settle("[gate]\n" + "".join(f"x{number} = 1\n" for number in range(1_060)))
+    assert len(str(caught.value).splitlines()) == 51
+    assert str(caught.value).endswith("\nand 1,010 more")
 
 
 def test_no_mistake_hides_another_wherever_it_is() -> None:
