@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from quickwins.core.dsn import clean, place
 from quickwins.core.errors import ConfigError, needs_extra
@@ -39,6 +39,19 @@ _ONE_CORE = {
     "maintenance_io_concurrency": "0",
 }
 """A build takes one core and no more: what it gains by others, those who write meanwhile lose."""
+_LIBPQ = frozenset(
+    {
+        "channel_binding",
+        "connect_timeout",
+        "gssencmode",
+        "keepalives",
+        "keepalives_count",
+        "keepalives_idle",
+        "keepalives_interval",
+        "load_balance_hosts",
+    }
+)
+"""Parameters of the addresses that providers show, which are libpq's own: no server knows them."""
 LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError)
 """What a call raises when its session is gone (`QueryCanceledError`, one of them, is not about that)."""
 
@@ -55,13 +68,14 @@ async def connect(
         database_only: Keep the role's own settings.
 
     Raises:
-        ConfigError: The DSN cannot be read.
+        ConfigError: The DSN cannot be read, or asks for what the driver cannot do.
         BuildFailed: There is no connection; the message has no password.
     """
+    address, seconds = _for_the_driver(dsn)
     try:
         connection = await asyncpg.connect(
-            dsn,
-            timeout=CONNECT_SECONDS,
+            address,
+            timeout=seconds,
             statement_cache_size=0,
             server_settings={
                 "application_name": " ".join(filter(None, (APPLICATION, what))),
@@ -70,7 +84,13 @@ async def connect(
         )
     except (ValueError, asyncpg.ClientConfigurationError) as error:
         raise ConfigError(f"the DSN cannot be read: {clean(str(error), dsn)}") from None
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (
+        OSError,
+        TimeoutError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+    ) as error:
         shown = clean(str(error) or type(error).__name__, dsn)
         raise BuildFailed(f"no connection to {place(dsn)}: {shown}") from None
     if not database_only:
@@ -80,6 +100,26 @@ async def connect(
             connection.terminate()
             raise
     return connection
+
+
+def _for_the_driver(dsn: str | None) -> tuple[str | None, float]:
+    """`dsn` without what libpq alone knows, which the driver would send to the server as settings; and how long to wait.
+
+    Raises:
+        ConfigError: It asks for what the driver cannot do.
+    """
+    before, mark, query = (dsn or "").partition("?")
+    asked = {name: value for name, value in parse_qsl(query) if name in _LIBPQ}
+    if asked.get("channel_binding") == "require":
+        raise ConfigError(
+            "the driver cannot do channel_binding=require: leave it out of the DSN, and say sslmode=verify-full"
+        )
+    kept = "&".join(one for one in query.split("&") if one.partition("=")[0] not in asked)
+    try:
+        seconds = int(asked.get("connect_timeout", 0))
+    except ValueError:
+        raise ConfigError(f"connect_timeout={asked['connect_timeout']!r}: say whole seconds") from None
+    return (before + mark * bool(kept) + kept if asked else dsn), seconds if seconds > 0 else CONNECT_SECONDS
 
 
 async def _set(connection: asyncpg.Connection, settings: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from quickwins.core.errors import ConfigError
 from quickwins.indexes import Blocked, BuildFailed, Migration, Runner
 from tests.index_database import Database
 
@@ -167,3 +168,24 @@ async def test_a_search_path_in_pgoptions_says_which_table_is_meant(
     monkeypatch.setenv("PGOPTIONS", "-c search_path=app")
     plan = await Runner(database.url + query).plan(database.migration())
     assert [str(one.table) for one in plan.actions] == [table]
+
+
+async def test_an_address_may_say_what_only_libpq_knows(database: Database) -> None:
+    ours = "connect_timeout=30&keepalives=1&gssencmode=disable&channel_binding=prefer"
+    url = f"{database.url}?{ours}&options=-csearch_path%3Dpublic"
+    assert (await Runner(url).plan(database.migration())).actions
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "said"),
+    [
+        pytest.param("channel_binding=require", ConfigError, "leave it out", id="what the driver cannot do"),
+        pytest.param("connect_timeout=soon", ConfigError, "whole seconds", id="no number"),
+        pytest.param("target_session_attrs=standby", BuildFailed, "target attribute", id="no such server"),
+    ],
+)
+async def test_an_address_that_asks_for_what_cannot_be_had_is_an_error_with_a_name(
+    database: Database, asked: str, error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        await Runner(f"{database.url}?{asked}").plan(database.migration())
