@@ -5,6 +5,7 @@ Results go to stdout, everything else to stderr: a program that reads stdout rea
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -105,10 +106,17 @@ def unheard(stream: TextIO) -> Iterator[None]:
 
 
 def open_streams() -> None:
-    """Let what is printed go nowhere where the standard streams are closed, as by some schedulers: Python has none then."""
+    """Let the standard streams take all that is printed.
+
+    Where they are closed, as by some schedulers, Python has none: it goes nowhere. A letter that their encoding lacks is
+    spelled out.
+    """
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if stream is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def hush(stream: TextIO) -> None:

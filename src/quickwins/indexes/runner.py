@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from quickwins.indexes.report import Finding, Status, Verification
 
 MAX_WAIT_SECONDS = 86_400.0
+MIN_MEASURE_SECONDS = 0.001
 
 
 class Runner:
@@ -209,7 +210,11 @@ class Runner:
 
         Raises:
             BuildFailed: There is no connection.
+            ConfigError: The time is none.
         """
+        if measure_seconds is not None and not MIN_MEASURE_SECONDS <= measure_seconds <= MAX_WAIT_SECONDS:
+            allowed = f"{MIN_MEASURE_SECONDS:g} to {MAX_WAIT_SECONDS:,.0f}"
+            raise ConfigError(f"measure_seconds={measure_seconds!r} is not allowed: {allowed}")
         async with self._session() as connection:
             facts = await Gatherer(migration, rollback=False).read(connection)
             planned = await plans(connection, migration.checks, measure_seconds=measure_seconds)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import pty
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from quickwins.cli.app import run
+from quickwins.indexes import Migration
 from tests.index_database import Database
 
 pytestmark = pytest.mark.engines("postgres")
@@ -166,3 +172,64 @@ def test_a_password_in_the_dsn_works_with_a_warning_and_is_nowhere_else(
     assert "the password in --dsn can be read by everybody on this machine" in err
     for secret in {password, "s3cr@t"}:
         assert secret not in out + err + caplog.text + history + names
+
+
+@pytest.mark.parametrize("seconds", ["inf", "1e30", "86401"])
+def test_a_time_to_measure_for_that_is_none_is_refused(call: Call, seconds: str) -> None:
+    code, _, err = call("verify", "--measure", seconds)
+    assert (code, "is not allowed: 0.001 to 86,400" in err) == (2, True)
+
+
+def started(database: Database, migration: Migration, verb: str, *options: str) -> list[str]:
+    """The command, for a process of its own."""
+    return [
+        sys.executable,
+        "-m",
+        "quickwins",
+        "indexes",
+        verb,
+        str(migration.path),
+        "--dsn",
+        database.url,
+        *options,
+    ]
+
+
+def test_a_stream_that_lacks_a_letter_shows_it_spelled_out(database: Database) -> None:
+    migration = database.migration('CREATE INDEX CONCURRENTLY "größe" ON t (a)')
+    done = subprocess.run(
+        started(database, migration, "plan"),
+        env={**os.environ, "PYTHONIOENCODING": "ascii:strict"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr[:11]) == (3, b"quickwins: ")
+    assert b"public.gr\\xf6\\xdfe" in done.stdout
+
+
+@pytest.mark.asyncio
+async def test_a_terminal_obeys_nothing_that_stands_in_somebody_elses_query(database: Database) -> None:
+    migration = database.migration()
+    controller, terminal = pty.openpty()
+    async with database.session() as connection:
+        await connection.execute(
+            "BEGIN; UPDATE t SET b = '\x1b]0;owned\x07' WHERE id = 1; SELECT pg_sleep(1.1)"
+        )
+        words = started(database, migration, "apply", "--max-wait", "1")
+        process = await asyncio.create_subprocess_exec(*words, stdout=terminal, stderr=terminal)
+        os.close(terminal)
+        reading = asyncio.create_task(asyncio.to_thread(all_of, controller))
+        assert await process.wait() == 4
+        seen = await reading
+    assert b"held up" in seen
+    assert b"\\x1b]0;owned" in seen
+    assert b"\x1b]0;" not in seen
+
+
+def all_of(controller: int) -> bytes:
+    """What a terminal shows until its program has ended."""
+    seen = b""
+    with suppress(OSError), os.fdopen(controller, "rb", buffering=0) as stream:
+        while more := stream.read(65_536):
+            seen += more
+    return seen

@@ -26,7 +26,7 @@ from quickwins.cli.indexes._target import (
 )
 from quickwins.cli.indexes.look import show_plan
 from quickwins.cli.options import JsonOption
-from quickwins.cli.output import counted, note, print_json, unheard
+from quickwins.cli.output import counted, note, print_json, printable, unheard
 from quickwins.core.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -172,7 +172,8 @@ def _display() -> "Iterator[Callable[[Progress], None]]":
     console = Console(stderr=True)
     if sys.stderr.isatty():
         with console.status("") as line:
-            yield lambda progress: line.update(Text(str(progress)))
+            # Others' queries are in it: what they have in them is not for this terminal to obey.
+            yield lambda progress: line.update(Text(printable(str(progress))))
         return
     clock = SystemClock()
     last: tuple[object, ...] = ()

@@ -119,7 +119,7 @@ def watch(file: FileArgument, dsn: DsnOption = None, as_json: JsonOption = False
 
     async def follow() -> None:
         async for one in runner.watch(migration):
-            print_json(shown(one)) if as_json else print_line(one)
+            print_json(shown(one)) if as_json else print_line(str(one))
 
     with exits():
         migration = migration_of(file)
