@@ -108,6 +108,21 @@ async def test_an_event_trigger_that_refuses_tables_is_an_obstacle_that_can_be_o
     assert list(database.indexes()) == ["i", "j"]
 
 
+async def test_an_event_trigger_that_lets_only_concurrent_builds_pass_is_an_obstacle_that_can_be_overridden(
+    database: Database,
+) -> None:
+    database.run(
+        """CREATE FUNCTION guards() RETURNS event_trigger LANGUAGE plpgsql AS
+           $$BEGIN IF current_query() !~* 'concurrently' THEN RAISE 'not like this'; END IF; END$$""",
+        "CREATE EVENT TRIGGER guards ON ddl_command_start WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION guards()",
+    )
+    migration = database.migration()
+    with pytest.raises(Blocked, match="cannot be tried on an empty copy: not like this"):
+        await database.apply(migration)
+    await database.apply(migration, overrides=["permissions"])
+    assert list(database.indexes()) == ["i"]
+
+
 async def test_a_history_that_is_somebody_elses_table_is_named(database: Database) -> None:
     database.run("CREATE SCHEMA quickwins", "CREATE TABLE quickwins.index_history (x int)")
     with pytest.raises(BuildFailed, match="does not exist"):
