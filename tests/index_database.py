@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -64,6 +65,11 @@ class Database:
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
         self._folder = folder
+
+    def as_role(self, role: str, password: str) -> str:
+        """The DSN with another role."""
+        parts = urlsplit(self.url)
+        return parts._replace(netloc=f"{role}:{password}@{parts.netloc.rpartition('@')[2]}").geturl()
 
     def run(self, *statements: str) -> None:
         async def go() -> None:

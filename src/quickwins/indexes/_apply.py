@@ -110,14 +110,17 @@ class Application:
         Raises:
             MigrationError: The migration is refused: nothing has been changed.
             Blocked: Something was in the way for too long: nothing is left behind.
-            BuildFailed: A statement failed; its `debris` says what is left behind.
+            BuildFailed: A statement failed, or somebody has changed the table meanwhile; its `debris` says what is left behind.
         """
         async with aclosing(self._lock()) as waiting:
             async for progress in waiting:
                 yield progress
         while not (plan := await self._look()).nothing_to_do:
             if plan.refusals:
-                raise MigrationError("\n".join(f"{self._migration.path}: {one}" for one in plan.refusals))
+                refused = "\n".join(f"{self._migration.path}: {one}" for one in plan.refusals)
+                if self.step:  # the file was good: somebody has changed the table since
+                    raise BuildFailed(f"changed meanwhile, after step {self.step}: {refused}")
+                raise MigrationError(refused)
             if plan.obstacles:
                 async with aclosing(self._wait_for_obstacles(plan)) as waiting:
                     async for progress in waiting:
@@ -258,6 +261,8 @@ class Application:
         if makes or drops or action.do is Do.REINDEX:
             done = State.BUILT if makes else State.DROPPED if drops else State.REINDEXED
             await self._record(done, action, evidence)
+        if action.do is Do.ANALYZE:
+            await self._record(State.ANALYZED, action, evidence)
         yield self._progress(str(action), action, ratio=1.0)
 
     async def _failure(self, action: Action, error: Exception) -> Exception:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from quickwins.core.clock import Clock
-    from quickwins.indexes._core.actions import Target
+    from quickwins.indexes._core.actions import Past, Target
     from quickwins.indexes._core.summary import Gathered, Plan
     from quickwins.indexes._server.explain import Planned
     from quickwins.indexes._server.work import Sessions
@@ -56,13 +56,13 @@ async def notes(connection: asyncpg.Connection, plan: Plan) -> list[str]:
 def index_states(facts: Gathered) -> tuple[IndexState, ...]:
     """Each index that the migration makes, as it is now."""
     return tuple(
-        _index_state(target, target.statement)
+        _index_state(target, target.statement, facts.past)
         for target in facts.targets
         if isinstance(target.statement, CreateIndex)
     )
 
 
-def _index_state(target: Target, one: CreateIndex) -> IndexState:
+def _index_state(target: Target, one: CreateIndex, past: Past) -> IndexState:
     table = target.table
     if table is None:
         return IndexState(str(one.index), "missing", detail=f"there is no table {one.table}")
@@ -76,7 +76,7 @@ def _index_state(target: Target, one: CreateIndex) -> IndexState:
         )
     detail = (
         ""
-        if there.has_statistics or not table.bytes
+        if past.knows(there) or not table.bytes
         else f"no statistics for its expressions: ANALYZE {table.name}"
     )
     if there.partitioned and not there.valid:

@@ -72,7 +72,6 @@ class CreateIndex:
         index: Name | None = None,
         concurrently: bool = False,
         only: bool = False,
-        probe: bool = False,
     ) -> str:
         """The statement for `table`, another one or another partition of it, as SQL text.
 
@@ -81,7 +80,6 @@ class CreateIndex:
             index: Its name there; by default its own.
             concurrently: Whether to build it `CONCURRENTLY`.
             only: Whether it is for a partitioned table alone, without its partitions.
-            probe: For an empty copy: without the tablespace.
         """
         words = ["CREATE", "UNIQUE" if self.unique else "", "INDEX", "CONCURRENTLY" if concurrently else ""]
         words += [
@@ -91,7 +89,7 @@ class CreateIndex:
             table.sql,
             self.definition,
         ]
-        return " ".join(filter(None, words)) + ("" if probe else self.tablespace) + self.where
+        return " ".join(filter(None, words)) + self.tablespace + self.where
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ async def test_there_and_back_and_there_again_makes_the_same_index(database: Dat
     assert (list(first), between) == (["i"], {})
     assert database.indexes() == first
     states = [row["state"] for row in database.ask("SELECT state FROM quickwins.index_history ORDER BY id")]
-    once = ["started", "building", "built", "applied"]
+    once = ["started", "building", "built", "analyzed", "applied"]
     assert states == [*once, "started", "dropping", "dropped", "rolled back", *once]
 
 

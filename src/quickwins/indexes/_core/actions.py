@@ -61,12 +61,19 @@ class Past:
         ours: The indexes that the migration has made, by name with schema.
         dropped: Those that it has dropped, or was dropping when it ended.
         reindexed: The statements that have rebuilt something.
+        analyzed: The indexes whose table was analysed after they were built. Not each of them has statistics then: there are
+            none of an expression of no row, and our role may not see them.
     """
 
     digest: str = ""
     ours: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()
     reindexed: frozenset[str] = frozenset()
+    analyzed: frozenset[str] = frozenset()
+
+    def knows(self, index: Index) -> bool:
+        """Whether the planner knows what there is to know of the expressions of `index`."""
+        return index.has_statistics or str(index.name) in self.analyzed
 
 
 @dataclass(frozen=True, slots=True)

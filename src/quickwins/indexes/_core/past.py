@@ -21,6 +21,7 @@ class State(StrEnum):
     DROPPING = "dropping"
     DROPPED = "dropped"
     REINDEXED = "reindexed"
+    ANALYZED = "analyzed"
     FAILED = "failed"
     APPLIED = "applied"
     ROLLED_BACK = "rolled back"
@@ -46,17 +47,21 @@ def past_of(entries: Iterable[Entry]) -> Past:
     ours: set[str] = set()
     dropped: set[str] = set()
     reindexed: set[str] = set()
+    analyzed: set[str] = set()
     for entry in entries:
         match entry.state:
             case State.BUILDING | State.BUILT:
                 ours.add(entry.index)
                 dropped.discard(entry.index)
+                analyzed.discard(entry.index)
             case State.DROPPING:
                 dropped.add(entry.index)
             case State.DROPPED:
                 ours.discard(entry.index)
             case State.REINDEXED:
                 reindexed.add(entry.statement)
+            case State.ANALYZED:
+                analyzed.add(entry.index)
             case State.APPLIED:
                 digest = entry.digest
             case State.ROLLED_BACK:
@@ -64,6 +69,7 @@ def past_of(entries: Iterable[Entry]) -> Past:
                 ours.clear()
                 dropped.clear()
                 reindexed.clear()
+                analyzed.clear()
             case _:
                 pass
-    return Past(digest, frozenset(ours), frozenset(dropped), frozenset(reindexed))
+    return Past(digest, frozenset(ours), frozenset(dropped), frozenset(reindexed), frozenset(analyzed))

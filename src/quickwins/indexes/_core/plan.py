@@ -174,7 +174,7 @@ class _Decider:
         return True
 
     def _analyze(self, one: CreateIndex, table: Table, there: Index) -> None:
-        if not there.has_statistics and table.bytes:
+        if not self._past.knows(there) and table.bytes:
             self._add(
                 Do.ANALYZE, there.name, table.name, f"ANALYZE {table.name.sql}", one, "it has expressions"
             )

@@ -170,7 +170,7 @@ def _index(row: Any) -> Index:
             nulls_not_distinct=row["nulls_not_distinct"],
             include=tuple(row["texts"][count:]),
             predicate=row["predicate"],
-            options=tuple(sorted(row["reloptions"] or ())),
+            options=tuple(sorted(map(_option, row["reloptions"] or ()))),
         ),
         valid=row["indisvalid"],
         ready=row["indisready"],
@@ -182,6 +182,15 @@ def _index(row: Any) -> Index:
         bytes=row["bytes"] or 0,
         has_statistics=row["has_statistics"],
     )
+
+
+def _option(text: str) -> str:
+    """A storage parameter: the server keeps the word for yes or no that was said, and takes several for the same."""
+    name, _, value = text.partition("=")
+    return f"{name}={_SAME.get(value.lower(), value)}"
+
+
+_SAME = {"true": "on", "yes": "on", "false": "off", "no": "off", "on": "on", "off": "off"}
 
 
 def _needed(row: Any) -> str:
