@@ -9,7 +9,7 @@ import asyncpg
 
 from quickwins.core.errors import QuickWinsError
 from quickwins.indexes._core.actions import Do
-from quickwins.indexes._core.plan import is_rebuilt_from
+from quickwins.indexes._core.plan import remains
 from quickwins.indexes._server import catalogue
 from quickwins.indexes._server.holders import building
 from quickwins.indexes._server.work import OutOfPatience
@@ -50,9 +50,7 @@ async def leftovers(
         if action.do is Do.DROP:
             # Whoever held the drop up would hold it up again.
             return tuple(map(_said, left))
-        return tuple(
-            [_said(one) for one in left if not await _dropped(sessions, one, action, patience_seconds)]
-        )
+        return tuple([_said(one) for one in left if not await _dropped(sessions, one, patience_seconds)])
     except (*LOST, asyncpg.PostgresError, QuickWinsError):
         return (maybe_left(action),)
 
@@ -68,28 +66,26 @@ def _said(one: Index) -> str:
 
 async def _left(connection: asyncpg.Connection, action: Action) -> list[Index]:
     """The indexes that do nobody any good, and that nobody is building."""
-    oid = await catalogue.find(connection, action.table)
     running = {one.index_oid for one in await building(connection)}
-    indexes = (await catalogue.indexes_on(connection, [oid])).get(oid, [])
+    table = await catalogue.table(connection, await catalogue.find(connection, action.table))
+    if table is None:
+        return []
+    # A rebuild of one that was INVALID before has changed nothing about it.
+    found = [one for one in table.indexes if one.name == action.index and action.do is not Do.REINDEX]
+    if action.do is Do.REINDEX:
+        rebuilt = [one for one in table.indexes if action.index in {one.name, table.name}]
+        found = [left for one in rebuilt for _, left in remains(table, one.name.name, one.shape)]
     return [
         one
-        for one in indexes
-        if not (one.valid and one.live)
-        and not one.partitioned
-        and one.oid not in running
-        and (one.name == action.index or (action.do is Do.REINDEX and _is_of(one, action, indexes)))
+        for one in found
+        if not (one.valid and one.live) and not one.partitioned and one.oid not in running
     ]
 
 
-def _is_of(one: Index, action: Action, indexes: Sequence[Index]) -> bool:
-    rebuilt = [other.name.name for other in indexes] if action.index == action.table else [action.index.name]
-    return any(is_rebuilt_from(one.name.name, name) for name in rebuilt)
-
-
-async def _dropped(sessions: Sessions, one: Index, action: Action, patience_seconds: float) -> bool:
+async def _dropped(sessions: Sessions, one: Index, patience_seconds: float) -> bool:
     for _ in range(TRIES):
         try:
-            oid = await catalogue.find(sessions.main, action.table)
+            oid = await catalogue.table_of(sessions.main, one.oid)
             running = sessions.run(
                 f"DROP INDEX CONCURRENTLY IF EXISTS {one.name.sql}",
                 table_oid=oid,

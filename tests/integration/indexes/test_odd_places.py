@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -36,9 +35,7 @@ def role(database: Database) -> Iterator[str]:
 @pytest.fixture
 def other(database: Database, role: str) -> str:
     """The DSN of that role."""
-    parts = urlsplit(database.url)
-    address = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=f"{role}:of-the-test@{address}").geturl()
+    return database.as_role(role, "of-the-test")
 
 
 async def applied(url: str, migration: Migration) -> None:
@@ -71,6 +68,20 @@ async def test_a_schema_that_our_role_may_not_use_is_an_obstacle(
     where = "hidden.t" if "hidden" in made else "t"
     plan = await Runner(other).plan(database.migration(f"CREATE INDEX CONCURRENTLY i ON {where} (a)"))
     assert any(said in one.text for one in plan.obstacles), plan
+
+
+async def test_each_partition_is_ours_or_that_is_said_before_anything_is_done(
+    database: Database, role: str, other: str
+) -> None:
+    database.run(
+        "CREATE TABLE p (id int, a int) PARTITION BY LIST (id)",
+        "CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1)",
+        f"ALTER TABLE p OWNER TO {role}",
+        f"CREATE SCHEMA quickwins AUTHORIZATION {role}",
+    )
+    with pytest.raises(Blocked, match=r"does not own public\.p1"):
+        await applied(other, database.migration("CREATE INDEX CONCURRENTLY i ON p (a)"))
+    assert database.indexes() == {}
 
 
 async def test_a_size_that_row_security_hides_is_unknown(database: Database, role: str, other: str) -> None:

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from quickwins.indexes._statements import Name
 
 
@@ -129,7 +131,6 @@ class Table:
         indexes: Those on it.
         partitions: Those directly below it, in order.
         owned: Whether our role may make and drop indexes on it.
-        foreign: Whether it, or a partition, is elsewhere.
     """
 
     oid: int
@@ -145,6 +146,12 @@ class Table:
     def partitioned(self) -> bool:
         """Whether it has partitions instead of rows."""
         return self.kind == "p"
+
+    def tree(self) -> Iterator[Table]:
+        """This table and all its partitions, and theirs."""
+        yield self
+        for one in self.partitions:
+            yield from one.tree()
 
     def index(self, name: str) -> Index | None:
         """The index of that name on it."""

@@ -24,7 +24,7 @@ from quickwins.indexes._statements import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from quickwins.indexes._core.facts import Building, Index, Shape, Table
 
@@ -79,6 +79,18 @@ def is_rebuilt_from(name: str, index: str) -> bool:
     return match is not None and (index == match[1] or (cut and index.startswith(match[1])))
 
 
+def remains(table: Table, name: str, shape: Shape) -> Iterator[tuple[Table, Index]]:
+    """What a failed `REINDEX CONCURRENTLY` of the index `name` has left, on the parts of a partitioned table too."""
+    for other in table.indexes:
+        rebuilt = is_rebuilt_from(other.name.name, name) and other.shape == shape
+        if rebuilt and not (other.valid and other.live):
+            yield table, other
+    for partition in table.partitions:
+        for part in partition.indexes:
+            if part.parent == replace(table.name, name=name):
+                yield from remains(partition, part.name.name, part.shape)
+
+
 def is_underway(index: Index, table: Table, building: Sequence[Building]) -> bool:
     """Whether a build that runs makes `index`, or is a `REINDEX CONCURRENTLY` that has not yet put it in its place."""
     return any(
@@ -122,6 +134,7 @@ class _Decider:
             self.out.notes.append(
                 f"line {one.line}: {name} is there; whether it is the same cannot be told here"
             )
+            self._analyze(one, table, there)
             return
         if there is None or self._cleared(one, table, there, ours=str(name) in self._past.ours):
             self._add(Do.BUILD, name, table.name, one.on(table.name, index=name, concurrently=True), one)
@@ -183,14 +196,12 @@ class _Decider:
         do, why = (Do.CANCEL, "as you asked") if self._cancel else (Do.ADOPT, "it is being built already")
         self.out.actions.append(Action(do, name, table.name, "", why, one.line, running.pid))
 
-    def _leftovers(self, one: Statement, table: Table, name: Name, shape: Shape | None) -> None:
-        """Drop what a failed `REINDEX CONCURRENTLY` of the index `name` has left; of any index when there is no name."""
-        for other in table.indexes:
-            if (other.valid and other.live) or is_underway(other, table, self._running):
-                continue
-            if is_rebuilt_from(other.name.name, name.name) and (shape is None or other.shape == shape):
+    def _leftovers(self, one: Statement, table: Table, name: Name, shape: Shape) -> None:
+        """Drop what a failed `REINDEX CONCURRENTLY` of the index `name` has left."""
+        for where, other in remains(table, name.name, shape):
+            if not is_underway(other, where, self._running):
                 sql = f"DROP INDEX CONCURRENTLY {other.name.sql}"
-                self._add(Do.DROP, other.name, table.name, sql, one, "a REINDEX that failed has left it")
+                self._add(Do.DROP, other.name, where.name, sql, one, "a REINDEX that failed has left it")
 
     def _on_partitions(self, one: CreateIndex, table: Table, name: Name, wanted: Shape) -> bool:
         """Whether it is complete: on the table alone first, then on each partition, attached one after the other."""
@@ -216,13 +227,30 @@ class _Decider:
             )
         if one.only:
             return False
+        if (elsewhere := next((part for part in table.partitions if part.kind == "f"), None)) is not None:
+            self._refuse(
+                one,
+                f"{elsewhere.name} is a foreign table: an index that is built part by part is never valid on {table.name}; "
+                "name the other partitions, each in a statement of its own",
+            )
+            return False
         concurrent = replace(one, only=False)
         for partition in table.partitions:
             self._on_partition(concurrent, partition, name, wanted)
+        attached = [index for part in table.partitions for index in part.indexes if index.parent == name]
+        if attached and len(attached) == len(table.partitions):
+            # Nothing else makes the whole valid: the server looks at its parts when one is attached, once more if need be.
+            self._attach(one, name, attached[0].name, table.name, "its parts are valid then")
         return False
 
+    def _attach(self, one: Statement, parent: Name, part: Name, table: Name, why: str = "") -> None:
+        sql = f"ALTER INDEX {parent.sql} ATTACH PARTITION {part.sql}"
+        self._add(Do.BRIEF, part, table, sql, one, why)
+
     def _on_partition(self, one: CreateIndex, partition: Table, parent: Name, wanted: Shape) -> None:
-        if partition.kind == "f" or any(index.parent == parent for index in partition.indexes):
+        part = next((index for index in partition.indexes if index.parent == parent), None)
+        if part is not None:
+            self._repair(one, partition, part)
             return
         name = name_on(partition.name, Name(one.index.name))
         free = [
@@ -239,8 +267,20 @@ class _Decider:
             self._on_partitions(one, partition, name, wanted)
         else:
             self._on_table(one, partition, name, wanted)
-        sql = f"ALTER INDEX {parent.sql} ATTACH PARTITION {name.sql}"
-        self._add(Do.BRIEF, name, partition.name, sql, one)
+        self._attach(one, parent, name, partition.name)
+
+    def _repair(self, one: CreateIndex, partition: Table, part: Index) -> None:
+        """Make an attached part valid: it cannot be dropped, and the whole is INVALID for as long as it is."""
+        if part.valid:
+            return
+        if part.partitioned:
+            self._on_partitions(one, partition, part.name, part.shape)
+        elif running := self._building.get(part.oid):
+            self._orphan(one, partition, part.name, running)
+        else:
+            self._leftovers(one, partition, part.name, part.shape)
+            sql = f"REINDEX INDEX CONCURRENTLY {part.name.sql}"
+            self._add(Do.REINDEX, part.name, partition.name, sql, one, f"it is {part.state}, and attached")
 
     def drop(self, target: Target, one: DropIndex, *, only_ours: bool) -> None:
         index, table = target.index, target.table
@@ -301,8 +341,7 @@ class _Decider:
         if target.index is not None and target.index.parent is not None:
             return
         table = target.table.name if target.table else Name("")
-        sql = f"ALTER INDEX {one.parent.sql} ATTACH PARTITION {one.child.sql}"
-        self._add(Do.BRIEF, target.index.name if target.index else one.child, table, sql, one)
+        self._attach(one, one.parent, one.child, table)
 
     def _add(self, do: Do, index: Name, table: Name, sql: str, one: Statement, why: str = "") -> None:
         self.out.actions.append(Action(do, index, table, sql, why, one.line))

@@ -84,11 +84,12 @@ def standing(
             "a pooler is between us and the server: locks and time-outs of a session do not hold there; connect directly",
         )
     for target in targets:
-        if target.table is not None and not target.table.owned:
-            yield Obstacle(
-                Precondition.PERMISSIONS,
-                f"our role does not own {target.table.name}, or may not create in its schema",
-            )
+        for table in target.table.tree() if target.table is not None else ():
+            if not table.owned:
+                yield Obstacle(
+                    Precondition.PERMISSIONS,
+                    f"our role does not own {table.name}, or may not create in its schema",
+                )
         if target.lacking:
             yield Obstacle(Precondition.PERMISSIONS, target.lacking)
     if not server.may_keep_history:

@@ -17,9 +17,7 @@ from quickwins.indexes._statements import AttachIndex, CreateIndex, DropIndex, R
 from quickwins.indexes.errors import Blocked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from quickwins.indexes._core.facts import Server, Table
+    from quickwins.indexes._core.facts import Server
     from quickwins.indexes.migration import Migration
 
 LOCK_MILLISECONDS = 2000
@@ -63,9 +61,8 @@ class Gatherer:
         # Before and after the indexes: one that begins or ends while they are read is no debris.
         running = await building(connection)
         targets = [await self._target(connection, one, server) for one in self._statements]
-        tables = {
-            one.oid: one for one in _all(target.table for target in targets if target.table is not None)
-        }
+        whole = (target.table for target in targets if target.table is not None)
+        tables = {one.oid: one for table in whole for one in table.tree()}
         return Gathered(
             server=server,
             targets=tuple(targets),
@@ -119,10 +116,3 @@ class Gatherer:
             )
         estimate = await size(connection, one, table, probed.shape)
         return replace(target, wanted=probed.shape, taken=taken, bytes=estimate)
-
-
-def _all(tables: Iterable[Table]) -> Iterator[Table]:
-    """These tables and all their partitions."""
-    for one in tables:
-        yield one
-        yield from _all(one.partitions)
