@@ -25,9 +25,10 @@ def main() -> int:
             # All are looked for here, so that no command meets a gap later.
             for module in ("typer", "rich", "tomlkit"):
                 import_module(module)
+        from quickwins.cli.app import run
     except MissingExtraError as error:
         print(f"quickwins: the command line needs the extra 'cli': {error}", file=sys.stderr)
         return ExitCode.USAGE
-    from quickwins.cli.app import run
-
+    except KeyboardInterrupt:  # a busy machine reads modules for seconds
+        return ExitCode.INTERRUPTED
     return run(sys.argv[1:])

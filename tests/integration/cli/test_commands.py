@@ -43,6 +43,19 @@ from quickwins.cli import main
 sys.exit(main())
 """
 
+INTERRUPTED = """
+import sys
+
+class CtrlC:
+    def find_spec(self, name, path=None, target=None):
+        if name == "quickwins.cli.app":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, CtrlC())
+from quickwins.cli import main
+sys.exit(main())
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -117,6 +130,11 @@ def test_without_its_extra_the_command_names_it_in_one_line(folder: Path) -> Non
     assert done.stderr == (
         "quickwins: the command line needs the extra 'cli': typer is not installed: pip install 'quickwins[cli]'\n"
     )
+
+
+def test_ctrl_c_while_the_command_is_being_loaded_ends_it_with_130_and_says_nothing(folder: Path) -> None:
+    done = ran(folder, sys.executable, "-c", INTERRUPTED)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 def test_watch_ends_with_130_on_ctrl_c_and_says_nothing_more(folder: Path) -> None:
