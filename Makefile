@@ -7,14 +7,14 @@ WORKERS ?= 3
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
 PYTEST   = $(BIN)/python -m pytest -n $(WORKERS) --dist=worksteal --engines=$(ENGINES) --junitxml=.cache/tests-$(ENGINES).xml
-# What `make bench` runs; with QUICK=1 the longest measure the same, fewer times.
+# What `make bench` runs; with QUICK=1 the longest measure the same, fewer times, and only what a target is about.
 quick    = $(if $(QUICK), $(1))
-BENCHMARKS = imports flags.evaluation 'suppressions.audit$(call quick,--rounds 3)' suppressions.bridge \
-  logs.line logs.redaction logs.redaction_quality logs.stalled 'logs.request$(call quick,--turns 80)' \
-  indexes.feed \
-  backpressure.cost 'backpressure.overload$(call quick,--rounds 2)' backpressure.shapes backpressure.learning \
-  channels.cost channels.throughput 'query_cache.throughput$(call quick,--rounds 6)' query_cache.zipf \
-  dedup.window dedup.inbox dedup.throughput 'rollout.simulate --rollouts 200'
+BENCHMARKS = 'imports$(call quick,--rounds 9)' flags.evaluation 'suppressions.audit$(call quick,--rounds 2)' suppressions.bridge \
+  'logs.line$(call quick,--rounds 60)' logs.redaction logs.redaction_quality logs.stalled \
+  'logs.request$(call quick,--turns 80 --brief)' 'indexes.feed$(call quick,--rounds 5)' \
+  backpressure.cost 'backpressure.overload$(call quick,--rounds 2 --brief)' 'backpressure.shapes$(call quick,--brief)' \
+  backpressure.learning channels.cost channels.throughput 'query_cache.throughput$(call quick,--rounds 6)' query_cache.zipf \
+  dedup.window dedup.inbox 'dedup.throughput$(call quick,--rounds 6)' 'rollout.simulate --rollouts 200$(call quick,--brief)'
 # A virtual environment that is active elsewhere must not leak in; and without bytecode on the disk each worker, and each
 # process that a test starts, compiles everything again.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE

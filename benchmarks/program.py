@@ -29,6 +29,11 @@ def command_line(module: str, description: str | None) -> argparse.ArgumentParse
     )
 
 
+def add_brief(parser: argparse.ArgumentParser) -> None:
+    """Take `--brief`: what no target is about is left out, and what is measured is measured the same."""
+    parser.add_argument("--brief", action="store_true", help="measure only what a target is about")
+
+
 def on_postgres(measure: Callable[[str], Coroutine[Any, Any, T]]) -> T:
     """What `measure` returns for the address of a fresh PostgreSQL server, on a loop with a fine timer."""
     logging.getLogger("quickwins").setLevel(logging.ERROR)  # refusals are what these benchmarks are about

@@ -5,7 +5,7 @@ round first measures capacity by closed-loop workers, one for each connection, o
 the same arrivals to every contender in shuffled order. Goodput is divided by the capacity of the contender's own driver;
 it and the p99 of what was served are medians over the rounds, with the spread beside them.
 
-python -m benchmarks.backpressure.overload [--rounds 3] [--seconds 3]
+python -m benchmarks.backpressure.overload [--rounds 3] [--seconds 3] [--brief]
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import statistics
 import sys
 from dataclasses import dataclass, field
 from random import Random
+from typing import TYPE_CHECKING
 
 from benchmarks.backpressure.contenders import (
     ADAPTIVE,
@@ -35,8 +36,11 @@ from benchmarks.backpressure.contenders import (
     contenders,
     outcome,
 )
-from benchmarks.program import command_line, conclude, on_postgres
+from benchmarks.program import add_brief, command_line, conclude, on_postgres
 from quickwins.rig import LoadReport, Outcome, Target, closed_loop, open_loop, poisson_arrivals
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 SERVICE_SECONDS = 0.02
 TIMEOUT_SECONDS = 1.0
@@ -63,6 +67,22 @@ LOADS = {
     10.0: (NAIVE, PSYCOPG, GATE_THRESHOLD, QUEUE, ADAPTIVE),
 }
 """Times capacity, and who is tried there: those without a bound need no second look at ten times."""
+
+JUDGED = {
+    0.7: (BARE, QUEUE, ADAPTIVE),
+    3.0: (
+        BARE,
+        SEMAPHORE,
+        NAIVE,
+        PSYCOPG,
+        GATE_THRESHOLD,
+        QUEUE,
+        SQLALCHEMY_QUEUE,
+        PSYCOPG_QUEUE,
+    ),
+    10.0: (QUEUE,),
+}
+"""Those that a target is about."""
 
 
 @dataclass(slots=True)
@@ -98,9 +118,11 @@ class Fared:
         )
 
 
-async def measured(dsn: str, rounds: int, seconds: float) -> dict[float, dict[str, Fared]]:
+async def measured(
+    dsn: str, loads: Mapping[float, Sequence[str]], rounds: int, seconds: float
+) -> dict[float, dict[str, Fared]]:
     rng = Random(1)
-    found = {load: {name: Fared() for name in names} for load, names in LOADS.items()}
+    found = {load: {name: Fared() for name in names} for load, names in loads.items()}
     async with contenders(dsn, timeout_seconds=TIMEOUT_SECONDS) as everyone:
         print("round  capacity/s of " + ", of ".join(WITHOUT_LIMIT))
         for number in range(1, rounds + 1):
@@ -113,7 +135,7 @@ async def measured(dsn: str, rounds: int, seconds: float) -> dict[float, dict[st
                 )
                 capacity[name] = closed.per_second
             print(f"{number:>5}  " + "  ".join(f"{one:.0f}" for one in capacity.values()), flush=True)
-            for load, names in LOADS.items():
+            for load, names in loads.items():
                 arrivals = poisson_arrivals(
                     rate_per_second=load * capacity[BARE], duration_seconds=seconds, rng=rng
                 )
@@ -175,8 +197,10 @@ def main() -> int:
     parser = command_line("benchmarks.backpressure.overload", __doc__)
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each load; default: 3")
+    add_brief(parser)
     options = parser.parse_args()
-    found = on_postgres(lambda dsn: measured(dsn, options.rounds, options.seconds))
+    loads = JUDGED if options.brief else LOADS
+    found = on_postgres(lambda dsn: measured(dsn, loads, options.rounds, options.seconds))
     for load, fared in found.items():
         print(f"\n{load:g} times capacity, {options.rounds} rounds of {options.seconds:g} s")
         print(f"{'':<28} goodput/capacity       p99 of served  refused  timed out  failed")

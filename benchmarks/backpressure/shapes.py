@@ -5,7 +5,7 @@ and for the queue gate, one after the other in shuffled order. Rates are multipl
 bare pool at the start. The last shape is the one that does not end by itself: each client tries four times, and gives each
 try a second, so that a burst of two seconds leaves a bare pool with nothing but work that nobody waits for any more.
 
-python -m benchmarks.backpressure.shapes
+python -m benchmarks.backpressure.shapes [--brief]
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.backpressure.contenders import (
     contenders,
     outcome,
 )
-from benchmarks.program import conclude, on_postgres
+from benchmarks.program import add_brief, command_line, conclude, on_postgres
 from quickwins.backpressure import PoolExhausted
 from quickwins.rig import LoadReport, Outcome, Target, closed_loop, open_loop
 
@@ -53,6 +53,7 @@ class Shape:
         rate: Arrivals by the time, in multiples of capacity.
         peak: The most that `rate` says.
         names: Who is tried.
+        judged: Those of them that a target is about.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Shape:
     rate: Rate
     peak: float
     names: tuple[str, ...] = (BARE, QUEUE)
+    judged: tuple[str, ...] = (QUEUE,)
 
 
 STEP = Shape("step: 0.5, then 2, then 0.5", 6.0, lambda t: 2.0 if 2 <= t < 4 else 0.5, 2.0)
@@ -70,6 +72,7 @@ SPIKE = Shape(
     lambda t: 1.5 if 1.0 <= t < 1.2 else 0.6,
     1.5,
     (BARE, QUEUE, LONG_QUEUE),
+    (LONG_QUEUE,),
 )
 SQUARE = Shape("square wave: 0.3 and 2, half a second each", 6.0, lambda t: 2.0 if t % 1 >= 0.5 else 0.3, 2.0)
 RETRIES = Shape(
@@ -77,8 +80,9 @@ RETRIES = Shape(
     BURST_ENDS + 2 * INTERVAL_SECONDS + CALM_SECONDS,
     lambda t: 3.0 if BURST_ENDS - 2 <= t < BURST_ENDS else 0.7,
     3.0,
+    judged=(BARE, QUEUE),
 )
-BIMODAL = Shape("2 ms, and 2 s for one in a hundred: 1.5", 6.0, lambda _: 1.5, 1.5)
+BIMODAL = Shape("2 ms, and 2 s for one in a hundred: 1.5", 6.0, lambda _: 1.5, 1.5, judged=(BARE, QUEUE))
 
 
 def arrivals_of(shape: Shape, capacity: float, rng: Random) -> list[float]:
@@ -132,7 +136,7 @@ def row(name: str, report: LoadReport) -> str:
     )
 
 
-async def measured(dsn: str) -> list[Target]:
+async def measured(dsn: str, *, brief: bool) -> list[Target]:
     rng = Random(1)
     made: list[Target] = []
     async with contenders(dsn, timeout_seconds=TIMEOUT_SECONDS) as everyone:
@@ -144,7 +148,8 @@ async def measured(dsn: str) -> list[Target]:
         ) -> dict[str, LoadReport]:
             arrivals = arrivals_of(shape, times, rng)
             reports = {}
-            for name in rng.sample(shape.names, len(shape.names)):
+            names = shape.judged if brief else shape.names
+            for name in rng.sample(names, len(names)):
                 watching = asyncio.ensure_future(watched(everyone[name])) if shape is RETRIES else None
                 reports[name] = await open_loop(
                     how(everyone[name]),
@@ -157,7 +162,7 @@ async def measured(dsn: str) -> list[Target]:
                     refused_late[name] = await watching
                 await asyncio.sleep(SETTLE_SECONDS)
             print(f"\n{shape.name}\n{'':<28} answered in time  p99 of them  refused  timed out")
-            for name in shape.names:
+            for name in names:
                 print(row(name, reports[name]), flush=True)
             return reports
 
@@ -221,7 +226,10 @@ async def measured(dsn: str) -> list[Target]:
 
 def main() -> int:
     """Measure, print, and say whether the targets were met."""
-    return conclude(on_postgres(measured))
+    parser = command_line("benchmarks.backpressure.shapes", __doc__)
+    add_brief(parser)
+    options = parser.parse_args()
+    return conclude(on_postgres(lambda dsn: measured(dsn, brief=options.brief)))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ of the thread that logs, which is what a request waits for, and CPU seconds of t
 these the writer is waited for, every 500 records. None may be dropped. Targets are about the dearer of the two. `unseen` has a
 string in each record that never came before.
 
-python -m benchmarks.logs.line
+python -m benchmarks.logs.line [--rounds 150]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from timeit import Timer
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.logs import peers, records
-from benchmarks.program import conclude
+from benchmarks.program import command_line, conclude
 from quickwins.logs import Pipeline, Redaction, _logger, get_logger
 from quickwins.rig import Comparison, Target, paired_ratios
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 BOUNDS = {"clean": 0.4, "nested": 1.3, "secret": 3.0}
 DECLARED = 1.5
 ROUNDS, WHOLE_ROUNDS = 150, 40
+LEAST_ROUNDS = 23
+"""An interval takes six rounds of the whole process, too."""
 AT_ONCE = 500
 
 
@@ -69,7 +71,7 @@ def compared(
     )
 
 
-def lines() -> list[Target]:  # noqa: C901 -- one contender after the other; until=never
+def lines(rounds: int) -> list[Target]:  # noqa: C901 -- one contender after the other; until=never
     """Ours beside the peers, one kind of record after the other."""
     _, theirs = peers.structlogs()
     stdlib, loguru = peers.json_loggers(), peers.logurus()
@@ -93,6 +95,7 @@ def lines() -> list[Target]:  # noqa: C901 -- one contender after the other; unt
         loguru.bind(**fields).info(event)
 
     made = []
+    whole_rounds = rounds * WHOLE_ROUNDS // ROUNDS
     for kind in ("clean", "unseen", "nested", "secret"):
         contenders: dict[str, Any] = {
             "structlog": each(kind, with_structlog),
@@ -104,11 +107,11 @@ def lines() -> list[Target]:  # noqa: C901 -- one contender after the other; unt
                 "loguru": each(kind, with_loguru),
             }
         with nothing_lost(peers.our_pipeline()):
-            found = compared(contenders, time.thread_time, block_seconds=0.002, rounds=ROUNDS)
-            whole = compared(contenders, time.process_time, block_seconds=0.03, rounds=WHOLE_ROUNDS)
+            found = compared(contenders, time.thread_time, block_seconds=0.002, rounds=rounds)
+            whole = compared(contenders, time.process_time, block_seconds=0.03, rounds=whole_rounds)
         both = {"structlog": contenders["structlog"], "quickwins": contenders["quickwins"]}
         with nothing_lost(peers.our_pipeline(Redaction.none())):
-            bare = compared(both, time.process_time, block_seconds=0.03, rounds=WHOLE_ROUNDS)
+            bare = compared(both, time.process_time, block_seconds=0.03, rounds=whole_rounds)
         ratio, all_of_it = found.ratios["quickwins"], whole.ratios["quickwins"]
         share = 1 - bare.ratios["quickwins"].median / all_of_it.median
         print(f"\n{kind}: the thread that logs\n{found.table()}")
@@ -125,7 +128,7 @@ def lines() -> list[Target]:  # noqa: C901 -- one contender after the other; unt
     return made
 
 
-def declared() -> list[Target]:
+def declared(rounds: int) -> list[Target]:
     """A declared event with fields of the caller's own, which go under `attributes`, beside any other event with the same fields."""
     info, calls = peers.ours(), count(1)
 
@@ -145,7 +148,7 @@ def declared() -> list[Target]:
             },
             reference="any event",
             rng=Random(2),
-            rounds=ROUNDS,
+            rounds=rounds,
             block_seconds=0.002,
             stopwatch=time.thread_time,
         )
@@ -153,7 +156,7 @@ def declared() -> list[Target]:
     return [found.ratios["a declared event"].at_most(DECLARED)]
 
 
-def level_off() -> list[Target]:
+def level_off(rounds: int) -> list[Target]:
     """A call below the level. The loop's own price is taken off: `timeit` does not pay a call for it."""
     proxy, bound = peers.structlogs()
     statement = 'log.debug("feed.served", hit=True, posts=3, policy="public")'
@@ -166,7 +169,7 @@ def level_off() -> list[Target]:
             },
             reference="structlog.get_logger()",
             rng=Random(3),
-            rounds=ROUNDS,
+            rounds=rounds,
         )
     print(f"\na level that is off\n{found.table()}")
     share = (
@@ -178,7 +181,12 @@ def level_off() -> list[Target]:
 
 def main() -> int:
     """Measure, print, and say whether the targets were met."""
-    return conclude([*lines(), *declared(), *level_off()])
+    parser = command_line("benchmarks.logs.line", __doc__)
+    parser.add_argument(
+        "--rounds", type=int, default=ROUNDS, help=f"default: {ROUNDS}; {LEAST_ROUNDS} at least"
+    )
+    rounds = max(LEAST_ROUNDS, parser.parse_args().rounds)
+    return conclude([*lines(rounds), *declared(rounds), *level_off(rounds)])
 
 
 if __name__ == "__main__":

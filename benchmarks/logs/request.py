@@ -5,7 +5,7 @@ In CPU time of the gateway, and in time for the client, database included.
 All ways stand in one process and are asked by turns, in short blocks whose order is drawn; a block beside the bare one of the same
 turn is one ratio. Lines go to standard output, a pipe, as in a container; backends and PostgreSQL are real.
 
-python -m benchmarks.logs.request [--turns 110]
+python -m benchmarks.logs.request [--turns 110] [--brief]
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from benchmarks.logs.gateway import WAYS
-from benchmarks.program import command_line, conclude
+from benchmarks.program import add_brief, command_line, conclude
 from quickwins.demo.client import HttpClient
 from quickwins.demo.load import outcome_of, request_body
 from quickwins.demo.service.database import create_feed
@@ -34,7 +34,7 @@ from quickwins.engines import PostgresServer
 from quickwins.rig import Outcome, Ratio, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 REQUESTS = 60
 AT_ONCE = 4
@@ -43,6 +43,8 @@ BOUND = 1.02
 ONE_LINE = 1.03
 BESIDE_STRUCTLOG = 0.5
 AGAIN = "bare again"
+JUDGED = ("bare", "lines", "all", "one", "structlog")
+"""The ways that a target is about."""
 
 
 def free_port() -> int:
@@ -105,7 +107,7 @@ async def block(client: HttpClient, way: str, rng: Random) -> Block:
     return Block((await cpu(client) - before) / REQUESTS, seconds)
 
 
-async def measure(port: int, turns: int) -> dict[str, list[Block]]:
+async def measure(port: int, ways: Sequence[str], turns: int) -> dict[str, list[Block]]:
     """The blocks of each way, one for each turn."""
     client, rng = HttpClient(port), Random(1)
     deadline = time.monotonic() + 30
@@ -116,17 +118,17 @@ async def measure(port: int, turns: int) -> dict[str, list[Block]]:
         except OSError:
             assert time.monotonic() < deadline, "the gateway does not answer"
             await asyncio.sleep(0.05)
-    for way in [*WAYS] * 5:
+    for way in [*ways] * 5:
         await block(client, way, rng)
-    found: dict[str, list[Block]] = {way: [] for way in (*WAYS, AGAIN)}
+    found: dict[str, list[Block]] = {way: [] for way in (*ways, AGAIN)}
     for _ in range(turns):
-        for way in rng.sample((*WAYS, AGAIN), len(WAYS) + 1):
+        for way in rng.sample((*ways, AGAIN), len(ways) + 1):
             found[way].append(await block(client, way.split()[0], rng))
     client.close()
     return found
 
 
-async def run(turns: int) -> list[Target]:
+async def run(ways: Sequence[str], turns: int) -> list[Target]:
     with PostgresServer.start() as server, tempfile.TemporaryDirectory() as folder:
         await create_feed(server.url, ROWS, lambda _: None)
         config = Path(folder) / "quickwins.toml"
@@ -137,7 +139,7 @@ async def run(turns: int) -> list[Target]:
         async with feed_service(settings, folder=Path(folder) / "feed") as service:
             targets = [f"127.0.0.1:{one}" for one in service.backend_ports.values()]
             with gateway(targets) as port:
-                found = await measure(port, turns)
+                found = await measure(port, ways, turns)
     return judge(found)
 
 
@@ -189,7 +191,9 @@ def main() -> int:
     """Measure, print, and say whether the target was met."""
     parser = command_line("benchmarks.logs.request", __doc__)
     parser.add_argument("--turns", type=int, default=110, help="default: 110")
-    return conclude(asyncio.run(run(parser.parse_args().turns)))
+    add_brief(parser)
+    options = parser.parse_args()
+    return conclude(asyncio.run(run(JUDGED if options.brief else [*WAYS], options.turns)))
 
 
 if __name__ == "__main__":

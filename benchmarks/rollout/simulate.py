@@ -1,6 +1,6 @@
 """How often a ramp of something harmless is taken back, and how soon one of something harmful is; peers beside it.
 
-python -m benchmarks.rollout.simulate [--rollouts N] [--only WORD]
+python -m benchmarks.rollout.simulate [--rollouts N] [--only WORD] [--brief]
 
 Every ramp is one of `decide`'s own, from a seed, without a clock or a service: 2,000 of each kind. Times to detect are in
 requests of the canary. Exits with 3 when a target is missed.
@@ -17,6 +17,7 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
+from benchmarks.program import add_brief
 from benchmarks.rollout.peers import PEERS, Rule
 from benchmarks.rollout.traffic import Service, binomial, look
 from quickwins.rollout._core.decide import decide
@@ -193,11 +194,16 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--rollouts", type=int, default=2000)
     parser.add_argument("--only", default="")
+    add_brief(parser)
     given = parser.parse_args(arguments)
     wrong = 0
     print("taken back, and by how many requests of the canary half and 95 % of all were")
     print("\t".join(("traffic", "quickwins", *PEERS, "otherwise", "target")))
-    asked = [at for at, kind in enumerate(KINDS) if given.only in kind.name]
+    asked = [
+        at
+        for at, kind in enumerate(KINDS)
+        if given.only in kind.name and not (given.brief and kind.target is None)
+    ]
     with ProcessPoolExecutor() as pool:
         for row, is_missed in pool.map(partial(compared, rollouts=given.rollouts), asked):
             wrong += is_missed
