@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from quickwins.rollout.sources.reading import FactSource
     from quickwins.rollout.stores.record import Store
 
+ABORT = "abort"
 LEASE_SECONDS = 10.0
 SHOWN = frozenset({Reason.BURST, Reason.CASCADE, Reason.ERRORS, Reason.LATENCY})
 """What requests show, whoever looks. A percentage that others have set, or a target that can't be reached, may be known better
@@ -123,8 +124,7 @@ class RolloutController:
         async with self._store.exclusive(self._feature) as held:
             if held.record is not None and (held.record.state.active or held.record.state.intent is not None):
                 raise RolloutBlocked(
-                    f"{self._feature}: a ramp is {held.record.state.phase} already",
-                    reason=RolloutReason.RUNNING,
+                    f"{self._feature}: {_where(held.record.state)}", reason=RolloutReason.RUNNING
                 )
             for name, other in held.others.items():
                 if plan.group and other.active and other.plan.group == plan.group:
@@ -148,7 +148,7 @@ class RolloutController:
         """A person says yes to the next step, for once.
 
         Raises:
-            RolloutBlocked: There is no ramp under way.
+            RolloutBlocked: There is no ramp under way, or it is on its way back.
         """
         return await self._changed("approve", lambda state: replace(state, approved=state.step + 1))
 
@@ -156,7 +156,7 @@ class RolloutController:
         """Stay at this percentage; harm takes it back all the same.
 
         Raises:
-            RolloutBlocked: There is no ramp under way.
+            RolloutBlocked: There is no ramp under way, or it is on its way back.
         """
         return await self._changed("pause", lambda state: replace(state, paused=True))
 
@@ -164,12 +164,15 @@ class RolloutController:
         """Go on after `pause`.
 
         Raises:
-            RolloutBlocked: There is no ramp under way.
+            RolloutBlocked: There is no ramp under way, or it is on its way back.
         """
         return await self._changed("resume", lambda state: replace(state, paused=False))
 
-    async def abort(self) -> State:
+    async def abort(self, *, unseen: bool = False) -> State:
         """Take it back now: the flag is written here, whether a controller runs or not, and whether the store can be used or not.
+
+        Args:
+            unseen: End it for good, too: nobody waits for every target to show 0. For targets that are gone.
 
         Raises:
             RolloutBlocked: There is no ramp under way; or the store is in use for too long, and the flag is off all the same.
@@ -179,12 +182,14 @@ class RolloutController:
         now = self._clock.wall()
         try:
             state = await self._changed(
-                "abort", lambda state: back(state, Reason.ABORTED, "by a person", now).state
+                ABORT, lambda state: back(state, Reason.ABORTED, "by a person", now).state
             )
             async with self._store.exclusive(self._feature) as held:
                 if held.record is not None and held.record.state.phase is Phase.ROLLING_BACK:
                     await self._write(held.record.state, now)
                     state = settled(held.record.state, now)
+                    if unseen:
+                        state = replace(state, phase=Phase.ROLLED_BACK)
                     await held.put(held.record.with_state(state))
         except Exception as error:  # whatever a store raises: off is safe
             if not (isinstance(error, RolloutBlocked) and error.reason is RolloutReason.NOT_RUNNING):
@@ -328,6 +333,10 @@ class RolloutController:
                 raise RolloutBlocked(
                     f"{self._feature}: no ramp is under way", reason=RolloutReason.NOT_RUNNING
                 )
+            if what != ABORT and held.record.state.phase is Phase.ROLLING_BACK:
+                raise RolloutBlocked(
+                    f"{self._feature}: {_where(held.record.state)}", reason=RolloutReason.RUNNING
+                )
             state = change(held.record.state)
             await held.put(held.record.with_state(state))
         self._asked(what)
@@ -374,6 +383,12 @@ class RolloutController:
         if self._audit is not None:
             with suppress(OSError):  # what is decided is done, and the store has it
                 self._audit.append(line)
+
+
+def _where(state: State) -> str:
+    if state.phase is Phase.ROLLING_BACK:
+        return "its ramp is on its way back, until every target shows 0 to one who runs it"
+    return f"a ramp is {state.phase} already"
 
 
 def _look(state: State, decision: Decision | None) -> Look:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -44,7 +45,7 @@ def series(port: int) -> dict[tuple[str, str], float]:
 class Controller:
     """`quickwins rollout run` for a service at 0 %, with its metrics."""
 
-    def __init__(self, folder: Path, target: int, *, deadline: float) -> None:
+    def __init__(self, folder: Path, target: int, *, deadline: float, lines: int | None = None) -> None:
         config = folder / "quickwins.toml"
         config.write_text(CONFIG)
         url = f"http://127.0.0.1:{target}/metrics"
@@ -68,7 +69,7 @@ class Controller:
                 f"127.0.0.1:{self.port}",
             ],
             env=untraced.environment(),
-            stdout=self._said,
+            stdout=self._said if lines is None else lines,
             stderr=self._said,
         )
 
@@ -117,6 +118,16 @@ def test_a_controller_that_is_stopped_ends_quietly(
         controller.process.send_signal(number)
         assert controller.process.wait(30) == 130, controller.said()
         assert "Traceback" not in controller.said()
+        assert "stopped: the ramp waits for another `run`" in controller.said()
+
+
+def test_a_controller_whose_lines_nobody_reads_any_more_goes_on(target: int, tmp_path: Path) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    with closing(Controller(tmp_path, target, deadline=3, lines=writes)) as controller:
+        os.close(writes)
+        wait_until(lambda: controller.shows("rollbacks_total") == 1, "it doesn't go on")
+        assert controller.process.poll() is None
 
 
 @pytest.mark.parametrize("at", ["9001", "127.0.0.1:none", "127.0.0.1:99999", "256.0.0.1:9001"])

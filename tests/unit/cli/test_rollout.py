@@ -129,6 +129,47 @@ def test_what_does_not_run_can_not_be_told_anything_and_what_is_killed_does_not_
 
 
 @pytest.mark.usefixtures("ramps")
+def test_an_approval_that_nobody_asked_for_is_told_apart_from_one_that_was(
+    quickwins: Call, config: Path
+) -> None:
+    quickwins("rollout", "start", "backpressure")
+    answer = quickwins("rollout", "approve", "backpressure", "--json")
+    assert (answer.code, answer.document["approval"]) == (0, "not asked for")
+    assert "the next step asks for nobody's approval" in answer.err
+    kept = config.with_name(config.name + ".rollout.json")
+    record = json.loads(kept.read_text())
+    record["backpressure"]["state"] |= {"phase": "ramping", "step": 0, "percent": 10.0}
+    kept.write_text(json.dumps(record))
+    assert quickwins("rollout", "status", "backpressure", "--json").document["approval"] == "asked for"
+    answer = quickwins("rollout", "approve", "backpressure", "--json")
+    assert (answer.document["approval"], answer.err) == ("given", "")
+
+
+@pytest.mark.usefixtures("ramps")
+def test_what_is_on_its_way_back_takes_no_other_word_than_that_some_targets_are_gone(quickwins: Call) -> None:
+    quickwins("rollout", "start", "backpressure")
+    quickwins("rollout", "abort", "backpressure")
+    quickwins("flags", "revive", "backpressure")
+    for said in ("approve", "pause", "resume", "start"):
+        answer = quickwins("rollout", said, "backpressure")
+        assert (answer.code, answer.out) == (4, "")
+        assert "on its way back, until every target shows 0" in answer.err
+    ended = quickwins("rollout", "abort", "backpressure", "--unseen", "--json").document
+    assert (ended["phase"], ended["confirmed"]) == ("rolled_back", False)
+    quickwins("flags", "revive", "backpressure")
+    assert quickwins("rollout", "start", "backpressure").code == 0
+
+
+@pytest.mark.usefixtures("ramps")
+def test_a_damaged_file_of_ramps_turns_the_feature_off_and_says_so(quickwins: Call, config: Path) -> None:
+    config.with_name(config.name + ".rollout.json").write_text("{")
+    answer = quickwins("rollout", "abort", "backpressure")
+    assert (answer.code, answer.out) == (6, "")
+    assert "backpressure is off, but its ramp is not ended" in answer.err
+    assert "killed = true" in config.read_text()
+
+
+@pytest.mark.usefixtures("ramps")
 def test_an_abort_with_nothing_to_take_back_is_done(quickwins: Call, config: Path) -> None:
     before = config.read_text()
     answer = quickwins("rollout", "abort", "backpressure", "--json")

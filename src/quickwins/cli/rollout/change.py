@@ -1,7 +1,7 @@
 """`quickwins rollout start`, `approve`, `pause`, `resume` and `abort`: what a person says about a ramp."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,8 @@ from quickwins.cli.output import note, print_json
 from quickwins.cli.rollout._house import House, blocked, source_of
 from quickwins.cli.rollout._options import DryRunOption, PlanOption
 from quickwins.cli.rollout._store import where
-from quickwins.cli.rollout.look import show_plan, show_state
+from quickwins.cli.rollout.look import NOT_ASKED, asked_for, show_plan, show_state
+from quickwins.core.errors import ConfigError
 from quickwins.rollout import RolloutBlocked, RolloutReason
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def approve(
 
     Once: a later step that needs approval asks again. Everything else the step has to show first still counts.
     """
-    _said(feature, config, lambda controller: controller.approve(), dry_run=dry_run, as_json=as_json)
+    state = _said(feature, config, lambda controller: controller.approve(), dry_run=dry_run, as_json=as_json)
+    if state is not None and asked_for(state) == NOT_ASKED:
+        note("the next step asks for nobody's approval: a later one that does will ask for its own")
 
 
 def pause(
@@ -91,6 +94,10 @@ def resume(
 def abort(
     feature: FeatureArgument,
     config: ConfigOption = None,
+    unseen: Annotated[
+        bool,
+        typer.Option("--unseen", help="Don't wait for every target to show 0, for good: some are gone."),
+    ] = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -103,18 +110,20 @@ def abort(
         with blocked():
             state = asyncio.run(house.state())
     else:
-        state = asyncio.run(_aborted(house))
+        state = asyncio.run(_aborted(house, unseen=unseen))
     if state is not None:
         show_state(state, feature, as_json=as_json)
     elif as_json:
         print_json({"feature": feature, "phase": None})
 
 
-async def _aborted(house: House) -> "State | None":
+async def _aborted(house: House, *, unseen: bool) -> "State | None":
     async with house.controller() as controller:
         try:
-            return await controller.abort()
-        except (RolloutBlocked, OSError) as error:
+            return await controller.abort(unseen=unseen)
+        except (RolloutBlocked, OSError, ConfigError) as error:
+            if isinstance(error, ConfigError) and not house.is_killed():
+                raise
             if isinstance(error, RolloutBlocked) and error.reason is RolloutReason.NOT_RUNNING:
                 note(
                     f"{error} in {where(house.configuration)}: nothing to take back; `quickwins flags kill {house.feature}` "
@@ -134,11 +143,12 @@ def _said(
     *,
     dry_run: bool,
     as_json: bool,
-) -> None:
+) -> "State | None":
     house = House.at(feature, config, None)
     with blocked():
         state = asyncio.run(_say(house, say, dry_run=dry_run))
     show_state(state, feature, as_json=as_json)
+    return state
 
 
 async def _say(

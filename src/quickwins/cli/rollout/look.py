@@ -11,11 +11,14 @@ from quickwins.cli.output import counted, note, print_json, print_table, timesta
 from quickwins.cli.rollout._house import House, blocked, source_of
 from quickwins.cli.rollout._options import LooksOnly, PlanOption
 from quickwins.core.errors import ConfigError
-from quickwins.rollout import replayed
+from quickwins.rollout import Phase, replayed
 
 if TYPE_CHECKING:
     from quickwins.core.audit import AuditLog
     from quickwins.rollout import Plan, State
+
+
+NOT_ASKED = "not asked for"
 
 
 def plan(
@@ -60,6 +63,18 @@ def status(
     show_state(state, feature, as_json=as_json)
 
 
+def asked_for(state: "State") -> str:
+    """Whether the next step waits for a person's approval."""
+    following, steps = state.step + 1, state.plan.steps
+    if (
+        state.phase not in {Phase.OBSERVING, Phase.RAMPING}
+        or following >= len(steps)
+        or not steps[following].approval
+    ):
+        return NOT_ASKED
+    return "given" if state.approved >= following else "asked for"
+
+
 def show_state(state: "State | None", feature: str, *, as_json: bool) -> None:
     """Print where the ramp of `feature` stands."""
     if state is None:
@@ -78,6 +93,8 @@ def show_state(state: "State | None", feature: str, *, as_json: bool) -> None:
         "requests_off": state.off.requests,
         "errors_off": state.off.errors,
         "paused": state.paused,
+        "approval": asked_for(state),
+        "looked_at": None if state.looked_at is None else timestamp(state.looked_at),
         "why": None if state.why is None else str(state.why),
     }
     if as_json:

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from quickwins.cli.exit_codes import ExitCode
 from quickwins.cli.options import ConfigOption, FeatureArgument, JsonOption
-from quickwins.cli.output import note, print_json, print_line, timestamp
+from quickwins.cli.output import hush, note, print_json, print_line, timestamp
 from quickwins.cli.rollout._house import House, blocked
 from quickwins.cli.rollout._options import DryRunOption
 from quickwins.core.errors import ConfigError, QuickWinsError
@@ -48,7 +49,7 @@ def run(
     try:
         with served(house, metrics) if metrics else nullcontext(), blocked():
             phase = asyncio.run(_run(house, dry_run=dry_run, as_json=as_json, stays=metrics is not None))
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, KeyboardInterrupt):
         note("stopped: the ramp waits for another `run`, and its percentage runs out")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     if phase is Phase.ROLLED_BACK:
@@ -126,7 +127,10 @@ def _show(look: "Look", now: float, *, as_json: bool) -> None:
         "reason": None if look.reason is None else str(look.reason),
         "detail": look.detail,
     }
-    if as_json:
-        print_json(shown)
-    else:
-        print_line(*shown.values())
+    try:
+        if as_json:
+            print_json(shown)
+        else:
+            print_line(*shown.values())
+    except BrokenPipeError:  # whoever read has left, and the ramp needs its controller all the same
+        hush(sys.stdout)
