@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
@@ -31,6 +32,8 @@ COMMANDS = (
 )
 """Each has a module of its name here, with a `build_app` for a group, or the function and its `EXAMPLE`."""
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a disk says that takes no more: no bug of ours."""
 HINTS = (  # no table: two enums of texts have equal members
     (
         SourceReason.MISSING,
@@ -78,6 +81,12 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader has seen enough, as `head` does
         hush(sys.stdout)
         return ExitCode.OK
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        hush(sys.stdout)
+        note(f"not everything could be written: {error.strerror}")
+        return ExitCode.FAILED_CLEAN
     return code
 
 

@@ -106,6 +106,26 @@ def test_a_configuration_error_is_a_message_and_2(folder: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+def test_on_a_full_disk_a_kill_is_done_and_what_is_not_is_said(folder: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, "flags", "kill", "backpressure"],
+            cwd=folder,
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=LIMIT_SECONDS,
+        )
+    assert done.returncode == 5
+    assert done.stderr.splitlines() == [
+        "quickwins: written to quickwins.toml",
+        "quickwins: not everything could be written: No space left on device",
+    ]
+    assert "killed = true" in (folder / "quickwins.toml").read_text()
+
+
 @pytest.mark.parametrize(
     ("closed", "said"),
     [

@@ -123,6 +123,7 @@ def _report(
     before = {} if old is None else old.settings.values(feature)
     after = dict(fields) if new is None else new.settings.values(feature)
     states = (UNKNOWN if old is None else str(old.flags[feature]), _state_after(new, feature))
+    note(f"written to {written.where}")  # first: the rest may have no place to be written
     if as_json:
         document = {
             "feature": feature,
@@ -137,7 +138,6 @@ def _report(
     else:
         settings = [(f"{feature}.{key}", before.get(key), after.get(key)) for key in fields]
         print_table(("what", "old", "new"), [(feature, *states), *settings])
-    note(f"written to {written.where}")
     if written.settings is None and old is not None and new is not None and old.digest == new.digest:
         note("it takes effect when that store hands it out; `quickwins flags watch` shows when")
     for warning in warnings:
