@@ -148,6 +148,11 @@ class Plan(Section):
             raise ValueError("steps must go up: each percent above the one before")
         if self.ttl < 3 * self.interval:
             raise ValueError("ttl must be at least three intervals, or a percentage ends between two looks")
+        held = sum(step.hold for step in self.steps)
+        if held >= self.deadline:
+            raise ValueError(
+                f"the steps hold for {held:g} s, and it is taken back at its deadline, after {self.deadline:g} s"
+            )
         return self
 
 

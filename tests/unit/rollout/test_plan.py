@@ -36,6 +36,10 @@ def test_durations_are_seconds_or_have_a_unit(tmp_path: Path) -> None:
         ('[a]\nsteps = [{percent = 5, hold = "soon"}]', 'a text such as "90s"'),
         ("[a]\nsteps = [{percent = 0}]", "a.steps.0.percent"),
         ("[a]\nsteps = [{percent = 5}]\nttl = 3\ninterval = 2", "ttl must be"),
+        (
+            '[a]\nsteps = [{percent = 5, hold = "2h"}]\ndeadline = "90m"',
+            "taken back at its deadline, after 5400 s",
+        ),
         ("[a]\nsteps = [{percent = 5}]\nspeed = 2", "a.speed"),
         ("[a", "not valid TOML"),
     ],
