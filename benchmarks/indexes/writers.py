@@ -11,13 +11,12 @@ import os
 import random
 import time
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 
+from benchmarks.indexes.cores import FIRST, Cores, first, move
 from quickwins.rig import fine_loop
 
 if TYPE_CHECKING:
@@ -29,9 +28,6 @@ WRITES_PER_SECOND = 200
 WRITERS = 8
 WARMING = 50
 """Writes of each connection before the first that counts: those of a service are no newcomers."""
-FIRST_AT_THE_PROCESSOR = -15
-AUTOGROUP = Path("/proc/self/autogroup")
-"""Where the kernel shares the processor out among sessions first (`sched_autogroup_enabled`), nice counts within one only."""
 
 
 @dataclass
@@ -101,13 +97,13 @@ class Load:
         self._process = Apart(_come_first, self._ready, self._over)
         self._rounds = 0
 
-    async def during(self, work: Callable[[], Awaitable[object]]) -> Writes:
-        """Write until `work` is done, which begins when the connections have written before."""
+    async def during(self, work: Callable[[], Awaitable[object]], cores: Cores) -> Writes:
+        """Write until `work` is done, which begins when all connections have written before."""
         self._ready.clear()
         self._over.clear()
         self._rounds += 1
         writing = asyncio.ensure_future(
-            self._process.call(_written, self._url, self._users, self._rounds * 10_000_000_000)
+            self._process.call(_written, self._url, self._users, self._rounds * 10_000_000_000, cores)
         )
         try:
             await asyncio.to_thread(self._ready.wait, 60)
@@ -127,27 +123,30 @@ _events: dict[str, Event] = {}
 def _come_first(ready: Event, over: Event) -> None:
     _events.update(ready=ready, over=over)
     os.setsid()
-    try:
-        os.nice(FIRST_AT_THE_PROCESSOR)
-        with suppress(FileNotFoundError):
-            AUTOGROUP.write_text(str(FIRST_AT_THE_PROCESSOR))
-    except PermissionError:
+    first(0)
+    if os.getpriority(os.PRIO_PROCESS, 0) != FIRST:
         print("the load generator shares the processors: some of what it measures is its own waiting")
 
 
-def _written(url: str, users: int, first: int) -> Writes:
+def _written(url: str, users: int, number: int, cores: Cores) -> Writes:
+    move(0, cores.writers)
     with asyncio.Runner(loop_factory=fine_loop) as loop:
-        return loop.run(_write_on(url, users, first))
+        return loop.run(_write_on(url, users, number, cores))
 
 
-async def _write_on(url: str, users: int, first: int) -> Writes:
-    over, rng = _events["over"], random.Random(first)
-    pool = await asyncpg.create_pool(url, min_size=WRITERS, max_size=WRITERS)
+async def _write_on(url: str, users: int, lowest: int, cores: Cores) -> Writes:
+    async def placed(connection: asyncpg.Connection) -> None:
+        move(connection.get_server_pid(), cores.writers)
+        if cores.apart:  # else the build would wait for them
+            first(connection.get_server_pid())
+
+    over, rng, parent = _events["over"], random.Random(lowest), os.getppid()
+    pool = await asyncpg.create_pool(url, min_size=WRITERS, max_size=WRITERS, init=placed)
     before = Writes()
     for number in range(WARMING):
         await asyncio.gather(
             *(
-                _write(pool, first - 1 - number * WRITERS - one, rng.randrange(users), 0, before)
+                _write(pool, lowest - 1 - number * WRITERS - one, rng.randrange(users), 0, before)
                 for one in range(WRITERS)
             )
         )
@@ -156,10 +155,12 @@ async def _write_on(url: str, users: int, first: int) -> Writes:
     began = time.perf_counter()
     _events["ready"].set()
     number = 0
-    while not over.is_set():
+    while (
+        not over.is_set() and os.getppid() == parent
+    ):  # nobody says that it is over when the benchmark is killed
         due = began + number / WRITES_PER_SECOND
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        task = asyncio.create_task(_write(pool, first + number, rng.randrange(users), due, seen))
+        task = asyncio.create_task(_write(pool, lowest + number, rng.randrange(users), due, seen))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         number += 1

@@ -1,0 +1,76 @@
+"""Which processors the processes of a run may have: any, or those who write one and all else of the server another."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncpg
+
+ENOUGH = 4
+"""From so many cores on, nobody who writes waits for the one that a build takes."""
+FIRST = -15
+"""As `nice` has it."""
+
+
+@dataclass(frozen=True)
+class Cores:
+    """Who may be where.
+
+    Attributes:
+        name: For people.
+        writers: For the load generator and its sessions on the server.
+        others: For the build, the server's own processes and whoever asks for the build.
+    """
+
+    name: str
+    writers: frozenset[int]
+    others: frozenset[int]
+
+    @property
+    def apart(self) -> bool:
+        """Whether those two are kept from each other."""
+        return not self.writers & self.others
+
+    async def take(self, connection: asyncpg.Connection, folder: Path) -> None:
+        """Move this process and the whole server, but for sessions that come later and say otherwise.
+
+        Args:
+            connection: Any session of the server.
+            folder: The server's; its first process stands in a file there. What that one starts is where it is itself.
+        """
+        first = int((folder / "data" / "postmaster.pid").read_text().split()[0])
+        sessions = [row["pid"] for row in await connection.fetch("SELECT pid FROM pg_stat_activity")]
+        for pid in (0, first, *sessions):
+            move(pid, self.others)
+
+
+def move(pid: int, cores: frozenset[int]) -> None:
+    """Let a process, 0 for this one, run on `cores` only; it may have ended."""
+    with suppress(ProcessLookupError):
+        os.sched_setaffinity(pid, cores)
+
+
+def first(pid: int) -> None:
+    """Let a process, 0 for this one, come before what else this machine does, if we may.
+
+    The kernel may share the processor out among sessions first (`sched_autogroup_enabled`), of which each of a server's
+    processes has its own; `nice` counts within one only.
+    """
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, FIRST)
+    with suppress(OSError):
+        Path(f"/proc/{pid or 'self'}/autogroup").write_text(str(FIRST))
+
+
+def ways() -> list[Cores]:
+    """The ways to share this machine's processors; what writers wait for is judged by the last one."""
+    all_ = sorted(os.sched_getaffinity(0))
+    free = Cores("anywhere", frozenset(all_), frozenset(all_))
+    if not 1 < len(all_) < ENOUGH:
+        return [free]
+    return [free, Cores("a core each", frozenset(all_[:1]), frozenset(all_[1:2]))]
