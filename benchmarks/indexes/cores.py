@@ -43,9 +43,9 @@ class Cores:
             connection: Any session of the server.
             folder: The server's; its first process stands in a file there. What that one starts is where it is itself.
         """
-        first = int((folder / "data" / "postmaster.pid").read_text().split()[0])
+        postmaster = int((folder / "data" / "postmaster.pid").read_text().split()[0])
         sessions = [row["pid"] for row in await connection.fetch("SELECT pid FROM pg_stat_activity")]
-        for pid in (0, first, *sessions):
+        for pid in (0, postmaster, *sessions):
             move(pid, self.others)
 
 

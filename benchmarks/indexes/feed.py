@@ -21,7 +21,8 @@ the target is about, since production has cores to spare. From four cores on the
 As in production the runner and the load generator are processes of their own, the connections of those who write are not new,
 and the server has written WAL before: one that has no old segments to use again fills new ones with zeros, 16 MB at a time, while
 every commit waits. Those who write have machines of their own in production: here the load generator comes first at the
-processor, where it may, so that its own waiting for one is not taken for the server's.
+processor, where it may, so that its own waiting for one is not taken for the server's. With a core each its sessions on the
+server come first there, too: nothing of ours is beside them, and what else this machine does is not what is asked for.
 
 Exits with 3 when a query gets less than 5 times faster, a write fails or stalls for a second, or the p99 of writes more than doubles.
 """
