@@ -73,7 +73,8 @@ async def _left(connection: asyncpg.Connection, action: Action) -> list[Index]:
     # A rebuild of one that was INVALID before has changed nothing about it.
     found = [one for one in table.indexes if one.name == action.index and action.do is not Do.REINDEX]
     if action.do is Do.REINDEX:
-        rebuilt = [one for one in table.indexes if action.index in {one.name, table.name}]
+        there = (*table.indexes, *table.toast)
+        rebuilt = [one for one in there if action.index in {one.name, table.name}]
         found = [left for one in rebuilt for _, left in remains(table, one.name.name, one.shape)]
     return [
         one
@@ -97,7 +98,7 @@ async def _dropped(sessions: Sessions, one: Index, patience_seconds: float) -> b
                     pass
         except asyncpg.QueryCanceledError:
             continue
-        except (OutOfPatience, asyncpg.DeadlockDetectedError):
+        except (OutOfPatience, asyncpg.DeadlockDetectedError, asyncpg.InsufficientPrivilegeError):
             return False
         else:
             return True

@@ -99,7 +99,7 @@ async def status(connection: asyncpg.Connection, migration: Migration, facts: Ga
     debris = [
         f"{index.name} is {index.state}: DROP INDEX CONCURRENTLY {index.name.sql};"
         for table in tables.values()
-        for index in table.indexes
+        for index in (*table.indexes, *table.toast)
         if not (index.valid and index.live)
         and not index.partitioned
         and not is_underway(index, table, facts.building)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from quickwins.indexes import Blocked, BuildFailed, Plan, Precondition, Progress, Runner
+from quickwins.indexes import Blocked, BuildFailed, Migration, Plan, Precondition, Progress, Runner
 from tests.engines import apart
 from tests.eventually import wait_until
 from tests.index_database import Database
@@ -283,3 +283,39 @@ async def test_a_table_that_is_locked_as_a_whole_is_waited_for_and_named(databas
 
     assert blocked.value.reason is Precondition.LOCKS
     assert list(database.indexes()) == ["i"]
+
+
+TOAST = "SELECT count(*) FROM pg_class WHERE relname ~ '^pg_toast.*_ccnew'"
+
+
+@pytest.mark.parametrize("owner", [False, True], ids=["a superuser", "the owner"])
+async def test_a_rebuild_of_a_table_that_is_given_up_clears_its_long_values_too_or_says_who_can(
+    database: Database, owner: bool
+) -> None:
+    """The table beside it for long values is rebuilt along with it, in a schema that its owner may not even name."""
+    role = f"toast_{database.value('SELECT current_database()')}"
+    database.run(
+        f"CREATE ROLE {role} LOGIN PASSWORD 'of-the-test'",
+        f"ALTER TABLE t OWNER TO {role}",
+        f"GRANT CREATE ON SCHEMA public TO {role}",
+        f"CREATE SCHEMA quickwins AUTHORIZATION {role}",
+    )
+    url = database.as_role(role, "of-the-test") if owner else database.url
+    migration = database.migration("REINDEX TABLE CONCURRENTLY t")
+    try:
+        async with writer(database):
+            with pytest.raises(BuildFailed, match="t_pkey_ccnew is left INVALID") as failed:
+                await finished(Runner(url, max_wait_seconds=1, overrides=["locks"]), migration)
+        assert ["pg_toast" in one for one in failed.value.debris] == [False, True][: 1 + owner]
+        assert database.value(TOAST) == int(owner)
+        plan = await Runner(url).plan(migration)
+        assert ["superuser's to drop" in one for one in plan.notes if "pg_toast" in one] == [True] * owner
+        await finished(Runner(url, max_wait_seconds=10), migration)
+        assert set(database.indexes()) == set()
+    finally:
+        database.run(f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
+
+
+async def finished(runner: Runner, migration: Migration) -> None:
+    async for _ in runner.apply(await runner.plan(migration)):
+        pass

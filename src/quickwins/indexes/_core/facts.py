@@ -93,6 +93,7 @@ class Index:
         exclusion: Whether it is that of an exclusion constraint, which no server rebuilds concurrently.
         bytes: Its size.
         has_statistics: Whether the server has statistics for its expressions.
+        reachable: Whether our role may use its schema, and so name it.
     """
 
     oid: int
@@ -107,6 +108,7 @@ class Index:
     exclusion: bool = False
     bytes: int = 0
     has_statistics: bool = True
+    reachable: bool = True
 
     @property
     def state(self) -> str:
@@ -129,6 +131,7 @@ class Table:
         rows: The server's estimate; -1: it has never been analysed.
         bytes: Its size without indexes.
         indexes: Those on it.
+        toast: Those on the table beside it that has its long values: a rebuild of the whole table takes them along.
         partitions: Those directly below it, in order.
         owned: Whether our role may make and drop indexes on it.
     """
@@ -139,6 +142,7 @@ class Table:
     rows: float = -1.0
     bytes: int = 0
     indexes: tuple[Index, ...] = ()
+    toast: tuple[Index, ...] = ()
     partitions: tuple[Table, ...] = ()
     owned: bool = True
 

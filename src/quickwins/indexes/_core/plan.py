@@ -81,7 +81,7 @@ def is_rebuilt_from(name: str, index: str) -> bool:
 
 def remains(table: Table, name: str, shape: Shape) -> Iterator[tuple[Table, Index]]:
     """What a failed `REINDEX CONCURRENTLY` of the index `name` has left, on the parts of a partitioned table too."""
-    for other in table.indexes:
+    for other in (*table.indexes, *table.toast):
         rebuilt = is_rebuilt_from(other.name.name, name) and other.shape == shape
         if rebuilt and not (other.valid and other.live):
             yield table, other
@@ -199,8 +199,14 @@ class _Decider:
     def _leftovers(self, one: Statement, table: Table, name: Name, shape: Shape) -> None:
         """Drop what a failed `REINDEX CONCURRENTLY` of the index `name` has left."""
         for where, other in remains(table, name.name, shape):
-            if not is_underway(other, where, self._running):
-                sql = f"DROP INDEX CONCURRENTLY {other.name.sql}"
+            if is_underway(other, where, self._running):
+                continue
+            sql = f"DROP INDEX CONCURRENTLY {other.name.sql}"
+            if not other.reachable:
+                self.out.notes.append(
+                    f"{other.name} is left of a REINDEX that failed, and a superuser's to drop: {sql};"
+                )
+            else:
                 self._add(Do.DROP, other.name, where.name, sql, one, "a REINDEX that failed has left it")
 
     def _on_partitions(self, one: CreateIndex, table: Table, name: Name, wanted: Shape) -> bool:
@@ -324,7 +330,7 @@ class _Decider:
         rebuilt = (
             [index]
             if index is not None
-            else [one for one in table.indexes if not _REBUILT.fullmatch(one.name.name)]
+            else [one for one in (*table.indexes, *table.toast) if not _REBUILT.fullmatch(one.name.name)]
         )
         for each in rebuilt:
             self._leftovers(one, table, each.name, each.shape)

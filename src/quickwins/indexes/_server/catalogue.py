@@ -25,7 +25,7 @@ SERVER = """
 """
 
 TABLES = """
-    SELECT c.oid, n.nspname, c.relname, c.relkind::text AS kind, c.reltuples::float8 AS rows, pg_table_size(c.oid) AS bytes,
+    SELECT c.oid, n.nspname, c.relname, c.reltoastrelid AS toast, c.relkind::text AS kind, c.reltuples::float8 AS rows, pg_table_size(c.oid) AS bytes,
            pg_has_role(c.relowner, 'USAGE') AND has_schema_privilege(n.oid, 'CREATE') AS owned,
            ARRAY(SELECT i.inhrelid FROM pg_inherits AS i JOIN pg_class AS p ON p.oid = i.inhrelid
                  WHERE i.inhparent = c.oid AND c.relkind = 'p' ORDER BY p.relname) AS partitions
@@ -57,7 +57,8 @@ INDEXES = """
            EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x')) AS constrained,
            EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = c.oid AND k.contype = 'f') AS referenced,
            i.indexprs IS NULL OR EXISTS (SELECT FROM pg_stats AS s WHERE s.schemaname = n.nspname AND s.tablename = c.relname)
-               AS has_statistics
+               AS has_statistics,
+           has_schema_privilege(n.oid, 'USAGE') AS reachable
     FROM pg_index AS i
     JOIN pg_class AS c ON c.oid = i.indexrelid
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -116,7 +117,7 @@ async def table(connection: asyncpg.Connection, oid: int) -> Table | None:
 async def tables(connection: asyncpg.Connection, oids: Sequence[int]) -> list[Table]:
     """The tables with these numbers, with their indexes and all their partitions."""
     rows = await connection.fetch(TABLES, oids)
-    indexes = await indexes_on(connection, oids)
+    indexes = await indexes_on(connection, [*oids, *(row["toast"] for row in rows)])
     below = [oid for row in rows for oid in row["partitions"]]
     partitions = {one.oid: one for one in await tables(connection, below)} if below else {}
     made = {
@@ -127,6 +128,7 @@ async def tables(connection: asyncpg.Connection, oids: Sequence[int]) -> list[Ta
             rows=row["rows"],
             bytes=row["bytes"] or 0,
             indexes=tuple(indexes.get(row["oid"], ())),
+            toast=tuple(indexes.get(row["toast"], ())),
             partitions=tuple(partitions[oid] for oid in row["partitions"] if oid in partitions),
             owned=row["owned"],
         )
@@ -181,6 +183,7 @@ def _index(row: Any) -> Index:
         exclusion=row["indisexclusion"],
         bytes=row["bytes"] or 0,
         has_statistics=row["has_statistics"],
+        reachable=row["reachable"],
     )
 
 
