@@ -15,6 +15,7 @@ ENOUGH = 4
 """From so many cores on, nobody who writes waits for the one that a build takes."""
 FIRST = -15
 """As `nice` has it."""
+PROCESSES = "SELECT pid, backend_type <> 'client backend' AS own FROM pg_stat_activity"
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,20 @@ class Cores:
     async def take(self, connection: asyncpg.Connection, folder: Path) -> None:
         """Move this process and the whole server, but for sessions that come later and say otherwise.
 
+        Kept apart, the server's own processes come before the build on their core: one that has a lock, as who writes the WAL
+        out, would else make writers on the other core wait until the build lets it go on.
+
         Args:
             connection: Any session of the server.
             folder: The server's; its first process stands in a file there. What that one starts is where it is itself.
         """
         postmaster = int((folder / "data" / "postmaster.pid").read_text().split()[0])
-        sessions = [row["pid"] for row in await connection.fetch("SELECT pid FROM pg_stat_activity")]
-        for pid in (0, postmaster, *sessions):
-            move(pid, self.others)
+        move(0, self.others)
+        move(postmaster, self.others)
+        for row in await connection.fetch(PROCESSES):
+            move(row["pid"], self.others)
+            if row["own"]:
+                prefer(row["pid"], FIRST if self.apart else 0)
 
 
 def move(pid: int, cores: frozenset[int]) -> None:
@@ -55,16 +62,16 @@ def move(pid: int, cores: frozenset[int]) -> None:
         os.sched_setaffinity(pid, cores)
 
 
-def first(pid: int) -> None:
+def prefer(pid: int, nice: int = FIRST) -> None:
     """Let a process, 0 for this one, come before what else this machine does, if we may.
 
     The kernel may share the processor out among sessions first (`sched_autogroup_enabled`), of which each of a server's
     processes has its own; `nice` counts within one only.
     """
     with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, pid, FIRST)
+        os.setpriority(os.PRIO_PROCESS, pid, nice)
     with suppress(OSError):
-        Path(f"/proc/{pid or 'self'}/autogroup").write_text(str(FIRST))
+        Path(f"/proc/{pid or 'self'}/autogroup").write_text(str(nice))
 
 
 def ways() -> list[Cores]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 
-from benchmarks.indexes.cores import FIRST, Cores, first, move
+from benchmarks.indexes.cores import FIRST, Cores, move, prefer
 from quickwins.rig import fine_loop
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ _events: dict[str, Event] = {}
 def _come_first(ready: Event, over: Event) -> None:
     _events.update(ready=ready, over=over)
     os.setsid()
-    first(0)
+    prefer(0)
     if os.getpriority(os.PRIO_PROCESS, 0) != FIRST:
         print("the load generator shares the processors: some of what it measures is its own waiting")
 
@@ -138,7 +138,7 @@ async def _write_on(url: str, users: int, lowest: int, cores: Cores) -> Writes:
     async def placed(connection: asyncpg.Connection) -> None:
         move(connection.get_server_pid(), cores.writers)
         if cores.apart:  # else the build would wait for them
-            first(connection.get_server_pid())
+            prefer(connection.get_server_pid())
 
     over, rng, parent = _events["over"], random.Random(lowest), os.getppid()
     pool = await asyncpg.create_pool(url, min_size=WRITERS, max_size=WRITERS, init=placed)
