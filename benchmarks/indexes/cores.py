@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import asyncpg
 
 ENOUGH = 4
 """From so many cores on, nobody who writes waits for the one that a build takes."""
-FIRST = -15
-"""As `nice` has it."""
 PROCESSES = "SELECT pid, backend_type <> 'client backend' AS own FROM pg_stat_activity"
 
 
@@ -53,7 +52,7 @@ class Cores:
         for row in await connection.fetch(PROCESSES):
             move(row["pid"], self.others)
             if row["own"]:
-                prefer(row["pid"], FIRST if self.apart else 0)
+                prefer(row["pid"], preferred=self.apart)
 
 
 def move(pid: int, cores: frozenset[int]) -> None:
@@ -62,16 +61,13 @@ def move(pid: int, cores: frozenset[int]) -> None:
         os.sched_setaffinity(pid, cores)
 
 
-def prefer(pid: int, nice: int = FIRST) -> None:
-    """Let a process, 0 for this one, come before what else this machine does, if we may.
-
-    The kernel may share the processor out among sessions first (`sched_autogroup_enabled`), of which each of a server's
-    processes has its own; `nice` counts within one only.
-    """
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, pid, nice)
-    with suppress(OSError):
-        Path(f"/proc/{pid or 'self'}/autogroup").write_text(str(nice))
+def prefer(pid: int, *, preferred: bool = True) -> bool:
+    """Let a process, 0 for this one, run as soon as it can, before all that is not preferred; whether we may."""
+    policy, priority = (os.SCHED_RR, 1) if preferred else (os.SCHED_OTHER, 0)
+    with suppress(ProcessLookupError, PermissionError):
+        os.sched_setscheduler(pid, policy, os.sched_param(priority))
+        return True
+    return False
 
 
 def ways() -> list[Cores]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 
-from benchmarks.indexes.cores import FIRST, Cores, move, prefer
+from benchmarks.indexes.cores import Cores, move, prefer
 from quickwins.rig import fine_loop
 
 if TYPE_CHECKING:
@@ -123,8 +123,7 @@ _events: dict[str, Event] = {}
 def _come_first(ready: Event, over: Event) -> None:
     _events.update(ready=ready, over=over)
     os.setsid()
-    prefer(0)
-    if os.getpriority(os.PRIO_PROCESS, 0) != FIRST:
+    if not prefer(0):
         print("the load generator shares the processors: some of what it measures is its own waiting")
 
 
