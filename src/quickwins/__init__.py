@@ -15,7 +15,20 @@ from typing import TYPE_CHECKING
 from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
-    from quickwins import backpressure, channels, core, engines, indexes, logs, query_cache, rig, suppressions
+    from quickwins import (
+        backpressure,
+        channels,
+        core,
+        dedup,
+        engines,
+        indexes,
+        logs,
+        query_cache,
+        rig,
+        rollout,
+        suppressions,
+        testing,
+    )
     from quickwins._version import __version__
     from quickwins.core.errors import ConfigError, QuickWinsError, Rejected
     from quickwins.core.flags import pinned
@@ -30,13 +43,16 @@ __all__ = [
     "backpressure",
     "channels",
     "core",
+    "dedup",
     "engines",
     "indexes",
     "logs",
     "pinned",
     "query_cache",
     "rig",
+    "rollout",
     "suppressions",
+    "testing",
 ]
 
 __getattr__, __dir__ = lazily(
@@ -53,11 +69,14 @@ __getattr__, __dir__ = lazily(
         "backpressure",
         "channels",
         "core",
+        "dedup",
         "engines",
         "indexes",
         "logs",
         "query_cache",
         "rig",
+        "rollout",
         "suppressions",
+        "testing",
     ],
 )

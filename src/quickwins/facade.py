@@ -59,7 +59,7 @@ class QuickWins(Features):
     sections = SECTIONS
 
     def make(self, registry: CollectorRegistry | None, clock: Clock | None) -> Sequence[Feature]:
-        """See `Features`."""
+        """All rooms, in the order in which they are applied; closed the other way round. See `Features`."""
         self._logs = Logs(self.flags, registry=registry, clock=clock)
         self._backpressure = Backpressure(
             self.flags, registry=registry, clock=clock, trace=self._logs.trace_ids()
@@ -78,12 +78,13 @@ class QuickWins(Features):
         """What log lines go through, to flush it in tests; `None` before `[logs]` is on, or while another has it."""
         return self._logs.pipeline
 
+    # asyncpg's first: where SQLAlchemy and psycopg aren't installed, type checkers take their classes for anything.
+    @overload
+    def pool(self, pool: asyncpg.Pool | FakePool, *, name: str) -> GatedPool: ...
     @overload
     def pool(
         self, pool: AsyncEngine | AsyncConnectionPool[Any], *, name: str, size: int | None = None
     ) -> GatedInPlace: ...
-    @overload
-    def pool(self, pool: asyncpg.Pool | FakePool, *, name: str) -> GatedPool: ...
     def pool(self, pool: Any, *, name: str, size: int | None = None) -> GatedPool | GatedInPlace:
         """`pool` behind a gate that follows `[backpressure.names.<name>]`, else `[backpressure]`; leaving closes it.
 
@@ -92,7 +93,7 @@ class QuickWins(Features):
         return self._backpressure.pool(pool, name=name, size=size)
 
     def gate(self, *, name: str, size: int) -> Gate:
-        """The same gate for anything else that `size` may use at once: a door, an HTTP client, Redis, threads."""
+        """A gate that follows the file as `pool` does, for anything else: a door, an HTTP client, Redis, `size` threads."""
         return self._backpressure.gate(name=name, size=size)
 
     def index_runner(self, dsn: str | None = None, *, name: str = "") -> Runner:
@@ -135,7 +136,7 @@ class QuickWins(Features):
         trusted: bool | Callable[[grpc.HandlerCallDetails], bool] = False,
         key: Callable[[grpc.HandlerCallDetails], str | None] | None = None,
     ) -> list[grpc.aio.ServerInterceptor]:
-        """The same for `grpc.aio.server(interceptors=qw.grpc_interceptors())`."""
+        """What `asgi` puts around an application, for `grpc.aio.server(interceptors=qw.grpc_interceptors())`."""
         from quickwins.core.flags.grpc import PinInterceptor
 
         inner = self._logs.grpc_interceptor(trusted), self._backpressure.grpc_interceptor(gate)

@@ -15,6 +15,7 @@ from quickwins.backpressure._asyncpg import is_lost
 from quickwins.backpressure._gate import Gate
 from quickwins.backpressure._shortcuts import Shortcuts
 from quickwins.backpressure.rule import Priority
+from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -58,9 +59,16 @@ class GatedPool(Shortcuts):
             options: `name`, `service`, `flag`, `registry`, `clock`, `rng` and `trace`: see `ShellOptions`.
 
         Raises:
-            ConfigError: The gate is bound to another pool.
+            ConfigError: The gate is bound to another pool, `pool` is not asyncpg's, or `gate` is none.
         """
         gate = Gate.threshold() if gate is None else gate
+        if not hasattr(pool, "get_max_size"):
+            raise ConfigError(
+                f"GatedPool takes an asyncpg pool, not a {type(pool).__name__}; SQLAlchemy's engines and psycopg's pools have "
+                "GatedEngine and GatedPsycopgPool"
+            )
+        if not isinstance(gate, Gate):
+            raise ConfigError(f"gate takes a Gate, such as Gate.queue(), not a {type(gate).__name__}")
         gate.bind(pool.get_max_size(), **options)
         self.pool: asyncpg.Pool = pool
         self._gate = gate

@@ -140,13 +140,13 @@ class Backpressure:
         return BackpressureMiddleware(app, gate=gate, clock=self._clock, **door)
 
     def grpc_interceptor(self, gate: Gate | None = None) -> BackpressureInterceptor:
-        """The same for a gRPC server."""
+        """What answers refusals of a gRPC server's handlers, with `gate` at the door if there is one."""
         from quickwins.backpressure.grpc import BackpressureInterceptor
 
         return BackpressureInterceptor(gate=gate, clock=self._clock)
 
     def strawberry_extension(self) -> type[BackpressureExtension]:
-        """The same for a GraphQL schema."""
+        """What answers refusals of a GraphQL schema's resolvers."""
         from quickwins.backpressure.strawberry import BackpressureExtension
 
         return BackpressureExtension

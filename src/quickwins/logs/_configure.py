@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quickwins.core.clock import SystemClock
+from quickwins.core.errors import ConfigError
 from quickwins.logs import _logger
 from quickwins.logs._instance import INSTANCE
 from quickwins.logs._pipeline import Pipeline
@@ -58,8 +59,10 @@ def configure_logging(  # noqa: PLR0913 -- all by name, and each with a default;
         Close it at the end; the end of the process does so too. Configuring again closes the previous one.
 
     Raises:
-        ConfigError: There is no such level.
+        ConfigError: There is no such level, or `sink` is none.
     """
+    if sink is not None and not isinstance(sink, Sink):
+        raise ConfigError(f"sink={sink!r} is not allowed: a Sink, such as Sink.stdout() or Sink.file(path)")
     before = _logger.current
     pipeline = Pipeline(
         service=service,

@@ -55,7 +55,7 @@ class Logs:
     def grpc_interceptor(
         self, trusted: bool | Callable[[grpc.HandlerCallDetails], bool] = False
     ) -> LogServerInterceptor:
-        """The same for a gRPC server."""
+        """A context for each call of a gRPC server, and a line at its end."""
         from quickwins.logs.grpc import LogServerInterceptor
 
         return LogServerInterceptor(trusted=trusted, flag=self._flag, clock=self._clock)
@@ -78,7 +78,7 @@ class Logs:
         return current
 
     def grpc_metadata(self) -> Callable[[str], list[tuple[str, str]]]:
-        """The same for our own channels, which take a function instead."""
+        """What adds the request's trace to the calls of our own channels, which take a function."""
         from quickwins.logs.grpc import trace_metadata
 
         flag = self._flag

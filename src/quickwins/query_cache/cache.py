@@ -95,14 +95,21 @@ class QueryCache:
                 `QUICKWINS_QUERY_CACHE__SECRET`. Without `l2` none is needed.
 
         Raises:
-            ConfigError: There is a shared store and no secret, or a policy is none.
+            ConfigError: There is a shared store and no secret, or a policy, a store or a principal is none.
         """
         for policy_name, policy in (policies or {}).items():
             if not isinstance(policy, Policy):
                 raise ConfigError(f"policies[{policy_name!r}] is no Policy: {policy!r}")
         secret = secret or os.environ.get(SECRET_VARIABLE)
+        if l2 is not None and not hasattr(l2, "open"):
+            raise ConfigError(f"l2 takes a shared store, such as Valkey(url), not a {type(l2).__name__}")
         if l2 is not None and not secret:
             raise ConfigError(f"a shared store needs a secret for identities: secret=, or {SECRET_VARIABLE}")
+        if principal is not None and not callable(principal):
+            raise ConfigError(
+                "principal takes a function of the context that says whose a request is, "
+                f"not a {type(principal).__name__}"
+            )
         self.name = name
         self.service = service
         self.policies: Mapping[str, Policy] = {**DEFAULT_POLICIES, **(policies or {})}

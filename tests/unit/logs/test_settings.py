@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from quickwins import ConfigError, QuickWins
-from quickwins.logs import get_logger
+from quickwins.logs import configure_logging, get_logger
 
 KEY = "a-key-of-some-length-4Zk8"
 
@@ -153,3 +153,9 @@ async def test_a_console_that_is_to_be_kept_is(
         logger.removeHandler(console)
     assert capfd.readouterr().err == shown
     assert [line["body"] for line in lines(tmp_path) if line.get("logger") == "kept"] == ["a"]
+
+
+def test_what_is_no_sink_is_named() -> None:
+    stdout: Any = "stdout"
+    with pytest.raises(ConfigError, match=r"sink='stdout' is not allowed: a Sink, such as Sink.stdout\(\)"):
+        configure_logging(sink=stdout)

@@ -10,6 +10,7 @@ import strawberry
 from prometheus_client import CollectorRegistry
 
 from quickwins import ConfigError, QuickWins, pinned
+from quickwins.query_cache import QueryCache
 from tests.unit.query_cache.service import Mutation, Query, View, World, ask
 
 ON = "enabled = true"
@@ -124,3 +125,15 @@ def test_a_secret_comes_from_the_environment_alone(tmp_path: Path) -> None:
     file.write_text('service = "api"\n[query_cache]\nsecret = "0123456789abcdef"\n# quickwins: complete\n')
     with pytest.raises(ConfigError, match="secret"):
         QuickWins.load(file, env={}, registry=CollectorRegistry())
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        pytest.param({"l2": "redis://127.0.0.1"}, r"l2 takes .* Valkey\(url\), not a str", id="an address"),
+        pytest.param({"principal": "user"}, "principal takes a function .* not a str", id="a name"),
+    ],
+)
+def test_a_wrong_argument_of_a_cache_is_named(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        QueryCache(**given, registry=CollectorRegistry())
