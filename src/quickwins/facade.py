@@ -19,15 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Unpack
 
-    import asyncpg
     import grpc
     from prometheus_client import CollectorRegistry
     from psycopg_pool import AsyncConnectionPool
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from quickwins.backpressure import Gate, GatedInPlace, GatedPool
-    from quickwins.backpressure.testing import FakePool
-    from quickwins.backpressure.wiring import DoorOptions
+    from quickwins.backpressure.wiring import AsyncpgPool, DoorOptions
     from quickwins.channels import RotatingChannel
     from quickwins.channels.wiring import ChannelOptions
     from quickwins.core.asgi import App, Scope
@@ -78,9 +76,9 @@ class QuickWins(Features):
         """What log lines go through, to flush it in tests; `None` before `[logs]` is on, or while another has it."""
         return self._logs.pipeline
 
-    # asyncpg's first: where SQLAlchemy and psycopg aren't installed, type checkers take their classes for anything.
+    # Told by what they have: of a library that isn't installed, or has no types, a class would be anything to a type checker.
     @overload
-    def pool(self, pool: asyncpg.Pool | FakePool, *, name: str) -> GatedPool: ...
+    def pool(self, pool: AsyncpgPool, *, name: str) -> GatedPool: ...
     @overload
     def pool(
         self, pool: AsyncEngine | AsyncConnectionPool[Any], *, name: str, size: int | None = None

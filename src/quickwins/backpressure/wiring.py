@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from quickwins.backpressure.settings import BackpressureSettings
 from quickwins.core.errors import ConfigError
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from quickwins.core.asgi import App, Scope
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flags, Snapshot
+
+
+class AsyncpgPool(Protocol):
+    """asyncpg's pool, or a test's: what no other library's pool has."""
+
+    def get_max_size(self) -> int:
+        """How many connections it may have."""
+        ...
 
 
 class DoorOptions(TypedDict, total=False):

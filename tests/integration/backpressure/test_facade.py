@@ -197,5 +197,6 @@ async def test_an_engine_and_a_pool_of_psycopg_follow_the_file_and_are_closed(
 
 
 async def test_what_no_gate_is_known_for_is_said(tmp_path: Path) -> None:
+    strange: Any = object()
     with pytest.raises(ConfigError, match="not for object; for anything else, make one by gate"):
-        loaded(tmp_path).pool(object(), name="feed")
+        loaded(tmp_path).pool(strange, name="feed")

@@ -128,7 +128,10 @@ def _change(runner: "Runner", file: Path, *, rollback: bool, dry_run: bool, as_j
             print_json(
                 {"migration": migration.name, "rollback": rollback, "done": [one.action for one in finished]}
             )
-    note(f"done: {counted(len(finished), 'action')}" if finished else "nothing to do")
+    if finished:
+        note(f"done: {counted(len(finished), 'action')}")
+    elif as_json:  # the plan has said so otherwise
+        note("nothing to do")
 
 
 async def _followed(runner: "Runner", plan: "Plan", done: "list[Progress]") -> None:
