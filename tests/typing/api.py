@@ -68,6 +68,8 @@ def without_an_import_of_its_own() -> list[object]:
         quickwins.rig.ZipfKeys,
         quickwins.suppressions.audit(["src"]),
         quickwins.indexes.Runner("postgresql://db/feed"),
+        quickwins.dedup.HeaderId("id"),
+        quickwins.rollout.Step(percent=10),
         quickwins.__version__,
     ]
 

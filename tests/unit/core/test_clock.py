@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quickwins.core.clock import Deadline, FakeClock, SystemClock, backoff_seconds
+from quickwins.core.clock import Clock, Deadline, FakeClock, SystemClock, backoff_seconds
 
 
 @pytest.mark.asyncio
@@ -42,9 +42,17 @@ async def test_a_sleeper_that_was_cancelled_wakes_nobody() -> None:
 
 
 @pytest.mark.asyncio
-async def test_sleeping_for_nothing_yields_once() -> None:
-    await FakeClock().sleep(0)
-    await SystemClock().sleep(0)
+@pytest.mark.parametrize("clock", [FakeClock(), SystemClock()], ids=["fake", "system"])
+async def test_sleeping_for_nothing_lets_the_others_run_once(clock: Clock) -> None:
+    turns: list[str] = []
+
+    async def turn(name: str) -> None:
+        turns.append(name)
+        await clock.sleep(0)
+        turns.append(name)
+
+    await asyncio.gather(turn("one"), turn("other"))
+    assert turns == ["one", "other", "one", "other"]
 
 
 def test_the_wall_can_jump_without_moving_the_monotonic_clock() -> None:
