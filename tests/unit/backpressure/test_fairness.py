@@ -18,6 +18,9 @@ from quickwins.backpressure._core.tenants import Tenant
 from quickwins.backpressure._core.verdict import ADMITTED, Ending
 from quickwins.backpressure.rule import Rule
 
+pytestmark = pytest.mark.no_cover
+"""Simulations: the core's other tests come by the same lines."""
+
 SIZE = 10
 HOLD_SECONDS = 0.02
 CAPACITY = SIZE / HOLD_SECONDS

@@ -183,6 +183,7 @@ def best_fixed(
     )[1]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("speed", [independent, contended(5)], ids=["independent", "5 cpus, then contention"])
 @pytest.mark.parametrize("work", [constant, exponential])
 def test_a_database_that_gets_slower_and_recovers_is_followed_within_ten_windows(

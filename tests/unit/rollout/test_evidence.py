@@ -14,6 +14,9 @@ from quickwins.rollout._core.evidence import EPOCH, Evidence
 from quickwins.rollout._core.gates import bound_of, imbalanced, index_above
 from tests.unit.rollout.ramps import BOUNDS, arm
 
+pytestmark = pytest.mark.no_cover
+"""Simulations: the other tests of a ramp come by the same lines."""
+
 RATIOS = (3.0, 6.0)
 
 

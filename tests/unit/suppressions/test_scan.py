@@ -31,6 +31,7 @@ def comments_of(text: str) -> list[str]:
     ]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("number", [25, pytest.param(250, marks=pytest.mark.volume)])
 def test_finds_the_comments_that_pythons_tokeniser_finds_in_the_standard_library(number: int) -> None:
     files = [one for one in STANDARD_LIBRARY.rglob("*.py") if "site-packages" not in one.parts]
@@ -146,6 +147,7 @@ def test_code_cut_anywhere_does_not_make_it_fail(text: str, data: st.DataObject)
     scan_text("Dockerfile", text[cut:], today=TODAY)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "piece",
     [
