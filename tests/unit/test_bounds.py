@@ -49,7 +49,8 @@ def refused(section: str, key: str, value: object) -> bool:
     try:
         resolve([Layer("the file", {section: {key: value}})], SECTIONS)
     except ConfigError as error:
-        return f"the file: {section}.{key}: {value} is not allowed: " in str(error)
+        shown = str(value).lower()  # as TOML spells it
+        return f"the file: {section}.{key}: {shown} is not allowed: " in str(error)
     return False
 
 
