@@ -27,7 +27,7 @@ _RULE = Rule()
 
 
 class ShellOptions(TypedDict, total=False):
-    """Whose a gate is, as keywords; all are optional.
+    """Where a gate belongs and what it works with, as keywords; all are optional.
 
     Attributes:
         name: Of the resource, on metrics, events and errors.
@@ -218,7 +218,7 @@ class Gate:
         Args:
             timeout: Seconds to wait for it; `None`: as long as the gate lets callers wait. The request's deadline
                 (`quickwins.backpressure.deadline`) counts where it is earlier.
-            priority: What is lost last, and first.
+            priority: How much the work matters: what goes first in line, and is shed last.
             tenant: Whose work it is, where the gate tells tenants apart.
 
         Raises:

@@ -65,7 +65,7 @@ class Hold(Generic[_G]):
     Attributes:
         giver: Whom it is asked of.
         timeout_seconds: How long to wait for it; `None`: as long as the gate lets callers wait.
-        priority: What is lost last, and first.
+        priority: How much the work matters: what goes first in line, and is shed last.
         tenant_key: Whose work it is, in the caller's words: never for a label, log or error.
         code: Where it was asked for.
         instruction: The place inside `code`.

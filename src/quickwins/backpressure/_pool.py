@@ -89,7 +89,7 @@ class GatedPool(Shortcuts):
             timeout: Seconds for everything up to the connection, waiting in line included, and again for its reset at
                 release, as in asyncpg; `None`: as long as it takes. The request's deadline
                 (`quickwins.backpressure.deadline`) counts where it is earlier.
-            priority: What is lost last, and first.
+            priority: How much the work matters: what goes first in line, and is shed last.
             tenant: Whose work it is, where the gate tells tenants apart.
 
         Raises (when awaited or entered):

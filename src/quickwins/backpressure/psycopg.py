@@ -89,7 +89,7 @@ class Lent:
         return connection
 
     async def putconn(self, kind: type[AsyncConnectionPool[Any]], pool: Any, connection: Any) -> None:
-        """Give `connection` back by the `putconn` of that `kind`, and then its permit, also when that is cancelled."""
+        """Give `connection` back by the `putconn` of that `kind`, and then its permit, even when that is cancelled."""
         hold = self.holding.pop(connection, None)
         lost = hold is not None and connection.closed
         try:

@@ -114,7 +114,7 @@ def member_options(config: PoolConfig) -> list[tuple[str, Any]]:
 
 
 def core_options(config: PoolConfig, methods: Mapping[str, MethodPolicy]) -> list[tuple[str, Any]]:
-    """The same for one channel over several addresses, with gRPC's own balancing, retries and ejection."""
+    """The options of one channel over several addresses, with gRPC's own balancing, retries and ejection."""
     return [*member_options(config), ("grpc.service_config", json.dumps(service_config(config, methods)))]
 
 

@@ -4,7 +4,7 @@
     app = LogMiddleware(app, trusted=behind_our_gateway)    # whose callers' traces are continued
 
 Within a request every line carries `trace_id`, `span_id` and `correlation_id`; the correlation id goes back to the
-client in `x-correlation-id`. At the end comes `http.request`, also when the application failed, was cancelled, or the
+client in `x-correlation-id`. At the end comes `http.request`, even when the application failed, was cancelled, or the
 client went away, with what `annotate` had to say. A WebSocket has `websocket.session` instead.
 
 Neither line has a path, a query or a header in it: `http.route` is the route's template, or is absent.

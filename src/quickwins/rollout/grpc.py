@@ -1,4 +1,4 @@
-"""The same as `rollout.asgi` for the calls of a `grpc.aio` server.
+"""Counts a `grpc.aio` server's calls by cohort, as `rollout.asgi` counts requests.
 
 server = grpc.aio.server(interceptors=[RolloutInterceptor(qw.flags, features=["channels"]), *qw.grpc_interceptors()])
 """

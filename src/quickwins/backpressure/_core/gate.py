@@ -153,7 +153,7 @@ class GateCore:
         return True
 
     def limit_for(self, priority: Priority) -> int:
-        """Permits from which on `priority` is not admitted; at most the size, also where nobody is refused."""
+        """Permits from which on `priority` is not admitted; at most the size, even where nobody is refused."""
         return min(self._limits[priority], self.max_size)
 
     def count(self) -> None:

@@ -1,4 +1,4 @@
-"""The same as `core.flags.asgi` for gRPC: a key for each call, for flags that are on for a percentage of them.
+"""A key for each call of a gRPC server, for flags that are on for a percentage of them, as in `core.flags.asgi`.
 
     server = grpc.aio.server(interceptors=[PinInterceptor(flags), ...])
 

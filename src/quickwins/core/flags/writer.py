@@ -257,7 +257,7 @@ def _give_to(file: int, old: os.stat_result, target: Path) -> None:
 
 
 def replace_whole(target: Path, data: bytes) -> None:
-    """Replace `target`, which is there, in one step; readers see the old text or the new one, also across a crash.
+    """Replace `target`, which is there, in one step; readers see the old text or the new one, even across a crash.
 
     Raises:
         WriteError: The folder cannot be written, or who could read the file no longer could.

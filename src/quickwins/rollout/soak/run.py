@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Soak:
-    """One soak. `run` it, and ask for the `report` at any time, also when it was interrupted."""
+    """One soak. `run` it, and ask for the `report` at any time, even after it was interrupted."""
 
     def __init__(
         self,

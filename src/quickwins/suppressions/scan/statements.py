@@ -197,7 +197,7 @@ def _partials(lexed: Lexed, places: Places, aliases: Aliases) -> Iterator[Found]
 
 
 def _type_names(types: list[ast.expr]) -> list[str]:
-    """The names among some types, also of tuples in tuples."""
+    """The names among some types, those in nested tuples included."""
     found = []
     for one in types:
         value = one.value if isinstance(one, ast.Starred) else one
