@@ -1,11 +1,12 @@
 """Counts work that is no request, such as batches of events, for a ramp to be watched by.
 
-work = RolloutWork(qw.flags, features=["dedup"])
+Example:
+    work = RolloutWork(qw.flags, features=["dedup"])
 
-@dedup.batch(max_records=100)
-async def project(events, ctx):
-with work.one(f"{ctx.topic}:{ctx.partition}"):
-...
+    @dedup.batch(max_records=100)
+    async def project(events, ctx):
+        with work.one(f"{ctx.topic}:{ctx.partition}"):
+            ...
 """
 
 from __future__ import annotations
