@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from quickwins.dedup._core.batch import Batch
+    from quickwins.dedup._core.ids import Progress
     from quickwins.dedup.checked import Checked
     from quickwins.dedup.decision import Explanation
     from quickwins.dedup.identity import Identity, Record
@@ -78,6 +79,23 @@ class Held(Protocol):
     async def explain(self, record: Record) -> Explanation:
         """What would become of `record`, if it came next; nothing changes."""
         ...
+
+
+class ById:
+    """Where a partition stands whose store goes by ids: it knows no more of offsets than what it has seen of them."""
+
+    __slots__ = ("_progress",)
+    _progress: Progress
+
+    @property
+    def next_offset(self) -> int | None:
+        """See `Held`."""
+        return self._progress.next_offset
+
+    @property
+    def seek_to(self) -> int | None:
+        """See `Held`."""
+        return self._progress.next_offset
 
 
 @runtime_checkable

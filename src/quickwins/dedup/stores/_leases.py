@@ -10,7 +10,7 @@ from quickwins.dedup._core.ids import NEW, Answer, Progress, settle
 from quickwins.dedup._core.scope import Scope
 from quickwins.dedup.decision import Decision, Explanation
 from quickwins.dedup.errors import Fenced
-from quickwins.dedup.stores._base import Work
+from quickwins.dedup.stores._base import ById, Work
 from quickwins.dedup.stores._claims import claims_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ RENEWALS = 3
 """How often a lease is renewed in its time: two may fail."""
 
 
-class Leases:
+class Leases(ById):
     """One partition. One batch at a time."""
 
     def __init__(self, store: Claims, hold: Hold, identity: Identity) -> None:
@@ -37,16 +37,6 @@ class Leases:
     def place(self) -> Place:
         """See `stores.Held`."""
         return self.hold.place
-
-    @property
-    def next_offset(self) -> int | None:
-        """See `stores.Held`."""
-        return self._progress.next_offset
-
-    @property
-    def seek_to(self) -> int | None:
-        """See `stores.Held`."""
-        return self.next_offset
 
     @asynccontextmanager
     async def batch(

@@ -21,7 +21,7 @@ from quickwins.dedup._core.scope import Scope
 from quickwins.dedup._core.window import Window
 from quickwins.dedup.checked import Checked
 from quickwins.dedup.decision import Decision, Explanation
-from quickwins.dedup.stores._base import Work
+from quickwins.dedup.stores._base import ById, Work
 from quickwins.dedup.stores._postgres import transient
 
 if TYPE_CHECKING:
@@ -38,30 +38,20 @@ _KNOWN = Answer(Decision.DUP_SOURCE)
 _BUSY = Answer(Decision.IN_PROGRESS, wait_seconds=0.05)
 
 
-class Held:
+class Held(ById):
     """A partition under `MemoryWindow`. One batch at a time.
 
     Attributes:
         place: Which.
     """
 
-    __slots__ = ("_lane", "_progress", "_store", "place")
+    __slots__ = ("_lane", "_store", "place")
 
     def __init__(self, store: MemoryWindow, place: Place, progress: Progress, lane: Lane) -> None:
         self.place = place
         self._store = store
         self._progress = progress
         self._lane = lane
-
-    @property
-    def next_offset(self) -> int | None:
-        """See `stores.Held`."""
-        return self._progress.next_offset
-
-    @property
-    def seek_to(self) -> int | None:
-        """See `stores.Held`."""
-        return self.next_offset
 
     @asynccontextmanager
     async def batch(

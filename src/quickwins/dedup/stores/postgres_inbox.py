@@ -27,7 +27,7 @@ from quickwins.dedup._core.scope import NOT_COMPARED, Scope, payload_of
 from quickwins.dedup.decision import Decision, Explanation
 from quickwins.dedup.errors import EventRefused, RefusedBecause, StoreDown
 from quickwins.dedup.stores import _buckets, _postgres
-from quickwins.dedup.stores._base import Work
+from quickwins.dedup.stores._base import ById, Work
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -54,7 +54,7 @@ WHERE stream = $1 AND bucket = ANY($2::integer[]) AND id = ANY($3::bytea[])
 """
 
 
-class Held:
+class Held(ById):
     """A partition under `PostgresInbox`. One batch at a time.
 
     Attributes:
@@ -67,7 +67,6 @@ class Held:
     """
 
     __slots__ = (
-        "_progress",
         "_store",
         "_told",
         "epoch",
@@ -97,16 +96,6 @@ class Held:
         self._told = -1 if told is None else told
         self._store = store
         self._progress = Progress(identity, Scope(place.group, identity.incarnation, place.topic))
-
-    @property
-    def next_offset(self) -> int | None:
-        """See `stores.Held`."""
-        return self._progress.next_offset
-
-    @property
-    def seek_to(self) -> int | None:
-        """See `stores.Held`."""
-        return self.next_offset
 
     @asynccontextmanager
     async def batch(
