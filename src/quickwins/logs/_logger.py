@@ -251,6 +251,27 @@ def failed(failure: Exception) -> None:
         return
 
 
+_nameless = Logger()
+
+
+def sum_up(level: Level, event: str, fields: dict[str, object]) -> None:
+    """Log the one line of a request or call: for adapters, whose `fields` are nobody else's, and may be changed. Never raises.
+
+    Raises:
+        ConfigError: In strict mode, a declared event has an undeclared field.
+    """
+    try:
+        destination = current
+        if destination is None:
+            _nameless._log(level, event, fields)  # noqa: SLF001 -- of this module; until=never
+        elif destination.threshold <= level.number:
+            destination.emit(level, event, fields, CONTEXT.get())
+    except RecursionError:
+        return  # nor is there room for saying so
+    except Exception as failure:  # noqa: BLE001 -- see the rule; until=never
+        _failed(failure)
+
+
 def get_logger(name: str = "") -> Logger:
     """A logger. Making one is cheap: do it at import, and keep it.
 

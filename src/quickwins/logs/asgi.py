@@ -23,6 +23,7 @@ from quickwins.core.contexts import leave
 from quickwins.core.lazy import shows
 from quickwins.logs import _logger
 from quickwins.logs._context import CONTEXT, Canonical
+from quickwins.logs._levels import ERROR, INFO, WARNING
 from quickwins.logs._span import finder
 from quickwins.logs._takeover.told import is_refusal
 from quickwins.logs._trace.request import CORRELATION, NAMES_IN_BYTES, begin, pick
@@ -48,7 +49,6 @@ _FAILED = 500
 _GONE = frozenset({"ClientDisconnect", "ClientDisconnected"})  # what Starlette and uvicorn call it
 _CORRELATION = CORRELATION.encode()
 _T = TypeVar("_T")
-_log = _logger.get_logger()
 
 
 class LogMiddleware:
@@ -195,8 +195,8 @@ class LogMiddleware:
             fields["error.type"] = type(error).__name__
             if failed:
                 fields["exc_info"] = error
-        say = _log.error if failed else _log.warning if warn else _log.info
-        say(_EVENTS[scope["type"]], **fields)
+        level = ERROR if failed else WARNING if warn else INFO
+        _logger.sum_up(level, _EVENTS[scope["type"]], fields)
 
 
 def _with(header: tuple[bytes, bytes], message: Message) -> Message:

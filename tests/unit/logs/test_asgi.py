@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from quickwins.backpressure import PoolExhausted, RejectReason
 from quickwins.core.asgi import REFUSED
 from quickwins.core.clock import FakeClock
-from quickwins.logs import Sink, configure_logging
+from quickwins.logs import Sink, _logger, configure_logging
 from quickwins.logs._context import CONTEXT, EMPTY, Canonical, Context, annotate, bound
 from quickwins.logs._trace.w3c import parse_traceparent
 from quickwins.logs.asgi import EXEMPT, LogMiddleware
@@ -379,6 +379,38 @@ async def test_lifespan_and_what_is_off_pass_untouched(lines: Lines) -> None:
         await LogMiddleware(app, flag=flag)(scope, receive, send)  # type: ignore[arg-type]  # -- a stand-in; until=never
         assert seen.pop() == ({"type": kind, "headers": []}, receive, send, EMPTY)
     assert not lines.lines
+
+
+async def test_a_request_during_which_logging_goes_off_is_told_where_the_application_logs(
+    lines: Lines, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        annotate(shop="t1")
+        _logger.current = None
+        await answering()(scope, receive, send)
+
+    with caplog.at_level(logging.INFO):
+        await call(LogMiddleware(app))
+    assert lines.lines == []
+    assert [(one.levelname, one.getMessage().split()[:2]) for one in caplog.records] == [
+        ("INFO", ["http.request", "shop=t1"])
+    ]
+
+
+async def test_a_log_that_breaks_breaks_no_request(lines: Lines) -> None:
+    class Breaking:
+        threshold = 0
+
+        def emit(self, *_: object) -> bool:
+            raise ValueError("broken")
+
+    before, _logger.current = _logger.current, Breaking()  # type: ignore[assignment]  # -- as much of one as is asked here; until=never
+    try:
+        sent = await call(LogMiddleware(answering()))
+    finally:
+        _logger.current = before
+    assert [one.get("status") for one in sent] == [200, None]
+    assert lines.lines == []
 
 
 async def test_a_request_is_cancelled_at_any_of_its_awaits_and_leaves_its_line(lines: Lines) -> None:

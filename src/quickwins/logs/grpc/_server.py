@@ -18,7 +18,8 @@ from quickwins.core.clock import SystemClock
 from quickwins.core.errors import needs_extra, refusal_in
 from quickwins.core.grpc_handlers import EXEMPT, Style, wrapped
 from quickwins.logs._context import CONTEXT, Canonical, within
-from quickwins.logs._logger import get_logger, is_on
+from quickwins.logs._levels import ERROR, INFO, WARNING
+from quickwins.logs._logger import is_on, sum_up
 from quickwins.logs._span import in_span, settled
 from quickwins.logs._trace.request import NAMES, begin, pick
 
@@ -43,7 +44,6 @@ _ERRORS = frozenset(
 )  # INTERNAL, DATA_LOSS
 _NEAR_SECONDS = 0.1
 _END = object()
-_log = get_logger()
 
 
 class LogServerInterceptor(grpc.aio.ServerInterceptor):
@@ -141,9 +141,9 @@ class LogServerInterceptor(grpc.aio.ServerInterceptor):
         warn = code is None or code == _CANCELLED or (seconds >= self._slow_seconds and not call.streams)
         try:
             if failed or warn or not call.exempt:
-                log = _log.error if failed else _log.warning if warn else _log.info
+                level = ERROR if failed else WARNING if warn else INFO
                 with within(settled(call.context)):  # the callbacks of a task have its creator's
-                    log("rpc.request", **call.fields(code, error, seconds))
+                    sum_up(level, "rpc.request", call.fields(code, error, seconds))
         finally:
             call.error = call.servicer = (
                 None  # an exception holds its handler's frame, and that holds the call

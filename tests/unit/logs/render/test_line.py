@@ -27,6 +27,7 @@ from quickwins.logs._render.envelope import ENVELOPE, MAX_LINE_BYTES
 from quickwins.logs._render.line import Renderer
 from quickwins.logs._render.memory import MAX_EVENTS, MAX_NAMES
 from quickwins.logs._render.values import MAX_DEPTH, MAX_ITEMS, UNSAFE
+from quickwins.logs._trace.w3c import Trace
 from quickwins.logs.redaction._scan import MAX_CLEAN, Scanner
 from tests.unit.logs.conftest import Configure, Written
 
@@ -286,6 +287,24 @@ def test_depth_breadth_and_cycles_are_bounded() -> None:
     assert line["z"]["..."] == "7 more"
     wide = [[list(range(50))] * 50] * 50
     assert len(json.dumps(made({"x": wide}))) < MAX_LINE_BYTES
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"x": [1]}, id="nested"),
+        pytest.param({"correlation_id": "mine", "x": [1]}, id="a name of the envelope's"),
+        pytest.param({"trace_id": "1" * 32, "x": [1]}, id="what the line has anyway"),
+        pytest.param({f"x{number}": "word " * 50 for number in range(90)}, id="too long"),
+    ],
+)
+def test_a_requests_own_ids_are_on_a_line_that_cannot_be_written_as_it_is(fields: dict[str, object]) -> None:
+    trace = Trace("1" * 32, "2" * 16, 1)
+    context = Context({"correlation_id": trace.trace_id}, trace=trace)
+    for line in (made({}, context), made(fields, context)):
+        ids = [line.get(name) for name in ("trace_id", "span_id", "correlation_id")]
+        assert ids == ["1" * 32, "2" * 16, "1" * 32]
+        assert "trace_id" not in line.get("attributes", {})
 
 
 def test_a_line_that_is_too_long_loses_its_largest_values() -> None:
