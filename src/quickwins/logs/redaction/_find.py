@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from quickwins.logs.redaction._patterns.pairs import pair
 from quickwins.logs.redaction._patterns.people import bare_phone, card, email, iban, phone, quoted_email
 from quickwins.logs.redaction._patterns.said import may_say, said
-from quickwins.logs.redaction._patterns.spans import MAX_HITS, Work
+from quickwins.logs.redaction._patterns.spans import MAX_HITS, SAFE_CUT, Work
 from quickwins.logs.redaction._patterns.tokens import API_KEY_WORDS, api_key, jwt, pem, scheme
 from quickwins.logs.redaction._patterns.urls import query, query_runs, url_credentials
 from quickwins.logs.redaction._rules import RedactionRule
@@ -33,12 +33,22 @@ if TYPE_CHECKING:
 _NEIGHBOURS = frozenset(' \t\r\n"<>),;=:/?\\')
 """What nothing private begins or ends with."""
 
+_CLOSED = re.compile(r"'(?:[,:)\]}\s]|\Z)")
+_OPENED = frozenset((" '", "('", "['", "{'", "='"))
+"""As Python prints strings: nothing begins behind such quotes, or ends before them."""
+_LONG = 256
+"""A shorter text costs so little that it isn't counted."""
 _LONGER = "\u0130"
 """The only letter that is longer in lower case."""
 _AFTER_VALUE = frozenset((" ", "&", "#", ""))
 _NO_LOGIN = re.compile(r"[^:]*[{}|^`][^:]*\Z|[^ \"<>]*[ \"<>]")
 """What has a character that no user of a URL may have (RFC 3986, 3.2.1), and no password; or a space or
 quotes: what is before its `@` may be an address too."""
+
+_BASE, _ADDRESSES, _AMERICAN, _CARDS, _KEYS, _VALUES, _SAID = 60, 40, 50, 45, 110, 65, 65
+"""Steps of `Work` that passes over 4,096 characters take: those of usual texts, and of each kind of rule that applies."""
+_WIDE = 5
+"""What isn't ASCII takes a fifth longer, or a little more."""
 
 _QUERY, _CREDENTIALS, _TOO_MANY = (
     RedactionRule.QUERY,
@@ -72,6 +82,8 @@ def found(
     if work is None:
         work = Work()
     spans: list[Span] = []
+    length = len(text)
+    text = work.ahead(text)
     rules = (
         _within_escapes(text, private, work, errs_open=errs_open)
         if escaped
@@ -82,8 +94,8 @@ def found(
             spans += some if wanted is None else [span for span in some if span[2] in wanted]
             if len(spans) > MAX_HITS:
                 _narrow(spans, work)
-    if work.end < len(text):
-        spans.append((work.end, len(text), _TOO_MANY))
+    if work.end < length:
+        spans.append((work.end, length, _TOO_MANY))
     return spans
 
 
@@ -91,48 +103,84 @@ def _rules(
     text: str, private: Callable[[str], Kind], work: Work, *, errs_open: bool, again: bool
 ) -> Iterator[Iterable[Span]]:
     """What each rule finds, one after the other: what is found first tells the others where to stop."""
+    if "-----" in text:
+        yield work.some(pem(text, work))
+    text = work.ahead(text)
+    shape = text.encode("utf-8", "replace").translate(SHAPE).decode("ascii")
+    if len(text) > _LONG:
+        text = work.afford(text, _steps(text, shape))
     data = text.encode("utf-8", "replace")
-    shape = data.translate(SHAPE).decode("ascii")
     lower = text.lower()
     if len(lower) != len(text):
         lower = text.replace(_LONGER, "i").lower()
     words = set(data.translate(WORDS).split())
-    colon = ":" in text
-    urls: list[Span] = []
     if "@" in text:
-        addresses, urls = _addresses(text, work, colon=colon)
-        yield addresses
-    if "+" in text or colon:
-        yield phone(text, work)
+        yield from _addresses(text, work)
     if "0" in shape:
         yield from _numbers(text, shape, work, errs_open=errs_open, again=again)
     if len(shape.strip()) >= MIN_RANDOM:
-        yield from _tokens(text, data, lower, words, work)
+        yield from _tokens(work.ahead(text), lower, words, work)
     elif has_scheme(lower):
         yield scheme(text, lower, work)
-    yield urls
+    yield from _values(work.ahead(text), private, work, errs_open=errs_open)
+    text = work.ahead(text)
+    if "=" in text or ":" in text or may_say(text, lower, words):
+        yield from said(text, lower[: len(text)], words, private, work)
+
+
+def _steps(text: str, shape: str) -> int:
+    """What the passes of the rules that apply take, for 4,096 characters."""
+    data = text.encode("utf-8", "replace")
+    steps = (
+        _BASE
+        + _ADDRESSES * ("@" in text)
+        + _AMERICAN * _is_american(shape)
+        + _CARDS * ("000 0000" in shape or "0000000000" in shape)
+        + _KEYS * (may_be_key(data, text) and has_run(text, data))
+        + _VALUES * ("=" in text or ":" in text)
+        + _SAID
+    )
+    return steps if text.isascii() else steps + steps // _WIDE
+
+
+def _is_american(shape: str) -> bool:
+    """Whether there are 3-3-4 digits, the first in brackets or not."""
+    return "000 000 0000" in shape or "000  000 0000" in shape
+
+
+def _numbers(text: str, shape: str, work: Work, *, errs_open: bool, again: bool) -> Iterator[list[Span]]:
+    if "+" in text or ":" in text:
+        yield phone(text, work)
+    american = _is_american(shape)
+    if (american or "00" in text) and not errs_open:
+        yield bare_phone(text, work, grouped=american)
+    if "000 0000" in shape or "0000000000" in shape:
+        yield work.some(card(text, work, again=again))
+        if "A" in shape:
+            yield work.some(iban(text, work))
+
+
+def _values(
+    text: str, private: Callable[[str], Kind], work: Work, *, errs_open: bool
+) -> Iterator[list[Span]]:
+    """The values of parameters and of names."""
     equals = "=" in text
     runs = query_runs(text) if "?" in text or (equals and ("#" in text or "&" in text)) else []
     if runs:
         yield work.some(query(text, runs, private, work, errs_open=errs_open))
-    if equals or ((colon or "," in text) and ASIDE.search(text)):
+    if equals or ((":" in text or "," in text) and ASIDE.search(text)):
         yield pair(text, private, runs, work, errs_open=errs_open)
-    if equals or colon or may_say(text, lower, words):
-        yield from said(text, lower, words, private, work)
 
 
 def _within_escapes(
     text: str, private: Callable[[str], Kind], work: Work, *, errs_open: bool
 ) -> Iterator[Iterable[Span]]:
     """Values and credentials: an escape in one may stand for what would end it."""
+    if len(text) > _LONG:
+        text = work.afford(text, _ADDRESSES + _VALUES)
     if "://" in text and "@" in text:
         yield url_credentials(text, work)
-    equals = "=" in text
-    runs = query_runs(text) if "?" in text or (equals and ("#" in text or "&" in text)) else []
-    if runs:
-        yield work.some(query(text, runs, private, work, errs_open=errs_open))
-    if equals or ASIDE.search(text):
-        yield pair(text, private, runs, work, errs_open=errs_open)
+    yield from _values(text, private, work, errs_open=errs_open)
 
 
 def _narrow(spans: list[Span], work: Work) -> None:
@@ -142,15 +190,15 @@ def _narrow(spans: list[Span], work: Work) -> None:
         work.end = min(work.end, joined[MAX_HITS][0])
 
 
-def _addresses(text: str, work: Work, *, colon: bool) -> tuple[list[Span], list[Span]]:
+def _addresses(text: str, work: Work) -> Iterator[list[Span]]:
     """E-mail addresses, and what stands before the `@` of URLs: `user:pass@host.example` in one is nobody's address."""
-    if not colon or "://" not in text:
-        return _emails(text, work), []
+    if "://" not in text:
+        yield _emails(text, work)
+        return
     urls = url_credentials(text, work)
     logins = [(start, end) for start, end, _ in urls if _NO_LOGIN.match(text, start, end) is None]
-    return [
-        one for one in _emails(text, work) if not any(start <= one[0] <= end for start, end in logins)
-    ], urls
+    yield [one for one in _emails(text, work) if not any(start <= one[0] <= end for start, end in logins)]
+    yield urls
 
 
 def _emails(text: str, work: Work) -> list[Span]:
@@ -160,23 +208,11 @@ def _emails(text: str, work: Work) -> list[Span]:
     return spans
 
 
-def _numbers(text: str, shape: str, work: Work, *, errs_open: bool, again: bool) -> Iterator[list[Span]]:
-    grouped = "000 0000" in shape
-    american = grouped and (
-        "000 000 0000" in shape or "000  000 0000" in shape
-    )  # 3-3-4, the first in brackets or not
-    if (american or "00" in text) and not errs_open:
-        yield bare_phone(text, work, grouped=american)
-    if grouped or "0000000000" in shape:
-        yield work.some(card(text, work, again=again))
-        if "A" in shape:
-            yield work.some(iban(text, work))
-
-
-def _tokens(text: str, data: bytes, lower: str, words: set[bytes], work: Work) -> Iterator[list[Span]]:
+def _tokens(text: str, lower: str, words: set[bytes], work: Work) -> Iterator[list[Span]]:
     """What programs show to be let in; of a token or a credential no part is looked at again as a key."""
     spans = scheme(text, lower, work) if has_scheme(lower) or not OTHER_SCHEMES.isdisjoint(words) else []
     yield spans
+    data = text.encode("utf-8", "replace")
     if not may_be_key(data, text):
         return
     if "eyJ" in text:
@@ -184,13 +220,11 @@ def _tokens(text: str, data: bytes, lower: str, words: set[bytes], work: Work) -
         yield tokens
         spans = spans + tokens
     if spans:
-        text = _blanked(text, spans)
+        text = work.ahead(_blanked(text, spans))
         data = text.encode("utf-8", "replace")
     run = has_run(text, data)
     if run or not API_KEY_WORDS.isdisjoint(words):
-        yield api_key(text, lower, words, work, run=run)
-    if "-----" in text:
-        yield work.some(pem(text, work))
+        yield api_key(text, lower[: len(text)], words, work, run=run)
 
 
 def _blanked(text: str, spans: list[Span]) -> str:
@@ -215,10 +249,9 @@ def merged(spans: list[Span]) -> tuple[list[Span], bool]:
             joined = joined or start == last
             merged.append((first, last, why))
             first, last, why = start, end, rule
-        elif start != first or end != last:
-            joined = True
-            if end > last:
-                last, why = end, rule
+        elif end > last:
+            joined = joined or start != first
+            last, why = end, rule
     merged.append((first, last, why))
     return merged, joined
 
@@ -231,13 +264,23 @@ def looks_different(text: str, spans: list[Span]) -> bool:
     """
     length = len(text)
     for start, end, rule in spans:
+        if rule is _TOO_MANY and text[start - 1 : start] in SAFE_CUT:
+            continue
         if rule is _QUERY and text[end : end + 1] in _AFTER_VALUE and text[start - 1] == "=":
             continue
         if text[end : end + 1] == "@" and rule is _CREDENTIALS and text[start - 1] == "/":
             pass  # the host, to which no more belongs than before
-        elif end < length and (text[end] not in _NEIGHBOURS or text[end + 1 : end + 2].isdigit()):
+        elif (
+            end < length
+            and (text[end] not in _NEIGHBOURS or text[end + 1 : end + 2].isdigit())
+            and _CLOSED.match(text, end) is None
+        ):
             return True
-        if start and (text[start - 1] not in _NEIGHBOURS or (start > 1 and text[start - 2].isdigit())):
+        if (
+            start
+            and (text[start - 1] not in _NEIGHBOURS or (start > 1 and text[start - 2].isdigit()))
+            and text[max(0, start - 2) : start] not in _OPENED
+        ):
             return True
         if text.find(" ", start, end) >= 0 and ("&" in text or "?" in text or "#" in text or "://" in text):
             return True

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_left
 from itertools import accumulate
 from operator import add, sub
+from sys import maxsize
 
 _ESCAPE = re.compile(
     r"(%(?!25|7[Ff])[0-7][0-9A-Fa-f]"
@@ -26,8 +27,10 @@ _FIRST_PRINTED = 0x20
 _NEVER = {0x7F, *range(0xD800, 0xE000), *range(0x10000, 100_000)}
 """The delete character, surrogates, and what five digits say beyond the first plane."""
 _WHITE = "\t\n\r"
-_INSIDE = "_.+/:#-"
-"""Beside these, or nothing, a number or a key is part of something else."""
+_GLUES = re.compile(
+    "[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff0b\uff0d-\uff0f\uff3f]|[\uff1a\uff03]00"
+)
+"""Without these a word may go on where it ends with them: what is invisible, letters, digits, and signs within numbers and words."""
 
 
 class Plain:
@@ -36,29 +39,35 @@ class Plain:
     Attributes:
         text: What is left.
         changed: Whether there were any.
+        read: How much of the text was read; there are more escapes behind that.
+        escapes: How many were undone.
         keeps_borders: Whether a word ends in the text where it ends without the escapes, apart from those of ASCII.
     """
 
-    __slots__ = ("_at", "_extra", "_made", "_pieces", "changed", "keeps_borders", "text")
+    __slots__ = ("_at", "_extra", "_made", "_pieces", "changed", "escapes", "keeps_borders", "read", "text")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, most: int = maxsize) -> None:
+        """Undo the escapes of `text`, at most so many."""
         self.text = text
+        self.read = len(text)
+        self.escapes = 0
         self.changed = False
         self.keeps_borders = True
         self._at: list[int] | None = None
         self._extra: list[int] = []
         if not may_escape(text):
             return
-        self._pieces = pieces = _ESCAPE.split(text)
+        self._pieces = pieces = _ESCAPE.split(text, most)
         if len(pieces) == 1:
             return
+        self.escapes = len(pieces) >> 1
+        if self.escapes == most and _ESCAPE.search(pieces[-1]) is not None:
+            self.read -= len(pieces[-1])
         escapes = pieces[1::2]
         table = {escape: _USUAL.get(escape) or _meant(escape) for escape in set(escapes)}
         self._made = made = list(map(table.__getitem__, escapes))
         self.changed = True
-        self.keeps_borders = text.isascii() or all(
-            escape.isascii() or not (meant.isalnum() or meant in _INSIDE) for escape, meant in table.items()
-        )
+        self.keeps_borders = text.isascii() or _GLUES.search(text) is None
         plain = pieces.copy()
         plain[1::2] = made
         self.text = "".join(plain)

@@ -21,7 +21,7 @@ from quickwins.core.digest import digest
 from quickwins.logs.redaction import _names as names
 from quickwins.logs.redaction._find import found, looks_different, merged
 from quickwins.logs.redaction._patterns.people import is_card, is_somebody
-from quickwins.logs.redaction._patterns.spans import MAX_HITS, Work
+from quickwins.logs.redaction._patterns.spans import ESCAPES, MAX_HITS, Work, cut
 from quickwins.logs.redaction._plain import Plain, may_escape
 from quickwins.logs.redaction._rules import RedactionRule
 from quickwins.logs.redaction._suspect import is_suspect
@@ -45,15 +45,8 @@ MAX_CLEAN_LENGTH = 256
 _MIN_LENGTH = 6
 _MARK_ROOM = 64
 _ROUNDS = 4
-_MOST_LOOKED_AT = 2 * MAX_LENGTH
-"""Characters that all rounds together look at, of a text that is longer than `MAX_DENSE`: of a text that must be looked at again
-and again only the beginning is. What isn't ASCII counts twice, since it is looked at with its escapes too."""
-
 _DIGITS = re.compile(r"[0-9]+")
 _SIGN = re.compile("[=:@%&?#]")
-_SAFE_CUT = ' \t\r\n"{}<>'
-_TRAILING_NUMBER = re.compile(r"(?<![^\s\"{}<>])[0-9A-Z ()+./\u00a0\u202f\u2010\u2011\u2013-]{1,48}\Z")
-"""Groups of a card, phone or bank account; the rest of it may have been behind the cut."""
 
 _WORDS = r"(?:(?![BbTtSDNAGKO](?:earer|asic|oken|plunk|egotiate|ey) )[A-Za-z][a-z]*+ )*+"
 """Words that no credential follows, without a digit, a sign or a capital inside: with a space apart nothing begins in them."""
@@ -164,8 +157,6 @@ class Scanner:
 
     def _by_rules(self, value: str, hits: list[RedactionRule]) -> str:
         text, left_out = _shortened(value) if len(value) > MAX_DENSE else (value, 0)
-        each = 1 if text.isascii() else 2
-        left = _MOST_LOOKED_AT
         work = Work()
         for number in range(_ROUNDS):
             spans, joined = self._spans(text, work, again=number > 0)
@@ -174,14 +165,10 @@ class Scanner:
             start, end, rule = spans[0]
             if start == 0 and end == len(text) and not left_out:  # most secrets are all that a field holds
                 return self._mark(text, rule, hits)
-            left -= each * len(text)
             again = joined or looks_different(text, spans)
             text = self._replaced(text, spans, hits)
             if not again:
                 break
-            if len(text) > (room := max(MAX_DENSE, left // each)):
-                text, more = _cut(text, room)
-                left_out += more
         if text is value:
             self._remember(value)
             return value
@@ -201,35 +188,48 @@ class Scanner:
 
     def _spans(self, text: str, work: Work, *, again: bool = False) -> tuple[list[Span], bool]:
         """What is private in `text`: sorted, apart from each other, not too many; and whether some were joined."""
-        work.end = maxsize
-        wanted = None if self._all else self._rules
-        plain = Plain(text) if may_escape(text) else None
+        plain = Plain(text, work.escapes()) if may_escape(text) else None
         if plain is None or not plain.changed:
-            spans = found(text, self._private, work, wanted=wanted, errs_open=self._open, again=again)
+            spans = self._found(text, work, again=again)
         else:
+            work.left -= plain.escapes // ESCAPES
+            end = maxsize if plain.read == len(text) else len(plain.text) - len(text) + plain.read
             spans = [
                 (plain.place(start), plain.place(end), rule)
-                for start, end, rule in found(
-                    plain.text, self._private, work, wanted=wanted, errs_open=self._open, again=again
+                for start, end, rule in self._found(
+                    plain.text, work, end, looks=1 + (not plain.keeps_borders), again=again
                 )
             ]
             # What is invisible may be the border of a secret, and within one.
-            work.end = maxsize if work.end == maxsize else plain.place(work.end)
-            spans += found(
-                text,
-                self._private,
-                work,
-                wanted=wanted,
-                escaped=plain.keeps_borders,
-                errs_open=self._open,
-                again=again,
-            )
+            shown = plain.place(work.end) if work.end < len(plain.text) else maxsize
+            spans += self._found(text, work, shown, escaped=plain.keeps_borders, again=again)
         if len(spans) < 2:  # noqa: PLR2004 -- nothing to merge; until=never
             return spans, False
         spans, joined = merged(spans)
         if len(spans) > MAX_HITS:
             spans[MAX_HITS:] = [(spans[MAX_HITS][0], len(text), _TOO_MANY)]
         return spans, joined
+
+    def _found(
+        self,
+        text: str,
+        work: Work,
+        end: int = maxsize,
+        *,
+        looks: int = 1,
+        escaped: bool = False,
+        again: bool,
+    ) -> list[Span]:
+        work.look(end, looks)
+        return found(
+            text,
+            self._private,
+            work,
+            wanted=None if self._all else self._rules,
+            escaped=escaped,
+            errs_open=self._open,
+            again=again,
+        )
 
     def _replaced(self, text: str, spans: list[Span], hits: list[RedactionRule]) -> str:
         if len(spans) == 1:
@@ -287,8 +287,5 @@ def _shortened(text: str) -> tuple[str, int]:
 
 def _cut(text: str, length: int) -> tuple[str, int]:
     """The beginning of `text`, up to where nothing private is cut in two, and how many characters are left out."""
-    head = text[: length - _MARK_ROOM]
-    end = 1 + max(head.rfind(stop) for stop in _SAFE_CUT)
-    number = _TRAILING_NUMBER.search(head, max(0, end - 48), end)
-    end = end if number is None else number.start()
-    return head[:end], len(text) - end
+    end = cut(text, length)
+    return text[:end], len(text) - end

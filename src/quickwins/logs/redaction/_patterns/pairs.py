@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING
 
 from quickwins.logs.redaction._labels import BESIDE, LABELS
 from quickwins.logs.redaction._names import Kind
+from quickwins.logs.redaction._patterns.ends import WORD, closed, line_end, quote_end, word_end
 from quickwins.logs.redaction._patterns.labelled import Labels
 from quickwins.logs.redaction._patterns.spans import MARK
-from quickwins.logs.redaction._patterns.values import NO_VALUE, could_be, is_assigned, is_status, looks_random
+from quickwins.logs.redaction._patterns.values import (
+    NO_VALUE,
+    NOTHING,
+    could_be,
+    is_assigned,
+    is_status,
+    looks_random,
+)
 from quickwins.logs.redaction._rules import RedactionRule
 
 if TYPE_CHECKING:
@@ -33,8 +41,10 @@ _BACKWARDS = re.compile(r"""(?:[=:][ \t]*+\]?["'`]?|,["'])\\{0,4}([\w.-]++)""", 
 _NAME_ROOM = 120
 """Characters of a name; of a longer one the end counts."""
 
-_JUDGED = 4
-"""What it costs to judge a value, in steps of `Work`."""
+_JUDGED_LENGTH = 128
+"""Characters of a value that say whether it is one."""
+_JUDGED, _HEARD = 7, 3
+"""What it costs to judge a value, and to hear a label, in steps of `Work`."""
 
 _SECONDS = (
     "key",
@@ -70,13 +80,12 @@ _CLOSES_PAIR = re.compile(r"""[\"'][ ]?[)\]]""")
 _BELOW = re.compile(r"(?:\r?\n[ \t]*){1,2}([^\s:=]{4,256})[ \t]*(?=[\r\n]|\Z)")
 _PHRASE = re.compile(r"(?i)phrase|mnemonic")
 _GROUPED = frozenset((Kind.PHONE, Kind.NUMBER))
-_STOPS = frozenset("\n\r\"'")
 _OPEN = re.compile(r"""[ ]?(?:[bBrRuUfF]{1,2}(?=["']))?(\\*)(\"{3}|["'`])""")
-_WORD = re.compile(r'[^\s"]+')
 _WRAPPED = re.compile(
     r"""(?:&?(?:Some|Ok|Just|Right|Box|Secret\w{0,16}|Token|Password|ApiKey|Zeroizing|String)(?:::(?:from|new))?\(|string\([0-9]{1,6}\)[ ]){1,3}(?=["'])"""
 )
 """A string within what Rust, PHP and others print around it; `Column("token")` is code."""
+_WRAPS = frozenset("&SOJRBTPAZs")
 _REFERS = re.compile(r"""\{[ ]?["']?(?:secretName|secretKeyRef|secretRef|valueFrom)\b""")
 """What Kubernetes puts in a secret's place: where it is."""
 _BLOCK = re.compile(
@@ -101,8 +110,6 @@ _PLURALS = (
     "Passwords",
 )
 _NEXT = re.compile(r""",[ ]?(?=[^\s,;:='"]{4,256}(?:[\s,;]|\Z))""")
-_INSIDE = {quote: re.compile(rf"(?:[^{quote}\\]++|\\.)*+", re.DOTALL) for quote in "\"'`"}
-_BRACKET = re.compile(r"""[\[{]++|[\]}]++|"(?:[^"\\]++|\\.)*+"?""", re.DOTALL)
 _AFTER_MARK = " \t\r\n,;&)]}\"'<[."
 
 
@@ -143,10 +150,10 @@ def _pairs(
         found = _NAMED.match(text, start)
         if found is None or (text[start - 1 : start] == "[" and MARK.match(text, start - 1)):
             continue
-        if not work.may(start):
-            break
         at = found.end(1)
         name = found[1][-_NAME_ROOM:]
+        if not work.may(start, _HEARD if name in _LABELLED else 1):
+            break
         kind = private(name)
         if not kind and name in _LABELLED:
             for span in _beside(text, found, labels):
@@ -169,13 +176,13 @@ def _all_of(text: str, value: int, end: int, kind: Kind, name: str, work: Work) 
     yield value, end, RedactionRule.PAIR
     changed = _CHANGED_TO.match(text, end)
     if changed is not None and (opened := _OPEN.match(text, changed.end())) is not None:
-        yield opened.end(), _quote_end(text, opened), RedactionRule.PAIR
+        yield opened.end(), quote_end(text, opened), RedactionRule.PAIR
     if not name.endswith(_PLURALS):
         return
     following = _NEXT.match(text, end)
     while following is not None and work.may(following.end(), _JUDGED):
         at = following.end()
-        last = _word_end(text, at)
+        last = word_end(text, at)
         if not could_be(kind, text[at:last]):
             return
         yield at, last, RedactionRule.PAIR
@@ -246,24 +253,23 @@ def _value(
     """
     at = found.end()
     nothing = at, at
-    if _is_place(text, found, name) or at == len(text) or NO_VALUE.match(text, at) or _REFERS.match(text, at):
+    if at == len(text) or _is_place(text, found, name):
         return nothing
-    wrapped = _WRAPPED.match(text, at)
-    if wrapped is not None:
+    begins = text[at]
+    if begins in NOTHING and _is_nothing(text, at):
+        return nothing
+    if begins in _WRAPS and (wrapped := _WRAPPED.match(text, at)) is not None:
         at = wrapped.end()
-    mark = MARK.match(text, at)
-    if mark is not None and text[mark.end() : mark.end() + 1] in _AFTER_MARK:
-        return nothing
     opened = _OPEN.match(text, at)
     sign = _sign(found)
     if opened is not None:
-        first, end = opened.end(), _quote_end(text, opened)
+        first, end = opened.end(), quote_end(text, opened)
         if (sign == "," and not _is_pair(text, start, first, end)) or _FILLED_IN.fullmatch(text, first, end):
             return nothing
-    elif (block := _BLOCK.match(text, at)) is not None:
+    elif begins in "|>" and (block := _BLOCK.match(text, at)) is not None:
         first, end = block.span(1)
     elif text[at] in "[{" and _HASHED.match(text, at) is None:
-        first, end = at, _closed(text, at)
+        first, end = at, closed(text, at)
     elif text[at] in "\r\n":
         first, end = _next_line(text, start, at) if sign == ":" else nothing
     else:
@@ -271,6 +277,14 @@ def _value(
         if text[first:end] == name or text.endswith(f".{name}", first, end):  # code that passes it on
             return nothing
     return (first, end) if first < end and not MARK.fullmatch(text, first, end) else nothing
+
+
+def _is_nothing(text: str, at: int) -> bool:
+    """Whether what stands in a value's place is none, or what was hidden already."""
+    if NO_VALUE.match(text, at) or _REFERS.match(text, at):
+        return True
+    mark = MARK.match(text, at)
+    return mark is not None and text[mark.end() : mark.end() + 1] in _AFTER_MARK
 
 
 def _sign(found: re.Match[str]) -> str:
@@ -292,14 +306,16 @@ def _bare_end(text: str, found: re.Match[str], kind: Kind, name: str, start: int
             is_said = glued or not is_status(text, at)
         else:
             is_said = _begins_header(text, at) or (begins and _is_alone(text, at))
-        return _line_end(text, at, quote) if is_said else at
+        return line_end(text, at, quote) if is_said else at
     if not glued and not assigned and is_status(text, at):
         return at
-    end = _word_end(text, at)
+    end = word_end(text, at)
     if kind in _GROUPED:
         number = _NUMBER.match(text, at)
         end = end if number is None else max(end, number.end())
-    value = MARK.sub("", text[at:end]) if "[" in text[at:end] else text[at:end]
+    value = text[at : min(end, at + _JUDGED_LENGTH)]
+    if "[" in value:
+        value = MARK.sub("", value)
     if (
         quoted
     ):  # JSON: a number, or what is cut short; a word and another are a sentence about what has quotes
@@ -324,13 +340,13 @@ def _begins_header(text: str, at: int) -> bool:
 
 def _is_alone(text: str, at: int) -> bool:
     """Whether the word at `at` is the last of its line, and nothing that a sentence says of a secret."""
-    word = _WORD.match(text, at)
+    word = WORD.match(text, at)
     return word is not None and _ENDS.match(text, word.end()) is not None and not is_status(text, at)
 
 
 def _is_pair(text: str, start: int, first: int, end: int) -> bool:
     """Whether a quoted name, a comma and a quoted value are one of a list of pairs, or the value says it itself."""
-    return looks_random(text[first:end]) or (
+    return looks_random(text[first : min(end, first + _JUDGED_LENGTH)]) or (
         _OPENS_PAIR.search(text, max(0, start - _MARGIN), start) is not None
         and _CLOSES_PAIR.match(text, end) is not None
     )
@@ -342,55 +358,3 @@ def _next_line(text: str, start: int, at: int) -> tuple[int, int]:
     if below is None or _BEGINS.search(text, max(0, start - _MARGIN), start) is None or is_status(below[1]):
         return at, at
     return below.span(1)
-
-
-def _quote_end(text: str, opened: re.Match[str]) -> int:
-    """Where what is between quotes ends; the end of the text when nothing closes them."""
-    start, quote = opened.end(), opened[2]
-    if opened[1] or quote == '"""':  # JSON inside of JSON: it ends at the next quote that is as deep
-        end = text.find(opened[1] + quote, start)
-        return len(text) if end < 0 else end
-    inside = _INSIDE[quote].match(text, start)
-    return len(text) if inside is None else inside.end()
-
-
-def _line_end(text: str, at: int, quote: str) -> int:
-    """Where the line ends, or the string that began right before the name."""
-    ends = [
-        end for stop in ("\n", "\r", quote) if stop in _STOPS and (end := _unescaped(text, stop, at)) >= 0
-    ]
-    return min(ends, default=len(text))
-
-
-def _unescaped(text: str, stop: str, at: int) -> int:
-    """Where `stop` comes next without a backslash before it; -1 where it doesn't."""
-    end = text.find(stop, at)
-    while end > 0 and text[end - 1] == "\\" and stop not in "\r\n":
-        end = text.find(stop, end + 1)
-    return end
-
-
-def _word_end(text: str, at: int) -> int:
-    word = _WORD.match(text, at)
-    if word is None:
-        return at
-    end = at + max(1, len(word[0].rstrip(",;)]}")))
-    if text[end : end + 1] == "]":  # of a mark?
-        opened = text.rfind("[", at, end)
-        mark = None if opened < 0 else MARK.match(text, opened)
-        return end if mark is None else max(end, mark.end())
-    return end
-
-
-def _closed(text: str, at: int) -> int:
-    """Where the bracket at `at` is closed; the end of the text when nothing closes it."""
-    depth = 0
-    for found in _BRACKET.finditer(text, at):
-        one = found[0]
-        if one[0] in "[{":
-            depth += len(one)
-        elif one[0] in "]}":
-            if depth <= len(one):
-                return found.start() + depth
-            depth -= len(one)
-    return len(text)

@@ -25,30 +25,31 @@ if TYPE_CHECKING:
 _PAIR = RedactionRule.PAIR
 
 # PostgreSQL, "Error Codes", 23505: the columns, then their values; MySQL's ER_DUP_ENTRY: the value, then the index.
-_KEY = re.compile(r"Key \(([^()\n]{1,256})\)=\(")
+_KEY = re.compile(r"Key \(([^()\n]{1,256}+)\)=\(")
 _ENTRY = re.compile(r"uplicate entry '([^'\n]++)' for key '([^'\n]{1,128})'")
 
 _ELEMENT = re.compile(r"<(?:[\w.-]{1,64}:)?([\w.-]{1,64})(?:\s[^<>]*+)?>(<!\[CDATA\[)?([^<>]++)")
 
 _ATTRIBUTED = re.compile(
-    r"""<[\w:.-]{1,64}\s[^<>]{0,200}?\b(?:name|key|id)=["']([\w.-]{1,128})["'][^<>]{0,200}>([^<>]++)</"""
+    r"""<[\w:.-]{1,64}\s[^<>]{0,200}?\b(?:name|key|id)=["']([\w.-]{1,128}+)["'][^<>]{0,200}+>([^<>]++)</"""
 )
 _TERM = re.compile(r"""\{[ ]?(\w{2,64}),[ ]?(?:<<)?"([^"\n]++)\"""")
 """A pair of Erlang's."""
 _VARIABLE = re.compile(
     r"""variable[ ]"(?<!\w.{10})(\w{1,64})"[ ]\{[^{}]{0,200}?\bdefault[ ]{0,16}=[ ]{0,4}"([^"\n]++)"""
 )
-_INPUT_VALUE = re.compile(r"input_value=(?![{\[])([^\n]{1,512}?)(?=, input_type=)")
+_INPUT_VALUE, _INPUT_TYPE = "input_value=", ", input_type="
+_LONGEST_INPUT = 512
 _LOCATION = re.compile(r"(?:\A|\n)([\w.\[\]-]{1,256})\n[ \t]+[^\n]{0,512}\Z")
 _PART = re.compile(
-    r"""name=(?<!\wname=)["']?([\w.\[\]-]{2,100})["']?[^\r\n]{0,200}\r?\n(?:[\w-]{2,40}:[^\r\n]{0,200}\r?\n){0,4}\r?\n([^\r\n]{1,2048})"""
+    r"""name=(?<!\wname=)["']?([\w.\[\]-]{2,100}+)["']?[^\r\n]{0,200}+\r?\n(?:[\w-]{2,40}+:[^\r\n]{0,200}+\r?\n){0,4}+\r?\n([^\r\n]{1,2048})"""
 )
 # The pair of a user and a password that clients of HTTP in Python take.
 _LOGIN = re.compile(r"""auth=\(["'][^"'\n]{0,128}["'],[ ]?(["'])([^"'\n]{1,256}+)\1\)""")
 _DEFAULT = re.compile(r'\$(\w{2,64})[ ]?:[ ]?[\w!\[\]]{1,64}[ ]?=[ ]?"([^"\n]++)')
 
 _OPTION = re.compile(
-    r"""-(?<![\w-]-)-?([A-Za-z][\w-]{2,40})[ ]{1,4}(?:"([^"\n]++)|'([^'\n]++)|([^\s"',;|&-][^\s"',;|&]*+))"""
+    r"""-(?<![\w-]-)-?([A-Za-z][\w-]{2,40}+)[ ]{1,4}+(?:"([^"\n]++)|'([^'\n]++)|([^\s"',;|&-][^\s"',;|&]*+))"""
 )
 _LISTED = re.compile(r"""["']-{1,2}([A-Za-z][\w-]{2,40})["'],[ ]?(["'])([^"'\n]++)\2""")
 _SPEAKS = frozenset(
@@ -72,12 +73,16 @@ _COMMAND = re.compile(
     r"\b(curl|wget|https?|mysql\w{0,8}|mariadb\w{0,8}|sshpass|docker|podman|redis-cli|valkey-cli|mongo\w{0,8}|ldap\w{3,8}"
     r"|smbclient|htpasswd|openssl|helm|rabbitmqadmin|az|twine|cqlsh|clickhouse-client|nats|psql|etcd\w{0,3})\b(?=[^\n]{0,16}[ '\"]-)"
 )
-_COMMANDS = (
-    "curl", "wget", "http ", "https ", "mysql", "mariadb", "sshpass", "docker", "podman", "redis-cli", "valkey-cli", "mongo", "ldap",
-    "smbclient", "htpasswd", "openssl", "helm", "rabbitmqadmin", "az ", "twine", "cqlsh", "clickhouse-client", "nats", "psql", "etcd",
-)  # fmt: skip
+_COMMANDS = frozenset(
+    b"""
+    curl wget http https mysql mysqldump mysqladmin mysqlimport mysqlsh mysqlpump mysqlshow mysqlcheck mariadb sshpass docker podman
+    redis valkey mongo mongosh mongodump mongorestore mongoexport mongoimport mongostat mongotop ldapsearch ldapadd ldapmodify
+    ldapwhoami ldappasswd ldapdelete ldapmodrdn ldapcompare ldapexop smbclient htpasswd openssl helm rabbitmqadmin az twine cqlsh
+    clickhouse nats psql etcd etcdctl
+    """.split()
+)
 """What each command begins with."""
-_USER = re.compile(r"""[ ](?:-[uU]|--(?:user|proxy-user|login))[ =]?["']?[^\s:"']{0,64}[:%]([^\s"']++)""")
+_USER = re.compile(r"""[ ](?:-[uU]|--(?:user|proxy-user|login))[ =]?["']?[^\s:%"']{0,64}+[:%]([^\s"']++)""")
 _SHORT = {
     "-p": re.compile(r"""[ "']-p["']?([^\s"'-][^\s"']*+)"""),
     "-p ": re.compile(r"""[ ]-p[ ]?["']?([^\s"'-][^\s"']*+)"""),
@@ -104,7 +109,7 @@ _JWK = re.compile(
 )
 _ORACLE = re.compile(r"jdbc:oracle:\w{1,8}:[\w.$#-]{1,64}/([^\s@]{1,128})@")
 _AT_HOST = re.compile(r"@(?:(tcp|udp|unix|unixgram)\(|(?:\[[0-9a-fA-F:]{2,45}\]|[\w.-]{1,253}):[0-9]{2,5}\b)")
-_DROWSSAP = re.compile(r"""([^\s@/"'<>]{2,127}?[^\s@/:,;="'<>()\[\]{}]):[\w.%+-]{1,64}(?![\w.%+/:-])""")
+_DROWSSAP = re.compile(r"""([^\s@/"'<>]{2,127}?[^\s@/:,;="'<>()\[\]{}]):[\w.%+-]{1,64}+(?![\w.%+/:-])""")
 """A password and the user before it, read backwards."""
 _REACH = 200
 _DEAR = 6
@@ -133,7 +138,7 @@ def said(text: str, lower: str, words: set[bytes], private: Private, work: Work)
     if ',"' in text or ', "' in text or ",<<" in text:
         yield some(_named(_TERM, text, private, work))
     if "-" in text:
-        yield from _on_command_lines(text, lower, private, work)
+        yield from _on_command_lines(text, lower, words, private, work)
     if ":" in text or "\t" in text:
         yield from _files(text, work)
     if "pass" in lower or "pwd" in lower or not WORDS.isdisjoint(words):
@@ -224,10 +229,15 @@ def _keys(text: str, private: Private, work: Work) -> Iterator[Span]:
 
 def _validated(text: str, private: Private, work: Work) -> Iterator[Span]:
     """What pydantic says of a value that is invalid, below the name of its field."""
-    for found in work.matches(_INPUT_VALUE, text, cost=_DEAR):
-        place = _LOCATION.search(text, max(0, found.start() - 800), found.start())
-        if place is not None and any(map(private, re.split(r"[.\[\]]", place[1]))):
-            yield *found.span(1), _PAIR
+    at = text.find(_INPUT_VALUE)
+    while at >= 0 and work.may(at, _DEAR):
+        start = at + len(_INPUT_VALUE)
+        end = text.find(_INPUT_TYPE, start, start + _LONGEST_INPUT)
+        if end > start and text[start] not in "{[" and text.find("\n", start, end) < 0:
+            place = _LOCATION.search(text, max(0, at - 800), at)
+            if place is not None and any(map(private, re.split(r"[.\[\]]", place[1]))):
+                yield start, end, _PAIR
+        at = text.find(_INPUT_VALUE, start)
 
 
 def _forms(text: str, private: Private, work: Work) -> Iterator[Span]:
@@ -236,11 +246,15 @@ def _forms(text: str, private: Private, work: Work) -> Iterator[Span]:
         yield from _assigned(found[2], private(found[1]), *found.span(2))
 
 
-def _on_command_lines(text: str, lower: str, private: Private, work: Work) -> Iterator[list[Span]]:
+def _on_command_lines(
+    text: str, lower: str, words: set[bytes], private: Private, work: Work
+) -> Iterator[list[Span]]:
     listed = "'-" in text or '"-' in text
     if listed or "--" in text or " -" in text:
         yield work.some(_options(text, private, work))
-        yield work.some(_commands(text, lower, work))
+        names = _COMMANDS & words
+        if names:
+            yield work.some(_commands(text, lower, names, work))
     if listed:
         yield work.some(_listed(text, private, work))
 
@@ -265,8 +279,8 @@ def _listed(text: str, private: Private, work: Work) -> Iterator[Span]:
             yield from _assigned(found[3], private(found[1]), *found.span(3))
 
 
-def _commands(text: str, lower: str, work: Work) -> Iterator[Span]:
-    for command in work.near(_COMMAND, text, lower, _COMMANDS):
+def _commands(text: str, lower: str, names: frozenset[bytes], work: Work) -> Iterator[Span]:
+    for command in work.near(_COMMAND, text, lower, tuple(sorted(name.decode() for name in names))):
         if not work.may(command.start(), _DEAR):
             return
         start, stop = command.end(), command.end() + _ARGUMENTS

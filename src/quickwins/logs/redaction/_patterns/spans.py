@@ -21,8 +21,30 @@ MARK = re.compile(r"\[(?:redacted(?::[a-z_]{1,16}(?::[0-9]{1,20})?)?|(?:email|ph
 MAX_HITS = 32
 """Private things of a text that are named; from the next one on the rest is left out whole. No rule looks for more."""
 
-MOST_WORK = 240
-"""What a text may cost beside the patterns' own passes over it: one for each place that may be private and must be judged."""
+MOST_WORK = 450
+"""What a text may cost: one for a place that may be private and must be judged, which takes some two microseconds, and what the
+passes of the patterns over the text take in such steps."""
+
+_MARGIN = 512
+"""From what begins before the end of the part that is shown, as many characters tell what it is."""
+_LEAST_LENGTH, _LEAST_LEFT = 256, 24
+"""Characters that are looked at again whatever the first look has cost, and what is left then."""
+MOST_ESCAPES, _LEAST_ESCAPES = 1_024, 64
+"""Escapes of a text that are undone, and those in a text that is looked at again; what stands behind is left out."""
+ESCAPES = 6
+"""So many are undone in one step."""
+_CUT_ROOM = 64
+SAFE_CUT = ' \t\r\n"{}<>'
+_TRAILING_NUMBER = re.compile(r"(?<![^\s\"{}<>])[0-9A-Z ()+./\u00a0\u202f\u2010\u2011\u2013-]{1,48}\Z")
+"""Groups of a card, phone or bank account; the rest of it may have been behind the cut."""
+
+
+def cut(text: str, length: int) -> int:
+    """Where nothing private is cut in two, if no more than `length` characters are looked at and a mark must stand there too."""
+    head = text[: length - _CUT_ROOM]
+    end = 1 + max(head.rfind(stop) for stop in SAFE_CUT)
+    number = _TRAILING_NUMBER.search(head, max(0, end - 48), end)
+    return end if number is None else number.start()
 
 
 class Work:
@@ -35,13 +57,42 @@ class Work:
     Attributes:
         left: How much may still be done.
         end: Where the part of the text ends that is shown at all.
+        looks: How many looks what is left must do for.
     """
 
-    __slots__ = ("end", "left")
+    __slots__ = ("end", "left", "looks")
 
     def __init__(self) -> None:
         self.left = MOST_WORK
         self.end = maxsize
+        self.looks = 1
+
+    def escapes(self) -> int:
+        """How many escapes may be undone."""
+        return max(_LEAST_ESCAPES, min(MOST_ESCAPES, self.left * ESCAPES // 2))
+
+    def look(self, end: int, looks: int) -> None:
+        """Begin a look at the text, of which the part before `end` counts; there is something left to do.
+
+        Args:
+            end: Where the part ends that is shown.
+            looks: How many there are to be, this one included.
+        """
+        self.end = end
+        self.looks = looks
+        self.left = max(self.left, _LEAST_LEFT)
+
+    def afford(self, text: str, steps: int) -> str:
+        """As much of `text` as the patterns may pass over, which take so many `steps` for 4,096 characters.
+
+        That is what takes three fifths of what is left for this look, since what is found must be judged too.
+        """
+        most = max(_LEAST_LENGTH, ((self.left * 3 // 5) << 12) // (steps * self.looks))
+        if len(text) > most:
+            text = text[: cut(text, most)]
+            self.end = min(self.end, len(text))
+        self.left -= len(text) * steps >> 12
+        return text
 
     def may(self, at: int, cost: int = 1) -> bool:
         """Whether what begins at `at` is to be judged; else a rule is done."""
@@ -52,6 +103,10 @@ class Work:
             return True
         self.end = at
         return False
+
+    def ahead(self, text: str) -> str:
+        """`text` as far as something can begin in it, and the rest of that."""
+        return text if self.end + _MARGIN >= len(text) else text[: self.end + _MARGIN]
 
     def some(self, found: Iterable[Span]) -> list[Span]:
         """What a rule finds, up to the first that is too many."""

@@ -59,7 +59,7 @@ def _is_password(value: str) -> bool:
 
 _SENT = r"(?:verification|security|log-?in|sign-?in|confirmation|authentication|auth|access|activation|one[- ]time|2fa|mfa|otp|sms)"
 _SPOKEN_WORDS = ("password ", "passwd ", "passphrase ")
-_SPOKEN = r"(?i:pass(?:word|wd|phrase)|pwd)[ ](?:(?:for|of)[ ](?:user[ ])?\S{1,64}[ ])?"
+_SPOKEN = r"(?i:pass(?:word|wd|phrase)|pwd)[ ](?:(?:for|of)[ ](?:user[ ])?\S{1,64}+[ ])?"
 _QUOTED = _Row(
     ("password", "identified"),
     re.compile(
@@ -95,7 +95,7 @@ _SOCIAL = re.compile(
     r"\b(?i:ssn|social[ ]security(?:[ ]number)?)[ ](?:is[ ])?([0-9]{3}-[0-9]{2}-[0-9]{4})(?![\w-])"
 )
 _NETRC = re.compile(
-    r"\b(?:machine\s{1,4}\S{1,253}|default)\s{1,8}(?:login|account)\s{1,4}\S{1,128}\s{1,8}password\s{1,4}(\S{1,256}+)"
+    r"\b(?:machine\s{1,4}\S{1,253}+|default)\s{1,8}(?:login|account)\s{1,4}\S{1,128}\s{1,8}password\s{1,4}(\S{1,256}+)"
 )
 _ROUTER = re.compile(
     r"\b(?:snmp-server[ ]community|(?:radius|tacacs)-server[ ](?:host[ ]\S{1,64}[ ])?key"
@@ -178,7 +178,7 @@ _COLUMNS = r"""[ \t]{0,16}([\w.-]{2,64})(?:[ ]{2,40}|\t{1,4})(?:"([^"\n]{1,512}+
 _FIRST_LINE, _NEXT_LINE = re.compile(_COLUMNS), re.compile(rf"\n{_COLUMNS}")
 """A name and its value with room between them, alone on a line: tables of settings, as Django's page for errors has."""
 _INSERTED = re.compile(
-    r"\b(?i:insert[ ]into|replace[ ]into)[ ][^\s()]{1,128}[ ]?\(([^()\n]{1,1024})\)\s{0,4}(?i:values)\s{0,4}\("
+    r"\b(?i:insert[ ]into|replace[ ]into)[ ][^\s()]{1,128}+[ ]?\(([^()\n]{1,1024}+)\)\s{0,4}(?i:values)\s{0,4}\("
 )
 _CONSTANT = re.compile(r"\s{0,4}(?:[NnEe]?'((?:[^'\\]|''|\\.)*+)'|[^,()']{1,256}+)\s{0,4}(?:[,)]|\Z)")
 """The columns of a statement before their values, and one of these."""

@@ -206,18 +206,20 @@ def api_key(text: str, lower: str, words: set[bytes], work: Work, *, run: bool) 
         spans += work.some(
             (*found.span(), RedactionRule.API_KEY)
             for found in work.near(_keys(word), text, lower, prefixes)
-            if _is_key(found[0])
+            if work.may(found.start(), _JUDGED) and _is_key(found[0])
         )
     if run:
         spans += work.some(
             (*found.span(), RedactionRule.API_KEY)
-            for found in work.matches(_GLUED, text)
+            for found in work.matches(_GLUED, text, cost=_JUDGED)
             if _is_key(found[0])
         )
         spans += formed(text, work)
     return spans
 
 
+_JUDGED = 2
+"""What it costs to judge a key, in steps of `Work`."""
 _DIGITS, _LETTERS = b"0123456789", b"abcdefghijklmnopqrstuvwxyz"
 
 

@@ -41,6 +41,8 @@ NO_VALUE = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 """What stands where a value is not known, or was hidden by somebody else."""
+NOTHING = frozenset("$%?:*\u2022xX{<nNuUeEtTfFyY.\u2026([")
+"""What that begins with: asking this takes a twentieth of the time, and most values begin otherwise."""
 
 _CODE = re.compile(
     r"[A-Za-z_][\w.]*(?:\(|\[\Z)|[A-Z]\w*[{\[@<]|[a-z_][a-z0-9_]*(?:\.[A-Za-z_]\w*)+\Z|[-+]?0x[0-9a-fA-F]+\Z|\"?\$|@[a-z_]+\Z|:[a-z]|[\w.$]+@[0-9a-f]{4,8}\Z"
