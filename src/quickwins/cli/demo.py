@@ -36,7 +36,7 @@ def demo(
     """Show what the features do for a small service under load.
 
     A feed service on a real PostgreSQL gets three times the load it can serve, with and without backpressure; two of its backends fail; indexes are built; events come twice; the same is asked again. Starts everything itself, measures, prints a table, writes a page with plots, and cleans up.
-    Takes about two minutes. Exits with 3 if a target was missed.
+    Takes about a minute and a half. Exits with 3 if a target was missed.
     """
     from quickwins.demo import render_table, run_demo, write_page
 

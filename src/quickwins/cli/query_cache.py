@@ -2,13 +2,15 @@
 
 import importlib
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from quickwins.cli.exit_codes import ExitCode
-from quickwins.cli.output import counted, note
+from quickwins.cli.options import JsonOption
+from quickwins.cli.output import counted, note, print_json
 from quickwins.core.errors import ConfigError
 
 SchemaArgument = Annotated[
@@ -43,8 +45,11 @@ def _group() -> None:
     """One command alone would have no name."""
 
 
-def lint_schema(schema: SchemaArgument, cache: CacheOption = None) -> None:
-    """Find hints that would have somebody's data served to everybody. Exits with 3 when there are any."""
+def lint_schema(schema: SchemaArgument, cache: CacheOption = None, as_json: JsonOption = False) -> None:
+    """Find hints that would have somebody's data served to everybody.
+
+    Exits with 3 when there are any.
+    """
     from quickwins.query_cache.lint import lint
 
     policies = None if cache is None else _imported(cache).policies
@@ -52,8 +57,11 @@ def lint_schema(schema: SchemaArgument, cache: CacheOption = None) -> None:
     if not hasattr(made, "schema_converter"):
         raise ConfigError(f"{schema} is no Strawberry schema, but {type(made).__name__}")
     findings = lint(made, policies)
-    for one in findings:
-        typer.echo(str(one))
+    if as_json:
+        print_json([asdict(one) for one in findings])
+    else:
+        for one in findings:
+            typer.echo(str(one))
     note(counted(len(findings), "finding"))
     raise typer.Exit(ExitCode.FINDING if findings else ExitCode.OK)
 

@@ -41,7 +41,7 @@ CLIENT_TIMEOUT_SECONDS = 1.0
 
 
 def run_demo(options: DemoOptions, progress: Callable[[str], None] = lambda _: None) -> DemoResult:
-    """Run the demo once. Blocks for about a minute; needs the main thread.
+    """Run the demo once. Blocks for about a minute and a half; needs the main thread.
 
     However it ends, Ctrl-C and SIGTERM included, every process and folder it made is gone afterwards.
 

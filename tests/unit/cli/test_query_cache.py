@@ -67,3 +67,10 @@ def test_lint_says_what_is_wrong_with_its_arguments(
     assert answer.code == 2
     assert says in answer.err
     assert module
+
+
+def test_json_is_one_document_of_findings(quickwins: Callable[..., Answer], module: str) -> None:
+    answer = quickwins("query-cache", "lint", f"{module}:schema", "--cache", f"{module}:cache", "--json")
+
+    assert answer.code == 3
+    assert [one["coordinate"] for one in answer.document] == ["Query.me"]
