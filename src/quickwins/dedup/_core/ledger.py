@@ -10,8 +10,6 @@ import sys
 from array import array
 from bisect import bisect_left
 
-TRANSACTION_BYTES = 16
-
 
 class Ledger:
     """The transactions seen last, at most `size` of them. Not thread-safe."""
