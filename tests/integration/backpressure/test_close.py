@@ -13,7 +13,7 @@ from quickwins.backpressure import PoolExhausted, RejectReason
 from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.integration.backpressure.conftest import Pools, asleep, gated_over, sleeping
 
-pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
+pytestmark = [pytest.mark.engines("postgres"), pytest.mark.any_server, pytest.mark.asyncio]
 
 
 async def test_it_waits_for_holders_and_refuses_newcomers_meanwhile(pools: Pools) -> None:

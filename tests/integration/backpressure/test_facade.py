@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.engines import Target
 
-pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
+pytestmark = [pytest.mark.engines("postgres"), pytest.mark.any_server, pytest.mark.asyncio]
 
 CONFIG = """\
 service = "api"

@@ -14,7 +14,7 @@ from tests.integration.backpressure.conftest import Pools, all_is_back, gated_ov
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
+pytestmark = [pytest.mark.engines("postgres"), pytest.mark.any_server, pytest.mark.asyncio]
 
 
 class Switch:

@@ -12,7 +12,12 @@ from quickwins.backpressure import Gate, PoolExhausted
 from quickwins.rig import Outcome, open_loop
 from tests.integration.backpressure.conftest import Pools, all_is_back, gated_over
 
-pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio, pytest.mark.no_cover]
+pytestmark = [
+    pytest.mark.engines("postgres"),
+    pytest.mark.any_server,
+    pytest.mark.asyncio,
+    pytest.mark.no_cover,
+]
 
 SIZE, SERVICE_SECONDS, PATIENCE_SECONDS, TRIES = 4, 0.06, 0.2, 5
 CAPACITY = SIZE / SERVICE_SECONDS

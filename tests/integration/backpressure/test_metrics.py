@@ -16,7 +16,7 @@ from tests.integration.backpressure.conftest import Pools, all_is_back, gated_ov
 if TYPE_CHECKING:
     from tests.engines import Target
 
-pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
+pytestmark = [pytest.mark.engines("postgres"), pytest.mark.any_server, pytest.mark.asyncio]
 
 LABELS = {"service": "api", "name": "feed"}
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     Use = Callable[[], AbstractAsyncContextManager[Callable[[str], Awaitable[Any]]]]
 
-pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
+pytestmark = [pytest.mark.engines("postgres"), pytest.mark.any_server, pytest.mark.asyncio]
 
 SIZE = 2
 

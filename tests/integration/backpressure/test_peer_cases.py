@@ -28,7 +28,7 @@ from quickwins.core.flags import Flags, MemorySource
 from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.integration.backpressure.conftest import Pools, all_is_back, gated_over
 
-pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
+pytestmark = [pytest.mark.engines("postgres"), pytest.mark.any_server, pytest.mark.asyncio]
 
 CALM: dict[str, Any] = {"target_seconds": 30.0, "interval_seconds": 300.0, "nested": Nested.ALLOW}
 GATES: dict[str, Callable[..., Gate]] = {

@@ -25,7 +25,7 @@ from quickwins.rig import Outcome, open_loop, uniform_arrivals
 from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.integration.backpressure.conftest import Pools, all_is_back, asleep, gated_over, patient, sleeping
 
-pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
+pytestmark = [pytest.mark.engines("postgres"), pytest.mark.any_server, pytest.mark.asyncio]
 
 
 async def in_line(gated: GatedPool, number: int = 1, **options: Any) -> list[asyncio.Task[Any]]:

@@ -11,7 +11,7 @@ import pytest
 from quickwins.backpressure import PoolExhausted, RejectReason
 from tests.integration.backpressure.conftest import Pools, all_is_back, gated_over
 
-pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
+pytestmark = [pytest.mark.engines("postgres"), pytest.mark.any_server, pytest.mark.asyncio]
 
 
 async def test_of_a_thousand_at_once_on_ten_connections_nine_are_admitted(pools: Pools) -> None:

@@ -17,7 +17,7 @@ from quickwins.backpressure import Gate
 from tests.eventually import eventually
 from tests.integration.backpressure.conftest import Pools, Subject, all_is_back, gated_over
 
-pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
+pytestmark = [pytest.mark.engines("postgres"), pytest.mark.any_server, pytest.mark.asyncio]
 
 Way = Callable[[Any], Awaitable[None]]
 
