@@ -17,7 +17,7 @@ import pytest
 import valkey as valkey_client
 from aiokafka.admin import AIOKafkaAdminClient
 from coverage import Coverage
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 
 from quickwins.engines import Capability
 from tests import untraced
@@ -121,8 +121,8 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what takes a server by a fixture as well, so that `-m engines` is all that needs one.
 
-    What is marked `volume` gets more time than the others, unless it says how much it needs, and is not traced: it comes by
-    the lines that its quick kin come by, thousands of times.
+    What is marked `volume` gets more time than the others, unless it says how much it needs. Neither it nor what draws its
+    cases is traced: they come by the lines that their plain kin come by, thousands of times.
     """
     soak = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
     for item in items:
@@ -132,6 +132,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.no_cover)
             if not item.get_closest_marker("timeout"):
                 item.add_marker(pytest.mark.timeout(VOLUME_SECONDS))
+        elif is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.no_cover)
         for fixture in getattr(item, "fixturenames", ()):
             if (kind := fixture.removeprefix("own_")) in SERVERS:
                 # Of a server of its own no kind is named: the shared one would be started to be asked what it can do.

@@ -501,4 +501,4 @@ class QueueMachine(RuleBasedStateMachine):
             assert not self.core.overloaded
 
 
-TestQueueMachine = pytest.mark.no_cover(QueueMachine.TestCase)
+TestQueueMachine = QueueMachine.TestCase
