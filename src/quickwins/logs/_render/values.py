@@ -163,7 +163,7 @@ class Walk:
         """`template` with `args` for its `%`, as far as they may be shown; never raises.
 
         What is hidden, and what is no number where one is asked for, is put in as text. Of a template that asks for more
-        than there is, the rest stays as it is.
+        than there is, the rest stays as it is; what it does not ask for stands behind it.
 
         Args:
             template: Usually a text.
@@ -185,7 +185,8 @@ class Walk:
         except Exception:  # noqa: BLE001 -- templates that don't fit are common, and no reason to lose a line; until=never
             pieces = iter(() if named else zip(args, shown, strict=True))
             by_name = {name: (args.get(name), one) for name, one in shown.items()} if named else {}
-            return CONVERSION.sub(lambda found: piece(found, pieces, by_name), text)
+            made = CONVERSION.sub(lambda found: piece(found, pieces, by_name), text)
+            return " ".join([made, *(str(one) for _, one in pieces)])
 
     def _items(self, source: Iterable[Any], depth: int) -> list[object]:
         copy: list[object] = []

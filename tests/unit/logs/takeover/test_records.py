@@ -119,7 +119,13 @@ def test_an_exception_comes_with_its_record(configure: Configure, written: Writt
             "%d for %s", (4111111111111111, "bob"), "[redacted:card] for bob", id="a card as a number"
         ),
         pytest.param("%(password)s", ({"password": "hunter2"},), "[redacted:key]", id="a private name"),
-        pytest.param("%", ("x",), "%", id="no template"),
+        pytest.param("%", ("x",), "% x", id="no template"),
+        pytest.param(
+            "could not pay:", (ValueError(SECRET), 7), "could not pay: <ValueError> 7", id="as for print"
+        ),
+        pytest.param("{} of {}", (7, Loud()), "{} of {} 7 <Loud>", id="braces"),
+        pytest.param("%s and", ("x", "y"), "x and y", id="too many"),
+        pytest.param("password:", ("hunter2",), "password: [redacted:pair]", id="a secret behind its name"),
         pytest.param("100%", (), "100%", id="no arguments"),
         pytest.param(Loud(), (), "<Loud>", id="an object instead of text"),
         pytest.param(ValueError(SECRET), (), "<ValueError>", id="an exception instead of text"),
