@@ -57,6 +57,11 @@ class Refusals:
             timer.cancel()
         self._seldom.rest(self._now())
 
+    def forget_parent(self) -> None:
+        """In a fork's child: what is not reported yet is its parent's to report, and so is the timer."""
+        self._timer = None
+        self._seldom.forget()
+
     def error(self, reason: RejectReason, deadline: Deadline) -> PoolExhausted:
         """The error of a refused caller that had until `deadline`."""
         core = self._core

@@ -12,6 +12,7 @@ from random import Random
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+from quickwins.backpressure import _forks as forks
 from quickwins.backpressure._core.verdict import ADMITTED, IGNORED, Ending
 from quickwins.backpressure._counts import READINGS, REJECTED, Counts, Outcome, outcome_of
 from quickwins.backpressure._holders import Holders
@@ -56,8 +57,8 @@ class GateShell:
     """
 
     __slots__ = (
-        "_due", "_futures", "_loop", "_refusals", "_tallies", "_thread", "_timer", "core", "counts", "flag", "holders",
-        "name", "now",
+        "__weakref__", "_due", "_futures", "_loop", "_refusals", "_tallies", "_thread", "_timer", "core", "counts", "flag",
+        "holders", "name", "now",
     )  # fmt: skip
 
     def __init__(
@@ -92,6 +93,7 @@ class GateShell:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None  # which `_loop` runs in
         self._due = math.inf  # when the timer rings, on our clock
+        forks.keep(self)
 
     def __str__(self) -> str:
         """Its name and state, for the `repr` of a gate or a pool."""
@@ -311,6 +313,17 @@ class GateShell:
         now = self.now()
         for waiter in gone:
             self.core.cancel(waiter, now)  # all that it may pass a permit on to have gone, too
+
+    def forget_parent(self) -> None:
+        """In a fork's child: who holds a permit or waits for one is in its parent, and so is the loop that they are on."""
+        gone, self._futures = self._futures, {}
+        self._timer = self._loop = self._thread = None
+        self._refusals.forget_parent()
+        now = self.now()
+        for waiter in gone:
+            self.core.cancel(waiter, now)
+        for hold in self.holders.holds:
+            self.leave(hold, IGNORED)
 
     def _begin(self, hold: Hold[Any]) -> None:
         hold.counted = True

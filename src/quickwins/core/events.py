@@ -239,6 +239,11 @@ class Seldom(Generic[_R]):
             self._left = True
             self._later()
 
+    def forget(self) -> None:
+        """Leave what was counted so far to somebody else's report, as in a fork's child."""
+        self._left = False
+        self._reported = self._counts.copy()
+
     def rest(self, now: float) -> None:
         """Report what was counted at `now` and is not reported yet."""
         self._left = False

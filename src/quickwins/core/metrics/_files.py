@@ -28,6 +28,10 @@ class Series(Protocol):
         """Write it. Called by one thread at a time."""
         ...
 
+    def begin_anew(self) -> None:
+        """Write only what is counted from now on: this is a fork's child, and the rest is in its parent's file."""
+        ...
+
 
 _lock = threading.RLock()  # a signal handler may close what is being written
 _kept: weakref.WeakSet[Series] = weakref.WeakSet()
@@ -71,5 +75,7 @@ def _write_all() -> None:
 
 
 def _in_child() -> None:
+    for series in list(_kept):
+        series.begin_anew()
     _lock.release()
     _start()

@@ -160,6 +160,9 @@ class _PlainCollector(Collector):
         self._bounds = [*(_bound(bound) for bound in metric.buckets or ()), "+Inf"]
         self._lock = threading.Lock()
         self._file_values: dict[tuple[str, tuple[str, ...]], Any] = {}
+        self._parents: dict[
+            tuple[str, ...], float | Tally
+        ] = {}  # counted before a fork, by this process's parent
 
     def add(
         self,
@@ -188,12 +191,31 @@ class _PlainCollector(Collector):
         """Set the values of this process's file, bucket by bucket: its readers add the buckets up themselves."""
         name = self.metric.name
         for labels, value in self._values().items():
-            if not isinstance(value, Tally):
-                self._file_value(name, labels).set(float(value))
+            own = self._since(value, self._parents.get(labels))
+            if not isinstance(own, Tally):
+                self._file_value(name, labels).set(float(own))
                 continue
-            self._file_value(f"{name}_sum", labels).set(value.total)
-            for bound, count in zip(self._bounds, value.counts, strict=True):
+            self._file_value(f"{name}_sum", labels).set(own.total)
+            for bound, count in zip(self._bounds, own.counts, strict=True):
                 self._file_value(f"{name}_bucket", (*labels, bound)).set(float(count))
+
+    def begin_anew(self) -> None:
+        """See `_files.Series`. Gauges say what is now, whoever has set them."""
+        self._lock = threading.Lock()  # a thread that is gone here may have held it
+        if self.metric.kind is not Kind.GAUGE:
+            nothing = Tally(self.metric)  # so that what is kept is a copy
+            self._parents = {labels: self._since(value, nothing) for labels, value in self._values().items()}
+
+    def _since(self, now: float | Tally, then: float | Tally | None) -> float | Tally:
+        """What was counted between the two."""
+        if isinstance(now, Tally):
+            if not isinstance(then, Tally):
+                return now
+            own = Tally(self.metric)
+            own.counts = [max(0, a - b) for a, b in zip(now.counts, then.counts, strict=True)]
+            own.total = max(0.0, now.total - then.total)
+            return own
+        return max(0.0, now - then) if isinstance(then, (int, float)) else now
 
     def _file_value(self, sample: str, labels: tuple[str, ...]) -> Any:
         found = self._file_values.get((sample, labels))

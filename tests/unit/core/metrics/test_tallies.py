@@ -143,6 +143,39 @@ def test_the_numbers_of_many_processes_add_up_in_multiprocess_mode(tmp_path: Pat
     assert sum(line.startswith("share_ratio{") for line in lines) == 2, "one for each process"
 
 
+FORKING = f"""{PROCESS}
+import os
+child = os.fork()
+if child == 0:
+    owner.seen += 5
+    owner.level = 0.5
+    owner.took.observe(0.05)
+    tallies.flush()
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
+def test_what_was_counted_before_a_fork_is_counted_once(tmp_path: Path) -> None:
+    env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    root = str(Path(__file__).parents[4])
+    scrape = (
+        "from prometheus_client import CollectorRegistry, generate_latest, multiprocess;"
+        "r = CollectorRegistry(); multiprocess.MultiProcessCollector(r); print(generate_latest(r).decode())"
+    )
+    subprocess.run([sys.executable, "-c", FORKING], env=env, cwd=root, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", scrape], env=env, cwd=root, check=True, capture_output=True, text=True
+    )
+    lines = done.stdout.splitlines()
+    base = 'name="one",service="api"'
+    assert f'seen_total{{kind="cat",{base}}} 7.0' in lines
+    assert f"level{{{base}}} 0.75" in lines
+    assert f'took_seconds_bucket{{le="0.1",{base}}} 1.0' in lines
+    assert f"took_seconds_count{{{base}}} 3.0" in lines
+    assert f"took_seconds_sum{{{base}}} 1.05" in lines
+
+
 SEEN_IN_FILES = """
 import struct
 from contextlib import suppress
@@ -178,7 +211,7 @@ owner.seen = 3
 wait_until(lambda: in_files() == 3)
 child = os.fork()
 owner.seen = 5 if child == 0 else 4
-wait_until(lambda: in_files() == 9)
+wait_until(lambda: in_files() == 6)
 if child:
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 os._exit(0)
