@@ -95,15 +95,15 @@ class QuickWins(Features):
         return self._backpressure.gate(name=name, size=size)
 
     def index_runner(self, dsn: str | None = None, *, name: str = "") -> Runner:
-        """What applies migrations of indexes, as `[indexes]` says; only while that is on."""
+        """A runner of index migrations that follows `[indexes]`; it changes nothing while that is off."""
         return self._indexes.runner(dsn, name=name)
 
     def channel(self, target: str, *, name: str, **options: Unpack[ChannelOptions]) -> RotatingChannel:
-        """A gRPC channel that follows `[channels.names.<name>]`, else `[channels]`, takes traces along; leaving closes it."""
+        """A gRPC channel that follows `[channels.names.<name>]`, else `[channels]`, and takes traces along; leaving closes it."""
         return self._channels.channel(target, name=name, **options)
 
     def dedup(self, *, group: str, **options: Unpack[DedupOptions]) -> Deduplicator:
-        """What has each change event of a consumer group take effect once; leaving stops it."""
+        """A deduplicator for a consumer group: each change event takes effect once; leaving stops it."""
         return self._dedup.dedup(group=group, **options)
 
     def query_cache(self, *, name: str = "", **options: Unpack[QueryCacheOptions]) -> QueryCache:

@@ -160,7 +160,7 @@ class Permit(Hold[Giver]):
         self.giver.leave(self, DONE if error is None else ending_of(error))
 
     def done(self) -> None:
-        """Give it back: it was used, and how long says how long uses take."""
+        """Give it back after an ordinary use. How long it was held counts in the mean, and an adaptive gate learns from it."""
         self.giver.leave(self, DONE)
 
     def failed(self) -> None:

@@ -48,7 +48,7 @@ SECRET_VARIABLE = "QUICKWINS_QUERY_CACHE__SECRET"  # noqa: S105 -- the name of a
 
 
 class QueryCache:
-    """Answers of GraphQL queries, stored as bytes, and served to whom they were made for until they are invalidated.
+    """Answers of GraphQL queries, stored as bytes, and served, to those they were made for alone, until they are invalidated.
 
     Belongs to one event loop, apart from `stats`. Use it as `async with`, or call `close` at the end.
 

@@ -66,7 +66,7 @@ class Control:
         return self
 
     def no_store(self) -> Self:
-        """Have the answer be nobody else's: it is neither stored nor shared with those that wait for the same."""
+        """Keep the answer for this request: it is neither stored nor shared with those that wait for the same."""
         if self._execution is not None:
             self._execution.refusal = "no_store"
         return self

@@ -52,7 +52,13 @@ class Decision:
 
 
 def decide(state: State, facts: Facts, now: float) -> Decision:
-    """See above. `facts` are what came since the last look; `now` is in wall seconds."""
+    """What to do about a ramp now: the verdict, why, and the state after it. Does no I/O; the first rule that matches wins.
+
+    Args:
+        state: Where the ramp stands.
+        facts: What came since the last look.
+        now: In wall seconds.
+    """
     if not state.active:
         return Decision(Verdict.HOLD, Reason.OVER, f"{state.phase}", state)
     if state.phase is Phase.ROLLING_BACK:
