@@ -3,9 +3,10 @@
 No text may cost more than in proportion to its length. Hostile texts are a piece repeated, between a beginning and an
 end that make every attempt fail late; some are known to break naive patterns, the others are drawn (`--drawn`), and the
 worst of them are measured again at ten times the length. What is printed is the ratio of the times for double the length,
-looked at whole: what `text()` cuts off after 4,096 characters counts here.
+looked at whole: what `text()` cuts off after 4,096 characters counts here. Then the dearest of all are mutated for some seconds,
+by seed, for what nobody thought of: the worst of 4,096 characters that this finds is in the table.
 
-python -m benchmarks.logs.redaction [--drawn 400] [--seed 7]
+python -m benchmarks.logs.redaction [--drawn 400] [--seed 7] [--search-seconds 10]
 """
 
 from __future__ import annotations
@@ -136,6 +137,19 @@ PIECES = (
 )  # fmt: skip
 
 
+MORE = (
+    *PIECES, "\uff1a", "\\n", "\\u0022", "%0A", "\x1b[0m", "\u200b", "&amp;", "<password>", "</a>", "--password ", "-u a:b ", "password",
+    "secret", "KEY_", "_KEY=", "'password', ", "('token', '", "Basic ", "Authorization: ", "cookie: a=b; ", "user@a.example ",
+    "4111 1111 1111 1111 ", "+49 170 1234567 ", "xoxb" + "-", "AI" + "za", "glpat" + "-", "1//", "Key (api_token)=(", "IDENTIFIED BY '",
+    "password: |\n  ", 'name: "DB_PASSWORD" value: "', '{"name":"token","value":"', "input_value='", "?code=", "&sig=",
+    "https://a:b@c/", "jdbc:", "AccountKey=", "-----BEGIN RSA PRIVATE KEY-----", "eyJhbGciOiJIUzI1NiJ9.", "aB3dE6gH9jK2mN5p",
+    "DE89 3704 0044 0532 0130 00 ", "$1$", "$2b$10$", "{SHA}", "\t", "  ", "\n- ", "::", "->", " = ", "Some(", 'password = "a" -> "b"',
+)  # fmt: skip
+"""What hostile texts are mutated with."""
+KEPT, NEW, LONGEST_PIECE = 24, 0.25, 300
+"""Shapes that are mutated further, the share of new ones, and the characters of a piece."""
+
+
 def seconds(call: Callable[[], object], least_seconds: float = 0.002) -> float:
     """The processor time of one call: the best of some blocks. A busy machine adds less to it than to the time that passes."""
     calls = 1
@@ -188,6 +202,53 @@ def drawn(rng: Random, count: int) -> dict[str, tuple[str, str, str]]:
     return shapes
 
 
+def whole(shape: tuple[str, str, str]) -> str:
+    """The hostile text of the longest length that is looked at."""
+    before, piece, after = shape
+    return (before + piece * MAX_LENGTH)[: max(0, MAX_LENGTH - len(after))] + after
+
+
+def mutated(rng: Random, shapes: list[tuple[str, str, str]]) -> tuple[str, str, str]:
+    """One of some shapes, a little different; or a new one."""
+    if rng.random() < NEW:
+        return tuple("".join(rng.choices(MORE, k=rng.randrange(some))) or "a" for some in (4, 10, 3))  # type: ignore[return-value]  # -- three of them; until=never
+    before, piece, after = rng.choice(shapes)
+    at = rng.randint(0, len(piece))
+    match rng.randrange(5):
+        case 0:
+            before = "".join(rng.choices(MORE, k=rng.randrange(4)))
+        case 1:
+            after = "".join(rng.choices(MORE, k=rng.randrange(3)))
+        case 2:
+            piece = piece[:at] + piece[at + rng.randint(1, 6) :] or "a"
+        case 3:
+            piece += rng.choice(shapes)[1]
+        case _:
+            piece = piece[:at] + rng.choice(MORE) + piece[at:]
+    return before, piece[:LONGEST_PIECE], after
+
+
+def searched(rng: Random, search_seconds: float) -> tuple[float, tuple[str, str, str]]:
+    """The dearest text that mutating the known ones for a while finds, and what looking at it for the first time costs."""
+
+    def cost(shape: tuple[str, str, str], times: int = 1) -> float:
+        text, best = whole(shape), float("inf")
+        for _ in range(times):
+            scanner = Scanner(Redaction.strict())
+            started = time.process_time()
+            scanner.text(text, [])
+            best = min(best, time.process_time() - started)
+        return best
+
+    pool = sorted(((cost(shape, 3), shape) for shape in HOSTILE.values()), reverse=True)[:KEPT]
+    ends = time.monotonic() + search_seconds
+    while time.monotonic() < ends:
+        shape = mutated(rng, [shape for _, shape in pool])
+        if cost(shape) > pool[-1][0] and (took := cost(shape, 4)) > pool[-1][0]:
+            pool = sorted({*pool, (took, shape)}, reverse=True)[:KEPT]
+    return max((cost(shape, 9), shape) for _, shape in pool[:KEPT])
+
+
 def text_seconds(scanner: Scanner, text: str) -> float:
     """What one close look costs."""
     hits: list[RedactionRule] = []
@@ -220,19 +281,24 @@ def main() -> int:
     parser = command_line("benchmarks.logs.redaction", __doc__)
     parser.add_argument("--drawn", type=int, default=400)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--search-seconds", type=float, default=10.0)
     options = parser.parse_args()
     scanner = Scanner(Redaction.strict())
     costs(scanner)
-    hostile = {
-        name: (before + piece * MAX_LENGTH)[: MAX_LENGTH - len(after)] + after
-        for name, (before, piece, after) in HOSTILE.items()
-    }
+    hostile = {name: whole(shape) for name, shape in HOSTILE.items()}
     took = {name: text_seconds(scanner, text) for name, text in hostile.items()}
     for name in sorted(took, key=took.__getitem__, reverse=True)[:8]:
         longer = text_seconds(scanner, hostile[name] + " a" * 30_000)
         print(
             f"{took[name] * 1e6:8.0f} µs  {MAX_LENGTH:,} hostile characters ({name}); {longer * 1e6:.0f} with 60,000 more"
         )
+
+    worst_took, worst_shape = searched(Random(options.seed), options.search_seconds)
+    print(
+        f"{worst_took * 1e6:8.0f} µs  the worst {MAX_LENGTH:,} characters of {options.search_seconds:g} s of mutation: {worst_shape!r}"[
+            :240
+        ]
+    )
 
     growths = {name: confirmed(scanner, shape, 10_000) for name, shape in HOSTILE.items()}
     found = drawn(Random(options.seed), options.drawn)

@@ -121,7 +121,7 @@ def _rules(
     if len(shape.strip()) >= MIN_RANDOM:
         yield from _tokens(work.ahead(text), lower, words, work)
     elif has_scheme(lower):
-        yield scheme(text, lower, work)
+        yield scheme(text, lower, words, work)
     yield from _values(work.ahead(text), private, work, errs_open=errs_open)
     text = work.ahead(text)
     if "=" in text or ":" in text or may_say(text, lower, words):
@@ -210,7 +210,9 @@ def _emails(text: str, work: Work) -> list[Span]:
 
 def _tokens(text: str, lower: str, words: set[bytes], work: Work) -> Iterator[list[Span]]:
     """What programs show to be let in; of a token or a credential no part is looked at again as a key."""
-    spans = scheme(text, lower, work) if has_scheme(lower) or not OTHER_SCHEMES.isdisjoint(words) else []
+    spans = (
+        scheme(text, lower, words, work) if has_scheme(lower) or not OTHER_SCHEMES.isdisjoint(words) else []
+    )
     yield spans
     data = text.encode("utf-8", "replace")
     if not may_be_key(data, text):

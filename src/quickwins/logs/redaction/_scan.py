@@ -44,7 +44,7 @@ MAX_CLEAN_LENGTH = 256
 
 _MIN_LENGTH = 6
 _MARK_ROOM = 64
-_ROUNDS = 4
+_ROUNDS = 3
 _DIGITS = re.compile(r"[0-9]+")
 _SIGN = re.compile("[=:@%&?#]")
 

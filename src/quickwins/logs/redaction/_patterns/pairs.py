@@ -38,13 +38,15 @@ _NAMED = re.compile(
 )
 _BACKWARDS = re.compile(r"""(?:[=:][ \t]*+\]?["'`]?|,["'])\\{0,4}([\w.-]++)""", re.ASCII)
 """The same read backwards, from the separator on, of which there are fewer than words."""
+_SHORT = 256
+"""Up to here it takes less time to ask of each name than to collect them first."""
 _NAME_ROOM = 120
 """Characters of a name; of a longer one the end counts."""
 
 _JUDGED_LENGTH = 128
 """Characters of a value that say whether it is one."""
-_JUDGED, _HEARD = 7, 3
-"""What it costs to judge a value, and to hear a label, in steps of `Work`."""
+_JUDGED, _IN_VAIN, _HEARD = 7, 4, 3
+"""What it costs to judge a value, how much more if it is none, and to hear a label, in steps of `Work`."""
 
 _SECONDS = (
     "key",
@@ -130,14 +132,18 @@ def pair(
         work: What may be done.
         errs_open: Whether a value without quotes must look like a secret behind `=` too.
     """
+    named = _named(text, private)
+    if not named:
+        return []
     labels = Labels(private)
-    spans = work.some(_pairs(text, private, runs, work, labels, errs_open=errs_open))
+    spans = work.some(_pairs(text, named, private, runs, work, labels, errs_open=errs_open))
     work.end = min(work.end, labels.waits_at(work.end))
     return spans
 
 
 def _pairs(
     text: str,
+    named: list[re.Match[str]],
     private: Callable[[str], Kind],
     runs: list[tuple[int, int]],
     work: Work,
@@ -146,9 +152,9 @@ def _pairs(
     errs_open: bool,
 ) -> Iterator[Span]:
     done = 0
-    for start in _places(text, private):
-        found = _NAMED.match(text, start)
-        if found is None or (text[start - 1 : start] == "[" and MARK.match(text, start - 1)):
+    for found in named:
+        start = found.start()
+        if text[start - 1 : start] == "[" and MARK.match(text, start - 1):
             continue
         at = found.end(1)
         name = found[1][-_NAME_ROOM:]
@@ -166,13 +172,16 @@ def _pairs(
         if not work.may(start, _JUDGED):
             break
         value, end = _value(text, found, kind, name, start, errs_open=errs_open)
-        for span in _all_of(text, value, end, kind, name, work) if value < end else ():
+        for span in _all_of(text, value, end, kind, name, work):
             done = span[1]
             yield span
 
 
 def _all_of(text: str, value: int, end: int, kind: Kind, name: str, work: Work) -> Iterator[Span]:
     """A value, and what stands behind it and is another: what Terraform changes it to, the next ones where a name is plural."""
+    if value == end:
+        work.left -= _IN_VAIN
+        return
     yield value, end, RedactionRule.PAIR
     changed = _CHANGED_TO.match(text, end)
     if changed is not None and (opened := _OPEN.match(text, changed.end())) is not None:
@@ -189,15 +198,18 @@ def _all_of(text: str, value: int, end: int, kind: Kind, name: str, work: Work) 
         following = _NEXT.match(text, last)
 
 
-def _places(text: str, private: Callable[[str], Kind]) -> list[int]:
-    """Where names begin that are private, may be so with the word before, or say what another value is."""
+def _named(text: str, private: Callable[[str], Kind]) -> list[re.Match[str]]:
+    """Names that are private, may be so with the word before, or say what another value is; all of a short text."""
+    if len(text) <= _SHORT:
+        return list(_NAMED.finditer(text))
     length = len(text)
     found = [(one[1], length - one.end()) for one in _BACKWARDS.finditer(text[::-1])]
     names = {name[::-1]: name for name, _ in found}
     wanted = {back for name, back in names.items() if name in _SECOND_WORDS or private(name[-_NAME_ROOM:])}
     if not names.keys().isdisjoint(_LABELLED - BESIDE) and not names.keys().isdisjoint(BESIDE):
         wanted |= {names[name] for name in names.keys() & _LABELLED}
-    return [at for name, at in reversed(found) if name in wanted] if wanted else []
+    places = [at for name, at in reversed(found) if name in wanted] if wanted else []
+    return [named for at in places if (named := _NAMED.match(text, at)) is not None]
 
 
 def _beside(text: str, found: re.Match[str], labels: Labels) -> Iterator[Span]:

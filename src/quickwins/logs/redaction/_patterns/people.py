@@ -131,9 +131,9 @@ _GAPS = 2
 def phone(text: str, work: Work) -> list[Span]:
     """Numbers with a `+`, and numbers behind `tel:`."""
     spans: list[Span] = []
-    if "+" in text:
+    if "+" in text and _PLUS.search(text) is not None:
         spans += work.some((*found.span(), _PHONE) for found in work.matches(_PLUS, text))
-    if ":" in text:
+    if ":" in text and _TEL.search(text) is not None:
         spans += work.some((*found.span(1), _PHONE) for found in work.matches(_TEL, text))
     return spans
 

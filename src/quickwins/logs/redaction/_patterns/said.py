@@ -302,7 +302,7 @@ def _files(text: str, work: Work) -> Iterator[list[Span]]:
     if "@" in text:
         yield work.some(_at_hosts(text, work))
     for sign, pattern, is_secret in _FILES:
-        if sign in text:
+        if sign in text and pattern.search(text) is not None:
             yield work.some(
                 (*found.span(1), _PAIR)
                 for found in work.matches(pattern, text)

@@ -58,7 +58,6 @@ def _is_password(value: str) -> bool:
 
 
 _SENT = r"(?:verification|security|log-?in|sign-?in|confirmation|authentication|auth|access|activation|one[- ]time|2fa|mfa|otp|sms)"
-_SPOKEN_WORDS = ("password ", "passwd ", "passphrase ")
 _SPOKEN = r"(?i:pass(?:word|wd|phrase)|pwd)[ ](?:(?:for|of)[ ](?:user[ ])?\S{1,64}+[ ])?"
 _QUOTED = _Row(
     ("password", "identified"),
@@ -158,19 +157,13 @@ _ROWS: dict[bytes, tuple[_Row, ...]] = {
     b"rman": (_Row(("rman ",), _ORACLE, _always),),
 }
 """By a word of texts of that kind, in lower case."""
-_PASS, _PWD, _CODES = (
-    (
-        _QUOTED,
-        _Row(_SPOKEN_WORDS, _SENTENCE, _is_drawn),
-        _Row(_SPOKEN_WORDS, _CHANGE, _has_digit),
-        _Row(_SPOKEN_WORDS, _END_OF_LINE, _has_digit),
+_PARTS = (
+    *(
+        (word, _Row((word,), pattern, judge))
+        for word in ("password ", "passwd ", "passphrase ", "pwd ")
+        for pattern, judge in ((_SENTENCE, _is_drawn), (_CHANGE, _has_digit), (_END_OF_LINE, _has_digit))
     ),
-    (
-        _Row(("pwd ",), _SENTENCE, _is_drawn),
-        _Row(("pwd ",), _CHANGE, _has_digit),
-        _Row(("pwd ",), _END_OF_LINE, _has_digit),
-    ),
-    (_Row(("code",), _CODE, _always, _CODE_LEAD),),
+    ("code", _Row(("code",), _CODE, _always, _CODE_LEAD)),
 )
 """By a part of a word."""
 
@@ -217,10 +210,11 @@ def spoken(
         private: Says of a name of what kind its value is, if it is private.
         work: What may be done.
     """
-    for part, rows in (("pass", _PASS), ("pwd ", _PWD), ("code", _CODES)):
+    for part, row in _PARTS:
         if part in lower:
-            for row in rows:
-                yield work.some(_judged(text, lower, row, work))
+            yield work.some(_judged(text, lower, row, work))
+    if "password" in lower and ("'" in text or '"' in text):
+        yield work.some(_judged(text, lower, _QUOTED, work))
     for word in sorted(_ROWS.keys() & words):
         for row in _ROWS[word]:
             yield work.some(_judged(text, lower, row, work))

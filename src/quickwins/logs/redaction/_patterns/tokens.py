@@ -41,6 +41,7 @@ _SERVICES = (
 SCHEME_WORDS = frozenset(
     ("splunk", "ssws", "dpop", "negotiate", "ntlm", "accesskey", "apikey", "geniekey", "oauth")
 )
+_SERVICE_WORDS = frozenset(word.encode() for word in SCHEME_WORDS) | {b"key", b"api"}
 _NO_CREDENTIALS = frozenset({"oauth2", "oauth2.0", "rfc6750", "rfc7617"})
 _DIGIT = re.compile(r"[0-9]")
 _CAPITAL_INSIDE = re.compile(r"(?<=.)[A-Z]")
@@ -53,18 +54,19 @@ _LEAST_MIXED = 10
 _HEX = re.compile(r"0x[0-9a-fA-F]+\Z|[0-9a-f]{1,16}\Z")
 
 
-def scheme(text: str, lower: str, work: Work) -> list[Span]:
+def scheme(text: str, lower: str, words: set[bytes], work: Work) -> list[Span]:
     """What follows `Bearer`, `Basic` or `Token` and has digits or capitals where words have none."""
     spans = work.some(
         (*found.span(2), _BEARER)
         for found in work.near(_SCHEME, text, lower, _SCHEMES)
         if _is_credential(found[1].lower(), found[2])
     )
-    spans += work.some(
-        (*found.span(1), _BEARER)
-        for found in work.near(_SERVICE, text, text, _SERVICES)
-        if _is_opaque(found[1])
-    )
+    if not _SERVICE_WORDS.isdisjoint(words):
+        spans += work.some(
+            (*found.span(1), _BEARER)
+            for found in work.near(_SERVICE, text, text, _SERVICES)
+            if _is_opaque(found[1])
+        )
     return spans
 
 
@@ -198,9 +200,9 @@ def api_key(text: str, lower: str, words: set[bytes], work: Work, *, run: bool) 
     known = _MARKED.keys() & words
     if run:
         # Right behind a digit one may begin.
-        mixed = [word for word in words if not word.isalpha()]
-        known |= _MARKED.keys() & {word.lstrip(_DIGITS) for word in mixed}
-        known |= _MARKED.keys() & {word[len(word.rstrip(_LETTERS)) :] for word in mixed}
+        for word in words:
+            if not word.isalpha():
+                known |= _MARKED.keys() & (word.lstrip(_DIGITS), word[len(word.rstrip(_LETTERS)) :])
     for word in sorted(known):
         prefixes = _MARKED[word][0]
         spans += work.some(
@@ -208,12 +210,13 @@ def api_key(text: str, lower: str, words: set[bytes], work: Work, *, run: bool) 
             for found in work.near(_keys(word), text, lower, prefixes)
             if work.may(found.start(), _JUDGED) and _is_key(found[0])
         )
-    if run:
+    if run and _GLUED.search(text) is not None:
         spans += work.some(
             (*found.span(), RedactionRule.API_KEY)
             for found in work.matches(_GLUED, text, cost=_JUDGED)
             if _is_key(found[0])
         )
+    if run:
         spans += formed(text, work)
     return spans
 
