@@ -114,10 +114,15 @@ class FlagWriter:
         name = str(self._path)
         with self._locked(target):
             old, _ = parsed(self._read(target), name)
+            self._refuse_unknown(feature, given, old.values, name)
             try:
                 new = edited(old.text, feature, given).encode()
             except ConfigError as error:
                 raise ConfigError(f"{name}: {error}") from None
+            except UnicodeEncodeError:
+                raise ConfigError(
+                    f"{feature}: a key or a value is not text in this locale's encoding"
+                ) from None
             layer = writable(new, name, old)
             settings = resolve([layer], self._sections)
             replace_whole(target, new)
@@ -155,6 +160,22 @@ class FlagWriter:
     def _known(self, feature: str) -> None:
         if feature not in self._sections:
             raise ConfigError(f"no section {feature!r}; known: {', '.join(sorted(self._sections))}")
+
+    def _refuse_unknown(
+        self, feature: str, fields: Mapping[tuple[str, ...], object], old: Mapping[str, object], name: str
+    ) -> None:
+        """Nothing, unless a key is to be removed that is neither there nor known: a typo, most likely.
+
+        Raises:
+            ConfigError: One is; the message says which is meant.
+        """
+        for path, value in fields.items():
+            if value is None and not _is_in(old, (feature, *path)):
+                try:
+                    resolve([Layer(name, nested(feature, {path: ""}))], self._sections)
+                except ConfigError as error:
+                    if "unknown key" in str(error):  # and not that this is no value for it
+                        raise
 
     def _typed(self, feature: str, fields: Mapping[tuple[str, ...], object]) -> dict[tuple[str, ...], object]:
         """`fields` with texts as what they stand for: `enabled = "True"` is nothing that a file should say."""
@@ -228,6 +249,14 @@ class FlagWriter:
             yield
         finally:
             os.close(folder)
+
+
+def _is_in(values: Mapping[str, object], path: Sequence[str]) -> bool:
+    try:
+        _at(values, path)
+    except (KeyError, AttributeError):
+        return False
+    return True
 
 
 def _at(model: Any, path: Sequence[str]) -> Any:

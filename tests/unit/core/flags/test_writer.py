@@ -115,6 +115,23 @@ def test_none_removes_a_key(path: Path) -> None:
     path.write_text(MARKED)
     FlagWriter(path, SECTIONS).set("one", percent=None)
     assert tomllib.loads(path.read_text())["one"] == {"enabled": True}
+    FlagWriter(path, SECTIONS).set("one", percent=None)  # it has its default already
+    assert tomllib.loads(path.read_text())["one"] == {"enabled": True}
+
+
+def test_a_key_that_is_neither_there_nor_known_cannot_be_removed(path: Path) -> None:
+    path.write_text(MARKED)
+    with pytest.raises(ConfigError, match=r"one\.percnt: unknown key \(did you mean 'percent'\?\)"):
+        FlagWriter(path, SECTIONS).set("one", percnt=None)
+    path.write_text(MARKED.replace("percent", "percnt"))
+    FlagWriter(path, SECTIONS).set("one", percnt=None)
+    assert tomllib.loads(path.read_text())["one"] == {"enabled": True}
+
+
+def test_bytes_that_are_no_text_are_refused_and_the_file_stays(path: Path) -> None:
+    with pytest.raises(ConfigError, match="one: a key or a value is not text in this locale's encoding"):
+        FlagWriter(path, SECTIONS).set("one", salt="caf\udce9")
+    assert path.read_text() == TEXT
 
 
 @pytest.mark.parametrize(
