@@ -281,6 +281,8 @@ class Run:
     async def _look_for_another(self) -> None:
         """A log that ends before what had its effect was cut, or made anew under its name, whatever the consumer reads on from."""
         for one in [one for one in self._partitions.values() if one.state is State.READY]:
+            if self._consumer.assignment() is not self._assignment:
+                return
             expected = None if one.lane is None else one.lane.held.next_offset
             end = self._consumer.highwater(one.at)
             if expected is None or end is None or end >= expected:

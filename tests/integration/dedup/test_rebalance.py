@@ -147,6 +147,46 @@ async def test_what_a_fetch_gave_amid_a_rebalance_is_read_again(posts: House) ->
     assert await posts.pool.fetchval("SELECT count(*) FROM applied") == 9
 
 
+class Revoked(Rebalanced):
+    """A consumer from which all is taken while a batch takes effect, and given back at the next look."""
+
+    def __init__(self, consumer: Any) -> None:
+        super().__init__(consumer)
+        self.takes = False
+        self.took = 0
+
+    def assignment(self) -> frozenset[Any]:
+        if self.takes:
+            self.takes, self.took = False, self.took + 1
+            self._assignment = frozenset([*self._assignment])  # an equal one, and another
+            return frozenset()
+        return self._assignment
+
+    def highwater(self, at: Any) -> int | None:
+        assert not self.takes, "as aiokafka asserts that a partition is assigned"
+        found: int | None = self._consumer.highwater(at)
+        return found
+
+
+async def test_what_is_taken_while_a_batch_takes_effect_does_not_end_the_run(posts: House) -> None:
+    async with posts.consumer(partitions=PARTITIONS) as real:
+        consumer = Revoked(real)
+
+        async def revoking(events: Sequence[Event], ctx: Context) -> None:
+            await apply(events, ctx)
+            consumer.takes = consumer.took < PARTITIONS
+
+        await spread(posts, range(9))
+        dedup = posts.dedup(handler=revoking, max_records=1)
+        async with dedup.attach(consumer) as run:
+            task = asyncio.create_task(run())
+            await _applied(posts, 9, task)
+            await dedup.stop()
+            await task
+    assert consumer.took == PARTITIONS
+    assert await posts.pool.fetchval("SELECT count(*) FROM applied") == 9
+
+
 class Untold(Rebalanced):
     """A consumer whose first commits the broker does not take."""
 
