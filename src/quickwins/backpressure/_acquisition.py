@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from quickwins.backpressure._asyncpg import in_use_of, is_lost, lending, twice
 from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED, Ending
 from quickwins.backpressure._counts import outcome_of
-from quickwins.backpressure._permit import HELD, NEW, TAKEN, WAITING, Hold, ending_of
+from quickwins.backpressure._hold import HELD, NEW, TAKEN, WAITING, Hold, ending_of
 from quickwins.core.deadline import NEVER, earliest
 
 if TYPE_CHECKING:

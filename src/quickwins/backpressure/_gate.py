@@ -6,6 +6,7 @@ from sys import _getframe  # `inspect.currentframe` is the same behind a slower 
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from quickwins.backpressure._core.gate import GateCore
+from quickwins.backpressure._hold import wanted
 from quickwins.backpressure._permit import Permit
 from quickwins.backpressure._waiting import GateShell
 from quickwins.backpressure.rule import GateKind, Nested, Priority, Rule
@@ -232,7 +233,7 @@ class Gate:
         """
         if self._shell is None:  # not by the property, which is a call more
             raise _unbound()
-        return Permit(self._shell, timeout, priority, tenant, _getframe(1))
+        return wanted(Permit, self._shell, timeout, priority, tenant, _getframe(1))
 
     def stats(self) -> PoolStats:
         """What is going on now."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from quickwins.backpressure._permit import ENDED, HELD
+from quickwins.backpressure._hold import ENDED, HELD
 from quickwins.backpressure.stats import HeldAt, Holder
 
 if TYPE_CHECKING:
     import asyncio
 
-    from quickwins.backpressure._permit import Hold
+    from quickwins.backpressure._hold import Hold
 
 SHOWN = 5
 """How many of the longest holders are shown."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from quickwins.backpressure._acquisition import Acquisition, Lender
 from quickwins.backpressure._asyncpg import is_lost
 from quickwins.backpressure._gate import Gate
+from quickwins.backpressure._hold import wanted
 from quickwins.backpressure._shortcuts import Shortcuts
 from quickwins.backpressure.rule import Priority
 from quickwins.core.errors import ConfigError
@@ -98,7 +99,7 @@ class GatedPool(Shortcuts):
             DeadlineExceeded: There was no permit, or no connection, before the request's deadline.
             TimeoutError: There was none within `timeout`.
         """
-        return Acquisition(self._lender, timeout, priority, tenant, _getframe(1))
+        return wanted(Acquisition, self._lender, timeout, priority, tenant, _getframe(1))
 
     async def release(
         self, connection: asyncpg.pool.PoolConnectionProxy, *, timeout: float | None = None
@@ -129,7 +130,7 @@ class GatedPool(Shortcuts):
         gated = self._shell.gates()
         if gated and self._core.closed:
             raise self._shell.closed_error()
-        hold = Acquisition(self._lender, None, _NORMAL, None, _getframe(1))
+        hold = wanted(Acquisition, self._lender, None, _NORMAL, None, _getframe(1))
         limit = self._core.limit_for(_NORMAL) if gated else self._core.max_size
         return await hold.entered(gated=False) if self._shell.try_enter(hold, limit) else None
 
@@ -159,7 +160,7 @@ class GatedPool(Shortcuts):
         gated = shell.gates()
         ends_at = None if timeout is None or not gated else shell.now() + timeout
         # 1 is the shortcut's own frame.
-        hold = Acquisition(self._lender, timeout if gated else None, _NORMAL, None, _getframe(2))
+        hold = wanted(Acquisition, self._lender, timeout if gated else None, _NORMAL, None, _getframe(2))
         connection = await hold.entered(gated)
         hold.timeout_seconds = None  # none of the reset's
         if ends_at is not None:

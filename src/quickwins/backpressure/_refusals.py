@@ -8,7 +8,7 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING
 
-from quickwins.backpressure.errors import NestedAcquire, PoolExhausted
+from quickwins.backpressure.errors import NestedAcquire, exhausted
 from quickwins.backpressure.rule import CLOSED, RejectReason
 from quickwins.core.edge import known
 from quickwins.core.events import POOL_REJECTED, QUIET_SECONDS, Reporter, Seldom
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from quickwins.backpressure._core.gate import GateCore
     from quickwins.backpressure._counts import Counts
+    from quickwins.backpressure.errors import PoolExhausted
     from quickwins.core.clock import Deadline
 
 
@@ -75,7 +76,7 @@ class Refusals:
             deadline,
         )
         retry_after_seconds = None if reason is CLOSED else self._retry_after_seconds()
-        return known(PoolExhausted(facts, reason=reason, retry_after_seconds=retry_after_seconds))
+        return known(exhausted(facts, reason, retry_after_seconds))
 
     def nested(self, task: asyncio.Task[object] | None) -> PoolExhausted:
         """The error of a `task` that holds a permit already."""

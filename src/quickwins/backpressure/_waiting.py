@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from quickwins.backpressure import _forks as forks
 from quickwins.backpressure._core.verdict import ADMITTED, IGNORED, Ending
 from quickwins.backpressure._counts import READINGS, REJECTED, Counts, Outcome, outcome_of
+from quickwins.backpressure._hold import HELD, NEW, WAITING
 from quickwins.backpressure._holders import Holders
-from quickwins.backpressure._permit import HELD, NEW, WAITING
 from quickwins.backpressure._refusals import Refusals
 from quickwins.backpressure.errors import CallerGone
 from quickwins.backpressure.rule import CLOSED, Nested, RejectReason, Rule
-from quickwins.core.deadline import NEVER, earliest
+from quickwins.core.deadline import NEVER
 from quickwins.core.edge import known
 from quickwins.core.errors import ConfigError, DeadlineExceeded
 from quickwins.core.events import Reporter
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from quickwins.backpressure._core.gate import GateCore
     from quickwins.backpressure._core.line import Waiter
-    from quickwins.backpressure._permit import Hold, Permit
+    from quickwins.backpressure._hold import Hold
     from quickwins.backpressure.errors import PoolExhausted
     from quickwins.core.clock import Clock, Deadline
     from quickwins.core.flags import Flag
@@ -119,48 +119,6 @@ class GateShell:
         self._arm()
         self._tell(ended)
 
-    async def enter(self, permit: Permit, gone: Callable[[], Awaitable[object]] | None) -> Permit:
-        """Return `permit` when it is in use; at once while the gate is off, since it is only counted then.
-
-        Raises:
-            PoolExhausted: The gate said no.
-            DeadlineExceeded: The request's time passed in line.
-            TimeoutError: The permit's own time did.
-        """
-        now = self.now()
-        if self.flag is not None and not self.flag.active():
-            self.count(permit)
-            self.counts.given.observe(0.0)
-            return permit
-        deadline = earliest(permit.timeout_seconds, now)
-        waiter = self.ask(permit, now, deadline)
-        if waiter is not None:
-            waiting = self.wait(permit, waiter, deadline)
-            await (waiting if gone is None else self._unless(gone, waiting, self._futures[waiter]))
-        self.counts.given.observe(permit.since - now)
-        return permit
-
-    async def _unless(
-        self, gone: Callable[[], Awaitable[object]], waiting: Awaitable[None], future: asyncio.Future[None]
-    ) -> None:
-        """Wait, for `future`, until somebody has `gone`, at most.
-
-        Raises:
-            CallerGone: They have.
-        """
-        leaving = asyncio.ensure_future(gone())
-        leaving.add_done_callback(lambda _: future.cancel())  # does nothing to one that is done
-        try:
-            await waiting
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if leaving.done() and not leaving.cancelled() and not (task and task.cancelling()):
-                raise CallerGone("the caller this was for has gone") from leaving.exception()
-            raise
-        finally:
-            leaving.cancel()
-            await asyncio.wait([leaving])
-
     def gates(self) -> bool:
         """Whether a pool's callers are asked for a permit now."""
         flag = self.flag
@@ -196,7 +154,7 @@ class GateShell:
             holders.begin(hold, task, outer)
             return None
         if isinstance(answer, RejectReason) and (answer is CLOSED or not core.rule.shadow):
-            self.counts.acquired[REJECTED].observe(0.0)
+            self.counts.acquired[REJECTED].counts[0] += 1
             self._refusals.note(answer, now)
             raise self._refusals.error(answer, deadline)
         hold.counted = False
@@ -241,6 +199,28 @@ class GateShell:
             raise self._refusals.error(waiter.verdict, deadline)
         counts.acquired[Outcome.TIMED_OUT].observe(waited_seconds)
         raise self.late("permit", deadline)
+
+    async def unless(
+        self, gone: Callable[[], Awaitable[object]], waiting: Awaitable[None], waiter: Waiter
+    ) -> None:
+        """Be `waiting` in the place of `waiter`, until somebody has `gone`, at most.
+
+        Raises:
+            CallerGone: They have.
+        """
+        future = self._futures[waiter]
+        leaving = asyncio.ensure_future(gone())
+        leaving.add_done_callback(lambda _: future.cancel())  # does nothing to one that is done
+        try:
+            await waiting
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if leaving.done() and not leaving.cancelled() and not (task and task.cancelling()):
+                raise CallerGone("the caller this was for has gone") from leaving.exception()
+            raise
+        finally:
+            leaving.cancel()
+            await asyncio.wait([leaving])
 
     def late(self, what: str, deadline: Deadline) -> TimeoutError:
         """The error of a caller that had no `what` when its `deadline` passed."""

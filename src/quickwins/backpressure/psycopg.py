@@ -21,8 +21,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from quickwins.backpressure._callers import Outside
 from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED
 from quickwins.backpressure._counts import Outcome, outcome_of
+from quickwins.backpressure._hold import Hold, wanted
 from quickwins.backpressure._in_place import GatedInPlace
-from quickwins.backpressure._permit import Hold
 from quickwins.backpressure.rule import Priority
 from quickwins.core.deadline import earliest
 from quickwins.core.errors import ConfigError, DeadlineExceeded
@@ -60,7 +60,7 @@ class Lent:
         """A connection by the `getconn` of that `kind` of pool, once there is a permit, both within `timeout` seconds."""
         shell = self.shell
         seconds: float = pool.timeout if timeout is None else timeout
-        hold = Hold(self, seconds, Priority.NORMAL, None, _user_around(_getframe(1)))
+        hold = wanted(Hold, self, seconds, Priority.NORMAL, None, _user_around(_getframe(1)))
         now = shell.now()
         gated = shell.gates()
         if gated:

@@ -26,8 +26,8 @@ from sqlalchemy.util import await_only
 from quickwins.backpressure._callers import Outside
 from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED, Ending
 from quickwins.backpressure._counts import outcome_of
+from quickwins.backpressure._hold import Hold, wanted
 from quickwins.backpressure._in_place import GatedInPlace
-from quickwins.backpressure._permit import Hold
 from quickwins.backpressure.rule import Priority
 from quickwins.core.deadline import earliest
 from quickwins.core.errors import ConfigError
@@ -92,7 +92,7 @@ class Door:
         Called within SQLAlchemy's greenlet, as its drivers are.
         """
         shell = self.shell
-        hold = Checkout(self, None, _NORMAL, None, _caller())
+        hold = wanted(Checkout, self, None, _NORMAL, None, _caller())
         now = shell.now()
         gated = shell.gates()
         if gated:
