@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from quickwins.backpressure._hold import ENDED, HELD
 from quickwins.backpressure.stats import HeldAt, Holder
 
 if TYPE_CHECKING:
@@ -35,27 +34,17 @@ class Holders:
         self.worth_noting_seconds = 0.0
         self._longest: dict[tuple[int, int], tuple[float, Hold[Any]]] = {}
 
-    def begin(self, hold: Hold[Any], task: asyncio.Task[object] | None, outer: Hold[Any] | None) -> None:
-        """`hold` is in use by `task` from now on, which has taken `outer` last."""
-        hold.state = HELD
-        hold.task = task
-        hold.outer = outer
-        self.held_by[task] = hold
-
-    def end(self, hold: Hold[Any]) -> None:
-        """`hold` is no longer in use."""
-        hold.state = ENDED
-        task = hold.task
-        last = self.held_by[task]
-        if last is not hold:
-            while last.outer is not hold:
-                assert last.outer is not None
-                last = last.outer
-            last.outer = hold.outer
-        elif hold.outer is None:
-            del self.held_by[task]
-        else:
-            self.held_by[task] = hold.outer
+    def unlink(self, hold: Hold[Any]) -> None:
+        """`hold` is no longer in use, by a task that has taken others before or since."""
+        last = self.held_by[hold.task]
+        if last is hold:
+            assert hold.outer is not None
+            self.held_by[hold.task] = hold.outer
+            return
+        while last.outer is not hold:
+            assert last.outer is not None
+            last = last.outer
+        last.outer = hold.outer
 
     def note(self, hold: Hold[Any], seconds: float) -> None:
         """`hold` was held longer than `worth_noting_seconds`: one of the longest."""

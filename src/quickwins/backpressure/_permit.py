@@ -48,16 +48,15 @@ class Permit(Hold[GateShell]):
         now = shell.now()
         if shell.flag is not None and not shell.flag.active():
             shell.count(self)
-            shell.counts.given.observe(0.0)
-            return self
-        deadline = earliest(self.timeout_seconds, now)
-        waiter = shell.ask(self, now, deadline)
-        if waiter is None:
-            shell.counts.given.counts[0] += 1
-        else:
-            waiting = shell.wait(self, waiter, deadline)
-            await (waiting if gone is None else shell.unless(gone, waiting, waiter))
-            shell.counts.given.observe(self.since - now)
+        elif not shell.take(self, now):
+            deadline = earliest(self.timeout_seconds, now)
+            waiter = shell.line_up(self, now, deadline)
+            if waiter is not None:
+                waiting = shell.wait(self, waiter, deadline)
+                await (waiting if gone is None else shell.unless(gone, waiting, waiter))
+                shell.counts.given.observe(self.since - now)
+                return self
+        shell.counts.given.counts[0] += 1  # no time: no bucket to look for, and no trace to keep
         return self
 
     __aenter__ = entered

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from quickwins.backpressure import _forks as forks
 from quickwins.backpressure._core.verdict import ADMITTED, IGNORED, Ending
 from quickwins.backpressure._counts import READINGS, REJECTED, Counts, Outcome, outcome_of
-from quickwins.backpressure._hold import HELD, NEW, WAITING
+from quickwins.backpressure._hold import ENDED, HELD, NEW, WAITING
 from quickwins.backpressure._holders import Holders
 from quickwins.backpressure._refusals import Refusals
 from quickwins.backpressure.errors import CallerGone
@@ -125,36 +125,46 @@ class GateShell:
         return self.core.limit is not None and (flag is None or flag.active())
 
     def ask(self, hold: Hold[Any], now: float, deadline: Deadline) -> Waiter | None:
-        """Take a permit at once, or a place in line.
+        """Take a permit at once, or a place in line: `take`, and then `line_up`."""
+        return None if self.take(hold, now) else self.line_up(hold, now, deadline)
 
-        Args:
-            hold: What it is for.
-            now: The time.
-            deadline: Until when to wait for it.
-
-        Returns:
-            The place in line, to be handed to `wait` before anything else is awaited; `None` when there is no need to.
+    def take(self, hold: Hold[Any], now: float) -> bool:
+        """Take a permit for `hold` if one is free `now`.
 
         Raises:
-            PoolExhausted: The gate said no.
+            NestedAcquire: This task holds one, and there is no other.
         """
-        core, holders = self.core, self.holders
+        core, held_by = self.core, self.holders.held_by
         # Of a loop that is known: before 3.12, finding the one that runs is a system call. In its own thread no other runs.
         task = _current_task(self._loop) if self._thread == get_ident() else None
         if task is None:
             task = self._find_task()
         tenant = hold.tenant = core.tenant(hold.tenant_key, now) if core.tells_tenants else None
-        outer = holders.held_by.get(task)
+        hold.task = task
+        hold.outer = outer = held_by.get(task)
         if outer is not None:
             self._nested(hold, task)
-        answer = core.ask(now, deadline.at, hold.priority, tenant)
-        if answer is ADMITTED:
-            hold.counted = True
-            hold.since = now
-            holders.begin(hold, task, outer)
-            return None
+        if not core.take(hold.priority, tenant):
+            return False
+        hold.counted = True
+        hold.since = now
+        hold.state = HELD
+        held_by[task] = hold
+        return True
+
+    def line_up(self, hold: Hold[Any], now: float, deadline: Deadline) -> Waiter | None:
+        """Take a place in line for `hold`, until `deadline`, right after `take` found no permit.
+
+        Returns:
+            The place, to be handed to `wait` before anything else is awaited; `None`: in shadow mode it has a permit all the same.
+
+        Raises:
+            PoolExhausted: The gate said no.
+        """
+        core = self.core
+        answer = core.line_up(now, deadline.at, hold.priority, hold.tenant)
         if isinstance(answer, RejectReason) and (answer is CLOSED or not core.rule.shadow):
-            self.counts.acquired[REJECTED].counts[0] += 1
+            self.counts.acquired[REJECTED].counts[0] += 1  # as of a permit that was given at once
             self._refusals.note(answer, now)
             raise self._refusals.error(answer, deadline)
         hold.counted = False
@@ -235,7 +245,11 @@ class GateShell:
             return
         holders, clock = self.holders, self.now
         now = clock()
-        holders.end(hold)
+        hold.state = ENDED
+        if hold.outer is None and holders.held_by[hold.task] is hold:  # nearly always
+            del holders.held_by[hold.task]
+        else:
+            holders.unlink(hold)
         held_seconds = now - hold.since
         if hold.counted:
             ended = self.core.release(now, ending, held_seconds, hold.tenant)
@@ -313,8 +327,11 @@ class GateShell:
 
     def _hold(self, hold: Hold[Any]) -> None:
         """`hold` is in use by the task that runs."""
-        task = asyncio.current_task()
-        self.holders.begin(hold, task, self.holders.held_by.get(task))
+        held_by = self.holders.held_by
+        hold.task = task = asyncio.current_task()
+        hold.outer = held_by.get(task)
+        hold.state = HELD
+        held_by[task] = hold
 
     def _nested(self, hold: Hold[Any], task: asyncio.Task[object] | None) -> None:
         """`task` holds a permit and wants another one: that must not wait, since it may be waiting for itself."""

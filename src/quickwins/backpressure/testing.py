@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from inspect import isawaitable
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from quickwins.backpressure._core.gate import GateCore
@@ -24,11 +23,10 @@ from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from typing import Literal, Unpack
+    from typing import Unpack
 
     from quickwins.backpressure._core.line import Waiter
     from quickwins.backpressure._core.tenants import Tenant
-    from quickwins.backpressure._core.verdict import Verdict
     from quickwins.backpressure._gate import ShellOptions
     from quickwins.backpressure.rule import RejectReason
 
@@ -178,18 +176,18 @@ class ScriptedGate(Gate):
 
 
 class _ScriptedCore(GateCore):
-    __slots__ = ("_script",)
+    __slots__ = ("_reason", "_script")
 
     def __init__(self, script: deque[RejectReason | None], rule: Rule, max_size: int) -> None:
         super().__init__(rule, max_size)
         self._script = script
+        self._reason: RejectReason | None = None  # for `line_up`, which is called right after `take`
 
-    def ask(
-        self,
-        now: float,
-        deadline_at: float = inf,
-        priority: Priority = Priority.NORMAL,
-        tenant: Tenant | None = None,
-    ) -> Literal[Verdict.ADMITTED] | RejectReason | Waiter:
-        reason = self._script.popleft() if self._script else None
-        return super().ask(now, deadline_at, priority, tenant) if reason is None else reason
+    def take(self, priority: Priority = Priority.NORMAL, tenant: Tenant | None = None) -> bool:
+        self._reason = self._script.popleft() if self._script else None
+        return self._reason is None and super().take(priority, tenant)
+
+    def line_up(
+        self, now: float, deadline_at: float, priority: Priority, tenant: Tenant | None
+    ) -> RejectReason | Waiter:
+        return self._reason or super().line_up(now, deadline_at, priority, tenant)

@@ -17,6 +17,7 @@ from quickwins.backpressure._core.line import Waiter
 from quickwins.backpressure._core.tenants import Tenant
 from quickwins.backpressure._core.verdict import ADMITTED, Ending
 from quickwins.backpressure.rule import Rule
+from tests.unit.backpressure.asking import ask
 
 pytestmark = pytest.mark.no_cover
 """Simulations: the core's other tests come by the same lines."""
@@ -83,7 +84,7 @@ def served(
         push(now + rng.expovariate(source.load * CAPACITY), source, None, 0.0)
         came[source.name] += 1
         tenant = core.tenant(source.tenant, now)
-        answer = core.ask(now, math.inf, source.priority, tenant)
+        answer = ask(core, now, math.inf, source.priority, tenant)
         if answer is ADMITTED:
             begin(now, source.name, tenant)
         elif isinstance(answer, Waiter):

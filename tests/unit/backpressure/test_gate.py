@@ -16,6 +16,7 @@ from quickwins.backpressure._core.gate import GateCore
 from quickwins.backpressure._core.verdict import ADMITTED
 from quickwins.backpressure.rule import Rule, limit_of
 from quickwins.core.errors import ConfigError
+from tests.unit.backpressure.asking import ask
 
 DECIMALS = st.integers(1, 6).flatmap(
     lambda digits: st.integers(1, 10**digits).map(lambda number: f"{number / 10**digits:.{digits}f}")
@@ -56,30 +57,30 @@ def test_known_limits(threshold: float, size: int, limit: int) -> None:
 
 def test_nine_of_ten_are_admitted_and_the_tenth_is_told_why() -> None:
     gate = bound(0.85, 10)
-    answers = [gate.ask(NOW) for _ in range(12)]
+    answers = [ask(gate, NOW) for _ in range(12)]
     assert answers == [ADMITTED] * 9 + [RejectReason.THRESHOLD] * 3
     assert (gate.inflight, gate.admitted) == (9, 9)
 
 
 def test_a_permit_given_back_is_admitted_again() -> None:
     gate = bound(0.5, 2)
-    assert gate.ask(NOW) is ADMITTED
-    assert gate.ask(NOW) is RejectReason.THRESHOLD
+    assert ask(gate, NOW) is ADMITTED
+    assert ask(gate, NOW) is RejectReason.THRESHOLD
     gate.release(NOW)
-    assert gate.ask(NOW) is ADMITTED
+    assert ask(gate, NOW) is ADMITTED
 
 
 @given(size=SIZES, users=st.integers(0, 50))
 def test_a_threshold_of_one_never_refuses(size: int, users: int) -> None:
     gate = bound(1.0, size)
     assert gate.limit is None
-    assert {gate.ask(NOW) for _ in range(size + users)} == {ADMITTED}
+    assert {ask(gate, NOW) for _ in range(size + users)} == {ADMITTED}
 
 
 def test_a_closed_gate_refuses_everybody_even_when_it_would_never_refuse() -> None:
     gate = bound(1.0, 10)
     gate.close(NOW)
-    assert gate.ask(NOW) is RejectReason.CLOSED
+    assert ask(gate, NOW) is RejectReason.CLOSED
 
 
 @pytest.mark.parametrize("threshold", [0.0, -0.1, 1.0000001, math.nan, math.inf, -math.inf])
@@ -127,7 +128,7 @@ class GateMachine(RuleBasedStateMachine):
 
     @rule()
     def ask(self) -> None:
-        answer = self.gate.ask(NOW)
+        answer = ask(self.gate, NOW)
         if self.closed:
             assert answer is RejectReason.CLOSED
         elif self.inflight >= self.limit:
@@ -167,7 +168,7 @@ class GateMachine(RuleBasedStateMachine):
         self.released += self.gated_held
         self.gated_held = self.ungated_held = 0
         if not self.closed:
-            assert self.gate.ask(NOW) is ADMITTED, (
+            assert ask(self.gate, NOW) is ADMITTED, (
                 "an idle gate admits, whatever was changed while it was busy"
             )
             self.gate.release(NOW)

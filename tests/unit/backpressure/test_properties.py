@@ -17,6 +17,7 @@ from quickwins.backpressure._core.line import Waiter
 from quickwins.backpressure._core.tenants import Tenant
 from quickwins.backpressure._core.verdict import ADMITTED, Ending, Verdict
 from quickwins.backpressure.rule import Rule
+from tests.unit.backpressure.asking import ask
 
 SECONDS = st.sampled_from([0.0, 0.001, 0.01, 0.05, 0.1, 0.5, 2.0])
 SHARES = st.sampled_from([0.0, 0.1, 0.5, 0.9])
@@ -84,7 +85,7 @@ class AnyGate(RuleBasedStateMachine):
         free = core.inflight < self.limit_of(priority)
         tenant = core.tenant(key, self.now)
         was_closed, was_waiting = core.closed, core.waiting
-        answer = core.ask(self.now, self.now + left, priority, tenant)
+        answer = ask(core, self.now, self.now + left, priority, tenant)
         if answer is ADMITTED:
             assert free, "never admitted at the limit"
             self.admitted += 1

@@ -15,6 +15,7 @@ from quickwins.backpressure._core.gate import GateCore
 from quickwins.backpressure._core.line import Waiter
 from quickwins.backpressure._core.verdict import ADMITTED, Ending, Verdict
 from quickwins.backpressure.rule import Priority, Rule
+from tests.unit.backpressure.asking import ask
 
 TARGET = 0.05
 INTERVAL = 0.5
@@ -24,12 +25,12 @@ CALM = Rule(GateKind.QUEUE, target_seconds=TARGET, interval_seconds=INTERVAL, qu
 def full(size: int = 2, rule: Rule = CALM) -> GateCore:
     """A gate whose permits are all in use."""
     core = GateCore(rule, size)
-    assert [core.ask(0.0) for _ in range(size)] == [ADMITTED] * size
+    assert [ask(core, 0.0) for _ in range(size)] == [ADMITTED] * size
     return core
 
 
 def waiting(core: GateCore, now: float, deadline_at: float = math.inf) -> Waiter:
-    waiter = core.ask(now, deadline_at)
+    waiter = ask(core, now, deadline_at)
     assert isinstance(waiter, Waiter)
     return waiter
 
@@ -54,7 +55,7 @@ def test_every_permit_is_used_before_anybody_waits() -> None:
 
 def test_by_default_twice_the_pool_may_wait_and_the_next_is_told_that_the_line_is_full() -> None:
     core = full(3, Rule(GateKind.QUEUE))
-    answers = [core.ask(0.0) for _ in range(8)]
+    answers = [ask(core, 0.0) for _ in range(8)]
     assert [isinstance(answer, Waiter) for answer in answers] == [True] * 6 + [False] * 2
     assert answers[6:] == [RejectReason.QUEUE_FULL] * 2
 
@@ -65,7 +66,7 @@ def test_a_released_permit_is_handed_over_so_that_no_newcomer_overtakes() -> Non
     assert core.release(0.02) == [first]
     assert first.verdict is ADMITTED
     assert core.inflight == 1
-    assert isinstance(core.ask(0.02), Waiter), "the permit was not free for a moment"
+    assert isinstance(ask(core, 0.02), Waiter), "the permit was not free for a moment"
     assert core.release(0.03) == [second]
 
 
@@ -176,8 +177,8 @@ def test_nobody_is_refused_for_the_time_while_a_permit_is_free() -> None:
 
 def test_nothing_left_is_refused_without_queueing_but_takes_a_free_permit() -> None:
     core = GateCore(CALM, 1)
-    assert core.ask(5.0, 5.0) is ADMITTED
-    assert core.ask(5.0, 5.0) is RejectReason.DEADLINE
+    assert ask(core, 5.0, 5.0) is ADMITTED
+    assert ask(core, 5.0, 5.0) is RejectReason.DEADLINE
     assert core.waiting == 0
 
 
@@ -201,10 +202,10 @@ def test_a_caller_that_cannot_be_served_in_time_is_refused_at_once(
 ) -> None:
     core = full(2)
     core.release(0.0, Ending.DONE, 0.1)
-    core.ask(0.0)
+    ask(core, 0.0)
     for _ in range(ahead):
         waiting(core, 0.0)
-    answer = core.ask(0.0, left)
+    answer = ask(core, 0.0, left)
     assert isinstance(answer, Waiter) if admitted else answer is RejectReason.DEADLINE
 
 
@@ -263,7 +264,7 @@ def test_closing_refuses_the_line_and_every_newcomer() -> None:
     assert core.close(1.0) == line
     assert {waiter.verdict for waiter in line} == {RejectReason.CLOSED}
     assert core.release(1.0) == ()
-    assert core.ask(1.0) is RejectReason.CLOSED
+    assert ask(core, 1.0) is RejectReason.CLOSED
 
 
 def test_turned_into_a_threshold_gate_it_still_serves_its_line_and_lets_nobody_else_wait() -> None:
@@ -271,7 +272,7 @@ def test_turned_into_a_threshold_gate_it_still_serves_its_line_and_lets_nobody_e
     line = [waiting(core, 0.0) for _ in range(2)]
     assert core.reconfigure(Rule(GateKind.THRESHOLD, 0.5), 0.01) == []
     assert (core.limit, core.inflight, core.waiting) == (2, 4, 2)
-    assert core.ask(0.01) is RejectReason.THRESHOLD
+    assert ask(core, 0.01) is RejectReason.THRESHOLD
     assert [core.release(0.02), core.release(0.02)] == [[], []]
     assert [core.release(0.03), core.release(0.03)] == [[line[0]], [line[1]]]
 
@@ -367,7 +368,7 @@ class QueueMachine(RuleBasedStateMachine):
     def ask(self, left: float) -> None:
         free = self.core.limit is None or self.core.inflight < self.core.limit
         before = self.core.waiting
-        answer = self.core.ask(self.now, self.now + left)
+        answer = ask(self.core, self.now, self.now + left)
         if answer is ADMITTED:
             assert free
             assert not self.closed

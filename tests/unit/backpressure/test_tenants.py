@@ -11,6 +11,7 @@ from quickwins.backpressure._core.gate import GateCore
 from quickwins.backpressure._core.line import Waiter
 from quickwins.backpressure._core.tenants import ACTIVE_SECONDS, Tenant, Tenants
 from quickwins.backpressure._core.verdict import ADMITTED
+from tests.unit.backpressure.asking import ask
 
 
 def test_a_tenant_is_the_same_as_long_as_it_asks_within_the_second() -> None:
@@ -80,7 +81,7 @@ def test_a_crowd_that_has_gone_is_forgotten_two_with_each_call() -> None:
 def test_a_share_is_kept_free_for_a_tenant_of_the_last_second_and_for_no_other(idle_seconds: float) -> None:
     core = GateCore(Rule(GateKind.THRESHOLD, 0.999, reserved_normal=0.0, tenants=10), 4)
     core.tenant("quiet", 0.0)
-    answers = [core.ask(idle_seconds, math.inf, tenant=core.tenant("loud", idle_seconds)) for _ in range(4)]
+    answers = [ask(core, idle_seconds, math.inf, tenant=core.tenant("loud", idle_seconds)) for _ in range(4)]
     last = ADMITTED if idle_seconds else RejectReason.TENANT
     assert answers == [ADMITTED, ADMITTED, ADMITTED, last]
 
@@ -90,8 +91,8 @@ def two_held_and_one_waiting() -> tuple[GateCore, Tenant, Waiter]:
     core = GateCore(Rule(GateKind.QUEUE, tenants=2), 2)
     tenant = core.tenant("a", 0.0)
     assert tenant is not None
-    assert [core.ask(0.0, tenant=tenant) for _ in range(2)] == [ADMITTED] * 2
-    waiter = core.ask(0.0, tenant=tenant)
+    assert [ask(core, 0.0, tenant=tenant) for _ in range(2)] == [ADMITTED] * 2
+    waiter = ask(core, 0.0, tenant=tenant)
     assert isinstance(waiter, Waiter)
     return core, tenant, waiter
 
@@ -99,7 +100,7 @@ def two_held_and_one_waiting() -> tuple[GateCore, Tenant, Waiter]:
 def test_when_tenants_are_told_apart_no_more_those_in_line_are_not_overtaken() -> None:
     core, tenant, waiter = two_held_and_one_waiting()
     core.reconfigure(Rule(GateKind.QUEUE), 0.01)
-    newcomer = core.ask(0.02, tenant=core.tenant("a", 0.02))
+    newcomer = ask(core, 0.02, tenant=core.tenant("a", 0.02))
     assert core.release(0.03, tenant=tenant) == [waiter]
     assert core.release(0.04, tenant=tenant) == [newcomer]
     assert [core.release(0.05), core.release(0.05), core.inflight] == [(), (), 0]

@@ -41,7 +41,7 @@ turning the gate on again finds the true number; they, and a limit that shrinks,
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from quickwins.backpressure._core.learner import LimitLearner
 from quickwins.backpressure._core.line import Line, Waiter
@@ -71,13 +71,14 @@ class GateCore:
         inflight: Permits in use.
         waiting: How many are in line.
         admitted: Permits given since the start.
+        closed: Whether everybody is refused.
         timed_out: Waiters whose deadline passed.
         tells_tenants: Whether `tenant` has anything to say.
         mean_hold_seconds: How long permits are held, smoothed; `None` before the first release.
     """
 
     __slots__ = (
-        "_closed", "_learner", "_limits", "_lines", "_next_deadline", "_patience", "_protected", "_room", "_tenants", "admitted",
+        "_learner", "_limits", "_lines", "_next_deadline", "_patience", "_protected", "_room", "_tenants", "admitted", "closed",
         "inflight", "limit", "max_size", "mean_hold_seconds", "rule", "tells_tenants", "timed_out", "waiting",
     )  # fmt: skip
 
@@ -91,18 +92,13 @@ class GateCore:
         self.admitted = 0
         self.timed_out = 0
         self.mean_hold_seconds: float | None = None
-        self._closed = False
+        self.closed = False
         self._tenants: Tenants | None = None
         self._learner: LimitLearner | None = None
         self._lines = tuple(Line() for _ in Priority)
         # No deadline in line is earlier. A waiter that leaves doesn't move it: the tick that it causes finds the next one.
         self._next_deadline = math.inf
         self._follow(rule)
-
-    @property
-    def closed(self) -> bool:
-        """Whether everybody is refused."""
-        return self._closed
 
     @property
     def overloaded(self) -> bool:
@@ -113,23 +109,23 @@ class GateCore:
         """What `ask` and `release` take for the tenant `key`; `None` when tenants are not told apart."""
         return None if self._tenants is None else self._tenants.find(key, now)
 
-    def ask(
-        self,
-        now: float,
-        deadline_at: float = math.inf,
-        priority: Priority = _NORMAL,
-        tenant: Tenant | None = None,
-    ) -> Literal[Verdict.ADMITTED] | RejectReason | Waiter:
-        """Take a permit, be refused, or join the line. A permit is given back by one `release`."""
+    def take(self, priority: Priority = _NORMAL, tenant: Tenant | None = None) -> bool:
+        """Take a permit if one is free; it is given back by one `release`."""
         # Nobody waits while a permit is free for them: no need to look at the lines here.
-        if self.inflight < self._limits[priority] and (tenant is None or not self._over_share(tenant)):
-            self.inflight += 1
-            self.admitted += 1
-            if tenant is not None:
-                tenant.inflight += 1
-            if self.waiting:
-                self._pass_over(priority)
-            return ADMITTED
+        if self.inflight >= self._limits[priority] or (tenant is not None and self._over_share(tenant)):
+            return False
+        self.inflight += 1
+        self.admitted += 1
+        if tenant is not None:
+            tenant.inflight += 1
+        if self.waiting:
+            self._pass_over(priority)
+        return True
+
+    def line_up(
+        self, now: float, deadline_at: float, priority: Priority, tenant: Tenant | None
+    ) -> RejectReason | Waiter:
+        """Be refused, or join the line, after `take` has found no permit."""
         answer = self._refusal_or_place(now, deadline_at, priority, tenant)
         if isinstance(answer, RejectReason):
             return answer
@@ -231,7 +227,7 @@ class GateCore:
 
     def close(self, now: float) -> Sequence[Waiter]:
         """Refuse everybody from now on, those in line included."""
-        self._closed = True
+        self.closed = True
         self._limits = (0, 0, 0)
         ended = self._end_all([waiter for line in self._lines for waiter in line], CLOSED, now)
         self._look_at_the_oldest(now)
@@ -267,7 +263,7 @@ class GateCore:
             else:
                 self._learner.resize(min_limit, self.max_size)
             self.limit = self._learner.limit
-        self._limits = (0, 0, 0) if self._closed else rule.limits(self.limit, self.max_size)
+        self._limits = (0, 0, 0) if self.closed else rule.limits(self.limit, self.max_size)
         self._room = rule.room(self.max_size)
         self._patience = math.ceil(1 / rule.floor) - 1 if rule.floor else math.inf
         self._protected = math.ceil(rule.floor * self._room)
@@ -279,7 +275,7 @@ class GateCore:
     def _limit_to(self, limit: int | None) -> None:
         """Follow what was learned."""
         self.limit = limit
-        if not self._closed:
+        if not self.closed:
             self._limits = self.rule.limits(limit, self.max_size)
 
     def _over_share(self, tenant: Tenant) -> bool:
@@ -296,7 +292,7 @@ class GateCore:
         self, now: float, deadline_at: float, priority: Priority, tenant: Tenant | None
     ) -> RejectReason | tuple[Waiter, RejectReason] | None:
         """Why a newcomer may not wait for a permit, or which waiter has to leave the line for it, and why."""
-        if self._closed:
+        if self.closed:
             return CLOSED
         if not self._room:
             if self.inflight < self._limits[priority]:
