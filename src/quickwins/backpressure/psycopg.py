@@ -29,12 +29,12 @@ from quickwins.core.errors import ConfigError, DeadlineExceeded
 from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
     from typing import Unpack
 
     from psycopg import AsyncConnection
 
     from quickwins.backpressure._gate import Gate, ShellOptions
+    from quickwins.backpressure._waiting import GateShell
 
 __all__ = ["GatedPsycopgPool", "PermitTimeout"]
 __dir__ = shows(__name__)
@@ -47,56 +47,77 @@ class PermitTimeout(PoolTimeout, TimeoutError):
 
 
 class Lent:
-    """What a gated pool lends, and who has it."""
+    """What a gated pool lends, and who has it.
 
-    __slots__ = ("holding", "name", "shell")
+    Attributes:
+        shell: What works for the gate.
+        kind: Of pool, without a gate.
+        name: The pool's.
+        holding: Who has which connection.
+    """
 
-    def __init__(self, gate: Gate) -> None:
+    __slots__ = ("holding", "kind", "name", "shell")
+
+    def __init__(self, gate: Gate, kind: type[AsyncConnectionPool[Any]]) -> None:
         self.shell = gate.shell
+        self.kind = kind
         self.name = self.shell.name
         self.holding: dict[object, Hold[Lent]] = {}
 
-    async def getconn(self, kind: type[AsyncConnectionPool[Any]], pool: Any, timeout: float | None) -> Any:
-        """A connection by the `getconn` of that `kind` of pool, once there is a permit, both within `timeout` seconds."""
-        shell = self.shell
-        seconds: float = pool.timeout if timeout is None else timeout
-        hold = wanted(Hold, self, seconds, Priority.NORMAL, None, _user_around(_getframe(1)))
-        now = shell.now()
-        gated = shell.gates()
-        if gated:
-            deadline = earliest(seconds, now)
-            waiter = shell.ask(hold, now, deadline)
-            if waiter is not None:
-                try:
-                    await shell.wait(hold, waiter, deadline)
-                except DeadlineExceeded:
-                    raise
-                except TimeoutError as error:
-                    raise PermitTimeout(str(error)) from error
-                seconds = max(0.0, now + seconds - shell.now())
-        try:
-            connection = await kind.getconn(pool, timeout=seconds)
-        except BaseException as error:
-            shell.leave(hold, IGNORED)
-            outcome = Outcome.TIMED_OUT if isinstance(error, PoolTimeout) else outcome_of(error)
-            shell.counts.acquired[outcome].observe(shell.now() - now)
-            raise
-        if not gated:
-            shell.count(hold)
-        hold.since = since = shell.now()  # connecting is no part of what statements take
-        self.holding[connection] = hold
-        shell.counts.given.observe(since - now)
-        return connection
 
-    async def putconn(self, kind: type[AsyncConnectionPool[Any]], pool: Any, connection: Any) -> None:
-        """Give `connection` back by the `putconn` of that `kind`, and then its permit, even when that is cancelled."""
-        hold = self.holding.pop(connection, None)
-        lost = hold is not None and connection.closed
-        try:
-            await kind.putconn(pool, connection)
-        finally:
-            if hold is not None:
-                self.shell.leave(hold, FAILED if lost else DONE)
+# These two are the gated pool's methods as they are: each call and coroutine around them would cost every statement.
+async def _getconn(self: Any, timeout: float | None = None) -> Any:
+    """A connection by the pool's own `getconn` once there is a permit, both within `timeout` seconds."""
+    lent: Lent = self.quickwins_lent
+    shell = lent.shell
+    seconds: float = self.timeout if timeout is None else timeout
+    hold = wanted(Hold, lent, seconds, Priority.NORMAL, None, _user_around(_getframe(1)))
+    now = shell.now()
+    gated = shell.gates()
+    if gated and not shell.take(hold, now):
+        seconds = await _permitted(shell, hold, now)
+    try:
+        connection = await lent.kind.getconn(self, timeout=seconds)
+    except BaseException as error:
+        shell.leave(hold, IGNORED)
+        outcome = Outcome.TIMED_OUT if isinstance(error, PoolTimeout) else outcome_of(error)
+        shell.counts.acquired[outcome].observe(shell.now() - now)
+        raise
+    if not gated:
+        shell.count(hold)
+    hold.since = since = shell.now()  # connecting is no part of what statements take
+    lent.holding[connection] = hold
+    shell.counts.given.observe(since - now)
+    return connection
+
+
+async def _putconn(self: Any, conn: Any) -> None:
+    """Give a connection back by the pool's own `putconn`, and then its permit, even when that is cancelled."""
+    lent: Lent = self.quickwins_lent
+    hold = lent.holding.pop(conn, None)
+    lost = hold is not None and conn.closed
+    try:
+        await lent.kind.putconn(self, conn)
+    finally:
+        if hold is not None:
+            lent.shell.leave(hold, FAILED if lost else DONE)
+
+
+async def _permitted(shell: GateShell, hold: Hold[Lent], now: float) -> float:
+    """Wait for a permit in line; how many of its seconds are left then."""
+    seconds = hold.timeout_seconds
+    assert seconds is not None
+    deadline = earliest(seconds, now)
+    waiter = shell.line_up(hold, now, deadline)
+    if waiter is None:
+        return seconds
+    try:
+        await shell.wait(hold, waiter, deadline)
+    except DeadlineExceeded:
+        raise
+    except TimeoutError as error:
+        raise PermitTimeout(str(error)) from error
+    return max(0.0, now + seconds - shell.now())
 
 
 class GatedPsycopgPool(GatedInPlace):
@@ -141,7 +162,7 @@ class GatedPsycopgPool(GatedInPlace):
             raise ConfigError(f"the pool for {name!r} sets no limit ({kind.__name__}): give its gate a size")
         super().__init__(pool.max_size if size is None else size, gate, **options)
         self.pool = pool
-        pool.__class__ = _gated(kind, Lent(self._gate))
+        pool.__class__ = _gated(Lent(self._gate, kind))
 
     async def close(self, *, grace: float = 10.0) -> None:
         """Refuse everybody, then close the pool. Idempotent.
@@ -156,14 +177,7 @@ class GatedPsycopgPool(GatedInPlace):
 _LENT = "quickwins_lent"
 
 
-def _gated(kind: type[AsyncConnectionPool[Any]], lent: Lent) -> Any:
+def _gated(lent: Lent) -> Any:
     """A kind of pool that lends through `lent`."""
-
-    # Not `async def`: each would put one more coroutine around the one that does the work.
-    def getconn(self: Any, timeout: float | None = None) -> Coroutine[Any, Any, Any]:
-        return lent.getconn(kind, self, timeout)
-
-    def putconn(self: Any, conn: Any) -> Coroutine[Any, Any, None]:
-        return lent.putconn(kind, self, conn)
-
-    return type(f"Gated{kind.__name__}", (kind,), {"getconn": getconn, "putconn": putconn, _LENT: lent})
+    methods = {"getconn": _getconn, "putconn": _putconn, _LENT: lent}
+    return type(f"Gated{lent.kind.__name__}", (lent.kind,), methods)
