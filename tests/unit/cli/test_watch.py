@@ -97,7 +97,7 @@ def test_says_when_the_file_is_broken_and_when_it_is_good_again(
 
     assert len(answer.rows) == 1
     assert answer.err.splitlines()[1:] == [
-        "quickwins: quickwins.toml: there is no such file",
+        f"quickwins: quickwins.toml: there is no such file in {config.parent}",
         "quickwins: the last good settings stay in effect until this is fixed",
         "quickwins: file: works again",
     ]

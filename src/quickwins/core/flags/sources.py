@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from quickwins.core.config import Layer
@@ -16,7 +17,6 @@ from quickwins.core.flags.text import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from quickwins.core.config import Section
     from quickwins.core.flags.truncation import Good
@@ -37,7 +37,7 @@ def read_file(path: Path, name: str, *, most_bytes: int | None = None) -> bytes:
         # Non-blocking, so that a FIFO under this name cannot hold up the event loop.
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise _error(name, SourceReason.MISSING, "there is no such file") from None
+        raise _error(name, SourceReason.MISSING, f"there is no such file{_folder(path)}") from None
     except OSError as error:
         raise _error(name, SourceReason.UNREADABLE, error.strerror or "unreadable") from None
     except ValueError as error:
@@ -51,6 +51,16 @@ def read_file(path: Path, name: str, *, most_bytes: int | None = None) -> bytes:
         raise _error(name, SourceReason.UNREADABLE, error.strerror or "unreadable") from None
     finally:
         os.close(file)
+
+
+def _folder(path: Path) -> str:
+    """Where a path that isn't absolute was looked for: who started a service somewhere else sees it here."""
+    if path.is_absolute():
+        return ""
+    try:
+        return f" in {Path.cwd()}"
+    except OSError:
+        return ""
 
 
 def _error(name: str, reason: SourceReason, why: str) -> SourceError:

@@ -341,6 +341,17 @@ def test_a_bad_source_at_the_start_is_an_error_not_a_guess(tmp_path: Path) -> No
         Flags(SECTIONS, [FileSource(tmp_path / "quickwins.toml")], registry=CollectorRegistry())
 
 
+def test_where_a_file_was_looked_for_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceError, match=rf"^quickwins.toml: there is no such file in {tmp_path}$"):
+        FileSource(Path("quickwins.toml")).read()
+    with pytest.raises(SourceError, match=r"there is no such file$"):
+        FileSource(tmp_path / "quickwins.toml").read()
+    tmp_path.rmdir()
+    with pytest.raises(SourceError, match=r"there is no such file$"):
+        FileSource(Path("quickwins.toml")).read()
+
+
 def test_precedence_is_kill_from_anywhere_then_environment_then_what_lies_between_then_file(
     tmp_path: Path,
 ) -> None:
