@@ -96,8 +96,10 @@ _BLOCK = re.compile(
 """A block of YAML: further lines belong to it while they are one word."""
 _HASHED = re.compile(r"\{[A-Z][A-Z0-9-]{2,15}\}[\w+/=$.]")
 """How LDAP writes a password's hash (RFC 2307)."""
-_FILLED_IN = re.compile(r"""(?:(?i:bearer|basic|token)[ ])?\$?\{[\w.()\[\]!:]{1,64}\}""")
-"""What code has between quotes where the secret comes at run time."""
+_FILLED_IN = re.compile(
+    r"""(?:(?i:bearer|basic|token)[ ])?\$?\{[\w.()\[\]!:]{1,64}\}|\[(?i:filtered|hidden|masked|omitted|removed)\]|\*{3,}"""
+)
+"""What code has between quotes where the secret comes at run time, and what others put there that have hidden it."""
 _CHANGED_TO = re.compile(r"""["'][ ]->[ ](?=["'])""")
 _PLURALS = (
     "codes",

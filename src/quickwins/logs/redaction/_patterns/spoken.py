@@ -73,6 +73,8 @@ _CHANGE = re.compile(
 _END_OF_LINE = re.compile(
     rf"{_SPOKEN}(?:is|was)[ ](?!argon2|base64|pbkdf2)([^\s\"',;)]{{8,64}}+)(?=[ \t]*(?:[\r\n]|\Z))"
 )
+_DOTTED = re.compile(r"(?i:password)\.{3,64}+([^\s\"',;]{4,256}+)")
+"""As HikariCP lists its settings."""
 _PIPED = re.compile(
     r"\becho[ ](?:-n[ ])?[\"']?([^\s\"'|]{4,256})[\"']?[ ]{0,2}\|[^|\n]{1,64}--password-stdin"
 )
@@ -158,6 +160,7 @@ _ROWS: dict[bytes, tuple[_Row, ...]] = {
 }
 """By a word of texts of that kind, in lower case."""
 _PARTS = (
+    ("password...", _Row(("password...",), _DOTTED, _is_password)),
     *(
         (word, _Row((word,), pattern, judge))
         for word in ("password ", "passwd ", "passphrase ", "pwd ")
