@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from quickwins.dedup import MemoryWindow, PostgresInbox
 from quickwins.engines import Capability
-from tests.eventually import eventually
+from tests.eventually import DEADLINE_SECONDS, eventually
 from tests.integration.dedup.consuming import House, house, send
 from tests.integration.kafka.topics import create_topic
 from tests.unit.dedup.records import Record, record
@@ -82,6 +83,27 @@ async def test_what_came_after_all_before_it_had_expired_is_not_jumped_over(post
         await send(posts.bootstrap, rows(1, first=8), posts.prefix)
         await posts.until(lambda offsets: list(offsets.values()) == [9], task)
     assert await posts.pool.fetchval("SELECT count(*) FROM posts") == 9
+
+
+async def test_whoever_comes_next_begins_where_the_first_one_did_though_nothing_had_its_effect_yet(
+    posts: House,
+) -> None:
+    for number in range(2):
+        await send(posts.bootstrap, rows(1, first=number), posts.prefix)
+    at = TopicPartition(posts.topics[0], 0)
+    dedup = posts.dedup()
+    async with posts.consumer(auto_offset_reset="latest") as consumer, dedup.attach(consumer) as run:
+        task = asyncio.create_task(run())
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while await consumer.committed(at) != 2:
+                assert not task.done()
+                await asyncio.sleep(0.01)
+        await dedup.stop()
+        await task
+    await send(posts.bootstrap, rows(1, first=2), posts.prefix)
+    async with posts.running(posts.dedup(), auto_offset_reset="latest") as (_, task):
+        await posts.until(lambda offsets: list(offsets.values()) == [3], task)
+    assert await posts.pool.fetchval("SELECT count(*) FROM posts") == 1
 
 
 async def test_a_topic_made_anew_while_it_is_read_stops_its_partition(posts: House, caplog: Any) -> None:
