@@ -326,6 +326,23 @@ async def test_the_series_follow_the_line() -> None:
     assert series("db_pool_queue_delay_seconds_count") == 2
 
 
+async def test_the_series_count_how_each_permit_was_asked_for_whether_or_not_it_waited() -> None:
+    registry = CollectorRegistry()
+    gate = queue(1, registry=registry, queue_size=1)
+    async with gate.permit():
+        (waiter,) = await in_line(gate, user(gate))
+        with pytest.raises(PoolExhausted):
+            await user(gate)()
+    assert await waiter == "served"
+    ended = {
+        outcome: registry.get_sample_value(
+            "db_pool_acquire_duration_seconds_count", {**LABELS, "outcome": outcome}
+        )
+        for outcome in ("acquired", "rejected")
+    }
+    assert ended == {"acquired": 2, "rejected": 1}
+
+
 async def test_the_mean_hold_is_measured() -> None:
     gate = queue(1)
     assert gate.stats().mean_hold_seconds is None
