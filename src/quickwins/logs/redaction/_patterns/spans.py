@@ -21,7 +21,7 @@ MARK = re.compile(r"\[(?:redacted(?::[a-z_]{1,16}(?::[0-9]{1,20})?)?|(?:email|ph
 MAX_HITS = 32
 """Private things of a text that are named; from the next one on the rest is left out whole. No rule looks for more."""
 
-MOST_WORK = 400
+MOST_WORK = 520
 """What a text may cost: one for a place that may be private and must be judged, which takes some two microseconds, and what the
 passes of the patterns over the text take in such steps."""
 
