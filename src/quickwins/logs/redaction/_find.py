@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from quickwins.logs.redaction._patterns.pairs import pair
 from quickwins.logs.redaction._patterns.people import bare_phone, card, email, iban, phone, quoted_email
 from quickwins.logs.redaction._patterns.said import may_say, said
-from quickwins.logs.redaction._patterns.spans import MAX_HITS, SAFE_CUT, Work
+from quickwins.logs.redaction._patterns.spans import MAX_HITS, SAFE_CUT, Work, word_begins
 from quickwins.logs.redaction._patterns.tokens import API_KEY_WORDS, api_key, jwt, pem, scheme
 from quickwins.logs.redaction._patterns.urls import query, query_runs, url_credentials
 from quickwins.logs.redaction._rules import RedactionRule
@@ -95,7 +95,7 @@ def found(
             if len(spans) > MAX_HITS:
                 _narrow(spans, work)
     if work.end < length:
-        spans.append((work.end, length, _TOO_MANY))
+        spans.append((word_begins(text, work.end), length, _TOO_MANY))
     return spans
 
 

@@ -219,6 +219,24 @@ class TestBounds:
         assert kept.count(piece) <= MOST_WORK
         assert shown(kept) == kept
 
+    @pytest.mark.parametrize(
+        "sentence",
+        [
+            "用户\uff1a张三\uff08编号\uff1a4711\uff0c状态\uff1a正常\uff09登录成功。",
+            "ユーザー\uff1a山田太郎\uff08id=4711\uff09がログインしました。",
+            "\u300c鍵\u300d\uff1a成功\uff08件数=12\uff09、状態\uff1a済\uff08番号=7\uff09。",
+        ],
+    )
+    def test_a_long_text_without_spaces_ends_behind_a_sentence(self, sentence: str) -> None:
+        text = sentence * (MAX_LENGTH // len(sentence))
+        kept = shown(text)
+        head, mark, _ = kept.partition("[redacted:too_")
+        assert mark
+        assert text.startswith(head)
+        assert head[-1] in "、。\u300c\u300d"
+        assert len(head) > MAX_LENGTH // 8
+        assert "hunter2" not in shown(f"{text[:-40]}password\uff1ahunter2hunter2。")
+
     def test_what_grows_is_cut_again(self) -> None:
         kept = shown("a@b.co " * 30 + "x " * 1_942)
         assert len(kept) <= MAX_LENGTH

@@ -34,7 +34,10 @@ MOST_ESCAPES, _LEAST_ESCAPES = 1_024, 64
 ESCAPES = 6
 """So many are undone in one step."""
 _CUT_ROOM = 64
-SAFE_CUT = ' \t\r\n"{}<>'
+_WORD_LENGTH = 128
+SAFE_CUT = ' \t\r\n"{}<>\u3000\u3001\u3002\u300c\u300d'
+"""What nothing private goes on behind: white space, quotes, brackets; and since Chinese and Japanese have no spaces, their own space,
+comma, full stop and quotes, but nothing that is an ASCII sign in full width."""
 _TRAILING_NUMBER = re.compile(r"(?<![^\s\"{}<>])[0-9A-Z ()+./\u00a0\u202f\u2010\u2011\u2013-]{1,48}\Z")
 """Groups of a card, phone or bank account; the rest of it may have been behind the cut."""
 
@@ -47,6 +50,11 @@ def cut(text: str, length: int) -> int:
     return end if number is None else number.start()
 
 
+def word_begins(text: str, end: int) -> int:
+    """Where the word begins that `end` is in, if that isn't far; a mark that stands there has no neighbour to look at again."""
+    return 1 + max(text.rfind(stop, max(0, end - _WORD_LENGTH), end) for stop in SAFE_CUT) or end
+
+
 class Work:
     """What all rules together may do for one text. What begins at `end` or behind it is left out, looked at or not.
 
@@ -55,17 +63,17 @@ class Work:
     there too, or earlier.
 
     Attributes:
-        left: How much may still be done.
+        left: How much may still be done in this look.
         end: Where the part of the text ends that is shown at all.
-        looks: How many looks what is left must do for.
+        spare: What is kept for the looks that follow.
     """
 
-    __slots__ = ("end", "left", "looks")
+    __slots__ = ("end", "left", "spare")
 
     def __init__(self) -> None:
         self.left = MOST_WORK
         self.end = maxsize
-        self.looks = 1
+        self.spare = 0
 
     def escapes(self) -> int:
         """How many escapes may be undone."""
@@ -74,20 +82,23 @@ class Work:
     def look(self, end: int, looks: int) -> None:
         """Begin a look at the text, of which the part before `end` counts; there is something left to do.
 
+        A first look that could spend everything would leave the second one a few words, and what that doesn't reach is left out.
+
         Args:
             end: Where the part ends that is shown.
             looks: How many there are to be, this one included.
         """
         self.end = end
-        self.looks = looks
-        self.left = max(self.left, _LEAST_LEFT)
+        left = self.left + self.spare
+        self.spare = left * (looks - 1) // looks
+        self.left = max(left - self.spare, _LEAST_LEFT)
 
     def afford(self, text: str, steps: int) -> str:
         """As much of `text` as the patterns may pass over, which take so many `steps` for 4,096 characters.
 
         That is what takes three fifths of what is left for this look, since what is found must be judged too.
         """
-        most = max(_LEAST_LENGTH, ((self.left * 3 // 5) << 12) // (steps * self.looks))
+        most = max(_LEAST_LENGTH, ((self.left * 3 // 5) << 12) // steps)
         if len(text) > most:
             text = text[: cut(text, most)]
             self.end = min(self.end, len(text))
