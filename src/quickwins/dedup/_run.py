@@ -200,16 +200,26 @@ class Run:
             start = one.before if committed is None else committed
         elif start is None:
             start = await self._consumer.position(at)
+        known = lane.held.next_offset
         if self._consumer.assignment() is not self._assignment:
             return False
-        known = lane.held.next_offset
+        if known is None and committed is None and start is not None:
+            await self._tell_start(at, start)
+            if self._consumer.assignment() is not self._assignment:
+                return False
         one.lane, one.first, one.start, one.is_going = lane, first, start, False
-        one.moved = known is None and committed is None  # whoever comes next begins here, too
         check_first(at, first, committed if known is None else known)
         if known is not None and one.end is not None and one.end < known:
             made_anew(at, f"it ends at offset {one.end}, and what was at {known - 1} had its effect")
         one.end = None
         return True
+
+    async def _tell_start(self, at: Any, start: int) -> None:
+        """Have whoever comes next begin here, too; only now, since later it could go back behind what others have told."""
+        try:
+            await self._consumer.commit({at: start})
+        except Exception as error:  # noqa: BLE001 -- what has its effect is told as well; until=never
+            self._dedup.commit_failed(error)
 
     def _ready(self, one: Partition) -> None:
         one.state = State.READY
@@ -354,11 +364,9 @@ class Run:
         offsets = {}
         for one in self._partitions.values():
             if one.moved and one.lane is not None:
-                known = one.lane.held.next_offset
-                where = one.start if known is None else known
                 one.moved = False
-                if where is not None:
-                    offsets[one.at] = where
+                if one.lane.held.next_offset is not None:
+                    offsets[one.at] = one.lane.held.next_offset
         if self._consumer.assignment() is not self._assignment:
             return
         self._dedup.behind(sum(map(self._behind, self._partitions.values())))
