@@ -258,14 +258,14 @@ def merged(spans: list[Span]) -> tuple[list[Span], bool]:
     return merged, joined
 
 
-def looks_different(text: str, spans: list[Span]) -> bool:
-    """Whether the text must be looked at again once marks stand in the place of `spans`.
+def first_odd(text: str, spans: list[Span]) -> int | None:
+    """The first of `spans` for which the text must be looked at again once a mark stands in its place, if any.
 
     That is so where the neighbour of a span could be part of something private that only the span kept from being seen,
     and where a URL or its parameters lose white space.
     """
     length = len(text)
-    for start, end, rule in spans:
+    for number, (start, end, rule) in enumerate(spans):
         if rule is _TOO_MANY and text[start - 1 : start] in SAFE_CUT:
             continue
         if rule is _QUERY and text[end : end + 1] in _AFTER_VALUE and text[start - 1] == "=":
@@ -277,13 +277,13 @@ def looks_different(text: str, spans: list[Span]) -> bool:
             and (text[end] not in _NEIGHBOURS or text[end + 1 : end + 2].isdigit())
             and _CLOSED.match(text, end) is None
         ):
-            return True
+            return number
         if (
             start
             and (text[start - 1] not in _NEIGHBOURS or (start > 1 and text[start - 2].isdigit()))
             and text[max(0, start - 2) : start] not in _OPENED
         ):
-            return True
+            return number
         if text.find(" ", start, end) >= 0 and ("&" in text or "?" in text or "#" in text or "://" in text):
-            return True
-    return False
+            return number
+    return None

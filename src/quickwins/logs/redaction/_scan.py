@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 
 from quickwins.core.digest import digest
 from quickwins.logs.redaction import _names as names
-from quickwins.logs.redaction._find import found, looks_different, merged
+from quickwins.logs.redaction._find import first_odd, found, merged
 from quickwins.logs.redaction._patterns.people import is_card, is_somebody
-from quickwins.logs.redaction._patterns.spans import ESCAPES, MAX_HITS, Work, cut
+from quickwins.logs.redaction._patterns.spans import ESCAPES, MAX_HITS, Work, cut, word_begins
 from quickwins.logs.redaction._plain import Plain, may_escape
 from quickwins.logs.redaction._rules import RedactionRule
 from quickwins.logs.redaction._suspect import is_suspect
@@ -165,9 +165,12 @@ class Scanner:
             start, end, rule = spans[0]
             if start == 0 and end == len(text) and not left_out:  # most secrets are all that a field holds
                 return self._mark(text, rule, hits)
-            again = joined or looks_different(text, spans)
+            odd = 0 if joined else first_odd(text, spans)
+            if odd is not None and work.is_spent:  # instead of another look all that it could be for goes
+                begin = max(word_begins(text, spans[odd][0]), spans[odd - 1][1] if odd else 0)
+                spans[odd:] = [(begin, len(text), _TOO_MANY)]
             text = self._replaced(text, spans, hits)
-            if not again:
+            if odd is None or work.is_spent:
                 break
         if text is value:
             self._remember(value)

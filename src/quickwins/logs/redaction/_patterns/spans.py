@@ -27,6 +27,8 @@ passes of the patterns over the text take in such steps."""
 
 _MARGIN = 512
 """From what begins before the end of the part that is shown, as many characters tell what it is."""
+_LOOK = 100
+"""What another look takes at least."""
 _LEAST_LENGTH, _LEAST_LEFT = 256, 24
 """Characters that are looked at again whatever the first look has cost, and what is left then."""
 MOST_ESCAPES, _LEAST_ESCAPES = 1_024, 64
@@ -74,6 +76,11 @@ class Work:
         self.left = MOST_WORK
         self.end = maxsize
         self.spare = 0
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing is left for another look at the text."""
+        return self.left + self.spare < _LOOK
 
     def escapes(self) -> int:
         """How many escapes may be undone."""
