@@ -2,8 +2,9 @@
 PYTHON  ?= python3
 VENV    ?= .venv
 ENGINES ?= embedded
-# Three at a time for two processors: while one waits for a server, two compute.
-WORKERS ?= 3
+# Four at a time for two processors: half of the time a test waits for a server or a clock. Three where they are
+# traced, too: tracing computes.
+WORKERS ?= 4
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
 PYTEST   = $(BIN)/python -m pytest -n $(WORKERS) --dist=worksteal --engines=$(ENGINES) --junitxml=.cache/tests-$(ENGINES).xml
@@ -43,6 +44,7 @@ demo: $(STAMP) ## Run the feed service under a burst, before and after the gate;
 test: $(STAMP) ## Run the tests but those marked `volume`; ENGINES=embedded|containers|external|auto
 	@$(PYTEST) -m 'not volume'
 
+test-all: WORKERS = 3
 test-all: $(STAMP) ## Run all tests, those of many repetitions too, and ask for 95 % of coverage
 	@$(PYTEST) --cov --cov-report=term
 

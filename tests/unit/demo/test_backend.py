@@ -41,7 +41,7 @@ async def test_a_feed_is_one_query_on_the_gated_pool() -> None:
 async def test_capacity_is_measured_past_the_gate_with_a_worker_for_each_connection() -> None:
     bare, gated = Pool([]), Pool([])
     backend = FeedBackend(bare=bare, gated=gated, service_seconds=0.25)  # type: ignore[arg-type]  # -- a stand-in; until=never
-    reached = await backend.MeasureCapacity(feed_pb2.CapacityRequest(seconds=0.01), None)
+    reached = await backend.MeasureCapacity(feed_pb2.CapacityRequest(seconds=0.25), None)
     assert reached.workers == 3
     assert reached.queries == len(bare.asked) > 0
     assert reached.queries_per_second > 0
