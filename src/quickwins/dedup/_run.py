@@ -215,7 +215,7 @@ class Run:
         return True
 
     async def _tell_start(self, at: Any, start: int) -> None:
-        """Have whoever comes next begin here, too; only now, since later it could go back behind what others have told."""
+        """Commit where reading begins, so that the next consumer begins there; at once, as later it could overwrite a higher offset."""
         try:
             await self._consumer.commit({at: start})
         except Exception as error:  # noqa: BLE001 -- what has its effect is told as well; until=never

@@ -19,7 +19,7 @@ from quickwins.indexes._statements import (
 from quickwins.indexes.errors import MigrationError
 
 with needs_extra("indexes"):
-    # By their names: the stubs have fields called `def` and `None`, at which mypy ends for whoever imports us.
+    # Imported by name: their stubs have fields called `def` and `None`, and mypy would stop with an error in our users' projects.
     postgast: Any = import_module("postgast")
     tree: Any = import_module("postgast.pg_query_pb2")
 

@@ -64,19 +64,18 @@ class Hooks:
 
     def before_send_log(self, log: Any, hint: Any) -> Any:  # noqa: ARG002 -- as Sentry calls it; until=never
         """A record of Sentry Logs, redacted: its body and its attributes, among which are the arguments of its message."""
-        walk = Walk(self._scanner)
-        for name in ("body", "attributes"):
-            if name in log:
-                log[name] = walk.value(log[name])
-        return log
+        return self._redacted(log, "body", "attributes")
 
     def before_breadcrumb(self, crumb: Any, hint: Any) -> Any:  # noqa: ARG002 -- as Sentry calls it; until=never
         """`crumb`, redacted: its message and its data."""
+        return self._redacted(crumb, "message", "data")
+
+    def _redacted(self, one: Any, *names: str) -> Any:
         walk = Walk(self._scanner)
-        for name in ("message", "data"):
-            if name in crumb:
-                crumb[name] = walk.value(crumb[name])
-        return crumb
+        for name in names:
+            if name in one:
+                one[name] = walk.value(one[name])
+        return one
 
 
 def _values(event: Any, name: str) -> Iterable[Any]:

@@ -132,5 +132,5 @@ def _show(look: "Look", now: float, *, as_json: bool) -> None:
             print_json(shown)
         else:
             print_line(*shown.values())
-    except BrokenPipeError:  # whoever read has left, and the ramp needs its controller all the same
+    except BrokenPipeError:  # nobody reads any more, but the ramp still needs its controller
         hush(sys.stdout)

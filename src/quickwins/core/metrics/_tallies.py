@@ -200,7 +200,7 @@ class _PlainCollector(Collector):
                 self._file_value(f"{name}_bucket", (*labels, bound)).set(float(count))
 
     def begin_anew(self) -> None:
-        """See `_files.Series`. Gauges say what is now, whoever has set them."""
+        """Write only what is counted from now on; a gauge keeps its value."""
         self._lock = threading.Lock()  # a thread that is gone here may have held it
         if self.metric.kind is not Kind.GAUGE:
             nothing = Tally(self.metric)  # so that what is kept is a copy
