@@ -237,6 +237,11 @@ class TestBounds:
         assert len(head) > MAX_LENGTH // 8
         assert "hunter2" not in shown(f"{text[:-40]}password\uff1ahunter2hunter2。")
 
+    def test_what_only_another_look_would_find_is_left_out_when_the_budget_is_spent(self) -> None:
+        kept = shown("x=y:--password x1y2z3 ghp_aB3dE6gH9jK2mN5paB3dE6gH9jK2mN5pabcd+49 170 1234567" * 40)
+        assert kept.endswith("[redacted:too_many]")
+        assert "1234567" not in kept  # it stands right behind a key, and is a number once that is a mark
+
     def test_what_grows_is_cut_again(self) -> None:
         kept = shown("a@b.co " * 30 + "x " * 1_942)
         assert len(kept) <= MAX_LENGTH
