@@ -7,7 +7,7 @@ from random import Random
 from typing import assert_type
 
 import grpc
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from quickwins.core.asgi import App
 from quickwins.core.config import (
@@ -22,6 +22,7 @@ from quickwins.core.config import (
     inherited,
     load_environment,
     load_file,
+    refusals,
     resolve,
     setting,
 )
@@ -118,6 +119,14 @@ def without_following_anything(env: dict[str, str]) -> float:
     if state.why is Why.KILLED or not state.admits("user-7"):
         return 0.0
     return mine.weight
+
+
+def all_that_is_wrong(values: dict[str, object]) -> list[str]:
+    try:
+        Mine.model_validate(values)
+    except ValidationError as error:
+        return refusals(error, Mine, "mine.toml", table="mine")
+    return []
 
 
 def names() -> str:

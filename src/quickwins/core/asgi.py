@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from quickwins.core.given import texts
 from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from contextlib import AbstractAsyncContextManager
 
 __all__ = ["EXEMPT", "App", "Lifespan", "Message", "Receive", "Scope", "Send", "below", "header", "plain"]
@@ -86,6 +88,15 @@ def plain(path: str, root: str) -> str:
     if root:
         path = below(path, root)
     return path.rstrip("/") or "/"
+
+
+def plainly(name: str, paths: Collection[str]) -> frozenset[str]:
+    """The argument `name` of an adapter: `paths` as `plain` has them.
+
+    Raises:
+        ConfigError: It is no list of texts.
+    """
+    return frozenset(plain(path, "") for path in texts(name, paths, such_as="/health"))
 
 
 def header(scope: Scope, name: bytes) -> bytes | None:

@@ -22,6 +22,7 @@ from quickwins.core.clock import Deadline, SystemClock
 from quickwins.core.contexts import leave
 from quickwins.core.edge import known
 from quickwins.core.errors import DeadlineExceeded
+from quickwins.core.given import number
 from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
@@ -59,7 +60,11 @@ def begin(seconds: float, *, clock: Clock | None = None) -> Deadline:
     Args:
         seconds: How long; an earlier deadline that it has already stays.
         clock: The one that everything below it reads; the system's when `None`.
+
+    Raises:
+        ConfigError: `seconds` is no number.
     """
+    number("seconds", seconds)
     now = (SystemClock() if clock is None else clock).monotonic()
     request = _REQUEST.get()
     if request is None or now + seconds < request.at:

@@ -16,8 +16,10 @@ import inspect
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
+from quickwins.core.given import texts
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
     import grpc
 
@@ -28,6 +30,15 @@ EXEMPT = ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch")
 """Methods that monitors ask every few seconds, to see whether the service is alive."""
 
 _KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
+
+
+def methods(name: str, given: Collection[str]) -> frozenset[str]:
+    """The argument `name` of an interceptor: methods, as calls name them.
+
+    Raises:
+        ConfigError: It is no list of texts.
+    """
+    return frozenset(texts(name, given, such_as=EXEMPT[0]))
 
 
 class Style(Enum):

@@ -31,6 +31,10 @@ _BOUNDS = {
 }
 
 
+def _spelled(bound: float) -> str:
+    return f"{int(bound):,}" if float(bound).is_integer() else f"{bound:,}"
+
+
 @dataclass(frozen=True, slots=True)
 class Knob:
     """One thing to turn.
@@ -53,7 +57,7 @@ class Knob:
         if isinstance(self.default, Enum):
             return f"one of {', '.join(str(one.value) for one in type(self.default))}"
         kind = "a whole number" if isinstance(self.default, int) else "a number"
-        bounds = " and ".join(f"{_BOUNDS[name][0]} {bound:,}" for name, bound in self.bounds.items())
+        bounds = " and ".join(f"{_BOUNDS[name][0]} {_spelled(bound)}" for name, bound in self.bounds.items())
         return f"{kind} {bounds}".rstrip()
 
     def allows(self, value: Any) -> bool:

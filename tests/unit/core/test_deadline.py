@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from contextvars import copy_context
+from typing import Any
 
 import pytest
 
 from quickwins.core.clock import Deadline, FakeClock
 from quickwins.core.deadline import NEVER, begin, current, deadline, earliest, within
-from quickwins.core.errors import DeadlineExceeded
+from quickwins.core.errors import ConfigError, DeadlineExceeded
 
 
 def test_without_a_deadline_and_a_time_out_one_waits_for_ever() -> None:
@@ -127,3 +129,12 @@ async def test_what_else_a_block_raises_stays_as_it_is(error: Exception) -> None
         async with deadline(60.0):
             raise error
     assert caught.value is error
+
+
+@pytest.mark.parametrize("seconds", [None, "1", math.nan, True])
+@pytest.mark.asyncio
+async def test_what_is_no_number_of_seconds_is_refused_at_the_door(seconds: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^seconds=.* is not allowed: a number$"):
+        async with deadline(seconds):
+            pass
+    assert current() is None

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from quickwins.core.config import Number, Section, setting
 from quickwins.core.errors import ConfigError
-from quickwins.core.knobs import Checked, knob, knobs
+from quickwins.core.knobs import Checked, Knob, knob, knobs
 
 
 class Way(StrEnum):
@@ -119,6 +119,13 @@ def test_a_file_takes_a_number_exactly_when_the_constructor_does(name: str, valu
     one = knobs(Turned)[name]
     # TOML's 3.0 is a whole number for a file, as all readers of JSON have it; in Python it is a float.
     assert one.allows(int(value) if name == "size" and from_file else value) == from_file
+
+
+def test_a_whole_bound_of_a_float_is_spelled_as_a_whole_number() -> None:
+    assert (
+        Knob(0.0, {"ge": 0.001, "le": 31_536_000.0}, "").allowed
+        == "a number at least 0.001 and at most 31,536,000"
+    )
 
 
 def test_only_knobs_are_knobs() -> None:

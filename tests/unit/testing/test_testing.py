@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -81,7 +81,7 @@ def test_a_flag_that_nobody_knows_is_named_and_nothing_is_frozen(tmp_path: Path)
     qw = loaded(tmp_path)
     before = qw.flags.snapshot
     with (
-        pytest.raises(ConfigError, match=r"no flag 'backpresure'; known: .*backpressure"),
+        pytest.raises(ConfigError, match=r"no flag 'backpresure' \(did you mean 'backpressure'\?\); known: "),
         frozen_flags(qw.flags, logs=True, backpresure=False),
     ):
         pass
@@ -93,6 +93,10 @@ def test_a_flag_that_nobody_knows_is_named_and_nothing_is_frozen(tmp_path: Path)
         frozen_flags(qw.flags, backpressure=101),
     ):
         pass
+    with pytest.raises(ConfigError, match="backpressure='no' is not allowed: True, False or a percentage"):
+        frozen_flags(qw.flags, backpressure="no").__enter__()  # type: ignore[arg-type]  # -- a slip; until=never
+    with pytest.raises(ConfigError, match=r"takes the flags of a QuickWins, qw.flags, not a QuickWins"):
+        frozen_flags(qw, backpressure=False).__enter__()  # type: ignore[arg-type]  # -- a slip; until=never
     assert qw.flags.snapshot is before
 
 
@@ -112,6 +116,21 @@ async def test_a_scripted_gate_refuses_for_each_reason_and_then_is_patient(reaso
     assert await refusals(pool, 10) == 0
     assert pool.stats().rejected[reason] == 2
     assert pool.stats().inflight == 0
+
+
+@pytest.mark.parametrize("given", ["queue full", ["queue_full"], 3, RejectReason])
+def test_a_script_of_what_is_no_reason_is_refused(given: Any) -> None:
+    with pytest.raises(ConfigError, match=r"is not allowed: None, or one of threshold, queue_full, .*closed"):
+        ScriptedGate(given)
+
+
+@pytest.mark.asyncio
+async def test_a_reason_may_be_given_by_its_name() -> None:
+    gate = ScriptedGate("tenant", size=1, registry=CollectorRegistry())
+    with pytest.raises(PoolExhausted) as caught:
+        async with gate.permit():
+            pass
+    assert caught.value.reason is RejectReason.TENANT
 
 
 @pytest.mark.asyncio

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from quickwins.core.config._layer import CONFIG_PATH_VARIABLE, ENV_PREFIX, Layer, load_file
     from quickwins.core.config._resolve import Settings, resolve
     from quickwins.core.config._section import AnyLayerWins, Number, Section, Whole, inherited, setting
+    from quickwins.core.config._words import refusals
 
 __all__ = [
     "CONFIG_PATH_VARIABLE",
@@ -29,6 +30,7 @@ __all__ = [
     "inherited",
     "load_environment",
     "load_file",
+    "refusals",
     "resolve",
     "setting",
 ]
@@ -47,6 +49,7 @@ __getattr__, __dir__ = lazily(
         "inherited": "_section",
         "load_environment": "_environment",
         "load_file": "_layer",
+        "refusals": "_words",
         "resolve": "_resolve",
         "setting": "_section",
     },

@@ -18,8 +18,9 @@ from quickwins.core.config._layer import (
     value_at,
     variable_of,
 )
-from quickwins.core.config._mistakes import guess, shortened
 from quickwins.core.config._resolve import root_model
+from quickwins.core.config._words import shortened
+from quickwins.core.given import guess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

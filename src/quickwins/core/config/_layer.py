@@ -16,6 +16,8 @@ ENV_PREFIX = "QUICKWINS_"
 CONFIG_PATH_VARIABLE = "QUICKWINS_CONFIG"
 DELIMITER = "__"
 """Between a section and its key in a variable's name."""
+INSTANCES = "names"
+"""The key of a section under which its instances have tables of their own; what one leaves out it takes from the section."""
 
 
 @dataclass(frozen=True, slots=True)

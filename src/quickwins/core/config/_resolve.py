@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 
-from quickwins.core.config._layer import Layer
+from quickwins.core.config._layer import INSTANCES, Layer
 from quickwins.core.config._mistakes import mistakes
-from quickwins.core.config._section import INSTANCES, AnyLayerWins, Section
+from quickwins.core.config._section import AnyLayerWins, Section
 from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:

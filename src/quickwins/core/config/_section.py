@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from quickwins.core.config._layer import INSTANCES
+from quickwins.core.config._words import refusals
+from quickwins.core.errors import ConfigError
 from quickwins.core.knobs import knobs
 
-INSTANCES = "names"
-"""The key of a section under which its instances have tables of their own; what one leaves out it takes from the section."""
+if TYPE_CHECKING:  # where a type checker sees a `__call__`, it no longer checks the arguments
+    from pydantic._internal._model_construction import ModelMetaclass as _Made
+else:
+
+    class _Made(type(BaseModel)):
+        """Makes a model that is built in Python refuse wrong values by an error of ours; `model_validate` keeps pydantic's."""
+
+        def __call__(cls, *args: Any, **values: Any) -> Any:
+            try:
+                return super().__call__(*args, **values)
+            except ValidationError as error:
+                lines = refusals(error, cls, cls.__name__)
+            raise ConfigError("\n".join(lines))
 
 
-class Section(BaseModel):
-    """Base of every settings model: frozen, and a key it does not know is an error."""
+class Section(BaseModel, metaclass=_Made):
+    """Base of every settings model: frozen, and a key it does not know is an error.
+
+    Raises:
+        ConfigError: It was built with values that it does not allow, a line for each: which one, what it was, what is allowed.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 

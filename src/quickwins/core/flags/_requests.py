@@ -6,6 +6,7 @@ import random
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from quickwins.core.flags.pin import PIN, pinned
+from quickwins.core.given import function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +40,7 @@ class Requests(Generic[_R]):
             rng: For keys that are drawn; the module `random` when `None`.
         """
         self._flags = flags
-        self._key = key
+        self._key = function("key", key, of="a request")
         self._rng: Bits = random if rng is None else rng
 
     def __str__(self) -> str:

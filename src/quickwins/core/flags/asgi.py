@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quickwins.core.flags._requests import Requests
+from quickwins.core.given import application
 from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class PinMiddleware:
                 one of requests.
             rng: For drawing; the module `random` when `None`.
         """
-        self._app = app
+        self._app = application(app)
         self._requests = Requests(flags, key=key, rng=rng)
 
     def __repr__(self) -> str:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from quickwins.core.errors import ConfigError
+from quickwins.core.given import guess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class SourceReason(StrEnum):
@@ -33,3 +38,9 @@ class SourceError(ConfigError):
         super().__init__(message, reason=reason)
         self.source = source
         self.kills = kills
+
+
+def no_flag(feature: str, known: Iterable[str]) -> ConfigError:
+    """What to raise where nothing called `feature` is a flag."""
+    names = sorted(known)
+    return ConfigError(f"no flag {feature!r}{guess(feature, names)}; known: {', '.join(names)}")

@@ -21,7 +21,7 @@ from quickwins.core.events import (
 )
 from quickwins.core.flags._kills import killed_in
 from quickwins.core.flags._polling import Polling
-from quickwins.core.flags.errors import SourceError, SourceReason
+from quickwins.core.flags.errors import SourceError, SourceReason, no_flag
 from quickwins.core.flags.flag import Flag
 from quickwins.core.flags.history import audit_record, change_fields
 from quickwins.core.flags.metrics import (
@@ -36,6 +36,7 @@ from quickwins.core.flags.metrics import (
 from quickwins.core.flags.settings import FlagsSettings
 from quickwins.core.flags.snapshot import Snapshot
 from quickwins.core.metrics import Metrics
+from quickwins.core.metrics.multiprocess import folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -107,9 +108,8 @@ class Flags:
             feature: Flag(feature, self, state, self._metrics, say=self._key_missing)
             for feature, state in self.snapshot.flags.items()
         }
-        self._show()
-        for source in sources:
-            self._metrics.gauge(SOURCE_UP, source=source.name).set(1)
+        if folder() is None:  # else they who follow show it, not who forks them
+            self._show()
 
     def __repr__(self) -> str:
         flags = ", ".join(f"{feature} {state}" for feature, state in self.snapshot.flags.items())
@@ -124,7 +124,7 @@ class Flags:
         try:
             return self._flags[feature]
         except KeyError:
-            raise ConfigError(f"no flag {feature!r}; known: {', '.join(sorted(self._flags))}") from None
+            raise no_flag(feature, self._flags) from None
 
     def subscribe(self, subscriber: Callable[[Snapshot], None]) -> Callable[[], None]:
         """Call `subscriber` with each new snapshot, after the swap, on the polling loop. It must not block.
@@ -246,6 +246,7 @@ class Flags:
             ConfigError: They are polled already.
         """
         self._polling.start()
+        self._show()
         return self
 
     async def __aexit__(
@@ -317,6 +318,8 @@ class Flags:
         self._metrics.gauge(FLAG_VERSION).set(self.snapshot.version)
         for feature, state in self.snapshot.flags.items():
             self._metrics.gauge(FLAG, feature=feature).set(state.percent / 100)
+        for name in self._names:
+            self._metrics.gauge(SOURCE_UP, source=name).set((name,) != (self._failing or ())[:1])
 
     def _changed(self, feature: str, old: Snapshot, snapshot: Snapshot) -> None:
         fields = change_fields(feature, old, snapshot)

@@ -106,8 +106,9 @@ class FileSource:
 
     name = text.SOURCE
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Nothing is read yet: a file that is not there is said by the first `read`."""
+        self.path = Path(path)
         self._data = b""
         self._good: Good | None = None
         self._latest: Good | None = None

@@ -9,12 +9,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from quickwins.core.errors import ConfigError
+from quickwins.core.flags.live import Flags
 from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from quickwins.core.flags.live import Flags
 
 __all__ = ["frozen_flags"]
 __dir__ = shows(__name__)
@@ -32,7 +32,14 @@ def frozen_flags(flags: Flags, **states: bool | int) -> Iterator[None]:
         states: By feature: on or off, or a percentage. The others stay as they are.
 
     Raises:
-        ConfigError: There is no such flag, or they are frozen already.
+        ConfigError: There is no such flag, or no such state, or they are frozen already.
     """
+    if not isinstance(flags, Flags):
+        raise ConfigError(
+            f"frozen_flags takes the flags of a QuickWins, qw.flags, not a {type(flags).__name__}"
+        )
+    for feature, state in states.items():
+        if not isinstance(state, int):
+            raise ConfigError(f"{feature}={state!r} is not allowed: True, False or a percentage")
     with flags.frozen(states):
         yield

@@ -7,6 +7,7 @@ kill is the exception, because it needs nothing but itself: they take it out of 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -219,6 +220,12 @@ class FlagWriter:
                 "or set write_command under [flags]",
                 reason=WriteReason.READ_ONLY,
             )
+        if _is_mounted(target) and not os.access(target, os.W_OK):
+            raise WriteError(
+                f"{target} is mounted by itself, read-only: change it where it is mounted from, or set write_command under "
+                "[flags]",
+                reason=WriteReason.READ_ONLY,
+            )
         if not os.access(target.parent, os.W_OK):
             raise WriteError(
                 f"{target.parent} is not writable, and a file is replaced, not changed in place: run as its owner, or "
@@ -249,6 +256,18 @@ class FlagWriter:
             yield
         finally:
             os.close(folder)
+
+
+def _is_mounted(target: Path) -> bool:
+    """Whether a file is a mount of its own; where the system doesn't say, none is."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return False
+    shown = (
+        str(target).replace("\\", "\\134").replace(" ", "\\040").replace("\t", "\\011").replace("\n", "\\012")
+    )
+    return any(mount.split(" ", 5)[4:5] == [shown] for mount in mounts.splitlines())
 
 
 def _is_in(values: Mapping[str, object], path: Sequence[str]) -> bool:
@@ -288,8 +307,10 @@ def _give_to(file: int, old: os.stat_result, target: Path) -> None:
 def replace_whole(target: Path, data: bytes) -> None:
     """Replace `target`, which is there, in one step; readers see the old text or the new one, even across a crash.
 
+    A file that is mounted by itself, as `docker -v` does it, cannot be replaced, and is written over.
+
     Raises:
-        WriteError: The folder cannot be written, or who could read the file no longer could.
+        WriteError: The folder, or a file that is mounted by itself, cannot be written, or who could read it no longer could.
     """
     old = target.stat()
     try:
@@ -303,8 +324,34 @@ def replace_whole(target: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, target)  # noqa: PTH105 -- the name is a string already; until=never
+        _put_in_place(name, target, data)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)  # noqa: PTH108 -- the name is a string already; until=never
         raise
+
+
+def _put_in_place(made: str, target: Path, data: bytes) -> None:
+    try:
+        os.replace(made, target)  # noqa: PTH105 -- the name is a string already; until=never
+    except OSError as error:
+        if error.errno != errno.EBUSY:  # a mount of its own
+            raise
+        try:
+            _write_over(target, data)
+        except OSError as refused:
+            raise WriteError(
+                f"{target} is mounted by itself, so that it cannot be replaced, nor written over: {refused.strerror}. Change it "
+                "where it is mounted from, or set write_command under [flags]",
+                reason=WriteReason.READ_ONLY,
+            ) from None
+        os.unlink(made)  # noqa: PTH108 -- as above; until=never
+
+
+def _write_over(target: Path, data: bytes) -> None:
+    """In one call for all that counts: blank lines stand for what was longer, until they are cut off."""
+    with target.open("r+b", buffering=0) as file:
+        longer = os.fstat(file.fileno()).st_size - len(data)
+        file.write(data + b"\n" * max(0, longer))
+        file.truncate(len(data))
+        os.fsync(file.fileno())

@@ -54,6 +54,11 @@ def write(series: Series) -> None:
         series.write()
 
 
+def any_kept() -> bool:
+    """Whether this process has files."""
+    return bool(_kept)
+
+
 def _start() -> None:
     global _thread  # noqa: PLW0603 -- a process has one of it; until=never
     _thread = threading.Thread(target=_run, name="quickwins-metrics-files", daemon=True)

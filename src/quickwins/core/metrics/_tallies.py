@@ -10,11 +10,10 @@ In multiprocess mode nobody scrapes this process: there the numbers are written 
 from __future__ import annotations
 
 import math
-import os
 import threading
 import weakref
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +26,14 @@ from prometheus_client.utils import floatToGoString
 from quickwins.core.errors import ENDS_PROCESS, ConfigError
 from quickwins.core.metrics import _files
 from quickwins.core.metrics._declared import BASE_LABELS, Kind, Metric, check_labels
+from quickwins.core.metrics.multiprocess import folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric as Family
+    from typing_extensions import TypeIs
 
 
 MAX_TRACE_ID = 64
@@ -127,7 +128,7 @@ class Tallies:
             ConfigError: A metric's name is on the registry already, as something else, or `service` or `name` is no text.
         """
         check_labels(service=service, name=name)
-        self._in_files = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        self._in_files = folder() is not None
         self._collectors: list[_PlainCollector] = []
         for reading in readings:
             collector = _collector(reading.metric, REGISTRY if registry is None else registry)
@@ -179,7 +180,7 @@ class _PlainCollector(Collector):
     def collect(self) -> Iterable[Family]:
         family: Any = self._family()
         for labels, value in self._values().items():
-            if isinstance(value, Tally):
+            if _is_tally(value):
                 sums = accumulate(value.counts)
                 buckets = list(zip(self._bounds, sums, value.exemplars, strict=True))
                 family.add_metric(labels, buckets, value.total)
@@ -192,7 +193,7 @@ class _PlainCollector(Collector):
         name = self.metric.name
         for labels, value in self._values().items():
             own = self._since(value, self._parents.get(labels))
-            if not isinstance(own, Tally):
+            if not _is_tally(own):
                 self._file_value(name, labels).set(float(own))
                 continue
             self._file_value(f"{name}_sum", labels).set(own.total)
@@ -208,14 +209,14 @@ class _PlainCollector(Collector):
 
     def _since(self, now: float | Tally, then: float | Tally | None) -> float | Tally:
         """What was counted between the two."""
-        if isinstance(now, Tally):
-            if not isinstance(then, Tally):
+        if _is_tally(now):
+            if not _is_tally(then):
                 return now
             own = Tally(self.metric)
             own.counts = [max(0, a - b) for a, b in zip(now.counts, then.counts, strict=True)]
             own.total = max(0.0, now.total - then.total)
             return own
-        return max(0.0, now - then) if isinstance(then, (int, float)) else now
+        return now if then is None or _is_tally(then) else max(0.0, now - then)
 
     def _file_value(self, sample: str, labels: tuple[str, ...]) -> Any:
         found = self._file_values.get((sample, labels))
@@ -243,13 +244,13 @@ class _PlainCollector(Collector):
         return found
 
     def _both(self, one: float | Tally, other: float | Tally) -> float | Tally:
-        if isinstance(one, Tally) and isinstance(other, Tally):
+        if _is_tally(one) and _is_tally(other):
             both = Tally(self.metric)
             both.counts = [a + b for a, b in zip(one.counts, other.counts, strict=True)]
             both.exemplars = [b or a for a, b in zip(one.exemplars, other.exemplars, strict=True)]
             both.total = one.total + other.total
             return both
-        if isinstance(one, Tally) or isinstance(other, Tally):
+        if _is_tally(one) or _is_tally(other):
             raise TypeError(f"{self.metric.name} is a histogram for one owner only")
         if self.metric.kind is Kind.GAUGE and self.metric.multiprocess_mode != "livesum":
             return max(one, other)
@@ -262,6 +263,17 @@ class _PlainCollector(Collector):
         if self.metric.kind is Kind.GAUGE:
             return GaugeMetricFamily(name, text, labels=names)
         return HistogramMetricFamily(name, text, labels=names)
+
+
+def _is_tally(value: object) -> TypeIs[Tally]:
+    """Not by its class, of which there is another one once this module has been imported anew."""
+    return value is not None and not isinstance(value, (int, float))
+
+
+def _is_ours(collector: object) -> TypeIs[_PlainCollector]:
+    """By its class's name: it may be from before this module was imported anew, as notebooks and test runners do."""
+    kind = type(collector)
+    return (kind.__module__, kind.__qualname__) == (__name__, _PlainCollector.__qualname__)
 
 
 def _bound(seconds: float) -> str:
@@ -280,6 +292,6 @@ def _collector(metric: Metric, registry: CollectorRegistry) -> _PlainCollector:
         if found is None:
             found = _PlainCollector(metric)
             registry.register(found)
-    if not isinstance(found, _PlainCollector) or found.metric != metric:
+    if not _is_ours(found) or astuple(found.metric) != astuple(metric):
         raise ConfigError(f"{metric.name} is on this registry already, as something else")
     return found

@@ -2,6 +2,9 @@
 
 A process that is killed leaves its files behind. Its counters count on, but not its live gauges: nobody holds a permit any more.
 And it may leave a file that it was just making, on which prometheus_client fails as a whole: such a file is left out.
+
+The trap: files are named by processes' numbers only where nobody has asked for other names, as for uWSGI's workers. Where this
+process has files and none by its own number, nothing is known of who is still there.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from quickwins.core.events import METRICS_FILE_UNREADABLE, Reporter
+from quickwins.core.metrics import _files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +41,9 @@ class Together(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """See `prometheus_client.registry.Collector`."""
-        files = [str(file) for file in self._folder.glob("*.db") if not _is_left_behind(file.stem)]
+        files = [str(file) for file in self._folder.glob("*.db")]
+        if not _files.any_kept() or any(self._folder.glob(f"*_{os.getpid()}.db")):
+            files = [file for file in files if not _is_left_behind(Path(file).stem)]
         try:
             return _merged(files)
         except Exception:  # noqa: BLE001 -- a broken file fails in many ways; until=never

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import os
 import socket
 import threading
 from contextlib import suppress
@@ -16,8 +15,11 @@ from pydantic import Field, SecretStr
 
 from quickwins.core.asgi import header
 from quickwins.core.config import Section
+from quickwins.core.errors import ConfigError
+from quickwins.core.given import whole
 from quickwins.core.lazy import shows
 from quickwins.core.metrics._together import Together
+from quickwins.core.metrics.multiprocess import folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,10 +52,11 @@ class MetricsSettings(Section):
 
 def exposed_registry(registry: CollectorRegistry | None = None) -> CollectorRegistry:
     """What a scrape should read: `registry`, or in multiprocess mode the files of all processes together."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    where = folder()
+    if where is None:
         return REGISTRY if registry is None else registry
     together = CollectorRegistry()
-    together.register(Together(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+    together.register(Together(where))
     return together
 
 
@@ -63,7 +66,11 @@ def metrics_app(registry: CollectorRegistry | None = None, *, token: SecretStr |
     Args:
         registry: What to expose; the default registry when `None`; all processes' series in multiprocess mode.
         token: With one, a request without `Authorization: Bearer <token>` gets 401 and no metrics.
+
+    Raises:
+        ConfigError: The token is no `SecretStr`, or empty.
     """
+    _check(token)
     app: App = make_asgi_app(exposed_registry(registry))
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,8 +108,11 @@ class MetricsServer:
             token: As in `metrics_app`.
 
         Raises:
+            ConfigError: The token is no `SecretStr`, or empty, or `port` is no port's number.
             OSError: The port is taken, or this process may not have it.
         """
+        _check(token)
+        whole("port", port, 0, 65_535)
         app = make_wsgi_app(exposed_registry(registry))
 
         def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -140,6 +150,13 @@ class MetricsServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _check(token: object) -> None:
+    if token is not None and not (isinstance(token, SecretStr) and token.get_secret_value()):
+        raise ConfigError(
+            "token is not allowed: a SecretStr that is not empty, or None to show the metrics to anybody"
+        )
 
 
 MAX_SCRAPES = 8

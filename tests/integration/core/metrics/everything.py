@@ -31,8 +31,9 @@ from quickwins.channels import MethodPolicy, PoolConfig, RotatingChannel, rotati
 from quickwins.core.asgi import Receive, Scope, Send
 from quickwins.core.flags import Snapshot
 from quickwins.core.metrics import Metric, Metrics, exposed_registry
-from quickwins.dedup import DebeziumPostgres, Decision, Deduplicator, PostgresState
+from quickwins.dedup import Decision, PostgresState
 from quickwins.dedup._core.batch import Batch
+from quickwins.dedup._reports import Reports
 from quickwins.indexes._core.actions import Past, Target
 from quickwins.indexes._core.facts import Index, Key, Server, Shape, Table
 from quickwins.indexes._core.summary import Gathered
@@ -175,21 +176,18 @@ class Remembering(PostgresState):
     table_bytes = 24
 
 
-def change_events() -> Deduplicator:
+def change_events() -> Reports:
     """The series of a consumer of change events, as long as it is kept."""
-    store = Remembering(Database())
-    dedup = Deduplicator(
-        group="feed", identity=DebeziumPostgres(incarnation="pg1"), store=store, service="api"
-    )
-    consume(dedup)
-    dedup.quarantined(TopicPartition("posts", 0), "its source was restored")
-    dedup.behind(7)
-    return dedup
+    reports = Reports("feed", Remembering(Database()), service="api", registry=None)
+    consume(reports)
+    reports.quarantined(TopicPartition("posts", 0), "its source was restored")
+    reports.behind(7)
+    return reports
 
 
-def consume(dedup: Deduplicator) -> None:
+def consume(reports: Reports) -> None:
     counts = Counter({Decision.NEW: 1, Decision.DUP_SOURCE: 1, Decision.QUARANTINE: 1})
-    dedup.applied(TopicPartition("posts", 0), Batch(counts=counts, altered=1), 0.01)
+    reports.applied(TopicPartition("posts", 0), Batch(counts=counts, altered=1), 0.01)
 
 
 def ramp() -> None:
@@ -294,7 +292,7 @@ async def use(gate: Gate) -> None:
         pass
 
 
-async def go_on(qw: QuickWins, dedup: Deduplicator, channel: RotatingChannel, cache: QueryCache) -> None:
+async def go_on(qw: QuickWins, reports: Reports, channel: RotatingChannel, cache: QueryCache) -> None:
     """Do a little of what has a duration, again and again, until standard input ends."""
     gate = qw.gate(name="busy", size=1)
     ended = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
@@ -306,7 +304,7 @@ async def go_on(qw: QuickWins, dedup: Deduplicator, channel: RotatingChannel, ca
                 waiting = asyncio.create_task(use(gate))
                 await asyncio.sleep(0)
             await waiting
-        consume(dedup)
+        consume(reports)
         await answers(cache)
         await cohorts(qw)
         await channel.rotate()
@@ -315,7 +313,7 @@ async def go_on(qw: QuickWins, dedup: Deduplicator, channel: RotatingChannel, ca
 
 async def main(path: Path, *, serve: bool) -> None:
     migrations()
-    dedup = change_events()
+    reports = change_events()
     ramp()
     cache = QueryCache(name="feed", service="api", l2=Elsewhere(), secret="s")
     await answers(cache)
@@ -344,7 +342,7 @@ async def main(path: Path, *, serve: bool) -> None:
                 change(qw, path, CONFIG.replace('gate = "queue"', 'gate = "queue"\npercent = 50'))
                 with qw.metrics_server(port=0) as server:
                     print(server.port, flush=True)
-                    await go_on(qw, dedup, made[0][0], cache)
+                    await go_on(qw, reports, made[0][0], cache)
             await cache.close()
             for channel, _ in made:
                 await channel.close()

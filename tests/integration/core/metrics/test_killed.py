@@ -64,6 +64,43 @@ def test_a_file_that_it_was_just_making_is_left_out_and_told_once(
     assert "file=counter_4194304.db" in told
 
 
+FORKING = """
+import asyncio, os, sys
+from pathlib import Path
+from prometheus_client import generate_latest
+from quickwins import QuickWins
+
+Path("quickwins.toml").write_text('service = "shop"\\n[backpressure]\\nenabled = true\\n# quickwins: complete\\n')
+qw = QuickWins.load("quickwins.toml", env={})
+
+async def worker():
+    async with qw:
+        from quickwins.core.metrics import exposed_registry
+        sys.stdout.write(generate_latest(exposed_registry()).decode())
+
+if os.fork() == 0:
+    print("worker", os.getpid())
+    asyncio.run(worker())
+else:
+    os.wait()
+"""
+
+
+def test_a_worker_that_was_forked_shows_its_flags_and_the_process_that_forked_it_shows_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    command = [sys.executable, "-c", FORKING]
+    said = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=50
+    ).stdout
+    worker = said.split()[1]
+    of = 'feature="backpressure",name="",'
+    shown = [line for line in said.splitlines() if line.startswith("quickwins_flag{") and of in line]
+    assert shown == [f'quickwins_flag{{{of}pid="{worker}",service="shop"}} 1.0']
+    assert f'quickwins_flag_source_up{{name="",pid="{worker}",service="shop",source="file"}} 1.0' in said
+
+
 def test_without_a_folder_the_mistake_is_told_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,3 +108,46 @@ def test_without_a_folder_the_mistake_is_told_at_once(
         monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", folder)
         with pytest.raises(ValueError, match="not a directory"):
             exposed_registry()
+
+
+NAMED = """
+from prometheus_client import generate_latest, values
+from quickwins.backpressure import Gate
+from quickwins.core.metrics import exposed_registry
+values.ValueClass = values.MultiProcessValue(process_identifier=lambda: 99_999_999)
+gate = Gate.queue(size=7, name="feed")
+assert 'db_pool_limit{name="feed",service=""} 7.0' in generate_latest(exposed_registry()).decode()
+"""
+
+
+def test_files_that_bear_other_numbers_than_processes_are_nobodys_who_was_killed(tmp_path: Path) -> None:
+    """As prometheus_client advises for uWSGI, whose workers count from 1."""
+    env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", NAMED], env=env, check=True)
+
+
+OLD_NAME = """
+import os
+from prometheus_client import generate_latest
+from quickwins.backpressure import Gate
+gate = Gate.queue(size=7, name="feed")
+from quickwins.core.metrics import exposed_registry
+assert 'db_pool_limit{name="feed",service=""} 7.0' in generate_latest(exposed_registry()).decode()
+assert os.listdir(os.environ["prometheus_multiproc_dir"])
+"""
+
+
+COMMAND = """
+import os, sys
+from quickwins.cli import main
+sys.argv[1:] = ["--help"]
+main()
+assert "prometheus_multiproc_dir" not in os.environ
+"""
+
+
+@pytest.mark.parametrize("program", [OLD_NAME, COMMAND], ids=["a process of the service", "a command"])
+def test_the_folder_may_be_named_by_the_variables_older_name(tmp_path: Path, program: str) -> None:
+    env = {name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
+    env |= {"prometheus_multiproc_dir": str(tmp_path), "PYTHONWARNINGS": "ignore"}
+    subprocess.run([sys.executable, "-c", program], env=env, check=True, stdout=subprocess.DEVNULL)

@@ -335,7 +335,7 @@ def test_an_unknown_flag_is_named(world: World) -> None:
 
 
 def test_a_bad_source_at_the_start_is_an_error_not_a_guess(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="it is no path: embedded null byte"):
+    with pytest.raises(SourceError, match="it is no path"):
         FileSource(Path("a\0b")).read()
     with pytest.raises(SourceError, match="there is no such file"):
         Flags(SECTIONS, [FileSource(tmp_path / "quickwins.toml")], registry=CollectorRegistry())

@@ -295,3 +295,31 @@ def test_a_trace_that_is_none_costs_no_value(trace: Any) -> None:
     owner.took.observe(0.5)
     assert exemplars(registry) == []
     assert owner.took.counts == [0, 1, 0]
+
+
+AGAIN = """
+import importlib, sys
+from prometheus_client import generate_latest
+from quickwins.backpressure import Gate
+first = Gate.queue(size=1, name="first")
+{how}
+from quickwins.backpressure import Gate as Anew
+second = Anew.queue(size=2, name="second")
+scrape = generate_latest().decode()
+assert 'db_pool_nested_total{{name="first",service=""}} 0.0' in scrape
+assert 'db_pool_nested_total{{name="second",service=""}} 0.0' in scrape
+assert 'db_pool_acquire_duration_seconds_count{{name="second",outcome="acquired",service=""}}' in scrape
+"""
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "importlib.reload(sys.modules['quickwins.core.metrics._tallies'])",
+        "for name in [name for name in sys.modules if name.startswith('quickwins')]: del sys.modules[name]",
+    ],
+    ids=["reloaded", "imported anew"],
+)
+def test_a_second_import_declares_nothing_twice(how: str) -> None:
+    """As notebooks and test runners do."""
+    subprocess.run([sys.executable, "-c", AGAIN.format(how=how)], check=True)
