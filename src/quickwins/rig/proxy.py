@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import errno
+import fcntl
 import socket
 import struct
+import termios
+from functools import partial
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from quickwins.core.clock import SystemClock
@@ -22,6 +25,12 @@ MAX_CONNECTIONS = 1_024
 """How many go through a proxy at once; any more are refused."""
 _BACKLOG = 128
 _TURNS_TO_ANNOUNCE = 5
+# Without descriptors or memory, accepting is tried again after this long; the system has no event for it.
+_ACCEPT_AGAIN_SECONDS = 1.0
+_SHORT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+# Nor for bytes that have been acknowledged.
+_LOOK_AGAIN_SECONDS = 0.005
+_TCP_CLOSE = 7  # include/net/tcp_states.h
 
 _Line: TypeAlias = "asyncio.Queue[tuple[float, bytes | None]]"
 """One direction: when a chunk is due, and its bytes; no bytes are the end of the stream, `None` is a reset."""
@@ -35,7 +44,8 @@ class TcpProxy:
             proxy.blackhole()
 
     Faults can be turned on while connections are open, and add up; `heal` ends them all. Bytes are never lost, repeated
-    or reordered: a fault delays them or ends their connection. Buffers are bounded, and a slow reader slows its writer,
+    or reordered: a fault delays them or ends their connection. What one end sent before it closed or was reset reaches
+    the other first, then the EOF or the RST, also if bytes for the end that is gone had to be dropped. Buffers are bounded, and a slow reader slows its writer,
     as without a proxy. Half-closed connections stay half open.
 
     Args:
@@ -55,7 +65,8 @@ class TcpProxy:
         self._refusing = True
         self._passing = asyncio.Event()
         self._passing.set()
-        self._server: asyncio.Server | None = None
+        self._server: socket.socket | None = None
+        self._again: asyncio.TimerHandle | None = None
         self._reserved: socket.socket | None = None
         self._connections: dict[asyncio.Task[None], Connection] = {}
 
@@ -115,7 +126,7 @@ class TcpProxy:
         The port stays ours, so nobody else can take it before `heal`.
         """
         if self._server is not None:
-            self._server.close()
+            self._stop_listening()
             self._reserve()
         await self._close()
 
@@ -151,32 +162,59 @@ class TcpProxy:
     async def _listen(self) -> None:
         assert self._reserved is not None
         self._refusing = False
-        self._server = await asyncio.start_server(self._accept, sock=self._reserved, backlog=_BACKLOG)
-        self._reserved = None
+        self._reserved.listen(_BACKLOG)
+        self._reserved.setblocking(False)
+        self._server, self._reserved = self._reserved, None
+        self._announce()
+
+    def _announce(self) -> None:
+        assert self._server is not None
+        asyncio.get_running_loop().add_reader(self._server, self._accept, self._server)
+
+    def _stop_listening(self) -> None:
+        server, self._server = self._server, None
+        if self._again is not None:
+            self._again.cancel()
+        if server is not None:
+            asyncio.get_running_loop().remove_reader(server)
+            server.close()
 
     async def _close(self) -> None:
-        # Refusing, since the loop may still announce connections that were made before the listener closed.
         self._refusing = True
-        server, self._server = self._server, None
-        if server is not None:
-            server.close()
+        self._stop_listening()
         await self._end_connections(rst=False)
-        if server is not None:
-            await server.wait_closed()
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = Connection(reader, writer)
-        if self._refusing or len(self._connections) >= MAX_CONNECTIONS:
-            connection.abort(rst=True)
-            return
-        task = asyncio.get_running_loop().create_task(self._serve(connection))
-        self._connections[task] = connection
-        task.add_done_callback(self._connections.pop)
+    def _accept(self, server: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(_BACKLOG):
+            try:
+                sock, _address = server.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _SHORT_OF:
+                    raise
+                loop.remove_reader(server)
+                self._again = loop.call_later(_ACCEPT_AGAIN_SECONDS, self._announce)
+                return
+            connection = Connection(sock)
+            if self._refusing or len(self._connections) >= MAX_CONNECTIONS:
+                # In the next turn: a client on this loop may have yet to see that it is connected.
+                loop.call_soon(partial(connection.close, rst=True))
+                continue
+            task = loop.create_task(self._serve(connection))
+            self._connections[task] = connection
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        # Only now: while a task waits for a socket, the loop knows its number, which the next socket may get.
+        connection = self._connections.pop(task)
+        connection.close(rst=connection.broken)
 
     async def _end_connections(self, *, rst: bool) -> None:
         tasks = list(self._connections)
         for task in tasks:
-            self._connections[task].abort(rst=rst)
+            self._connections[task].broken = rst
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -186,71 +224,114 @@ class TcpProxy:
             await self._passing.wait()
             await self._reach(connection)
             async with asyncio.TaskGroup() as directions:
-                for reader, writer in connection.directions():
+                for source, sink in connection.directions():
                     line: _Line = asyncio.Queue(_CHUNKS_ON_THE_WAY)
-                    directions.create_task(self._read(reader, line))
-                    directions.create_task(self._write(line, writer))
-            await connection.closed()
+                    directions.create_task(self._read(source, line))
+                    directions.create_task(self._write(line, source, sink, connection))
         except* OSError:
             # One side is gone: tell the other the same way. There is nobody else to tell.
-            connection.abort(rst=True)
-        finally:
-            # Does nothing after a clean end; after any other there is nothing to flush.
-            connection.abort(rst=False)
-            await connection.closed()
+            connection.broken = True
 
-    async def _read(self, reader: asyncio.StreamReader, line: _Line) -> None:
+    async def _read(self, source: socket.socket, line: _Line) -> None:
+        loop = asyncio.get_running_loop()
         chunk: bytes | None = b"first"
         while chunk:
             try:
-                chunk = await reader.read(_CHUNK_BYTES)
+                chunk = await loop.sock_recv(source, _CHUNK_BYTES)
             except OSError:
                 chunk = None
             await line.put((self._clock.monotonic() + self._latency_seconds, chunk))
 
-    async def _write(self, line: _Line, writer: asyncio.StreamWriter) -> None:
+    async def _write(
+        self, line: _Line, source: socket.socket, sink: socket.socket, connection: Connection
+    ) -> None:
+        loop = asyncio.get_running_loop()
         chunk: bytes | None = b"first"
         while chunk:
             due, chunk = await line.get()
+            if sink in connection.gone:
+                continue  # dropped, so that the source can go on to read what the sink had sent
             wait_seconds = due - self._clock.monotonic()
             if wait_seconds > 0:
                 await self._clock.sleep(wait_seconds)
             await self._passing.wait()
-            if chunk is None:
+            if chunk is None or (not chunk and source in connection.gone):
+                # A write that failed has taken the socket's error, and reading from it ends with an EOF.
+                await _acknowledged(sink)
                 raise ConnectionResetError("reset by the other side")
-            if chunk:
-                writer.write(chunk)
-                await writer.drain()
-        writer.write_eof()
+            try:
+                if chunk:
+                    await loop.sock_sendall(sink, chunk)
+                else:
+                    sink.shutdown(socket.SHUT_WR)
+                    connection.ended.add(source)
+            except OSError:
+                if sink in connection.ended:
+                    raise  # all that it had sent is delivered
+                connection.gone.add(sink)
+
+
+async def _acknowledged(sink: socket.socket) -> None:
+    """Wait until the peer's system has all that was written, since an RST discards the rest."""
+    while True:
+        (unacknowledged,) = struct.unpack("i", fcntl.ioctl(sink, termios.TIOCOUTQ, bytes(4)))
+        # A socket whose peer is gone still counts what it will never send.
+        closed = sink.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE
+        if closed or not unacknowledged:
+            return
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 
 class Connection:
-    """The two sockets of a proxied connection, and how they are closed."""
+    """The two sockets of a proxied connection, and how they are closed.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._ends = [(reader, writer)]
+    Attributes:
+        gone: The ends that nothing can be written to any more.
+        ended: The ends whose EOF has been delivered.
+        broken: Whether to close with an RST.
+    """
+
+    def __init__(self, client: socket.socket) -> None:
+        self.gone: set[socket.socket] = set()
+        self.ended: set[socket.socket] = set()
+        self.broken = False
+        self._ends: list[socket.socket] = []
+        self._add(client)
+
+    def _add(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._ends.append(sock)
 
     async def connect(self, host: str, port: int) -> None:
-        """Open the other end."""
-        self._ends.append(await asyncio.open_connection(host, port))
+        """Open the other end at the first of the host's addresses that accepts, or raise `OSError`."""
+        loop = asyncio.get_running_loop()
+        refused: OSError = ConnectionRefusedError(f"{host} has no address")
+        for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.setblocking(False)
+                await loop.sock_connect(sock, address)
+            except OSError as error:
+                sock.close()
+                refused = error
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                self._add(sock)
+                return
+        raise refused
 
-    def directions(self) -> tuple[tuple[asyncio.StreamReader, asyncio.StreamWriter], ...]:
+    def directions(self) -> tuple[tuple[socket.socket, socket.socket], ...]:
         """From where to where: there, and back."""
-        (client_reader, client_writer), (target_reader, target_writer) = self._ends
-        return (client_reader, target_writer), (target_reader, client_writer)
+        client, target = self._ends
+        return (client, target), (target, client)
 
-    def abort(self, *, rst: bool) -> None:
-        """Close both ends at once, and discard unsent bytes."""
-        for _, writer in self._ends:
-            sock = writer.get_extra_info("socket")
-            if rst and sock is not None and sock.fileno() >= 0:
+    def close(self, *, rst: bool) -> None:
+        """Close both ends, with an RST that discards unsent bytes, or once these are sent; no task may wait for them."""
+        for sock in self._ends:
+            if rst:
                 # Linger on, for zero seconds: closing discards what is unsent and sends RST instead of FIN.
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
-
-    async def closed(self) -> None:
-        """Close both ends, and wait until their buffers are empty."""
-        for _, writer in self._ends:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            sock.close()

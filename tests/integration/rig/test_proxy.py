@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import socket
+import struct
+import termios
 from contextlib import asynccontextmanager
 from random import Random
 from typing import TYPE_CHECKING
@@ -321,6 +324,78 @@ async def test_a_client_that_resets_is_a_reset_for_the_target() -> None:
         await eventually(lambda: tcp.open_connections == 0)
 
 
+@pytest.mark.parametrize("size", [65_536, 200_000, 400_000])
+@pytest.mark.parametrize("client_first", [True, False])
+async def test_what_a_target_sent_before_its_reset_arrives_although_the_client_goes_on_writing(
+    size: int, client_first: bool
+) -> None:
+    loop = asyncio.get_running_loop()
+    answer = Random(size).randbytes(size)
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
+        listener.setblocking(False)
+        client.setblocking(False)
+        async with (
+            asyncio.timeout(DEADLINE_SECONDS),
+            TcpProxy("127.0.0.1", listener.getsockname()[1]) as tcp,
+        ):
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)  # most of it waits in the proxy
+            await loop.sock_connect(client, ("127.0.0.1", tcp.port))
+            target, _ = await loop.sock_accept(listener)
+            with target:
+                await loop.sock_sendall(client, b"unread")
+                assert await loop.sock_recv(target, 1) == b"u"
+                tcp.blackhole()
+                if client_first:
+                    await loop.sock_sendall(client, b"more" * 1_000)
+                await loop.sock_sendall(target, answer)
+                await eventually(lambda: not any(fcntl.ioctl(target, termios.TIOCOUTQ, bytes(4))))
+            # Closed with input that nobody read, which the system answers with an RST.
+            if not client_first:
+                await loop.sock_sendall(client, b"more" * 1_000)
+            await tcp.heal()
+            for _ in range(
+                20
+            ):  # in turns of their own: the first write to a peer that is gone may still succeed
+                await loop.sock_sendall(client, b"and more")
+                await asyncio.sleep(0)
+            got = bytearray()
+
+            async def read_on() -> None:
+                while chunk := await loop.sock_recv(client, 65_536):
+                    got.extend(chunk)
+
+            with pytest.raises(ConnectionResetError):
+                await read_on()
+            assert got == answer
+            await eventually(lambda: tcp.open_connections == 0)
+
+
+async def test_both_ends_gone_with_much_on_its_way_to_either_end_the_connection() -> None:
+    loop = asyncio.get_running_loop()
+    abrupt = struct.pack("ii", 1, 0)
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
+        listener.setblocking(False)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)  # the accepted socket has it, too
+        client.setblocking(False)
+        async with (
+            asyncio.timeout(DEADLINE_SECONDS),
+            TcpProxy("127.0.0.1", listener.getsockname()[1]) as tcp,
+        ):
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            await loop.sock_connect(client, ("127.0.0.1", tcp.port))
+            target, _ = await loop.sock_accept(listener)
+            with target:
+                await loop.sock_sendall(target, bytes(200_000))
+                await loop.sock_sendall(client, bytes(200_000))
+                await eventually(lambda: not any(fcntl.ioctl(target, termios.TIOCOUTQ, bytes(4))))
+                await eventually(lambda: not any(fcntl.ioctl(client, termios.TIOCOUTQ, bytes(4))))
+                target.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, abrupt)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, abrupt)
+            assert tcp.open_connections == 1
+            client.close()
+            await eventually(lambda: tcp.open_connections == 0)
+
+
 async def test_connections_beyond_the_most_are_reset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy, "MAX_CONNECTIONS", 1)
     async with (
@@ -349,7 +424,7 @@ async def test_leaving_ends_every_task_and_gives_the_port_back(fault: str) -> No
             streams[1].write(b"on its way")
             port = tcp.port
         await eventually(lambda: len(target.ended) == len(target.writers))
-        assert asyncio.all_tasks() - before <= {asyncio.current_task()}
+        await eventually(lambda: asyncio.all_tasks() - before <= {asyncio.current_task()})
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)
 
