@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import os
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+import pytest_asyncio
 import valkey as valkey_client
 from aiokafka.admin import AIOKafkaAdminClient
 from coverage import Coverage
@@ -21,6 +23,7 @@ from hypothesis import is_hypothesis_test, settings
 
 from quickwins.engines import Capability
 from tests import untraced
+from tests.eager import FACTORY
 from tests.engines import (
     EXTERNAL,
     SERVERS,
@@ -185,6 +188,18 @@ def pytest_timeout_set_timer(
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Interrupt a test, but not the report on it: that would end the whole run."""
+    left, again = signal.setitimer(signal.ITIMER_REAL, 0)
+    report = yield
+    if left and not call.excinfo:
+        signal.setitimer(signal.ITIMER_REAL, left, again)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
     """Limit the end too, for which the plugin gives up after a failure: a task may ignore that its loop closes."""
     if settings := item.stash.get(LIMIT, None):
@@ -319,6 +334,14 @@ async def _delete_topics(bootstrap: str, prefix: str) -> None:
         await admin.close()
 
 
+@pytest_asyncio.fixture
+async def eager() -> None:
+    """This test's tasks begin where they are made, as services may have it; `-p tests.eager` does that to all tests."""
+    if FACTORY is None:
+        pytest.skip("before Python 3.12 no task begins where it is made")
+    asyncio.get_running_loop().set_task_factory(FACTORY)
+
+
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A folder that every account may enter; pytest's own `tmp_path` lies in a private one."""
@@ -327,6 +350,13 @@ def open_folder() -> Iterator[Path]:
         folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def children_untraced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps coverage from the processes that this test starts, which take twice as long with it, but not from the test."""
+    for name in os.environ.keys() - untraced.environment().keys():
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -24,9 +24,10 @@ TABLE = """
 """
 SLOW = """
     CREATE FUNCTION slow(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
-        $$BEGIN PERFORM pg_sleep(0.002); RETURN $1; END$$
+        $$BEGIN PERFORM pg_advisory_xact_lock_shared(1), pg_sleep(0.002); RETURN $1; END$$
 """
-"""An index on this takes two milliseconds for each row, so that there is time to do something meanwhile."""
+"""An index on this takes two milliseconds for each row, and is not built at all while somebody has the lock."""
+BRAKE = "SELECT pg_advisory_lock(1)"
 PHASE = "SELECT coalesce((SELECT phase FROM pg_stat_progress_create_index WHERE datname = current_database() LIMIT 1), '')"
 ALL_INDEXES = """
     SELECT c.relname, i.indisvalid, i.indisready, i.indislive, pg_get_indexdef(c.oid) AS definition
@@ -112,6 +113,13 @@ class Database:
             yield connection
         finally:
             connection.terminate()
+
+    @asynccontextmanager
+    async def braked(self) -> AsyncIterator[None]:
+        """No index on `slow` is built."""
+        async with self.session() as brake:
+            await brake.execute(BRAKE)
+            yield
 
     def migration(
         self, *deploy: str, name: str = "001_x", verify: str | None = None, rollback: str | None = None

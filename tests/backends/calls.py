@@ -29,12 +29,14 @@ class Seen:
         codes: How many calls ended so: the status, or the name of another exception.
         by: How many calls each backend answered.
         failed: The calls that did not succeed, each with its status.
+        details: What gRPC said of them.
         calls: The names of all calls that were made, in order.
     """
 
     codes: Counter[str] = field(default_factory=Counter)
     by: Counter[str] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)
+    details: Counter[str | None] = field(default_factory=Counter)
     calls: list[str] = field(default_factory=list)
 
     @property
@@ -93,6 +95,7 @@ async def load(
                 answer = await call(f"{words} {name}".encode(), timeout=timeout_seconds)
             except grpc.aio.AioRpcError as error:
                 seen.record(name, error.code().name)
+                seen.details[error.details()] += 1
                 await asyncio.sleep(0.001)  # a refusal that never waits must not keep the loop for itself
             except asyncio.CancelledError:
                 task = asyncio.current_task()

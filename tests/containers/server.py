@@ -38,6 +38,9 @@ PORT_ATTEMPTS: Final = 5
 READY_SECONDS: Final = 120.0
 """Limit for a server's first answer; a Java virtual machine on a loaded machine takes long."""
 
+FREEZES: Final = 5
+"""How many times it is tried to freeze a container that runs."""
+
 TAKEN: Final = ("port is already allocated", "address already in use")
 """How Docker says that another process has the port."""
 
@@ -114,8 +117,21 @@ class ContainerServer(ABC):
         Answering(self).wait_until_ready(container)
 
     def pause(self) -> None:
-        """Freeze all its processes: connections stay open and nothing answers."""
-        self._running().get_wrapped_container().pause()
+        """Freeze all its processes: connections stay open and nothing answers.
+
+        Where processes start and end meanwhile, runc may not catch all of them in one go, thaws what it has and says so
+        (opencontainers/runc#2791, with version 1 of cgroups).
+        """
+        container = self._running().get_wrapped_container()
+        for left in reversed(range(FREEZES)):
+            try:
+                container.pause()
+            except APIError:
+                container.reload()
+                if not left or container.status != "running":
+                    raise
+            else:
+                return
 
     def resume(self) -> None:
         """After `pause`."""
