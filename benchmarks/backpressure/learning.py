@@ -7,7 +7,7 @@ An embedded PostgreSQL, a pool of ten, three times as many arrivals as it can se
 - *One lock*: each statement holds the same advisory lock for 4 ms, so that more than one at a time get nothing more done,
   and only wait inside the database, holding a connection each. Compared with the queue gate on pools of other sizes.
 
-python -m benchmarks.backpressure.learning
+python -m benchmarks.backpressure.learning [--brief]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from random import Random
 import asyncpg
 from prometheus_client import CollectorRegistry
 
-from benchmarks.program import conclude, on_postgres
+from benchmarks.program import command_line, conclude, on_postgres
 from quickwins.backpressure import Gate, GatedPool
 from quickwins.backpressure._core.learner import BLOCK
 from quickwins.rig import LoadReport, Outcome, Target, closed_loop, open_loop, poisson_arrivals
@@ -29,10 +29,13 @@ POOL_SIZE = 10
 FIXED = (2, 4, 10)
 TIMEOUT_SECONDS = 1.0
 PHASE_SECONDS = {0.01: 8.0, 0.05: 16.0}
+BRIEF_PHASE_SECONDS = {0.01: 4.0, 0.05: 13.0}
 WINDOW_ROUNDS = 4 * BLOCK + 3
 """Rounds of service in one probe: four blocks, and three times waiting for those in flight."""
 LOCKED = "SELECT pg_advisory_xact_lock(7), pg_sleep(0.004)"
 LOCKED_SECONDS = 8.0
+BRIEF_LOCKED_SECONDS = 4.0
+"""Of the pools of a fixed size: they have nothing to learn."""
 SAMPLE_SECONDS = 0.02
 
 
@@ -67,7 +70,7 @@ async def overloaded(
     return report, limits
 
 
-async def slower(dsn: str) -> list[Target]:
+async def slower(dsn: str, *, brief: bool) -> list[Target]:
     made = []
     rng = Random(1)
     async with asyncpg.create_pool(dsn, min_size=POOL_SIZE, max_size=POOL_SIZE) as pool:
@@ -76,7 +79,7 @@ async def slower(dsn: str) -> list[Target]:
         for service_seconds in (0.01, 0.05, 0.01):
             statement = f"SELECT pg_sleep({service_seconds})"
             capacity = POOL_SIZE / service_seconds
-            seconds = PHASE_SECONDS[service_seconds]
+            seconds = (BRIEF_PHASE_SECONDS if brief else PHASE_SECONDS)[service_seconds]
             report, limits = await overloaded(to, statement, seconds, 3 * capacity, rng)
             settled = 10 * WINDOW_ROUNDS * service_seconds
             mean = statistics.fmean(limit for at, limit in limits if at >= settled)
@@ -89,18 +92,19 @@ async def slower(dsn: str) -> list[Target]:
     return made
 
 
-async def one_lock(dsn: str) -> list[Target]:
+async def one_lock(dsn: str, *, brief: bool) -> list[Target]:
     found: dict[str, tuple[float, float, float]] = {}
     async with asyncpg.create_pool(dsn, min_size=1, max_size=1) as single:
         closed = await closed_loop([lambda: single.execute(LOCKED)], duration_seconds=1.0)
     rate = 3 * closed.per_second
-    for name, size, gate in (
-        *((f"queue, pool of {size}", size, Gate.queue()) for size in FIXED),
-        ("adaptive, pool of 10", POOL_SIZE, Gate.adaptive()),
+    fixed_seconds = BRIEF_LOCKED_SECONDS if brief else LOCKED_SECONDS
+    for name, size, gate, seconds in (
+        *((f"queue, pool of {size}", size, Gate.queue(), fixed_seconds) for size in FIXED),
+        ("adaptive, pool of 10", POOL_SIZE, Gate.adaptive(), LOCKED_SECONDS),
     ):
         async with asyncpg.create_pool(dsn, min_size=size, max_size=size) as pool:
-            report, limits = await overloaded(gated(pool, gate), LOCKED, LOCKED_SECONDS, rate, Random(2))
-            mean = statistics.fmean(limit for at, limit in limits if at >= LOCKED_SECONDS / 2)
+            report, limits = await overloaded(gated(pool, gate), LOCKED, seconds, rate, Random(2))
+            mean = statistics.fmean(limit for at, limit in limits if at >= seconds / 2)
             p99 = report.outcomes[Outcome.OK].p99_seconds or float("nan")
             found[name] = (report.goodput_per_second, p99, mean)
     print("\none lock                served/s  p99 of served  mean limit in the second half")
@@ -120,13 +124,18 @@ async def one_lock(dsn: str) -> list[Target]:
     ]
 
 
-async def measured(dsn: str) -> list[Target]:
-    return [*await slower(dsn), *await one_lock(dsn)]
+async def measured(dsn: str, *, brief: bool) -> list[Target]:
+    return [*await slower(dsn, brief=brief), *await one_lock(dsn, brief=brief)]
 
 
 def main() -> int:
     """Measure, print, and say whether the targets were met."""
-    return conclude(on_postgres(measured))
+    parser = command_line("benchmarks.backpressure.learning", __doc__)
+    parser.add_argument(
+        "--brief", action="store_true", help="measure as long as the learner takes, no longer"
+    )
+    options = parser.parse_args()
+    return conclude(on_postgres(lambda dsn: measured(dsn, brief=options.brief)))
 
 
 if __name__ == "__main__":

@@ -84,6 +84,11 @@ JUDGED = {
 }
 """Those that a target is about."""
 
+FAR = (BARE, SEMAPHORE, NAIVE)
+"""Peers that a target is about at three times, and that come nowhere near: `--brief` looks at them once there."""
+BRIEF_SECONDS = 2.0
+"""Of the loads above capacity, where only what is answered counts, with `--brief`; at 0.7 times the p99 takes its samples."""
+
 
 @dataclass(slots=True)
 class Fared:
@@ -119,7 +124,12 @@ class Fared:
 
 
 async def measured(
-    dsn: str, loads: Mapping[float, Sequence[str]], rounds: int, seconds: float
+    dsn: str,
+    loads: Mapping[float, Sequence[str]],
+    rounds: int,
+    seconds_of: Mapping[float, float],
+    *,
+    brief: bool,
 ) -> dict[float, dict[str, Fared]]:
     rng = Random(1)
     found = {load: {name: Fared() for name in names} for load, names in loads.items()}
@@ -135,7 +145,10 @@ async def measured(
                 )
                 capacity[name] = closed.per_second
             print(f"{number:>5}  " + "  ".join(f"{one:.0f}" for one in capacity.values()), flush=True)
-            for load, names in loads.items():
+            for load, all_names in loads.items():
+                seconds = seconds_of[load]
+                skipped = FAR if brief and load > 1 and number > 1 else ()
+                names = [name for name in all_names if name not in skipped]
                 arrivals = poisson_arrivals(
                     rate_per_second=load * capacity[BARE], duration_seconds=seconds, rng=rng
                 )
@@ -200,9 +213,13 @@ def main() -> int:
     add_brief(parser)
     options = parser.parse_args()
     loads = JUDGED if options.brief else LOADS
-    found = on_postgres(lambda dsn: measured(dsn, loads, options.rounds, options.seconds))
+    seconds = {
+        load: min(options.seconds, BRIEF_SECONDS) if options.brief and load > 1 else options.seconds
+        for load in loads
+    }
+    found = on_postgres(lambda dsn: measured(dsn, loads, options.rounds, seconds, brief=options.brief))
     for load, fared in found.items():
-        print(f"\n{load:g} times capacity, {options.rounds} rounds of {options.seconds:g} s")
+        print(f"\n{load:g} times capacity, {options.rounds} rounds of {seconds[load]:g} s")
         print(f"{'':<28} goodput/capacity       p99 of served  refused  timed out  failed")
         for name, one in fared.items():
             print(one.row(name))

@@ -5,15 +5,15 @@ and for the queue gate, one after the other in shuffled order. Rates are multipl
 bare pool at the start. The last shape is the one that does not end by itself: each client tries four times, and gives each
 try a second, so that a burst of two seconds leaves a bare pool with nothing but work that nobody waits for any more.
 
-python -m benchmarks.backpressure.shapes [--brief]
+python -m benchmarks.backpressure.shapes [--brief] [--only changing|retrying]
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from random import Random
 
 from benchmarks.backpressure.contenders import (
@@ -136,91 +136,116 @@ def row(name: str, report: LoadReport) -> str:
     )
 
 
-async def measured(dsn: str, *, brief: bool) -> list[Target]:
-    rng = Random(1)
+@dataclass(slots=True)
+class Trials:
+    """Who is tried, and how.
+
+    Attributes:
+        everyone: By name.
+        capacity: Statements a second of the bare pool.
+        brief: Whether to try only those that a target is about.
+        refused_late: Refusals of each, later than two intervals after the burst of the retrying clients.
+    """
+
+    everyone: dict[str, Contender]
+    capacity: float
+    brief: bool
+    rng: Random = field(default_factory=lambda: Random(1))
+    refused_late: dict[str, int] = field(default_factory=dict)
+
+    async def of(
+        self, shape: Shape, how: Callable[[Contender], Call], times: float, timeout_seconds: float
+    ) -> dict[str, LoadReport]:
+        """The reports of all that are tried in this shape, which are printed."""
+        arrivals = arrivals_of(shape, times, self.rng)
+        reports = {}
+        names = shape.judged if self.brief else shape.names
+        for name in self.rng.sample(names, len(names)):
+            contender = self.everyone[name]
+            watching = asyncio.ensure_future(refused_late(contender)) if shape is RETRIES else None
+            reports[name] = await open_loop(
+                how(contender),
+                arrivals,
+                timeout_seconds=timeout_seconds,
+                duration_seconds=shape.seconds,
+                classify=outcome,
+            )
+            if watching is not None:
+                self.refused_late[name] = await watching
+            await asyncio.sleep(SETTLE_SECONDS)
+        print(f"\n{shape.name}\n{'':<28} answered in time  p99 of them  refused  timed out")
+        for name in names:
+            print(row(name, reports[name]), flush=True)
+        return reports
+
+
+async def refused_late(contender: Contender) -> int:
+    """Refusals, later than two intervals after the burst."""
+    if contender.gated is None:
+        return 0
+    await asyncio.sleep(BURST_ENDS + 2 * INTERVAL_SECONDS)
+    before = sum(contender.gated.stats().rejected.values())
+    await asyncio.sleep(CALM_SECONDS)
+    return sum(contender.gated.stats().rejected.values()) - before
+
+
+async def changing(trials: Trials) -> list[Target]:
+    """Loads that change."""
+    made = []
+    for shape in (STEP, RAMP, SQUARE):
+        reports = await trials.of(shape, once, trials.capacity, TIMEOUT_SECONDS)
+        p99 = reports[QUEUE].outcomes[Outcome.OK].p99_seconds or float("inf")
+        bound = 2 * TARGET_SECONDS + SERVICE_SECONDS
+        made.append(
+            Target(
+                f"{shape.name}: p99 of {QUEUE} ≤ {bound * 1e3:.0f} ms: {p99 * 1e3:.0f} ms", met=p99 <= bound
+            )
+        )
+
+    reports = await trials.of(SPIKE, once, trials.capacity, TIMEOUT_SECONDS)
+    report = reports[LONG_QUEUE]
+    share = report.outcomes[Outcome.REJECTED].count / report.offered
+    made.append(Target(f"{SPIKE.name}: {LONG_QUEUE} refuses ≤ 1 %: {share:.2%}", met=share <= 0.01))
+
+    # By the mean of both lengths.
+    times = trials.capacity * SERVICE_SECONDS / (0.99 * 0.002 + 0.01 * 2)
+    reports = await trials.of(BIMODAL, of_two_lengths, times, 5.0)
+    ours, bare = (reports[name].outcomes[Outcome.OK].count for name in (QUEUE, BARE))
+    made.append(Target(f"{BIMODAL.name}: {QUEUE} over bare: {ours / bare:.2f} ≥ 0.5", met=ours >= 0.5 * bare))
+    return made
+
+
+async def retrying_clients(trials: Trials) -> list[Target]:
+    """The load that does not end by itself."""
+    reports = await trials.of(RETRIES, retrying, trials.capacity, TRIES * TIMEOUT_SECONDS + 1)
+    back = BURST_ENDS + 2 * INTERVAL_SECONDS
+    shares = {}
+    for name, report in reports.items():
+        after = [one for one in report.timeline if back <= one.start_seconds < report.duration_seconds]
+        shares[name] = sum(one.ok for one in after) / sum(one.offered for one in after)
+        print(f"{name}: {shares[name]:.1%} answered in the {CALM_SECONDS:g} s after two intervals")
+    late = trials.refused_late[QUEUE]
+    return [
+        Target(
+            f"{RETRIES.name}: {QUEUE} is back within two intervals: {shares[QUEUE]:.3f}",
+            met=shares[QUEUE] >= 0.98,
+        ),
+        Target(f"{RETRIES.name}: {QUEUE} then refuses nothing for {CALM_SECONDS:g} s: {late}", met=late == 0),
+        Target(f"{RETRIES.name}: the bare pool stays collapsed: {shares[BARE]:.3f}", met=shares[BARE] <= 0.9),
+    ]
+
+
+PARTS = {"changing": changing, "retrying": retrying_clients}
+
+
+async def measured(dsn: str, *, brief: bool, parts: Sequence[str]) -> list[Target]:
     made: list[Target] = []
     async with contenders(dsn, timeout_seconds=TIMEOUT_SECONDS) as everyone:
         capacity = await capacity_of(once(everyone[BARE]))
         print(f"capacity: {capacity:.0f}/s")
-
-        async def tried(
-            shape: Shape, how: Callable[[Contender], Call], times: float, timeout_seconds: float
-        ) -> dict[str, LoadReport]:
-            arrivals = arrivals_of(shape, times, rng)
-            reports = {}
-            names = shape.judged if brief else shape.names
-            for name in rng.sample(names, len(names)):
-                watching = asyncio.ensure_future(watched(everyone[name])) if shape is RETRIES else None
-                reports[name] = await open_loop(
-                    how(everyone[name]),
-                    arrivals,
-                    timeout_seconds=timeout_seconds,
-                    duration_seconds=shape.seconds,
-                    classify=outcome,
-                )
-                if watching is not None:
-                    refused_late[name] = await watching
-                await asyncio.sleep(SETTLE_SECONDS)
-            print(f"\n{shape.name}\n{'':<28} answered in time  p99 of them  refused  timed out")
-            for name in names:
-                print(row(name, reports[name]), flush=True)
-            return reports
-
-        refused_late: dict[str, int] = {}
-
-        async def watched(contender: Contender) -> int:
-            """Refusals, later than two intervals after the burst."""
-            if contender.gated is None:
-                return 0
-            await asyncio.sleep(BURST_ENDS + 2 * INTERVAL_SECONDS)
-            before = sum(contender.gated.stats().rejected.values())
-            await asyncio.sleep(CALM_SECONDS)
-            return sum(contender.gated.stats().rejected.values()) - before
-
-        for shape in (STEP, RAMP, SQUARE):
-            reports = await tried(shape, once, capacity, TIMEOUT_SECONDS)
-            p99 = reports[QUEUE].outcomes[Outcome.OK].p99_seconds or float("inf")
-            bound = 2 * TARGET_SECONDS + SERVICE_SECONDS
-            made.append(
-                Target(
-                    f"{shape.name}: p99 of {QUEUE} ≤ {bound * 1e3:.0f} ms: {p99 * 1e3:.0f} ms",
-                    met=p99 <= bound,
-                )
-            )
-
-        reports = await tried(SPIKE, once, capacity, TIMEOUT_SECONDS)
-        report = reports[LONG_QUEUE]
-        share = report.outcomes[Outcome.REJECTED].count / report.offered
-        made.append(Target(f"{SPIKE.name}: {LONG_QUEUE} refuses ≤ 1 %: {share:.2%}", met=share <= 0.01))
-
-        # By the mean of both lengths.
-        times = capacity * SERVICE_SECONDS / (0.99 * 0.002 + 0.01 * 2)
-        reports = await tried(BIMODAL, of_two_lengths, times, 5.0)
-        ours, bare = (reports[name].outcomes[Outcome.OK].count for name in (QUEUE, BARE))
-        made.append(
-            Target(f"{BIMODAL.name}: {QUEUE} over bare: {ours / bare:.2f} ≥ 0.5", met=ours >= 0.5 * bare)
-        )
-
-        reports = await tried(RETRIES, retrying, capacity, TRIES * TIMEOUT_SECONDS + 1)
-        back = BURST_ENDS + 2 * INTERVAL_SECONDS
-        shares = {}
-        for name, report in reports.items():
-            after = [one for one in report.timeline if back <= one.start_seconds < report.duration_seconds]
-            shares[name] = sum(one.ok for one in after) / sum(one.offered for one in after)
-            print(f"{name}: {shares[name]:.1%} answered in the {CALM_SECONDS:g} s after two intervals")
-        late = refused_late[QUEUE]
-        made += [
-            Target(
-                f"{RETRIES.name}: {QUEUE} is back within two intervals: {shares[QUEUE]:.3f}",
-                met=shares[QUEUE] >= 0.98,
-            ),
-            Target(
-                f"{RETRIES.name}: {QUEUE} then refuses nothing for {CALM_SECONDS:g} s: {late}", met=late == 0
-            ),
-            Target(
-                f"{RETRIES.name}: the bare pool stays collapsed: {shares[BARE]:.3f}", met=shares[BARE] <= 0.9
-            ),
-        ]
+        trials = Trials(everyone, capacity, brief)
+        for part in parts:
+            made += await PARTS[part](trials)
     return made
 
 
@@ -228,8 +253,10 @@ def main() -> int:
     """Measure, print, and say whether the targets were met."""
     parser = command_line("benchmarks.backpressure.shapes", __doc__)
     add_brief(parser)
+    parser.add_argument("--only", choices=PARTS, help="loads that change, or clients that retry")
     options = parser.parse_args()
-    return conclude(on_postgres(lambda dsn: measured(dsn, brief=options.brief)))
+    parts = [options.only] if options.only else [*PARTS]
+    return conclude(on_postgres(lambda dsn: measured(dsn, brief=options.brief, parts=parts)))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED, Ending
 from quickwins.backpressure._counts import outcome_of
 from quickwins.backpressure._hold import HELD, NEW, TAKEN, WAITING, Hold, ending_of
 from quickwins.core.deadline import NEVER, earliest
+from quickwins.core.deadline import current as request_deadline
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterator
@@ -100,10 +101,10 @@ class Acquisition(Hold[Lender]):
         clock, deadline = shell.now, NEVER
         now = clock()
         if gated:
-            deadline = earliest(timeout, now)
-            waiter = shell.ask(self, now, deadline)
-            if waiter is not None:
-                await shell.wait(self, waiter, deadline)
+            if timeout is not None or request_deadline() is not None:
+                deadline = earliest(timeout, now)
+            if not shell.take(self, now):
+                await self._permitted(now, deadline)
         try:
             if deadline is NEVER:
                 connection = await lender.lend(timeout)
@@ -174,6 +175,13 @@ class Acquisition(Hold[Lender]):
         """The pool has back what the caller was giving back when it was cancelled."""
         self.giver.resetting.discard(in_use)
         self.giver.shell.leave(self, ending)
+
+    async def _permitted(self, now: float, deadline: Deadline) -> None:
+        """Wait for a permit in line."""
+        shell = self.giver.shell
+        waiter = shell.line_up(self, now, deadline)
+        if waiter is not None:
+            await shell.wait(self, waiter, deadline)
 
     async def _connected(self, deadline: Deadline, *, shortcut: bool) -> asyncpg.pool.PoolConnectionProxy:
         """A connection, in what the line has left of one deadline."""

@@ -8,30 +8,44 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
-class Outside:
-    """Finds the user of some packages. Each acquisition looks, so the modules met before are told by one look-up."""
+MOST = 1_000
+"""Modules that are remembered."""
 
-    __slots__ = ("_modules", "_packages")
+
+class Outside:
+    """Finds the user of some packages. Each acquisition looks, so a module met before is told by one look-up."""
+
+    __slots__ = ("_are_inside",)
 
     def __init__(self, *packages: str) -> None:
         """Look behind modules whose names start with one of `packages`."""
-        self._packages = packages
-        self._modules: set[str] = set()  # of these packages, those met so far
+        self._are_inside = _Modules(packages)
 
     def of(self, inner: FrameType) -> FrameType:
         """The first frame around `inner` whose module is in none of them; `inner` itself when there is none."""
-        modules = self._modules
+        are_inside = self._are_inside
         frame: FrameType | None = inner
         try:
-            while frame is not None and (frame.f_globals["__name__"] in modules or self._is_new(frame)):
+            while frame is not None and are_inside[frame.f_globals["__name__"]]:
                 frame = frame.f_back
         except Exception:  # noqa: BLE001 -- no name, or one that is anything: no library's; until=never
             return frame or inner
         return frame or inner
 
-    def _is_new(self, frame: FrameType) -> bool:
-        name = frame.f_globals["__name__"]
-        found = type(name) is str and name.startswith(self._packages)
-        if found:
-            self._modules.add(name)
+
+class _Modules(dict[str, bool]):
+    """Whether each module that was met is one of some packages'."""
+
+    __slots__ = ("_packages",)
+
+    def __init__(self, packages: tuple[str, ...]) -> None:
+        super().__init__()
+        self._packages = packages
+
+    def __missing__(self, name: object) -> bool:
+        if type(name) is not str:
+            return False
+        found = name.startswith(self._packages)
+        if len(self) < MOST:
+            self[name] = found
         return found

@@ -6,7 +6,7 @@ from sys import _getframe  # `inspect.currentframe` is the same behind a slower 
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from quickwins.backpressure._core.gate import GateCore
-from quickwins.backpressure._hold import wanted
+from quickwins.backpressure._hold import wanted, wishes
 from quickwins.backpressure._permit import Permit
 from quickwins.backpressure._waiting import GateShell
 from quickwins.backpressure.rule import GateKind, Nested, Priority, Rule
@@ -223,7 +223,7 @@ class Gate:
             tenant: Whose work it is, where the gate tells tenants apart.
 
         Raises:
-            ConfigError: The gate is not bound.
+            ConfigError: The gate is not bound, or an argument is of a wrong type.
 
         Raises (when entered):
             PoolExhausted: The gate said no.
@@ -233,6 +233,11 @@ class Gate:
         """
         if self._shell is None:  # not by the property, which is a call more
             raise _unbound()
+        # Nearly every call gives neither, or what it should.
+        if (timeout is not None and timeout.__class__ is not float) or (
+            priority is not _NORMAL and priority.__class__ is not Priority
+        ):
+            wishes(timeout, priority)
         return wanted(Permit, self._shell, timeout, priority, tenant, _getframe(1))
 
     def stats(self) -> PoolStats:
@@ -283,6 +288,28 @@ class Gate:
         elif shell:
             raise ConfigError(f"{', '.join(shell)}: only with a size; a GatedPool gives its gate its own")
         return gate
+
+
+def at_door(gate: Gate | None) -> Gate | None:
+    """`gate`, for an adapter that asks it for each request.
+
+    Raises:
+        ConfigError: It is none, or not bound.
+    """
+    if gate is not None:
+        _ = checked(gate).shell  # which says where it is not bound
+    return gate
+
+
+def checked(gate: Gate) -> Gate:
+    """`gate`, which it should be.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    if not isinstance(gate, Gate):
+        raise ConfigError(f"gate takes a Gate, such as Gate.queue(), not a {type(gate).__name__}")
+    return gate
 
 
 def _unbound() -> ConfigError:

@@ -7,13 +7,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED, Ending
+from quickwins.backpressure.rule import Priority
+from quickwins.core.errors import ConfigError
+from quickwins.core.given import seconds
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType
 
     from quickwins.backpressure._core.line import Waiter
     from quickwins.backpressure._core.tenants import Tenant
-    from quickwins.backpressure.rule import Priority
 
 
 class Named(Protocol):
@@ -125,6 +127,17 @@ def wanted(
     hold.code = frame.f_code
     hold.instruction = frame.f_lasti
     return hold
+
+
+def wishes(timeout: object, priority: object) -> None:
+    """Nothing, if one may wait for so long, and so much may matter.
+
+    Raises:
+        ConfigError: One of them isn't what it should be; asked only where it may not be.
+    """
+    seconds("timeout", timeout)
+    if not isinstance(priority, int) or not Priority.CRITICAL <= priority <= Priority.SHEDDABLE:
+        raise ConfigError(f"priority={priority!r} is not allowed: a Priority, such as Priority.CRITICAL")
 
 
 def ending_of(error: BaseException) -> Ending:

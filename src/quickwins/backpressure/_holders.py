@@ -34,13 +34,13 @@ class Holders:
         self.worth_noting_seconds = 0.0
         self._longest: dict[tuple[int, int], tuple[float, Hold[Any]]] = {}
 
-    def unlink(self, hold: Hold[Any]) -> None:
-        """`hold` is no longer in use, by a task that has taken others before or since."""
-        last = self.held_by[hold.task]
+    def unlink(self, hold: Hold[Any], last: Hold[Any]) -> None:
+        """`hold` is no longer in use, by a task that has taken others before or since, and was taken out with its `last` one."""
         if last is hold:
             assert hold.outer is not None
             self.held_by[hold.task] = hold.outer
             return
+        self.held_by[hold.task] = last
         while last.outer is not hold:
             assert last.outer is not None
             last = last.outer

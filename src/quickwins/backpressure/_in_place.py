@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from quickwins.backpressure._gate import Gate
+from quickwins.backpressure._gate import Gate, checked
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -24,7 +24,7 @@ class GatedInPlace(ABC):
 
     def __init__(self, size: int, gate: Gate | None, **options: Unpack[ShellOptions]) -> None:
         gate = Gate.threshold() if gate is None else gate
-        gate.bind(size, **options)
+        checked(gate).bind(size, **options)
         self._gate = gate
         self.name = gate.shell.name
 

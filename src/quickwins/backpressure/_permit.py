@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED
+from quickwins.backpressure._gone import unless
 from quickwins.backpressure._hold import NEW, Hold, ending_of
 from quickwins.backpressure._waiting import GateShell
 from quickwins.core.deadline import earliest
@@ -53,7 +54,7 @@ class Permit(Hold[GateShell]):
             waiter = shell.line_up(self, now, deadline)
             if waiter is not None:
                 waiting = shell.wait(self, waiter, deadline)
-                await (waiting if gone is None else shell.unless(gone, waiting, waiter))
+                await (waiting if gone is None else unless(gone, waiting, shell, self, waiter))
                 shell.counts.given.observe(self.since - now)
                 return self
         shell.counts.given.counts[0] += 1  # no time: no bucket to look for, and no trace to keep

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from quickwins.backpressure._acquisition import Acquisition, Lender
 from quickwins.backpressure._asyncpg import is_lost
-from quickwins.backpressure._gate import Gate
-from quickwins.backpressure._hold import wanted
+from quickwins.backpressure._gate import Gate, checked
+from quickwins.backpressure._hold import wanted, wishes
 from quickwins.backpressure._shortcuts import Shortcuts
 from quickwins.backpressure.rule import Priority
 from quickwins.core.errors import ConfigError
@@ -68,9 +68,7 @@ class GatedPool(Shortcuts):
                 f"GatedPool takes an asyncpg pool, not a {type(pool).__name__}; SQLAlchemy's engines and psycopg's pools have "
                 "GatedEngine and GatedPsycopgPool"
             )
-        if not isinstance(gate, Gate):
-            raise ConfigError(f"gate takes a Gate, such as Gate.queue(), not a {type(gate).__name__}")
-        gate.bind(pool.get_max_size(), **options)
+        checked(gate).bind(pool.get_max_size(), **options)
         self.pool: asyncpg.Pool = pool
         self._gate = gate
         self._shell = gate.shell
@@ -93,12 +91,20 @@ class GatedPool(Shortcuts):
             priority: How much the work matters: what goes first in line, and is shed last.
             tenant: Whose work it is, where the gate tells tenants apart.
 
+        Raises:
+            ConfigError: An argument is of a wrong type.
+
         Raises (when awaited or entered):
             PoolExhausted: The gate said no. Nothing was taken.
             NestedAcquire: This task holds a connection already, and there is no permit for another one.
             DeadlineExceeded: There was no permit, or no connection, before the request's deadline.
             TimeoutError: There was none within `timeout`.
         """
+        # Nearly every call gives neither, or what it should.
+        if (timeout is not None and timeout.__class__ is not float) or (
+            priority is not _NORMAL and priority.__class__ is not Priority
+        ):
+            wishes(timeout, priority)
         return wanted(Acquisition, self._lender, timeout, priority, tenant, _getframe(1))
 
     async def release(
@@ -158,6 +164,8 @@ class GatedPool(Shortcuts):
     async def _with(self, method: str, *args: object, timeout: float | None, **options: Any) -> Any:
         shell = self._shell
         gated = shell.gates()
+        if gated and timeout is not None and timeout.__class__ is not float:
+            wishes(timeout, _NORMAL)
         ends_at = None if timeout is None or not gated else shell.now() + timeout
         # 1 is the shortcut's own frame.
         hold = wanted(Acquisition, self._lender, timeout if gated else None, _NORMAL, None, _getframe(2))

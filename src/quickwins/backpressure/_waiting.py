@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 import time
 from random import Random
 from threading import get_ident
@@ -18,16 +19,16 @@ from quickwins.backpressure._counts import READINGS, REJECTED, Counts, Outcome, 
 from quickwins.backpressure._hold import ENDED, HELD, NEW, WAITING
 from quickwins.backpressure._holders import Holders
 from quickwins.backpressure._refusals import Refusals
-from quickwins.backpressure.errors import CallerGone
 from quickwins.backpressure.rule import CLOSED, Nested, RejectReason, Rule
 from quickwins.core.deadline import NEVER
 from quickwins.core.edge import known
 from quickwins.core.errors import ConfigError, DeadlineExceeded
 from quickwins.core.events import Reporter
+from quickwins.core.given import a_flag
 from quickwins.core.metrics import Tallies
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from prometheus_client import CollectorRegistry
 
@@ -41,7 +42,12 @@ if TYPE_CHECKING:
 _TIMER_STEP_SECONDS = 0.001
 """A timer that rings a little early must not spin until it is time."""
 
-_current_task = asyncio.current_task
+_current_task: Callable[[Any], Any] = asyncio.current_task
+if sys.version_info < (
+    3,
+    12,
+):  # Python code there, around a look-up in this table; and that version changes no more
+    _current_task = getattr(asyncio.tasks, "_current_tasks").get  # noqa: B009 -- no stub has it; until=never
 
 
 class GateShell:
@@ -75,7 +81,7 @@ class GateShell:
     ) -> None:
         self.name = name
         self.core = core
-        self.flag = flag
+        self.flag = a_flag(flag)
         self.holders = Holders()
         self.counts = Counts(core, self.holders, trace)
         # The system's own function, not our method that calls it: both ends of each use read the clock.
@@ -112,6 +118,11 @@ class GateShell:
         self._refusals.report_rest()
         self._tallies.flush()
 
+    def reopen(self) -> None:
+        """Admit again, after `close`."""
+        self.core.closed = False
+        self.reconfigure(self.core.rule)
+
     def reconfigure(self, rule: Rule) -> None:
         """Follow another rule. Permits in use stay in use; callers in line go on waiting, unless the flag is off for everybody."""
         off = self.flag is not None and self.flag.state.limit == 0
@@ -123,10 +134,6 @@ class GateShell:
         """Whether a pool's callers are asked for a permit now."""
         flag = self.flag
         return self.core.limit is not None and (flag is None or flag.active())
-
-    def ask(self, hold: Hold[Any], now: float, deadline: Deadline) -> Waiter | None:
-        """Take a permit at once, or a place in line: `take`, and then `line_up`."""
-        return None if self.take(hold, now) else self.line_up(hold, now, deadline)
 
     def take(self, hold: Hold[Any], now: float) -> bool:
         """Take a permit for `hold` if one is free `now`.
@@ -181,10 +188,12 @@ class GateShell:
         return answer
 
     async def wait(self, hold: Hold[Any], waiter: Waiter, deadline: Deadline) -> None:
-        """Wait for the permit in the place that `ask` has given."""
+        """Wait for the permit in the place that `line_up` has given."""
         counts = self.counts
+        future = self._futures.get(waiter)
         try:
-            await self._futures[waiter]
+            if future is not None:  # `None`: told already, by what ran before we did
+                await future
         except BaseException as error:
             hold.state = NEW
             # Cancelled in line, or after the permit was sent and before we ran: then it goes to the next.
@@ -210,27 +219,11 @@ class GateShell:
         counts.acquired[Outcome.TIMED_OUT].observe(waited_seconds)
         raise self.late("permit", deadline)
 
-    async def unless(
-        self, gone: Callable[[], Awaitable[object]], waiting: Awaitable[None], waiter: Waiter
-    ) -> None:
-        """Be `waiting` in the place of `waiter`, until somebody has `gone`, at most.
-
-        Raises:
-            CallerGone: They have.
-        """
-        future = self._futures[waiter]
-        leaving = asyncio.ensure_future(gone())
-        leaving.add_done_callback(lambda _: future.cancel())  # does nothing to one that is done
-        try:
-            await waiting
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if leaving.done() and not leaving.cancelled() and not (task and task.cancelling()):
-                raise CallerGone("the caller this was for has gone") from leaving.exception()
-            raise
-        finally:
-            leaving.cancel()
-            await asyncio.wait([leaving])
+    def interrupt(self, waiter: Waiter) -> None:
+        """End a `wait` as a cancellation does; does nothing to one that is over."""
+        future = self._futures.get(waiter)
+        if future is not None:
+            future.cancel()
 
     def late(self, what: str, deadline: Deadline) -> TimeoutError:
         """The error of a caller that had no `what` when its `deadline` passed."""
@@ -243,13 +236,12 @@ class GateShell:
         """Give a permit back, to the next in line if there is one; does nothing with one that is not in use."""
         if hold.state is not HELD:
             return
-        holders, clock = self.holders, self.now
-        now = clock()
+        now = self.now()
         hold.state = ENDED
-        if hold.outer is None and holders.held_by[hold.task] is hold:  # nearly always
-            del holders.held_by[hold.task]
-        else:
-            holders.unlink(hold)
+        holders = self.holders
+        last = holders.held_by.pop(hold.task)
+        if last is not hold or hold.outer is not None:  # seldom
+            holders.unlink(hold, last)
         held_seconds = now - hold.since
         if hold.counted:
             ended = self.core.release(now, ending, held_seconds, hold.tenant)

@@ -27,14 +27,16 @@ from contextlib import nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from quickwins.backpressure._gate import at_door
 from quickwins.backpressure.errors import CallerGone
 from quickwins.backpressure.rule import Priority
-from quickwins.core.asgi import EXEMPT, REFUSED, header, plain
+from quickwins.core.asgi import EXEMPT, REFUSED, header, plain, plainly
 from quickwins.core.contexts import leave
 from quickwins.core.deadline import within
 from quickwins.core.edge import REQUEST, Refused
 from quickwins.core.errors import Answer, Rejected, answer, refusal_in
 from quickwins.core.events import DOOR_QUESTION_FAILED, Reporter
+from quickwins.core.given import application, function, texts
 from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
@@ -101,14 +103,17 @@ class BackpressureMiddleware:
                 only what an authenticated caller says.
             tenant: Whose it is, by its scope; never logged or exported. A request that it fails on is nobody's.
             clock: For deadlines; the one that the gates read. The system's when `None`.
+
+        Raises:
+            ConfigError: `gate` is none, or not bound; or something else is not what it should be.
         """
-        self._app = app
-        self._gate = gate
-        self._exempt = frozenset(plain(path, "") for path in exempt)
-        self._graphql = frozenset(plain(path, "") for path in graphql)
-        self._deadline_header = None if deadline_header is None else deadline_header.lower().encode("latin-1")
-        self._priority = priority
-        self._tenant = tenant
+        self._app = application(app)
+        self._gate = at_door(gate)
+        self._exempt = plainly("exempt", exempt)
+        self._graphql = plainly("graphql", graphql)
+        self._deadline_header = _in_scopes(deadline_header)
+        self._priority = function("priority", priority, of="the scope of a request")
+        self._tenant = function("tenant", tenant, of="the scope of a request")
         self._clock = clock
         self._reporter = Reporter()
         self._failed: set[str] = set()
@@ -218,6 +223,14 @@ class BackpressureMiddleware:
         if _GRAPHQL in accepts:
             return _GRAPHQL
         return b"application/json" if _path(scope) in self._graphql else None
+
+
+def _in_scopes(name: str | None) -> bytes | None:
+    """A header's name as scopes have it."""
+    if name is None:
+        return None
+    (text,) = texts("deadline_header", [name], such_as="x-request-timeout")
+    return text.lower().encode("latin-1")
 
 
 def _path(scope: Scope) -> str:

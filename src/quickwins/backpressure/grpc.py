@@ -11,9 +11,10 @@ from __future__ import annotations
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
+from quickwins.backpressure._gate import at_door
 from quickwins.core.deadline import begin
 from quickwins.core.errors import answer, needs_extra, refusal_in
-from quickwins.core.grpc_handlers import EXEMPT, Style, wrapped
+from quickwins.core.grpc_handlers import EXEMPT, Style, methods, wrapped
 from quickwins.core.lazy import shows
 
 with needs_extra("grpc"):
@@ -64,9 +65,9 @@ class BackpressureInterceptor(grpc.aio.ServerInterceptor):
                 service is alive must be among them, or a busy process is restarted.
             clock: For deadlines; the one that the gates read. The system's when `None`.
         """
-        self._gate = gate
+        self._gate = at_door(gate)
         self._status = status
-        self._exempt = frozenset(exempt)
+        self._exempt = methods("exempt", exempt)
         self._clock = clock
 
     def __repr__(self) -> str:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["GatedPsycopgPool", "PermitTimeout"]
 __dir__ = shows(__name__)
 
+_NORMAL = Priority.NORMAL
 _user_around = Outside("psycopg", "contextlib").of
 
 
@@ -71,7 +72,7 @@ async def _getconn(self: Any, timeout: float | None = None) -> Any:
     lent: Lent = self.quickwins_lent
     shell = lent.shell
     seconds: float = self.timeout if timeout is None else timeout
-    hold = wanted(Hold, lent, seconds, Priority.NORMAL, None, _user_around(_getframe(1)))
+    hold = wanted(Hold, lent, seconds, _NORMAL, None, _user_around(_getframe(1)))
     now = shell.now()
     gated = shell.gates()
     if gated and not shell.take(hold, now):

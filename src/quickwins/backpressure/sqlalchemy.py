@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING
 import greenlet
 import sqlalchemy.exc
 from sqlalchemy import event
+from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.pool import NullPool, StaticPool
 from sqlalchemy.util import await_only
+from sqlalchemy.util.concurrency import in_greenlet
 
 from quickwins.backpressure._callers import Outside
 from quickwins.backpressure._core.verdict import DONE, FAILED, IGNORED, Ending
@@ -96,16 +98,10 @@ class Door:
         now = shell.now()
         gated = shell.gates()
         if gated:
+            # Asked before, since it may be anybody's, and nothing may come between `take` and `line_up`.
             own_seconds = pool.timeout() if hasattr(pool, "timeout") else None
-            deadline = earliest(own_seconds, now)
-            waiter = shell.ask(hold, now, deadline)
-            if waiter is not None:
-                try:
-                    await_only(shell.wait(hold, waiter, deadline))
-                except TimeoutError as error:
-                    if deadline.of_request or not deadline.passed(shell.now()):
-                        raise
-                    raise CheckoutTimeout(str(error)) from error
+            if not shell.take(hold, now):
+                self._permitted(hold, now, own_seconds)
         try:
             connection: PoolProxiedConnection = kind.connect(pool)
         except BaseException as error:
@@ -122,21 +118,41 @@ class Door:
         shell.counts.given.observe(since - now)
         return connection
 
+    def _permitted(self, hold: Checkout, now: float, own_seconds: float | None) -> None:
+        """Wait for a permit in line, no longer than `own_seconds`, right after `take` found none.
+
+        Raises:
+            MissingGreenlet: Nobody can wait here, as where an attribute is loaded that a commit has outdated.
+        """
+        if not in_greenlet():
+            raise MissingGreenlet(
+                f"no connection of pool {self.name!r} is free, and no greenlet is there to wait in"
+            )
+        shell = self.shell
+        deadline = earliest(own_seconds, now)
+        waiter = shell.line_up(hold, now, deadline)
+        if waiter is None:
+            return
+        try:
+            await_only(shell.wait(hold, waiter, deadline))
+        except TimeoutError as error:
+            if deadline.of_request or not deadline.passed(shell.now()):
+                raise
+            raise CheckoutTimeout(str(error)) from error
+
     def checked_in(self, connection: object, record: ConnectionPoolEntry) -> None:
         """The pool has it back, or has lost it: `connection` is `None` then."""
         hold = record.record_info.pop(_HOLD, None) if record.record_info is not None else None
-        if isinstance(hold, Checkout) and hold.giver is self:
-            self._leave(hold, FAILED if connection is None else DONE)
+        if not isinstance(hold, Checkout) or hold.giver is not self:
+            return
+        if hold.user() is not None or hold.task is None or (loop := hold.task.get_loop()).is_closed():
+            self._left(hold, FAILED if connection is None else DONE)
+        else:  # nobody has closed it: the garbage collector comes at any time, amid our own steps, and in any thread
+            loop.call_soon_threadsafe(self._left, hold, IGNORED)
 
     def detached(self, connection: object, record: ConnectionPoolEntry) -> None:  # noqa: ARG002 -- what the event gives; until=never
         """It is nobody's but its holder's from now on."""
         self.checked_in(record, record)
-
-    def _leave(self, hold: Checkout, ending: Ending) -> None:
-        if hold.user() is not None or hold.task is None or (loop := hold.task.get_loop()).is_closed():
-            self._left(hold, ending)
-        else:  # nobody has closed it: the garbage collector comes at any time, amid our own steps, and in any thread
-            loop.call_soon_threadsafe(self._left, hold, IGNORED)
 
     def _left(self, hold: Checkout, ending: Ending) -> None:
         self.shell.leave(hold, ending)
@@ -201,6 +217,13 @@ class GatedEngine(GatedInPlace):
         self._gate.close()
         await self._door.emptied(grace)
         await self.engine.dispose()
+
+    async def dispose(self, *, grace: float = 10.0) -> None:
+        """`close`, after which it may be used again, as an engine that was disposed of may: for who starts a service again."""
+        try:
+            await self.close(grace=grace)
+        finally:
+            self._gate.shell.reopen()
 
 
 _Gated = "GatedPoolOfEngine"

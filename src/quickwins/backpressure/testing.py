@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from quickwins.backpressure._core.gate import GateCore
 from quickwins.backpressure._gate import Gate
-from quickwins.backpressure.rule import GateKind, Priority, Rule
+from quickwins.backpressure.rule import GateKind, Priority, RejectReason, Rule
+from quickwins.core.errors import ConfigError
 from quickwins.core.lazy import shows
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from quickwins.backpressure._core.line import Waiter
     from quickwins.backpressure._core.tenants import Tenant
     from quickwins.backpressure._gate import ShellOptions
-    from quickwins.backpressure.rule import RejectReason
 
 __all__ = ["FakeConnection", "FakePool", "ScriptedGate"]
 __dir__ = shows(__name__)
@@ -157,22 +157,35 @@ class ScriptedGate(Gate):
     __slots__ = ("_script",)
 
     def __init__(
-        self, *script: RejectReason | None, size: int | None = None, **options: Unpack[ShellOptions]
+        self, *script: RejectReason | str | None, size: int | None = None, **options: Unpack[ShellOptions]
     ) -> None:
         """Make one.
 
         Args:
-            script: Of each of the first callers: why it is refused; `None`: it is not.
+            script: Of each of the first callers: why it is refused, `RejectReason.TENANT` or `"tenant"`; `None`: it is not.
             size: How many permits there are; leave it out for a gate that a pool will bind.
             options: With a size: see `ShellOptions`.
+
+        Raises:
+            ConfigError: Nobody is refused for such a reason.
         """
         super().__init__(Rule(GateKind.QUEUE, target_seconds=1.0, interval_seconds=10.0))
-        self._script = deque(script)
+        self._script = deque(_reason(one) for one in script)
         if size is not None:
             self.bind(size, **options)
 
     def _core_for(self, max_size: int) -> GateCore:
         return _ScriptedCore(self._script, self._rule, max_size)
+
+
+def _reason(given: RejectReason | str | None) -> RejectReason | None:
+    if given is None:
+        return None
+    try:
+        return RejectReason(given)
+    except ValueError:
+        allowed = ", ".join(RejectReason)
+        raise ConfigError(f"ScriptedGate({given!r}) is not allowed: None, or one of {allowed}") from None
 
 
 class _ScriptedCore(GateCore):

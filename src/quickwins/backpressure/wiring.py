@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeGuard
 
 from quickwins.backpressure.settings import BackpressureSettings
 from quickwins.core.errors import ConfigError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from quickwins.backpressure._gate import ShellOptions
     from quickwins.backpressure.asgi import BackpressureMiddleware
     from quickwins.backpressure.grpc import BackpressureInterceptor
+    from quickwins.backpressure.sqlalchemy import GatedEngine
     from quickwins.backpressure.strawberry import BackpressureExtension
     from quickwins.core.asgi import App, Scope
     from quickwins.core.clock import Clock
@@ -65,6 +66,8 @@ class Backpressure:
         self._clock = clock
         self._pools: dict[str, GatedPool | GatedInPlace] = {}
         self._gates: dict[str, Gate] = {}
+        self._left: dict[str, GatedEngine] = {}
+        """Engines of an earlier start: an application that is started again, as test clients do, may have made them once."""
 
     def pool(self, pool: Any, *, name: str, size: int | None = None) -> GatedPool | GatedInPlace:
         """`pool` behind a gate; closed here.
@@ -81,6 +84,11 @@ class Backpressure:
         """
         from quickwins.backpressure import Gate, GatedPool
 
+        left = self._left.pop(name, None)
+        if left is not None and left.engine is pool:
+            left.reconfigure(self._rule_of_new(name))
+            self._pools[name] = left
+            return left
         gate = Gate(self._rule_of_new(name))
         options: ShellOptions = {
             "flag": self._flag,
@@ -162,19 +170,23 @@ class Backpressure:
     def apply(self, snapshot: Snapshot) -> None:
         """Have everything follow its own table, or the section."""
         settings = self._settings(snapshot)
-        made: dict[str, GatedPool | GatedInPlace | Gate] = {**self._pools, **self._gates}
+        made: dict[str, GatedPool | GatedInPlace | Gate] = {**self._left, **self._pools, **self._gates}
         for name, one in made.items():
             one.reconfigure(settings.for_name(name).rule())
 
     async def close(self) -> None:
         """Close the pools, each with its grace, and say which tables nobody has used.
 
-        Gates stay: they have nothing to close, and an application that is started again, as test clients do, has the same
-        door.
+        Gates stay, and so do engines, which are only disposed of: an application that is started again, as test clients do,
+        has the same ones.
         """
-        pools, self._pools = self._pools, {}
+        pools: dict[str, GatedPool | GatedInPlace] = {**self._left, **self._pools}
+        self._pools = {}
+        self._left = {name: one for name, one in pools.items() if _reopens(one)}
         try:
-            await close_together("pools", (pool.close() for pool in pools.values()))
+            await close_together(
+                "pools", (one.dispose() if _reopens(one) else one.close() for one in pools.values())
+            )
         finally:
             # Not before: a service may make a pool at any time.
             self._report_unused(pools.keys() | self._gates.keys())
@@ -192,12 +204,16 @@ class Backpressure:
         return snapshot.settings.section(self.section, self.model)
 
     def _rule_of_new(self, name: str) -> Rule:
-        if name in self._pools or name in self._gates:
-            kind = "pool" if name in self._pools else "gate"
+        if name in self._pools or name in self._left or name in self._gates:
+            kind = "gate" if name in self._gates else "pool"
             raise ConfigError(
                 f"there is a {kind} {name!r} already: give each pool and gate a name of its own"
             )
         return self._settings(self._flags.snapshot).for_name(name).rule()
+
+
+def _reopens(pool: GatedPool | GatedInPlace) -> TypeGuard[GatedEngine]:
+    return hasattr(pool, "dispose")
 
 
 def _library_of(pool: object) -> str:

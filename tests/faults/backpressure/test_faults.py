@@ -2,6 +2,8 @@
 
 A fault ends, and within two seconds of its end the permits in use are 0 once nobody asks, no waiter is left, and every
 permit can be had again at the same time.
+
+How a server fails does not depend on what stands before it: of each fault one gate is enough to try another version.
 """
 
 from __future__ import annotations
@@ -61,7 +63,12 @@ class Off:
         return False
 
 
-@pytest.fixture(params=[*GATES, "off"])
+@pytest.fixture(
+    params=[
+        "adaptive",
+        *(pytest.param(one, marks=pytest.mark.any_server) for one in ("threshold", "queue", "off")),
+    ]
+)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -55,6 +57,21 @@ async def refuse() -> None:
     gate = full_gate()
     async with gate.permit():
         await asyncio.ensure_future(gate.permit().__aenter__())
+
+
+async def test_behind_cors_a_web_page_can_read_a_refusal_and_its_preflights_pass() -> None:
+    gate = full_gate()
+    door = BackpressureMiddleware(Starlette(), gate=gate)
+    app = CORSMiddleware(door, allow_origins=["https://shop"], expose_headers=["Retry-After"])
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as page, gate.permit():
+        origin = {"origin": "https://shop"}
+        preflight = await page.options("/", headers={**origin, "access-control-request-method": "GET"})
+        refused = await page.get("/", headers=origin)
+    assert preflight.status_code == 200
+    assert refused.status_code == 503
+    assert refused.headers["access-control-allow-origin"] == "https://shop"
+    assert refused.headers["access-control-expose-headers"] == "Retry-After"
 
 
 class Framework:

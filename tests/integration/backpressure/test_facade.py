@@ -196,6 +196,34 @@ async def test_an_engine_and_a_pool_of_psycopg_follow_the_file_and_are_closed(
         qw.pool(engine, name="again")
 
 
+async def test_an_engine_that_was_made_once_is_there_again_when_an_application_is_started_again(
+    tmp_path: Path, postgres: Target
+) -> None:
+    url = postgres.url.replace("postgresql://", "postgresql+asyncpg://")
+    engine = create_async_engine(url, pool_size=4, max_overflow=0)
+    qw = loaded(tmp_path)
+    feed = qw.pool(engine, name="feed")
+    for limit in (2, 4):
+        async with qw:
+            await eventually(lambda: feed.stats().limit == limit)  # noqa: B023 -- waited for at once; until=never
+            async with engine.connect():
+                assert feed.stats().inflight == 1
+        (tmp_path / "quickwins.toml").write_text(CONFIG.replace("threshold = 0.5", "threshold = 0.9"))
+    async with engine.connect():  # after the end, as without us: tests that start no application
+        assert feed.stats().inflight == 1
+    assert qw.pool(engine, name="feed") is feed  # given where the application starts, each time
+    with pytest.raises(ConfigError, match="there is a pool 'feed' already"):
+        qw.pool(engine, name="feed")
+    async with qw:
+        pass
+    another = create_async_engine(url, pool_size=4, max_overflow=0)
+    assert qw.pool(another, name="feed") is not feed  # made anew, each time
+    async with qw:
+        pass
+    with pytest.raises(ConfigError, match="there is a pool 'feed' already"):
+        qw.gate(name="feed", size=1)
+
+
 async def test_what_no_gate_is_known_for_is_said(tmp_path: Path) -> None:
     strange: Any = object()
     with pytest.raises(ConfigError, match="not for object; for anything else, make one by gate"):

@@ -105,7 +105,7 @@ async def engine_for(url: str, kind: Kind, **options: Any) -> AsyncIterator[Asyn
     driver = "asyncpg" if kind is Kind.SQLALCHEMY_ASYNCPG else "psycopg"
     engine = create_async_engine(
         url.replace("postgresql://", f"postgresql+{driver}://"),
-        **{"pool_size": SIZE - 1, "max_overflow": 1, "pool_timeout": 1.0, **options},
+        **{"pool_size": SIZE - 1, "max_overflow": 1, "pool_timeout": DEADLINE_SECONDS, **options},
     )
     yield engine
     await engine.dispose()
@@ -113,9 +113,19 @@ async def engine_for(url: str, kind: Kind, **options: Any) -> AsyncIterator[Asyn
 
 @asynccontextmanager
 async def tried_on(
-    url: str, kind: Kind, over: Over, gate: Gate | None = None, **options: Any
+    url: str,
+    kind: Kind,
+    over: Over,
+    gate: Gate | None = None,
+    *,
+    patience_seconds: float = DEADLINE_SECONDS,
+    **options: Any,
 ) -> AsyncIterator[Tried]:
-    """A pool of two connections of that kind."""
+    """A pool of two connections of that kind, whose callers wait for so long.
+
+    One whose callers are impatient has its connections from the start, so that none of them is late by connecting.
+    """
+    ready = 0 if patience_seconds == DEADLINE_SECONDS else SIZE
     gate = gate_for(over) if gate is None else gate
     registry = CollectorRegistry()
     own: dict[str, Any] = {"name": "feed", "registry": registry, "gate": gate}
@@ -123,19 +133,20 @@ async def tried_on(
     bare = over is Over.BARE
     gated: Any = None
     if kind is Kind.ASYNCPG:
-        async with asyncpg.create_pool(url, min_size=0, max_size=SIZE) as pool:
+        async with asyncpg.create_pool(url, min_size=ready, max_size=SIZE) as pool:
             gated = None if bare else GatedPool(pool, **own)
 
             @asynccontextmanager
             async def acquired() -> AsyncIterator[Any]:
-                async with (pool if bare else gated).acquire(timeout=1.0) as connection:
+                async with (pool if bare else gated).acquire(timeout=patience_seconds) as connection:
                     yield connection.fetchval
 
             yield Tried(kind, over, acquired, gated, TimeoutError)
     elif kind is Kind.PSYCOPG:
         async with psycopg_pool.AsyncConnectionPool(
-            url, min_size=0, max_size=SIZE, timeout=1.0, open=False
+            url, min_size=ready, max_size=SIZE, timeout=patience_seconds, open=False
         ) as theirs:
+            await theirs.wait(DEADLINE_SECONDS)
             gated = None if bare else GatedPsycopgPool(theirs, **own)
 
             @asynccontextmanager
@@ -151,7 +162,7 @@ async def tried_on(
 
             yield Tried(kind, over, lent, gated, psycopg_pool.PoolTimeout)
     else:
-        async with engine_for(url, kind, **options) as engine:
+        async with engine_for(url, kind, **{"pool_timeout": patience_seconds, **options}) as engine:
             gated = None if bare else GatedEngine(engine, **own)
 
             @asynccontextmanager
@@ -172,9 +183,14 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     return found
 
 
+@pytest.fixture
+def patience_seconds() -> float:
+    return DEADLINE_SECONDS
+
+
 @pytest_asyncio.fixture
-async def tried(postgres: Target, kind: Kind, over: Over) -> AsyncIterator[Tried]:
-    async with tried_on(postgres.url, kind, over) as made:
+async def tried(postgres: Target, kind: Kind, over: Over, patience_seconds: float) -> AsyncIterator[Tried]:
+    async with tried_on(postgres.url, kind, over, patience_seconds=patience_seconds) as made:
         yield made
 
 
@@ -200,6 +216,7 @@ async def test_a_block_that_raises_what_is_its_own(tried: Tried) -> None:
     await tried.is_whole()
 
 
+@pytest.mark.parametrize("patience_seconds", [0.5])
 async def test_a_caller_too_many_is_refused_waits_or_is_late(tried: Tried) -> None:
     async with tried.use() as one, tried.use() as other:
         assert [await one("SELECT 1"), await other("SELECT 2")] == [1, 2]
@@ -207,7 +224,7 @@ async def test_a_caller_too_many_is_refused_waits_or_is_late(tried: Tried) -> No
             with pytest.raises(PoolExhausted) as refused:
                 await tried.value()
             assert refused.value.reason is RejectReason.THRESHOLD
-        else:  # within a second: asyncpg's by the caller's time, the others' by the pool's own
+        else:  # in half a second: asyncpg's by the caller's time, the others' by the pool's own
             with pytest.raises(tried.late):
                 await asyncio.wait_for(tried.value(), DEADLINE_SECONDS)
     await tried.is_whole()

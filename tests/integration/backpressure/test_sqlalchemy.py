@@ -176,6 +176,28 @@ async def test_a_connection_that_a_ping_finds_lost_is_replaced_under_one_permit(
         assert gated.stats().admitted == 2
 
 
+async def test_what_asks_outside_of_a_greenlet_is_told_so_and_leaves_nobody_in_line(
+    gated: GatedEngine,
+) -> None:
+    async with gated.engine.begin() as connection:
+        await connection.run_sync(Base.metadata.drop_all)
+        await connection.run_sync(Base.metadata.create_all)
+    async with async_sessionmaker(gated.engine)() as session:
+        user = User(id=1)
+        session.add(user)
+        await session.commit()  # what `user` has is outdated now: asking for it asks for a connection
+        async with gated.engine.connect():
+            for _ in range(3):
+                with pytest.raises(sqlalchemy.exc.MissingGreenlet):
+                    assert user.id
+            assert gated.stats().waiting == 0
+        with pytest.raises(sqlalchemy.exc.SQLAlchemyError, match="greenlet"):  # of the driver
+            assert user.id
+    await is_whole(gated)
+    async with gated.engine.begin() as connection:
+        await connection.run_sync(Base.metadata.drop_all)
+
+
 async def test_engines_that_share_a_pool_share_its_gate(gated: GatedEngine) -> None:
     shared = gated.engine.execution_options(isolation_level="REPEATABLE READ")
     async with shared.connect() as connection:

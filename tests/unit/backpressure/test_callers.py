@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from quickwins.backpressure._callers import Outside
+from quickwins.backpressure._callers import MOST, Outside
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -53,3 +53,12 @@ def test_one_that_nobody_outside_has_called_is_named_itself() -> None:
 )
 def test_a_module_with_no_proper_name_is_outside(name: object) -> None:
     assert Outside("library").of(called_from("library", name)).f_globals["__name__"] is name
+
+
+def test_more_modules_than_are_remembered_are_told_apart_all_the_same() -> None:
+    outside = Outside("library")
+    for number in range(MOST):
+        outside.of(called_from(f"library.{number}", "shop"))
+    for _ in range(2):
+        frame = outside.of(called_from("library.late", "shop.late"))
+        assert frame.f_globals["__name__"] == "shop.late"

@@ -78,7 +78,8 @@ async def test_those_in_line_are_served_in_order_and_newcomers_never_barge() -> 
         if times:  # right after a release, when a permit put back would be free
             arrivals.append(asyncio.ensure_future(come(times - 1)))
 
-    arrivals = [asyncio.ensure_future(come(3)) for _ in range(10)]
+    arrivals: list[asyncio.Task[None]] = []
+    arrivals += [asyncio.ensure_future(come(3)) for _ in range(10)]
     while not all(task.done() for task in arrivals):
         await asyncio.gather(*arrivals)
     assert len(order) == 10 * (1 + 2 + 4 + 8)
@@ -114,6 +115,8 @@ async def test_a_permit_that_is_put_back_instead_of_handed_over_goes_to_a_newcom
         order.append(name)
         permits.release()
 
+    # A task begins in the next turn, whatever this run does otherwise.
+    asyncio.get_running_loop().set_task_factory(None)
     permits = PutBack(1)
     await permits.acquire()
     waiter = asyncio.ensure_future(use(permits, "waiter"))

@@ -106,7 +106,7 @@ class GateCore:
         return any(line.overloaded for line in self._lines)
 
     def tenant(self, key: str | None, now: float) -> Tenant | None:
-        """What `ask` and `release` take for the tenant `key`; `None` when tenants are not told apart."""
+        """What `take` and `release` take for the tenant `key`; `None` when tenants are not told apart."""
         return None if self._tenants is None else self._tenants.find(key, now)
 
     def take(self, priority: Priority = _NORMAL, tenant: Tenant | None = None) -> bool:
