@@ -50,10 +50,20 @@ SECRETS = {
     "a card": "4111 1111 1111 1111",
 }
 
+LINES = """\
+Authenticating via config: username=app password=tr0ub4dor&3x host=db1
+fatal: unable to access 'https://ann:Xk7Qz9Lm2Wp4Rt8Vb3Nc@git.example/feed.git/': error: 403
+docker login -u ci -p Xk7Qz9Lm2Wp4Rt8Vb3Nc registry.example
+{"type":"request","auth":{"client_token":"Xk7Qz9Lm2Wp4Rt8Vb3Nc","policies":["default"]}}
+STATEMENT:  ALTER ROLE app WITH PASSWORD 'tr0ub4dor&3x'
+DETAIL:  Key (reset_token)=(Xk7Qz9Lm2Wp4Rt8Vb3Nc) already exists.
+"""
+
 HOSTILE: dict[str, tuple[str, str, str]] = {
     "letters": ("", "a", ""),
     "letters @": ("", "a", "@"),
     "a@a@": ("", "a@", ""),
+    "(@a.b": ("", "(@a.b", ""),
     "a.a. @": ("", "a.", "@"),
     "@a.a.": ("x@", "a.", ""),
     "a'a' @": ("", "a'", "@"),
@@ -75,6 +85,7 @@ HOSTILE: dict[str, tuple[str, str, str]] = {
     "?a&;b": ("?", "a&;", ""),
     "a=b&": ("", "a=b&", " "),
     "a=b:": ("", "a=b:", "&"),
+    "=a": ("&", "=a", ""),
     "%40": ("", "%40", ""),
     "a%40": ("", "a%40b.", ""),
     "-----BEGIN": ("", "-----BEGIN", ""),
@@ -83,6 +94,9 @@ HOSTILE: dict[str, tuple[str, str, str]] = {
     "-----BEGIN A": ("-----BEGIN ", "A ", ""),
     "nested brackets": ("token=", "[", ""),
     "nested braces": ("", '{"token":', ""),
+    "brackets in a value": ("sig=", "{+{}{}", ""),
+    "a long value": ("--password ", "_", "\u200b\x1b[0m"),
+    "quotes in brackets": ("sig=[", 'a "', ""),
     "open quotes": ("", 'token="', ""),
     "escaped quotes": ("", 'token=\\"', ""),
     "backslashes": ('token="', "\\", ""),
@@ -126,6 +140,26 @@ HOSTILE: dict[str, tuple[str, str, str]] = {
     "plurals": ("tokens: a1B2c3D4e5F6", ", a1B2c3D4e5F6", ""),
     "changes": ('password = "a"', ' -> "a"', ""),
     "wrapped": ("token: ", "Some(", '"'),
+    "colons in full width": ("secret", "\uff1a", ""),
+    "lines with escapes": (
+        "pin:  ",
+        "1//::0[redacted\x1b[0m--password ä)'-p', cf_://%40_tQJ['password',Wd\uff1agh" + "p_ZzWjkNB)value=",
+        "",
+    ),
+    "lines of services": ("", LINES, ""),
+    "signs of escapes": ("&sig=", "\\", "Key (api_token)=("),
+    "strings in a list": ("password ", "a', ", ""),
+    "private names, all different": (
+        "",
+        " ".join(f"{number:x}_passwd_{number:o}= x" for number in range(190)),
+        "",
+    ),
+    "names of two words, all different": (
+        "",
+        " ".join(f"a{number:b}".translate({48: 98, 49: 99}) + " key: x1" for number in range(190)),
+        "",
+    ),
+    "elements, all different": ("", "".join(f"<token{number:x}>x</a>" for number in range(200)), ""),
     "non-ASCII": ("", "ä", "@"),
     "surrogates": ("", "\ud800", "@"),
 }
@@ -146,7 +180,7 @@ MORE = (
     "DE89 3704 0044 0532 0130 00 ", "$1$", "$2b$10$", "{SHA}", "\t", "  ", "\n- ", "::", "->", " = ", "Some(", 'password = "a" -> "b"',
 )  # fmt: skip
 """What hostile texts are mutated with."""
-KEPT, NEW, LONGEST_PIECE = 24, 0.25, 300
+KEPT, NEW, LONGEST_PIECE = 24, 0.25, MAX_LENGTH
 """Shapes that are mutated further, the share of new ones, and the characters of a piece."""
 
 
@@ -211,7 +245,8 @@ def whole(shape: tuple[str, str, str]) -> str:
 def mutated(rng: Random, shapes: list[tuple[str, str, str]]) -> tuple[str, str, str]:
     """One of some shapes, a little different; or a new one."""
     if rng.random() < NEW:
-        return tuple("".join(rng.choices(MORE, k=rng.randrange(some))) or "a" for some in (4, 10, 3))  # type: ignore[return-value]  # -- three of them; until=never
+        many = rng.choice((10, 10, 10, 1_000))
+        return tuple("".join(rng.choices(MORE, k=rng.randrange(some))) or "a" for some in (4, many, 3))  # type: ignore[return-value]  # -- three of them; until=never
     before, piece, after = rng.choice(shapes)
     at = rng.randint(0, len(piece))
     match rng.randrange(5):

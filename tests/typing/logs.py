@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_type
+from typing import TYPE_CHECKING, Any, assert_type
 
 import grpc.aio
 
@@ -86,6 +86,8 @@ def configured(key: bytes) -> Pipeline:
     assert_type(redaction.rules, frozenset[RedactionRule])
     close_on_sigterm(timeout_seconds=1.0)
     assert_type(Hooks(redaction), Hooks)
+    assert_type(Hooks().before_send_transaction({}, {}), Any)
+    assert_type(Hooks().before_send_metric({}, {}), Any)
     return configure_logging(
         service="feed",
         level="debug",

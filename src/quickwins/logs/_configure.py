@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from quickwins.core.clock import SystemClock
@@ -9,18 +10,17 @@ from quickwins.core.errors import ConfigError
 from quickwins.logs import _logger
 from quickwins.logs._instance import INSTANCE
 from quickwins.logs._pipeline import Pipeline
+from quickwins.logs._sampling import Sampling
 from quickwins.logs.redaction._rules import Redaction
 from quickwins.logs.sink._sink import Sink
 
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Collection
 
     from prometheus_client import CollectorRegistry
 
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
-    from quickwins.logs._sampling import Sampling
 
 
 def configure_logging(  # noqa: PLR0913 -- all by name, and each with a default; until=never
@@ -59,10 +59,14 @@ def configure_logging(  # noqa: PLR0913 -- all by name, and each with a default;
         Close it at the end; the end of the process does so too. Configuring again closes the previous one.
 
     Raises:
-        ConfigError: There is no such level, or `sink` is none.
+        ConfigError: There is no such level, or something is not what it should be.
     """
-    if sink is not None and not isinstance(sink, Sink):
-        raise ConfigError(f"sink={sink!r} is not allowed: a Sink, such as Sink.stdout() or Sink.file(path)")
+    _check("sink", sink, Sink, "a Sink, such as Sink.stdout() or Sink.file(path)")
+    _check("redaction", redaction, Redaction, "a Redaction, such as Redaction.strict()")
+    _check("sampling", sampling, Sampling, "a Sampling, such as Sampling(first=100, every=10)")
+    _check("instance", instance, str, "text, with {host} and {pid} in it")
+    if isinstance(keep, (str, logging.Handler)):
+        raise ConfigError(f"keep={keep!r} is not allowed: a list of handlers, or of their names")
     before = _logger.current
     pipeline = Pipeline(
         service=service,
@@ -81,3 +85,8 @@ def configure_logging(  # noqa: PLR0913 -- all by name, and each with a default;
         before.close()
     pipeline.start()
     return pipeline
+
+
+def _check(name: str, given: object, kind: type, words: str) -> None:
+    if given is not None and not isinstance(given, kind):
+        raise ConfigError(f"{name}={given!r} is not allowed: {words}")

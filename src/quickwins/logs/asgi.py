@@ -18,8 +18,9 @@ import random
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from quickwins.core.asgi import EXEMPT, REFUSED, plain
+from quickwins.core.asgi import EXEMPT, REFUSED, plain, plainly
 from quickwins.core.contexts import leave
+from quickwins.core.given import a_flag, application, function
 from quickwins.core.lazy import shows
 from quickwins.logs import _logger
 from quickwins.logs._context import CONTEXT, Canonical
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from quickwins.core.asgi import App, Message, Receive, Scope, Send
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
+    from quickwins.logs._context import Context
     from quickwins.logs._trace.w3c import Bits
 
 __all__ = ["EXEMPT", "METHODS", "LogMiddleware"]
@@ -87,14 +89,21 @@ class LogMiddleware:
                 with `annotate(**{"http.route": ...})` comes first.
             clock: For durations.
             rng: For new ids; the module `random` when `None`.
+
+        Raises:
+            ConfigError: An argument is of a wrong type, such as one text for `exempt`.
         """
-        self._app = app
-        self._trusted = trusted
-        self._flag = flag
-        self._route = route
-        self._routes = Routes()
+        self._app = application(app)
+        self._trusted = (
+            trusted
+            if isinstance(trusted, bool)
+            else function("trusted", trusted, of="the scope of a request")
+        )
+        self._flag = a_flag(flag)
+        self._route = function("route", route, of="the scope of a request")
+        self._routes = Routes(self._app)
         self._slow_seconds = float("inf") if slow_seconds is None else slow_seconds
-        self._exempt = frozenset(plain(path, "") for path in exempt)
+        self._exempt = plainly("exempt", exempt)
         self._monotonic = time.monotonic if clock is None else clock.monotonic
         self._rng: Bits = random if rng is None else rng
 
@@ -115,32 +124,30 @@ class LogMiddleware:
         trusted = given if given is True or given is False else _asked(given, scope) is True
         canonical = Canonical()
         found = pick(scope.get("headers") or (), NAMES_IN_BYTES)
-        begun = begin(CONTEXT.get(), found, trusted=trusted, rng=self._rng, canonical=canonical)
+        begun = begin(CONTEXT.get(), found, trusted, self._rng, canonical)
         in_span = finder()
         # By this name `_takeover.told` finds it where an exception has passed.
         context = begun if in_span is None else in_span(begun)
-        header = (_CORRELATION, str(context.fields["correlation_id"]).encode())
         root, path = scope.get("root_path", ""), scope.get("path", "")
         status: int | None = None
-        answered = ended = 0.0
-        streams = False
+        streaming: float | None = None
+        ended: float | None = None
 
         def sending(message: Message) -> Awaitable[None]:
             # No coroutine of its own: one less for each part of a body.
-            nonlocal status, answered, ended, streams
+            nonlocal status, streaming, ended
             kind = message["type"]
             if kind == "http.response.body":
                 if not message.get("more_body"):
                     ended = self._monotonic()
-                elif not streams:
-                    streams = True
-                    answered = self._monotonic()
+                elif streaming is None:
+                    streaming = self._monotonic()
             elif kind in _STARTS:
                 status = message.get("status")
                 if in_span is not None:
                     # OpenTelemetry's middleware may stand inside of this one, and its span end before.
                     in_span(context)
-                message = _with(header, message)
+                message = _with_correlation(context, message)
             return send(message)
 
         token = CONTEXT.set(context)
@@ -153,8 +160,8 @@ class LogMiddleware:
         finally:
             # Background tasks run on when the client has everything, and a stream lasts as long as somebody listens.
             ended = ended or self._monotonic()
-            slow = (answered if streams else ended) - began >= self._slow_seconds
-            self._write(scope, root, path, status, error, canonical, ended - began, slow=slow)
+            slow = (ended if streaming is None else streaming) - began >= self._slow_seconds
+            self._write(scope, root, path, status, error, canonical, ended - began, slow)
             leave(CONTEXT, token)
 
     def _write(
@@ -166,7 +173,6 @@ class LogMiddleware:
         error: BaseException | None,
         annotated: dict[str, object],
         seconds: float,
-        *,
         slow: bool,
     ) -> None:
         http = scope["type"] == "http"
@@ -199,14 +205,14 @@ class LogMiddleware:
         _logger.sum_up(level, _EVENTS[scope["type"]], fields)
 
 
-def _with(header: tuple[bytes, bytes], message: Message) -> Message:
-    """`message` with `header`, instead of any of that name."""
+def _with_correlation(context: Context, message: Message) -> Message:
+    """`message` with the request's correlation id as a header, instead of any of that name."""
     headers = [*(message.get("headers") or ())]
     for pair in headers:
-        if pair[0] == header[0]:
-            headers = [one for one in headers if one[0] != header[0]]
+        if pair[0] == _CORRELATION:
+            headers = [one for one in headers if one[0] != _CORRELATION]
             break
-    headers.append(header)
+    headers.append((_CORRELATION, str(context.fields["correlation_id"]).encode()))
     return {**message, "headers": headers}
 
 

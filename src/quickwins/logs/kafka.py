@@ -12,9 +12,10 @@ Keys and values are never looked at.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from quickwins.core.errors import ConfigError
 from quickwins.core.lazy import shows
 from quickwins.logs._context import CONTEXT, EMPTY, within
 from quickwins.logs._logger import is_on
@@ -31,13 +32,18 @@ __all__ = ["extract", "inject"]
 __dir__ = shows(__name__)
 
 
-def inject(headers: Iterable[tuple[str, bytes]] | None = ()) -> list[tuple[str, bytes]]:
+def inject(headers: Mapping[str, bytes] | Iterable[tuple[str, bytes]] | None = ()) -> list[tuple[str, bytes]]:
     """`headers` with `traceparent`, `tracestate` and `x-correlation-id` of where this is called; a new list.
 
     A valid `traceparent` that is there stays, with its `tracestate`: it is somebody's who begins a span for the message. The others
     are replaced, since two of a kind would mean nothing. Outside a trace, or while logging is off, nothing is added or replaced.
+
+    Raises:
+        ConfigError: They are one text.
     """
-    kept = list(headers or ())
+    if isinstance(headers, (str, bytes)):
+        raise ConfigError(f"headers={headers!r} is not allowed: pairs of a name and bytes, or a dictionary")
+    kept = list(headers.items() if isinstance(headers, Mapping) else headers or ())
     ours = departing(in_span(CONTEXT.get())) if is_on(None) else []
     if not ours:
         return kept
@@ -85,7 +91,7 @@ class extract(within):  # noqa: N801 -- used as a context manager, like a functi
             self._context = outer
             return super().__enter__()
         found = pick(_readable(self._headers), NAMES)
-        context = begin(outer, found, trusted=self._trusted, rng=self._rng, canonical=None)
+        context = begin(outer, found, self._trusted, self._rng, None)
         if self._topic:
             context = context.with_({"messaging.destination.name": self._topic})
         self._context = context

@@ -13,6 +13,8 @@ import pytest
 
 from quickwins.logs.timeline import Log, Query, earliest, read
 
+pytestmark = pytest.mark.usefixtures("children_untraced")
+
 BEFORE = """
 import multiprocessing, os, sys
 from quickwins.logs import Sink, configure_logging, get_logger

@@ -522,5 +522,5 @@ def test_closing_takes_no_longer_than_its_limit(limit_seconds: float, pipe: tupl
     wait_until(another, look_seconds=0)
     began = time.monotonic()
     pipeline.close(limit_seconds)
-    assert time.monotonic() - began < limit_seconds + 1.0, "twice the limit, or 2 s more, as it was"
+    assert time.monotonic() - began < limit_seconds + 1.8, "twice the limit, or 2 s more, as it was"
     assert sink.stats().dropped[DropReason.UNWRITTEN] > 0

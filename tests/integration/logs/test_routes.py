@@ -316,3 +316,67 @@ def fastapi_copies_routes(app: FastAPI) -> bool:
     router.add_api_route("/items/{item}", item)
     app.include_router(router, prefix="/v1")
     return any(getattr(one, "path", "") == "/v1/items/{item}" for one in app.routes)
+
+
+def refusing(app: Any) -> Any:
+    """What answers in the place of `app`, as a full door does: nothing of it has seen the request."""
+
+    class Refusing:
+        def __init__(self) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 503, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+    return Refusing()
+
+
+@pytest.mark.asyncio
+async def test_what_starlette_has_not_seen_has_no_route_of_the_django_in_the_same_process(
+    lines: Lines, tmp_path: Path
+) -> None:
+    of_django()
+    async with serving(LogMiddleware(refusing(starlette(tmp_path)[0]))) as client:
+        await client.request("GET", f"/{SECRET}/v1/items/007/")
+        await eventually(lambda: len(lines.lines) == 1)
+    assert "http.route" not in lines.lines[0].fields
+
+
+def closed_over(app: Any) -> Any:
+    async def served(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope, receive, send)
+
+    return served
+
+
+def by_a_global(app: Any) -> Any:
+    globals()["the_application"] = app
+
+    async def served(scope: Any, receive: Any, send: Any) -> None:
+        await the_application(scope, receive, send)  # type: ignore[name-defined]  # noqa: F821 -- as modules of Django's have it; until=never
+
+    return served
+
+
+def by_protocol(app: Any) -> Any:
+    """As Django's channels do."""
+
+    class Router:
+        def __init__(self) -> None:
+            self.application_mapping = {"http": app}
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await self.application_mapping["http"](scope, receive, send)
+
+    return Router()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("wrap", [refusing, closed_over, by_a_global, by_protocol])
+async def test_django_is_found_behind_what_stands_around_it(wrap: Any, lines: Lines) -> None:
+    whole = wrap(of_django())
+    async with serving(LogMiddleware(whole)) as client:
+        await client.request("GET", f"/{SECRET}/v1/items/007/")
+        await eventually(lambda: len(lines.lines) == 1)
+    assert lines.lines[0].fields["http.route"] == "/<slug:tenant>/v1/items/<int:item>/"

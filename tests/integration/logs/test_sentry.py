@@ -12,6 +12,8 @@ import pytest
 from quickwins.backpressure import PoolExhausted, RejectReason
 from quickwins.logs.sentry import Hooks
 
+pytestmark = pytest.mark.usefixtures("children_untraced")
+
 BEFORE = """
 import json, logging, sys
 import sentry_sdk
@@ -26,7 +28,7 @@ from quickwins.logs.sentry import Hooks
 class Kept(Transport):
     def capture_envelope(self, envelope):
         for item in envelope.items:
-            if item.headers.get("type") in ("event", "log"):
+            if item.headers.get("type") in ("event", "log", "transaction", "trace_metric"):
                 sys.stdout.write(json.dumps(item.payload.json) + "\\n")
 
 hooks = Hooks()
@@ -36,6 +38,8 @@ sentry_sdk.init(
     before_send=hooks.before_send,
     before_breadcrumb=hooks.before_breadcrumb,
     before_send_log=hooks.before_send_log,
+    before_send_transaction=hooks.before_send_transaction,
+    before_send_metric=hooks.before_send_metric,
     integrations=[LoggingIntegration(level=None, event_level=None)],
 )
 logging.getLogger().addHandler(BreadcrumbHandler(level=logging.INFO))
@@ -103,6 +107,69 @@ except ValueError:
     assert one["stacktrace"]["frames"][-1]["vars"] == {"password": "[redacted:key]", "order": "7"}
 
 
+def test_a_message_has_nothing_that_was_put_into_it_under_a_private_name() -> None:
+    said, after = sent(
+        """
+lib = logging.getLogger("lib")
+lib.error("signed in with %(password)s as %(user)s", {"password": "hunter2", "user": "bob", "token": ""})
+lib.error("after")
+"""
+    )
+    assert said["logentry"]["formatted"] == "signed in with [redacted:key] as bob"
+    assert said["logentry"]["params"]["user"] == "bob"
+    assert after["breadcrumbs"]["values"][0]["message"] == "signed in with [redacted:key] as bob"
+
+
+def test_a_record_of_sentry_logs_has_nothing_that_was_put_into_it_under_a_private_name() -> None:
+    (batch,) = sent(
+        """
+import sentry_sdk.logger
+sentry_sdk.logger.warning("signed in with {password} as {user}", password="hunter2", user="bob")
+sentry_sdk.flush()
+"""
+    )
+    assert batch["items"][0]["body"] == "signed in with [redacted:key] as bob"
+
+
+def test_contexts_and_the_transactions_name_are_redacted_and_what_ties_an_event_to_its_trace_is_not() -> None:
+    event, transaction = sent(
+        """
+sentry_sdk.get_client().options["traces_sample_rate"] = 1.0
+with sentry_sdk.start_transaction(op="task", name="/users/somebody@example.com", sampled=True) as whole:
+    whole.set_data("card", "4111111111111111")
+    with sentry_sdk.start_span(op="db", name="SELECT * FROM u WHERE mail = 'somebody@example.com'") as span:
+        span.set_data("password", "hunter2")
+        span.set_data("rows", 3)
+    scope = sentry_sdk.get_current_scope()
+    scope.set_context("response", {"data": {"mail": "somebody@example.com", "password": "hunter2", "n": 7}})
+    scope.fingerprint = ["{{ default }}", "somebody@example.com"]
+    sentry_sdk.capture_message("x")
+"""
+    )
+    assert event["contexts"]["response"]["data"]["n"] == 7
+    assert event["fingerprint"] == ["{{ default }}", "[redacted:email]"]
+    assert event["transaction"] == transaction["transaction"] == "/users/[redacted:email]"
+    traces = [one["contexts"]["trace"] for one in (event, transaction)]
+    assert len({trace["trace_id"] for trace in traces}) == 1
+    assert all(len(trace["trace_id"]) == 32 and len(trace["span_id"]) == 16 for trace in traces)
+    assert event["contexts"]["runtime"]["name"] == "CPython"
+    (span,) = transaction["spans"]
+    assert span["description"] == "SELECT * FROM u WHERE mail = '[redacted:email]'"
+    assert (span["data"]["password"], span["data"]["rows"]) == ("[redacted:key]", 3)
+    assert span["trace_id"] == traces[0]["trace_id"]
+
+
+def test_a_metrics_attributes_are_redacted() -> None:
+    (batch,) = sent(
+        """
+sentry_sdk.metrics.count("orders", 1, attributes={"password": "hunter2", "mail": "somebody@example.com", "shop": "a"})
+sentry_sdk.flush()
+"""
+    )
+    values = {name: one["value"] for name, one in batch["items"][0]["attributes"].items()}
+    assert (values["password"], values["mail"], values["shop"]) == ("[redacted:key]", "[redacted:email]", "a")
+
+
 SERVICE = """
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -143,6 +210,46 @@ Reporter(service="t", name="feed").report(POOL_REJECTED, reason="queue_full", li
 """
     )
     assert [one["type"] for one in issue["exception"]["values"]] == ["ZeroDivisionError"]
+
+
+GRAPHQL = """
+import strawberry
+from fastapi import FastAPI, HTTPException
+from fastapi.testclient import TestClient
+from strawberry.fastapi import GraphQLRouter
+from quickwins.backpressure.strawberry import BackpressureExtension
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def refused(self) -> str:
+        raise refusal()
+
+    @strawberry.field
+    def broken(self, password: str) -> str:
+        raise ValueError("for somebody@example.com")
+
+app = FastAPI()
+app.include_router(GraphQLRouter(strawberry.Schema(Query, extensions=[BackpressureExtension])), prefix="/graphql")
+
+@app.get("/answered")
+async def answered():
+    try:
+        raise refusal()
+    except PoolExhausted:
+        raise HTTPException(503)
+
+client = TestClient(app)
+for query in ("{refused}", '{broken(password: "hunter2")}'):
+    client.post("/graphql", json={"query": query})
+client.get("/answered")
+"""
+
+
+def test_a_refusal_within_graphqls_error_or_a_503_is_no_issue_and_a_failure_beside_it_is_one() -> None:
+    """As Sentry's own integrations of Strawberry and of FastAPI tell them."""
+    (issue,) = sent(GRAPHQL)
+    assert [one["type"] for one in issue["exception"]["values"]] == ["ValueError", "GraphQLError"]
 
 
 def test_hooks_take_whatever_they_are_given() -> None:

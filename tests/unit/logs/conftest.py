@@ -48,8 +48,9 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture
 def configure(written: Written, registry: CollectorRegistry) -> Iterator[Configure]:
-    """`configure_logging` into `written`, at a fixed time; closed at the end."""
+    """`configure_logging` into `written`, at a fixed time; closed at the end, and handlers that a test left are gone."""
     made: list[Pipeline] = []
+    before = logging.root.handlers[:]
 
     def configured(**options: Any) -> Pipeline:
         root = (
@@ -70,3 +71,4 @@ def configure(written: Written, registry: CollectorRegistry) -> Iterator[Configu
     yield configured
     for pipeline in made:
         pipeline.close()
+    logging.root.handlers[:] = before

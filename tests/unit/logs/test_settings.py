@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from quickwins import ConfigError, QuickWins
-from quickwins.logs import configure_logging, get_logger
+from quickwins.logs import _logger, configure_logging, get_logger
 
 KEY = "a-key-of-some-length-4Zk8"
 
@@ -155,7 +155,24 @@ async def test_a_console_that_is_to_be_kept_is(
     assert [line["body"] for line in lines(tmp_path) if line.get("logger") == "kept"] == ["a"]
 
 
-def test_what_is_no_sink_is_named() -> None:
-    stdout: Any = "stdout"
-    with pytest.raises(ConfigError, match=r"sink='stdout' is not allowed: a Sink, such as Sink.stdout\(\)"):
-        configure_logging(sink=stdout)
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"sink": "stdout"}, r"sink='stdout' is not allowed: a Sink, such as Sink.stdout\(\)"),
+        (
+            {"redaction": "strict"},
+            r"redaction='strict' is not allowed: a Redaction, such as Redaction.strict",
+        ),
+        ({"sampling": 10}, "sampling=10 is not allowed: a Sampling"),
+        ({"keep": "console"}, "keep='console' is not allowed: a list of handlers, or of their names"),
+        ({"instance": 5}, "instance=5 is not allowed: text"),
+        ({"service": 5}, "service=5 is not allowed: text"),
+    ],
+)
+def test_what_is_not_what_it_should_be_is_named_and_nothing_is_configured(
+    given: dict[str, Any], said: str
+) -> None:
+    before = _logger.current
+    with pytest.raises(ConfigError, match=said):
+        configure_logging(**given, registry=CollectorRegistry())
+    assert _logger.current is before

@@ -16,8 +16,9 @@ import time
 from typing import TYPE_CHECKING
 
 from quickwins.core.errors import ConfigError, needs_extra
+from quickwins.logs._render.bound import Bound
 from quickwins.logs._render.envelope import MAX_LINE_BYTES, under_attributes
-from quickwins.logs._render.memory import Bound, Memory
+from quickwins.logs._render.memory import Memory
 from quickwins.logs._render.slow import slowly
 from quickwins.logs._render.values import LARGEST_PLAIN_INTEGER, LONG, Walk, type_name
 from quickwins.logs._span import finder
@@ -116,7 +117,7 @@ class Renderer:
             if (in_span := self._in_span) is not None:
                 context = in_span(context)
             bound = context.rendered
-            if type(bound) is not Bound or bound.by is not memory:
+            if type(bound) is not Bound or (bound.by is not memory and bound.by is not None):
                 bound = memory.learn_context(context)
             if (
                 extra is None

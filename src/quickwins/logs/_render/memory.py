@@ -6,17 +6,14 @@ The rule: only what was looked at and found harmless is remembered. Everything i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from quickwins.core.errors import ConfigError, needs_extra
+from quickwins.core.errors import ConfigError
 from quickwins.logs._levels import LEVELS
+from quickwins.logs._render.bound import Bound, of_ids
 from quickwins.logs._render.envelope import ALWAYS_DECLARED, ENVELOPE, apart, as_json
 from quickwins.logs._render.values import UNSAFE, Walk
 from quickwins.logs.redaction._rules import RedactionRule
-
-with needs_extra("logs"):
-    import orjson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,8 +24,6 @@ if TYPE_CHECKING:
 
 MAX_EVENTS, MAX_NAMES, MAX_NAME_LENGTH = 1_024, 1_024, 256
 MAX_EVENT_LENGTH = 1_024
-_NONE: frozenset[str] = frozenset()
-_NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,44 +45,6 @@ class Head:
     declared: frozenset[str] | None
     names: set[str]
     moved: set[str]
-
-
-class Bound:
-    """A context's fields, rendered; never changed.
-
-    Attributes:
-        by: Whose they are: another memory may redact differently.
-        text: The fields, behind commas.
-        names: Of the fields in it that a call may have, too; no call has an id's on the line itself.
-        plain: Whether nothing was redacted, and nothing belongs under `attributes`.
-        attributes: What belongs there.
-        redactions: How much was redacted.
-    """
-
-    __slots__ = ("_fields", "attributes", "by", "names", "plain", "redactions", "text")
-
-    def __init__(
-        self,
-        by: Memory,
-        text: bytes,
-        names: frozenset[str] = _NONE,
-        fields: dict[str, object] | None = None,
-        attributes: Mapping[str, object] = _NOTHING,
-        redactions: int = 0,
-    ) -> None:
-        """`fields`: looked at, as they were rendered; `None`: as `text` has them."""
-        self.by = by
-        self.text = text
-        self.names = names
-        self.plain = redactions == 0 and not attributes
-        self._fields = fields
-        self.attributes = attributes
-        self.redactions = redactions
-
-    @property
-    def fields(self) -> dict[str, object]:
-        """Looked at, as they were rendered."""
-        return orjson.loads(b"{%b}" % self.text[1:]) if self._fields is None else self._fields
 
 
 class Memory:
@@ -199,10 +156,8 @@ class Memory:
         own: dict[str, object] = {}
         if trace is not None:
             trace_id, span_id = trace.trace_id, trace.span_id
-            # As of most requests: hexadecimal digits, and nothing else.
-            if len(given) == 1 and given.get("correlation_id") is trace_id:
-                ids = f',"trace_id":"{trace_id}","span_id":"{span_id}","correlation_id":"{trace_id}"'
-                context.rendered = bound = Bound(self, ids.encode())
+            if len(given) == 1 and given.get("correlation_id") is trace_id:  # as of a span of OpenTelemetry's
+                context.rendered = bound = of_ids(trace_id, span_id)
                 return bound
             own = {"trace_id": trace_id, "span_id": span_id}
         attributes: dict[str, object] = {}
@@ -220,12 +175,7 @@ class Memory:
             count = self.count(walk.hits)
             text = as_json(own)
         context.rendered = bound = Bound(
-            self,
-            b"," + text[1:-1] if own else b"",
-            frozenset(own) - ENVELOPE,
-            own,
-            attributes,
-            count,
+            self, b"," + text[1:-1] if own else b"", own, frozenset(own) - ENVELOPE, attributes, count
         )
         return bound
 

@@ -15,7 +15,8 @@ _ROOM = 128
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from quickwins.logs._render.memory import Bound, Head, Memory
+    from quickwins.logs._render.bound import Bound
+    from quickwins.logs._render.memory import Head, Memory
     from quickwins.logs.redaction._rules import RedactionRule
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 import threading
 from functools import partial
-from logging.handlers import QueueHandler
+from logging.handlers import MemoryHandler, QueueHandler
 from typing import TYPE_CHECKING, Any
 
 from quickwins.logs._takeover.patch import Patch
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 _COPIED = "_quickwins_taken"
-"""On a record while it is copied into a queue: what is written at its other end has been written already."""
+"""On a record that comes out again elsewhere, of a queue or a buffer: what is written there has been written already."""
 
 
 class _Level(int):
@@ -169,8 +169,11 @@ class Takeover:
 
 
 def _told(handler: logging.Handler, record: logging.LogRecord, give: Callable[[Any], Any]) -> Any:
-    """Give `handler` a record that has its line: what comes out of a queue at a console must not have another one."""
-    if not isinstance(handler, QueueHandler):
+    """Give `handler` a record that has its line: what comes out of a queue or a buffer at a console must not have another one."""
+    if isinstance(handler, MemoryHandler):  # which keeps the record itself, for any time
+        record.__dict__[_COPIED] = True
+        return give(record)
+    if not isinstance(handler, QueueHandler) or _COPIED in record.__dict__:
         return give(record)
     record.__dict__[_COPIED] = True
     try:

@@ -13,13 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from quickwins.core.tracing import TRACEPARENT, TRACESTATE, names_span
 from quickwins.logs._context import MAX_FIELDS, Canonical, Context
-from quickwins.logs._trace.w3c import (
-    MAX_TRACESTATE,
-    new_trace,
-    parse_correlation,
-    parse_traceparent,
-    parse_tracestate,
-)
+from quickwins.logs._trace.fresh import fresh
+from quickwins.logs._trace.w3c import MAX_TRACESTATE, parse_correlation, parse_traceparent, parse_tracestate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -66,8 +61,8 @@ def _text(value: bytes | str) -> str:
     return value if isinstance(value, str) else value.decode("latin-1")
 
 
-def begin(outer: Context, found: Found, *, trusted: bool, rng: Bits, canonical: Canonical | None) -> Context:
-    """The context of a request.
+def begin(outer: Context, found: Found, trusted: bool, rng: Bits, canonical: Canonical | None) -> Context:
+    """The context of a request. By places: a keyword keeps the interpreter from its quick way to call.
 
     Args:
         outer: The one that is in force.
@@ -79,22 +74,27 @@ def begin(outer: Context, found: Found, *, trusted: bool, rng: Bits, canonical: 
     """
     traceparent, tracestate, correlation = found
     caller = None if traceparent is None else parse_traceparent(traceparent)
-    if caller is None:
-        trace = new_trace(rng)
-    elif trusted:
+    known = None if correlation is None else parse_correlation(correlation, trusted=trusted)
+    inherited: Mapping[str, object] = outer.fields if outer.canonical is None else {}
+    links: dict[str, object] = {}
+    if caller is not None and trusted:
         trace = caller.child(rng, parse_tracestate(tracestate) if tracestate else "")
     else:
-        trace = new_trace(rng)
-    known = None if correlation is None else parse_correlation(correlation, trusted=trusted)
-    # The trace's own ids are on each line as `trace` has them. As fields they would be looked at for secrets.
-    fields: dict[str, object] = {"correlation_id": known or trace.trace_id}
-    if caller is not None and not trusted:
-        linked = fields if canonical is None else canonical
-        linked["link.trace_id"] = caller.trace_id
-        linked["link.span_id"] = caller.span_id
-    if outer.fields and outer.canonical is None:
-        # First, so that it is never what is left out.
-        fields = dict(list({**fields, **outer.fields, **fields}.items())[:MAX_FIELDS])
+        context = fresh(rng)
+        if caller is not None:
+            links = {"link.trace_id": caller.trace_id, "link.span_id": caller.span_id}
+            if canonical is not None:
+                canonical.update(links)
+                links = {}
+        if known is None and not inherited and not links:
+            context.canonical = canonical
+            return context  # nearly always
+        assert context.trace is not None
+        trace = context.trace
+    # First, so that it is never what is left out.
+    fields: dict[str, object] = {"correlation_id": known or trace.trace_id, **links}
+    if inherited:
+        fields = dict(list({**fields, **inherited, **fields}.items())[:MAX_FIELDS])
     return Context(fields, trace=trace, canonical=canonical)
 
 

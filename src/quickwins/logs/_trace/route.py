@@ -8,13 +8,15 @@ The rule, first match wins:
 4. `scope["endpoint"]` is a function or a class, and each value of `scope["path_params"]` is a whole part of the path
                                                             -> the path, with {names} for the values
 5. `scope["endpoint"]` is something else: an application is mounted -> where it is mounted
-6. the scope says nothing, and Django has a route for the path      -> that, as Django writes it
+6. the scope says nothing, Django is in the application that we stand around, and has a route for the path
+                                                            -> that, as Django writes it
 7. else                                                     -> none
 
 They add up where one framework is mounted in another.
 
 The trap: whatever isn't a template was made up by a client. Of a mount the scope has only what the client wrote, so its
-template is looked up among the routes; and a value that is not found in the path again, such as 7 for `007`, makes the
+template is looked up among the routes; a request that was refused before it came to an application's routes has left as little as
+one of Django's, whose routes are the process's own; and a value that is not found in the path again, such as 7 for `007`, makes the
 whole path unknown.
 """
 
@@ -26,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from quickwins.core.asgi import below
 from quickwins.logs._trace.tree import MAX_KNOWN, Tree
+from quickwins.logs._trace.within import is_within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +40,14 @@ _CALLABLE = (type, types.MethodType, types.BuiltinFunctionType)
 class Routes:
     """Finds templates, and remembers where routes are. Any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, app: object = None) -> None:
+        """Nothing is known yet.
+
+        Args:
+            app: The application whose requests these are; `None`: none that could be Django.
+        """
+        self._app = app
+        self._has_django: bool | None = None
         self._trees: dict[int, Tree] = {}
         self._sure: dict[int, tuple[object, str]] = {}
         """By endpoints, which the trees keep: the router that leads there, and the template."""
@@ -68,8 +78,15 @@ class Routes:
             return template
         path = getattr(scope.get("route"), "path", None)
         if path is None:
-            return _of_django(below(scope.get("path", ""), root)) if scope.get("router") is None else None
+            silent = scope.get("router") is None and self._is_djangos()
+            return _of_django(below(scope.get("path", ""), root)) if silent else None
         return path if isinstance(path, str) and scope.get("root_path", "") == root else None
+
+    def _is_djangos(self) -> bool:
+        handlers = sys.modules.get("django.core.handlers.asgi")
+        if handlers is not None and self._has_django is None:
+            self._has_django = is_within(self._app, handlers.ASGIHandler)
+        return bool(self._has_django)
 
     def _of_litestar(self, scope: Mapping[str, Any], root: str) -> str | None:
         """Litestar may be mounted, and may mount: the other one's endpoint is in the same scope, if they share it."""

@@ -29,6 +29,7 @@ RANDOM = 0x02
 
 _CURRENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-(0[0-3])").fullmatch
 _FLAGS = {"00": 0, "01": 1, "02": 2, "03": 3}
+_WRITTEN = tuple(_FLAGS)
 _MEMBER = re.compile(r"([a-z0-9][a-z0-9_\-*/@]{0,255})=[ -+\--<>-~]{0,255}[!-+\--<>-~]").fullmatch
 _NO_TRACE = "0" * 32
 _NO_SPAN = "0" * 16
@@ -67,7 +68,7 @@ class Trace(NamedTuple):
     @property
     def traceparent(self) -> str:
         """The header that says so, in version 00."""
-        return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
+        return f"00-{self[0]}-{self[1]}-{_WRITTEN[self[2]]}"
 
     def child(self, rng: Bits, tracestate: str = "") -> Trace:
         """A new span of the same trace, with that `tracestate`, or its own."""

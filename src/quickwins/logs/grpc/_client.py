@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import needs_extra
+from quickwins.core.given import a_flag
 from quickwins.logs._context import CONTEXT, within
 from quickwins.logs._logger import get_logger, is_on
 from quickwins.logs._span import in_span, settled
@@ -82,7 +83,7 @@ class _Calls:
     """What each of the four does, under the name that its kind of calls has for it."""
 
     def __init__(self, flag: Flag | None, clock: Clock) -> None:
-        self._flag = flag
+        self._flag = a_flag(flag)
         self._monotonic = clock.monotonic
 
     async def through(self, continuation: Callable[..., Awaitable[Any]], details: Any, request: Any) -> Any:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import needs_extra, refusal_in
-from quickwins.core.grpc_handlers import EXEMPT, Style, wrapped
+from quickwins.core.given import a_flag, function
+from quickwins.core.grpc_handlers import EXEMPT, Style, methods, wrapped
 from quickwins.logs._context import CONTEXT, Canonical, within
 from quickwins.logs._levels import ERROR, INFO, WARNING
 from quickwins.logs._logger import is_on, sum_up
@@ -74,11 +75,16 @@ class LogServerInterceptor(grpc.aio.ServerInterceptor):
                 slow.
             clock: For durations.
             rng: For new ids; the module `random` when `None`.
+
+        Raises:
+            ConfigError: An argument is of a wrong type, such as one text for `exempt`.
         """
-        self._trusted = trusted
-        self._flag = flag
+        self._trusted = (
+            trusted if isinstance(trusted, bool) else function("trusted", trusted, of="the details of a call")
+        )
+        self._flag = a_flag(flag)
         self._slow_seconds = float("inf") if slow_seconds is None else slow_seconds
-        self._exempt = frozenset(exempt)
+        self._exempt = methods("exempt", exempt)
         self._monotonic = (SystemClock() if clock is None else clock).monotonic
         self._rng: Bits = random if rng is None else rng
 
@@ -131,7 +137,7 @@ class LogServerInterceptor(grpc.aio.ServerInterceptor):
             except Exception:  # noqa: BLE001 -- logging must not fail a call; until=never
                 trusted = False
         found = pick(details.invocation_metadata or (), NAMES)
-        return begin(CONTEXT.get(), found, trusted=trusted, rng=self._rng, canonical=Canonical())
+        return begin(CONTEXT.get(), found, trusted, self._rng, Canonical())
 
     def _done(self, call: _Call, task: asyncio.Task[Any]) -> None:  # noqa: ARG002 -- as tasks call it; until=never
         seconds = self._monotonic() - call.began

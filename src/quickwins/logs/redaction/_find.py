@@ -6,11 +6,12 @@ import re
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from quickwins.logs.redaction._patterns.excerpt import WORDS, Excerpt, key_parts, without
 from quickwins.logs.redaction._patterns.pairs import pair
 from quickwins.logs.redaction._patterns.people import bare_phone, card, email, iban, phone, quoted_email
 from quickwins.logs.redaction._patterns.said import may_say, said
 from quickwins.logs.redaction._patterns.spans import MAX_HITS, SAFE_CUT, Work, word_begins
-from quickwins.logs.redaction._patterns.tokens import API_KEY_WORDS, api_key, jwt, pem, scheme
+from quickwins.logs.redaction._patterns.tokens import api_key, jwt, pem, scheme
 from quickwins.logs.redaction._patterns.urls import query, query_runs, url_credentials
 from quickwins.logs.redaction._rules import RedactionRule
 from quickwins.logs.redaction._suspect import (
@@ -18,16 +19,14 @@ from quickwins.logs.redaction._suspect import (
     MIN_RANDOM,
     OTHER_SCHEMES,
     SHAPE,
-    WORDS,
-    has_run,
     has_scheme,
     may_be_key,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
-    from quickwins.logs.redaction._names import Kind
+    from quickwins.logs.redaction._names import Namer
     from quickwins.logs.redaction._patterns.spans import Span
 
 _NEIGHBOURS = frozenset(' \t\r\n"<>),;=:/?\\')
@@ -45,8 +44,13 @@ _NO_LOGIN = re.compile(r"[^:]*[{}|^`][^:]*\Z|[^ \"<>]*[ \"<>]")
 """What has a character that no user of a URL may have (RFC 3986, 3.2.1), and no password; or a space or
 quotes: what is before its `@` may be an address too."""
 
-_BASE, _ADDRESSES, _AMERICAN, _CARDS, _KEYS, _VALUES, _SAID = 60, 40, 50, 45, 110, 65, 65
+_BASE, _ADDRESSES, _LOGINS, _AMERICAN, _CARDS, _ACCOUNTS = 46, 8, 9, 8, 14, 10
+_KEYS, _VALUES, _SAID, _TABLES = 125, 12, 40, 12
 """Steps of `Work` that passes over 4,096 characters take: those of usual texts, and of each kind of rule that applies."""
+_SIGN = 820
+"""And what each sign behind a name takes: a fifth of a step."""
+_QUERIED = 2_048
+"""And what may begin parameters: half a step."""
 _WIDE = 5
 """What isn't ASCII takes a fifth longer, or a little more."""
 
@@ -60,7 +64,7 @@ _START = itemgetter(0)
 
 def found(
     text: str,
-    private: Callable[[str], Kind],
+    private: Namer,
     work: Work | None = None,
     *,
     wanted: frozenset[RedactionRule] | None = None,
@@ -100,69 +104,105 @@ def found(
 
 
 def _rules(
-    text: str, private: Callable[[str], Kind], work: Work, *, errs_open: bool, again: bool
+    text: str, private: Namer, work: Work, *, errs_open: bool, again: bool
 ) -> Iterator[Iterable[Span]]:
     """What each rule finds, one after the other: what is found first tells the others where to stop."""
     if "-----" in text:
         yield work.some(pem(text, work))
     text = work.ahead(text)
-    shape = text.encode("utf-8", "replace").translate(SHAPE).decode("ascii")
-    if len(text) > _LONG:
-        text = work.afford(text, _steps(text, shape))
-    data = text.encode("utf-8", "replace")
+    is_long = len(text) > _LONG
+    if is_long:  # before anything is made of it, as far as that can be told
+        text = work.afford(text, _steps(text))
+        if not text:
+            return
+    data = text.encode("ascii", "replace")
+    shape = data.translate(SHAPE).decode("ascii")
+    random = len(shape.strip()) >= MIN_RANDOM
+    parts = key_parts(data) if random and may_be_key(data, text) else []
+    numbers = _Numbers(shape) if "0" in shape else _NO_NUMBERS
+    if is_long:
+        text = work.afford(text, _more_steps(text, parts, numbers))
+        data = data[: len(text)]
     lower = text.lower()
     if len(lower) != len(text):
         lower = text.replace(_LONGER, "i").lower()
     words = set(data.translate(WORDS).split())
     if "@" in text:
         yield from _addresses(text, work)
-    if "0" in shape:
-        yield from _numbers(text, shape, work, errs_open=errs_open, again=again)
-    if len(shape.strip()) >= MIN_RANDOM:
-        yield from _tokens(work.ahead(text), lower, words, work)
-    elif has_scheme(lower):
-        yield scheme(text, lower, words, work)
+    if numbers is not _NO_NUMBERS:
+        yield from _found_numbers(text, shape, numbers, work, errs_open=errs_open, again=again)
+    yield from _tokens(work.ahead(text), lower, words, parts, work, random=random)
     yield from _values(work.ahead(text), private, work, errs_open=errs_open)
     text = work.ahead(text)
     if "=" in text or ":" in text or may_say(text, lower, words):
         yield from said(text, lower[: len(text)], words, private, work)
 
 
-def _steps(text: str, shape: str) -> int:
-    """What the passes of the rules that apply take, for 4,096 characters."""
-    data = text.encode("utf-8", "replace")
+def _steps(text: str) -> int:
+    """What the passes of the rules take for 4,096 characters, apart from those for numbers and keys."""
     steps = (
         _BASE
         + _ADDRESSES * ("@" in text)
-        + _AMERICAN * _is_american(shape)
-        + _CARDS * ("000 0000" in shape or "0000000000" in shape)
-        + _KEYS * (may_be_key(data, text) and has_run(text, data))
-        + _VALUES * ("=" in text or ":" in text)
+        + _LOGINS * ("://" in text)
+        + _names(text)
         + _SAID
+        + _TABLES * ("  " in text or "\t" in text)
     )
     return steps if text.isascii() else steps + steps // _WIDE
 
 
-def _is_american(shape: str) -> bool:
-    """Whether there are 3-3-4 digits, the first in brackets or not."""
-    return "000 000 0000" in shape or "000  000 0000" in shape
+def _more_steps(text: str, parts: list[tuple[int, int]], numbers: _Numbers) -> int:
+    """And what those take."""
+    steps = (
+        _AMERICAN * numbers.american
+        + _CARDS * numbers.card
+        + _ACCOUNTS * numbers.account
+        + _KEYS * sum(end - start for start, end in parts) // len(text)
+    )
+    return steps if text.isascii() else steps + steps // _WIDE
 
 
-def _numbers(text: str, shape: str, work: Work, *, errs_open: bool, again: bool) -> Iterator[list[Span]]:
+def _names(text: str) -> int:
+    """What names and parameters take, for 4,096 characters."""
+    signs = text.count("=") + text.count(":") + text.count('",') + text.count("',")
+    queries = text.count("?")
+    return _VALUES + (_SIGN * signs + _QUERIED * queries) // len(text) if signs or queries else 0
+
+
+class _Numbers:
+    """Which numbers a text may have, by its shape.
+
+    Attributes:
+        american: Whether there are 3-3-4 digits, the first in brackets or not.
+        card: Whether there are as many digits as a card has, in groups or not.
+        account: Whether there are the beginning of a bank account's number, and as many digits as one has.
+    """
+
+    __slots__ = ("account", "american", "card")
+
+    def __init__(self, shape: str) -> None:
+        self.american = "000 000 0000" in shape or "000  000 0000" in shape
+        self.card = "0000 0000" in shape or "0000000000000" in shape
+        self.account = "AA00" in shape and ("000 0000" in shape or "0000000000" in shape)
+
+
+_NO_NUMBERS = _Numbers("")
+
+
+def _found_numbers(
+    text: str, shape: str, numbers: _Numbers, work: Work, *, errs_open: bool, again: bool
+) -> Iterator[list[Span]]:
     if "+" in text or ":" in text:
         yield phone(text, work)
-    american = _is_american(shape)
-    if (american or "00" in text) and not errs_open:
-        yield bare_phone(text, work, grouped=american)
-    if "000 0000" in shape or "0000000000" in shape:
-        yield work.some(card(text, work, again=again))
-        if "A" in shape:
-            yield work.some(iban(text, work))
+    if (numbers.american or "00" in text) and not errs_open:
+        yield bare_phone(text, shape, work, grouped=numbers.american)
+    if numbers.card:
+        yield work.some(card(text, shape, work, again=again))
+    if numbers.account:
+        yield work.some(iban(text, work))
 
 
-def _values(
-    text: str, private: Callable[[str], Kind], work: Work, *, errs_open: bool
-) -> Iterator[list[Span]]:
+def _values(text: str, private: Namer, work: Work, *, errs_open: bool) -> Iterator[list[Span]]:
     """The values of parameters and of names."""
     equals = "=" in text
     runs = query_runs(text) if "?" in text or (equals and ("#" in text or "&" in text)) else []
@@ -172,12 +212,10 @@ def _values(
         yield pair(text, private, runs, work, errs_open=errs_open)
 
 
-def _within_escapes(
-    text: str, private: Callable[[str], Kind], work: Work, *, errs_open: bool
-) -> Iterator[Iterable[Span]]:
+def _within_escapes(text: str, private: Namer, work: Work, *, errs_open: bool) -> Iterator[Iterable[Span]]:
     """Values and credentials: an escape in one may stand for what would end it."""
     if len(text) > _LONG:
-        text = work.afford(text, _ADDRESSES + _VALUES)
+        text = work.afford(text, _LOGINS + _names(text))
     if "://" in text and "@" in text:
         yield url_credentials(text, work)
     yield from _values(text, private, work, errs_open=errs_open)
@@ -208,36 +246,33 @@ def _emails(text: str, work: Work) -> list[Span]:
     return spans
 
 
-def _tokens(text: str, lower: str, words: set[bytes], work: Work) -> Iterator[list[Span]]:
-    """What programs show to be let in; of a token or a credential no part is looked at again as a key."""
-    spans = (
-        scheme(text, lower, words, work) if has_scheme(lower) or not OTHER_SCHEMES.isdisjoint(words) else []
-    )
+def _tokens(
+    text: str,
+    lower: str,
+    words: set[bytes],
+    parts: list[tuple[int, int]],
+    work: Work,
+    *,
+    random: bool,
+) -> Iterator[list[Span]]:
+    """What programs show to be let in; of a token or a credential no part is looked at again as a key.
+
+    Where nothing looks drawn at `random`, only a password can be behind a scheme.
+    """
+    spans: list[Span] = []
+    if has_scheme(lower) or (random and not OTHER_SCHEMES.isdisjoint(words)):
+        spans = scheme(text, lower, words, work)
     yield spans
-    data = text.encode("utf-8", "replace")
-    if not may_be_key(data, text):
-        return
-    if "eyJ" in text:
+    if random and "eyJ" in text:
         tokens = work.some(jwt(text, work))
         yield tokens
         spans = spans + tokens
-    if spans:
-        text = work.ahead(_blanked(text, spans))
-        data = text.encode("utf-8", "replace")
-    run = has_run(text, data)
-    if run or not API_KEY_WORDS.isdisjoint(words):
-        yield api_key(text, lower[: len(text)], words, work, run=run)
-
-
-def _blanked(text: str, spans: list[Span]) -> str:
-    """`text` with spaces where `spans` are."""
-    pieces: list[str] = []
-    at = 0
-    for start, end, _ in sorted(spans):
-        if start >= at:
-            pieces += text[at:start], " " * (end - start)
-            at = end
-    return "".join([*pieces, text[at:]])
+    if not parts:
+        return
+    text = work.ahead(text)
+    parts = without(parts, sorted(spans), len(text))
+    if parts:
+        yield Excerpt(text, parts).looked(api_key, work)
 
 
 def merged(spans: list[Span]) -> tuple[list[Span], bool]:

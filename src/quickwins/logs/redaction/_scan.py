@@ -22,7 +22,7 @@ from quickwins.logs.redaction import _names as names
 from quickwins.logs.redaction._find import first_odd, found, merged
 from quickwins.logs.redaction._patterns.people import is_card, is_somebody
 from quickwins.logs.redaction._patterns.spans import ESCAPES, MAX_HITS, Work, cut, word_begins
-from quickwins.logs.redaction._plain import Plain, may_escape
+from quickwins.logs.redaction._plain import Plain, escape_signs, may_escape
 from quickwins.logs.redaction._rules import RedactionRule
 from quickwins.logs.redaction._suspect import is_suspect
 
@@ -45,8 +45,14 @@ MAX_CLEAN_LENGTH = 256
 _MIN_LENGTH = 6
 _MARK_ROOM = 64
 _ROUNDS = 3
+_RAW_SHARE, _WHOLE_SHARE = 5, 2
+"""Which part of what may be done is kept for the look at a text with its escapes: a fifth, or half where all rules apply to it."""
+_LONG, _ESCAPE_SIGNS, _PLAIN = 256, 30, 7
+"""In a longer text so many signs that may begin an escape are a step, whether they do or not; and 2**7 characters are one where
+there are any, since all is looked at twice."""
 _DIGITS = re.compile(r"[0-9]+")
-_SIGN = re.compile("[=:@%&?#]")
+_SIGNS = "=:@%&?#"
+_SIGN = re.compile(f"[{_SIGNS}]")
 
 _WORDS = r"(?:(?![BbTtSDNAGKO](?:earer|asic|oken|plunk|egotiate|ey) )[A-Za-z][a-z]*+ )*+"
 """Words that no credential follows, without a digit, a sign or a capital inside: with a space apart nothing begins in them."""
@@ -84,9 +90,10 @@ class Scanner:
     Attributes:
         clean: Texts known to be printable, with nothing private in them. Only ask whether one is in it.
         kinds: What `key` has said of names. Only get from it.
+        namer: Tells of what kind the value of a name in a text is.
     """
 
-    __slots__ = ("_all", "_off", "_open", "_private", "_rules", "_secret", "clean", "key", "kinds")
+    __slots__ = ("_all", "_off", "_open", "_rules", "_secret", "clean", "key", "kinds", "namer")
 
     def __init__(self, redaction: Redaction) -> None:
         self.clean: dict[str, None] = {}
@@ -94,12 +101,12 @@ class Scanner:
         self._rules = redaction.rules
         self._open = redaction.errs_open
         self._all = redaction.rules >= _ALL
-        self._private = names.Namer(redaction.keys, redaction.safe_keys)
+        self.namer = names.Namer(redaction.keys, redaction.safe_keys)
         secret = redaction.pseudonym_key
         self._secret = None if secret is None else secret.get_secret_value()
         hides = _KEY in redaction.rules
-        self.kinds: dict[str, names.Kind] = self._private.memo if hides else {}
-        self.key = self._private if hides else _never
+        self.kinds: dict[str, names.Kind] = self.namer.memo if hides else {}
+        self.key = self.namer if hides else _never
         """Whether the value of the field with this name must not be shown, whatever it is."""
 
     def hidden(self, name: str, value: object, hits: list[RedactionRule]) -> str:
@@ -191,17 +198,20 @@ class Scanner:
 
     def _spans(self, text: str, work: Work, *, again: bool = False) -> tuple[list[Span], bool]:
         """What is private in `text`: sorted, apart from each other, not too many; and whether some were joined."""
-        plain = Plain(text, work.escapes()) if may_escape(text) else None
+        plain = None
+        if may_escape(text):
+            if len(text) > _LONG:
+                work.left -= escape_signs(text) // _ESCAPE_SIGNS
+            plain = Plain(text, work.escapes())
         if plain is None or not plain.changed:
             spans = self._found(text, work, again=again)
         else:
-            work.left -= plain.escapes // ESCAPES
+            work.left -= plain.escapes // ESCAPES + (len(text) >> _PLAIN)
             end = maxsize if plain.read == len(text) else len(plain.text) - len(text) + plain.read
+            share = _RAW_SHARE if plain.keeps_borders else _WHOLE_SHARE
             spans = [
                 (plain.place(start), plain.place(end), rule)
-                for start, end, rule in self._found(
-                    plain.text, work, end, looks=1 + (not plain.keeps_borders), again=again
-                )
+                for start, end, rule in self._found(plain.text, work, end, share=share, again=again)
             ]
             # What is invisible may be the border of a secret, and within one.
             shown = plain.place(work.end) if work.end < len(plain.text) else maxsize
@@ -219,14 +229,14 @@ class Scanner:
         work: Work,
         end: int = maxsize,
         *,
-        looks: int = 1,
+        share: int = 0,
         escaped: bool = False,
         again: bool,
     ) -> list[Span]:
-        work.look(end, looks)
+        work.look(end, share)
         return found(
             text,
-            self._private,
+            self.namer,
             work,
             wanted=None if self._all else self._rules,
             escaped=escaped,
@@ -280,11 +290,10 @@ def _shortened(text: str) -> tuple[str, int]:
     left_out = 0
     if len(text) > MAX_LENGTH:
         text, left_out = _cut(text, MAX_LENGTH)
-    if len(text) > MAX_DENSE:
+    if len(text) > MAX_DENSE and sum(map(text.count, _SIGNS)) > MAX_SIGNS:
         signs = list(islice(_SIGN.finditer(text), MAX_SIGNS + 1))
-        if len(signs) > MAX_SIGNS:
-            text, more = _cut(text, signs[-1].start())
-            left_out += more
+        text, more = _cut(text, signs[-1].start())
+        left_out += more
     return text, left_out
 
 

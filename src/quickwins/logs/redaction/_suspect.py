@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 
+from quickwins.logs.redaction._patterns.excerpt import WORDS, has_run
 from quickwins.logs.redaction._patterns.people import ZEROS
 from quickwins.logs.redaction._patterns.spoken import is_tabled
 from quickwins.logs.redaction._patterns.tokens import API_KEY_WORDS, SCHEME_WORDS
-from quickwins.logs.redaction._plain import Plain
+from quickwins.logs.redaction._plain import Plain, escape_signs
 
 MIN_RANDOM = 3
 _MIN_KEY_LENGTH = 15
@@ -31,6 +32,9 @@ SHAPE = bytes(
 )  # fmt: skip
 """Gaps are what digits are grouped by."""
 _LONG = 256
+_MOST_ESCAPES = 64
+_MOST_SIGNS = 512
+"""More than a text has by chance: so many escapes, and so many signs that may begin one."""
 _PLAIN = bytes(code for code in range(256) if SHAPE[code] in (_TEXT, _GAP))
 
 NO_KEY = bytes(32 if chr(code) in "0123456789abcdef-TZ:.,_/ " else 120 for code in range(256))
@@ -38,9 +42,6 @@ NO_KEY = bytes(32 if chr(code) in "0123456789abcdef-TZ:.,_/ " else 120 for code 
 
 _HEXADECIMAL = re.compile(r"/[0-9]{13,20}:|[0-9]{4}\.[0-9a-f]{32}")
 """Keys that are made of nothing else all the same."""
-WORDS = bytes(
-    ord(chr(code).lower()) if chr(code).isascii() and chr(code).isalnum() else _GAP for code in range(256)
-)
 OTHER_SCHEMES = frozenset(word.encode() for word in SCHEME_WORDS)
 _SUSPECT_WORDS = (
     API_KEY_WORDS
@@ -101,19 +102,27 @@ def is_suspect(value: str) -> bool:
         or ("  " in value and is_tabled(value.lower()))
     ):
         return True
-    if "*" in shape and (plain := Plain(value)).changed and is_suspect(plain.text):
-        return True
     if len(shape.strip()) < MIN_RANDOM:
-        return _has_secret_word(value)
-    return (
-        "000 0000" in shape
-        or "0000000000" in shape
-        or ("00" in value and "000 " in shape and ZEROS.search(value) is not None)
-        or (may_be_key(data, value) and _may_have_token(data, value))
-    )
+        says = _has_secret_word(value)
+    else:
+        says = (
+            "000 0000" in shape
+            or "0000000000" in shape
+            or ("00" in value and "000 " in shape and ZEROS.search(value) is not None)
+            or (may_be_key(data, value) and _may_have_token(data, value))
+        )
+    return says or ("*" in shape and _says_more_without_escapes(value))
 
 
 _DASHED = re.compile(" -[A-Za-z]")
+
+
+def _says_more_without_escapes(value: str) -> bool:
+    """Whether it is to be looked at closely for what its escapes stand for, or for having too many signs of them."""
+    if len(value) > _LONG and escape_signs(value) > _MOST_SIGNS:
+        return True
+    plain = Plain(value, _MOST_ESCAPES)
+    return plain.changed and (plain.read < len(value) or is_suspect(plain.text))
 
 
 def may_be_key(data: bytes, value: str) -> bool:
@@ -146,27 +155,3 @@ def _may_have_token(data: bytes, value: str) -> bool:
         return True
     words = data.translate(WORDS).split()
     return not _SUSPECT_WORDS.isdisjoint(words) or has_run(value, data)
-
-
-def has_run(value: str, data: bytes) -> bool:
-    """Whether `value`, which is encoded as `data`, has a long run of letters and digits, with a digit, or a UUID behind a word.
-
-    Most keys have one; one in thirty of AWS's access keys has no digit.
-    """
-    runs = data.translate(_RUNS)
-    at = runs.find(_RUN)
-    while at >= 0:
-        if _BEGINS_KEY.match(data, at) is not None:
-            return True
-        end = runs.find(_GAP_BYTE, at)
-        at = runs.find(_RUN, end) if end >= 0 else -1
-    return value.count("-") > _DASHES and _UUID.search(data) is not None
-
-
-_GAP_BYTE = b" "
-_RUNS = bytes(97 if chr(code).isascii() and chr(code).isalnum() else _GAP for code in range(256))
-_RUN = b"a" * 15
-_BEGINS_KEY = re.compile(rb"(?=[A-Za-z]{0,64}[0-9])|A[KS]IA[A-Z]{16}")
-_UUID = re.compile(rb"-(?<=[A-Za-z0-9][-/][0-9a-f]{8}-)[0-9a-f]{4}-")
-_DASHES = 3
-"""Of a UUID."""

@@ -217,7 +217,7 @@ class LineQueue:
         They stay charged until `done`.
         """
         parts: list[bytes | int] = []
-        cost = count = 0
+        cost = 0
         popleft, append, seq = self._lines.popleft, parts.append, self.seq
         with self._lock:  # against `accepted`, which must not miss what is on its way
             while cost < limit_bytes:
@@ -226,17 +226,16 @@ class LineQueue:
                 except IndexError:
                     break
                 seq += 1
-                if isinstance(item, bytes):
-                    line = item
-                    cost += len(item) + CHARGE
-                else:
-                    bare, missed = item
-                    line = b'%b,"log.dropped":%d' % item
-                    cost += len(bare) + CHARGE
+                if isinstance(item, tuple):
+                    line, missed = item
                     seq += missed
-                count += 1
-                append(line)
+                    append(b'%b,"log.dropped":%d' % item)
+                else:
+                    line = item
+                    append(item)
+                cost += len(line) + CHARGE
                 append(seq)
+            count = len(parts) >> 1
             chunk = _FINISHED * count % tuple(parts)  # all in one go: that takes half the time
             self.seq = seq
             self._taken += count

@@ -62,7 +62,7 @@ def test_clean_texts_stay_as_they_are(scanner: Scanner) -> None:
 
 def test_the_quick_look_lets_nothing_pass_that_the_close_look_finds(scanner: Scanner) -> None:
     for text in [*(one.text for one in SECRETS), *clean(3_000)]:
-        assert is_suspect(text) or not found(text, scanner.key)
+        assert is_suspect(text) or not found(text, scanner.namer)
 
 
 @pytest.mark.parametrize("rule", RULES)

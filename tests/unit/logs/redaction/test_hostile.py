@@ -49,3 +49,15 @@ def test_a_key_of_many_short_words_is_looked_at(prefix: str, piece: str) -> None
     for end in ("", "~", "A1b2C3d4E5", "-"):
         text = f"{prefix}{piece * 60}{end}"
         assert len(SCANNER.text(text, [])) <= len(text)
+
+
+@pytest.mark.parametrize("times", [1, 40])
+def test_a_value_in_brackets_ends_where_they_are_closed(times: int) -> None:
+    value = '{"a": [' + '{"]": ["}", 1]}, ' * times + "2]}"
+    assert SCANNER.text(f"session={value} of bob", []) == "session=[redacted:pair] of bob"
+
+
+def test_of_a_value_in_more_brackets_than_are_counted_all_goes() -> None:
+    """Beyond it a name and its value would cost as much as all else together."""
+    text = SCANNER.text("session={" + "{+{}{}" * 300 + "}" * 602 + " of bob", [])
+    assert text == "session=[redacted:pair]"

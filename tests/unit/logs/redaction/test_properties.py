@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -15,13 +15,17 @@ from quickwins.logs.redaction import Redaction, RedactionRule
 from quickwins.logs.redaction._find import found
 from quickwins.logs.redaction._scan import MAX_LENGTH, Scanner
 from quickwins.logs.redaction._suspect import is_suspect
+from tests.soak import times
 from tests.unit.logs.redaction.corpus import SCHEMES, Secret, clean, secrets, traces
+
+if TYPE_CHECKING:
+    from quickwins.logs.redaction._patterns.spans import Span
 
 SECRETS = secrets()
 SCANNER = Scanner(Redaction.strict())
 NAMED = Scanner(Redaction.strict(pseudonym_key=b"0123456789abcdef"))
 
-VOLUME = 1_000_000 if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else 100_000
+VOLUME = times(100_000, soak=1_000_000)
 
 FRAGMENTS = (
     "@", "=", "?", "+", "%", ":", '"', "'", "#", "&", ";", ",", ".", "-", "_", "/", "\\", "[", "]", "{", "}", "(", ")", "<", ">",
@@ -39,6 +43,11 @@ CUT = re.compile(r"(?:\[redacted:too_(?:many|long:\d+)\])+\Z")
 BOUNDARY = st.sampled_from([" ", "\n", "\t", '"', " (", ") ", "<", ">", "{", "}"])
 
 
+def looked(text: str, scanner: Scanner) -> list[Span]:
+    """What a close look finds; not what its budget leaves out, since nobody looks closely at what the quick look has passed."""
+    return [span for span in found(text, scanner.namer) if span[2] is not RedactionRule.TOO_MANY]
+
+
 def holds(scanner: Scanner, text: str) -> None:
     """What is true of every text."""
     hits: list[RedactionRule] = []
@@ -51,7 +60,7 @@ def holds(scanner: Scanner, text: str) -> None:
         assert CUT.search(again), (text, shown, again)
         assert shown.startswith(CUT.sub("", again)), (text, shown, again)
     if len(text) <= MAX_LENGTH and not is_suspect(text):
-        assert not found(text, scanner.key), text
+        assert not looked(text, scanner), text
     if shown is not text:
         for one in set(shown) - set(text):
             assert unicodedata.category(one)[0] in "LNPS", one
@@ -133,7 +142,7 @@ def test_seeded_texts_hold(texts: int) -> None:
         if shown is not text:
             assert SCANNER.text(shown, []) == shown, (text, shown)
         elif number % 4 == 0 and not is_suspect(text):
-            assert not found(text, SCANNER.key), text
+            assert not looked(text, SCANNER), text
 
 
 @pytest.mark.parametrize("texts", [500, pytest.param(VOLUME // 10, marks=pytest.mark.volume)])

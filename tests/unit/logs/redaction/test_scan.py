@@ -15,6 +15,7 @@ from quickwins.logs.redaction import Redaction, RedactionRule
 from quickwins.logs.redaction._find import found
 from quickwins.logs.redaction._patterns.spans import MAX_HITS, MOST_WORK
 from quickwins.logs.redaction._scan import MAX_CLEAN, MAX_CLEAN_LENGTH, MAX_LENGTH, Scanner
+from quickwins.logs.redaction._suspect import is_suspect
 from tests.unit.logs.redaction.corpus import with_luhn
 
 KEY = b"0123456789abcdef"
@@ -206,7 +207,7 @@ class TestBounds:
 
     def test_where_a_pattern_stops_looking_the_rest_goes(self) -> None:
         text = "ann@b.example, " * (MAX_HITS + 6)
-        spans = found(text, Scanner(Redaction.strict()).key)
+        spans = found(text, Scanner(Redaction.strict()).namer)
         assert (15 * MAX_HITS, len(text), RedactionRule.TOO_MANY) in spans
 
     @pytest.mark.parametrize(
@@ -241,6 +242,35 @@ class TestBounds:
         kept = shown("x=y:--password x1y2z3 ghp_aB3dE6gH9jK2mN5paB3dE6gH9jK2mN5pabcd+49 170 1234567" * 40)
         assert kept.endswith("[redacted:too_many]")
         assert "1234567" not in kept  # it stands right behind a key, and is a number once that is a mark
+
+    @pytest.mark.parametrize(
+        "template", ["{:x}_passwd_{:o}= x ", '"{:x}_{:o}_token":1,', "{:x}_{:o}_secret: x\n"]
+    )
+    def test_no_more_names_are_asked_for_than_the_budget_pays(self, template: str) -> None:
+        scanner = Scanner(Redaction.strict())
+        names = "".join(template.format(number, number) for number in range(190))
+        kept = scanner.text(f"{names} password=hunter2hunter2", [])
+        assert len(scanner.namer.memo) <= MOST_WORK // 3
+        assert "hunter2" not in kept
+
+    @pytest.mark.parametrize("name", ["key: ", "code: "])
+    def test_no_more_names_of_two_words_are_asked_for_than_the_budget_pays(self, name: str) -> None:
+        scanner = Scanner(Redaction.strict())
+        drawn = ("".join("bc"[int(digit)] for digit in f"{number:010b}") for number in range(190))
+        scanner.text(" ".join(f"{one} {name}x1" for one in drawn), [])
+        assert len(scanner.namer.memo) <= MOST_WORK // 3
+
+    def test_long_names_that_end_alike_are_all_heard(self) -> None:
+        end = "_" * 120 + "password"
+        kept = shown("x " * 200 + f"first{end}=a1b2c3d4 other{end}=e5f6a7b8")
+        assert "a1b2c3d4" not in kept
+        assert "e5f6a7b8" not in kept
+
+    @pytest.mark.parametrize("sign", ["%", "\\", "&", "\x1b"])
+    def test_a_text_full_of_what_may_begin_escapes_is_looked_at_closely(self, sign: str) -> None:
+        """To find out by undoing them that it needn't be would take longer, and nothing would bound it."""
+        assert is_suspect(sign * 600)
+        assert not is_suspect("/ " * 600)
 
     def test_what_grows_is_cut_again(self) -> None:
         kept = shown("a@b.co " * 30 + "x " * 1_942)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import string
 from random import Random
 from typing import Any
@@ -16,8 +15,9 @@ from quickwins.logs._levels import LEVELS
 from quickwins.logs._render.line import Renderer
 from quickwins.logs._render.values import UNSAFE
 from quickwins.logs.redaction._scan import Scanner
+from tests.soak import times
 
-VOLUME = 1_000_000 if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else 100_000
+VOLUME = times(100_000, soak=1_000_000)
 SEED = 20_260
 WORDS = [
     "feed",

@@ -293,6 +293,26 @@ def test_what_goes_through_a_queue_to_the_console_is_a_line_once(
     assert bodies(written) == ["True", "False"]
 
 
+def test_what_a_buffer_keeps_for_the_console_is_a_line_once(
+    configure: Configure, written: Written, plain: io.StringIO
+) -> None:
+    records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    seen = Seen()
+    console, elsewhere = (
+        logging.handlers.MemoryHandler(9, target=one) for one in (logging.StreamHandler(plain), seen)
+    )
+    logging.getLogger().handlers[:] = [console, logging.handlers.QueueHandler(records), elsewhere]
+    pipeline = configure()
+    logging.getLogger("buffered").warning("kept")
+    get_logger().warning("ours")
+    for one in (console, elsewhere):
+        one.flush()
+    pipeline.close()
+    assert seen.texts == ["kept", "ours"]
+    assert plain.getvalue() == ""
+    assert events(written) == ["log.record", "ours"]
+
+
 def test_whoever_patches_the_same_method_stays_in_the_chain(
     configure: Configure, written: Written, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,9 @@ from quickwins.logs.redaction._patterns.spans import MARK
 WORD = re.compile(r'[^\s"]+')
 _STOPS = frozenset("\n\r\"'")
 _INSIDE = {quote: re.compile(rf"(?:[^{quote}\\]++|\\.)*+", re.DOTALL) for quote in "\"'`"}
-_BRACKET = re.compile(r"""[\[{]++|[\]}]++|"(?:[^"\\]++|\\.)*+"?""", re.DOTALL)
+_BRACKETS = re.compile(r"""(?:[^\[\]{}"]++|"(?:[^"\\]++|\\.)*+"?)*+([\[{]++|[\]}]++)""", re.DOTALL)
+"""Those that follow, all that open or all that close, behind what has none or has them in quotes."""
+_MOST_BRACKETS = 256
 
 
 def quote_end(text: str, opened: re.Match[str]) -> int:
@@ -52,14 +54,18 @@ def word_end(text: str, at: int) -> int:
 
 
 def closed(text: str, at: int) -> int:
-    """Where the bracket at `at` is closed; the end of the text when nothing closes it."""
+    """Where the bracket at `at` is closed; the end of the text when nothing closes it, or too many stand between."""
     depth = 0
-    for found in _BRACKET.finditer(text, at):
-        one = found[0]
-        if one[0] in "[{":
-            depth += len(one)
-        elif one[0] in "]}":
-            if depth <= len(one):
-                return found.start() + depth
-            depth -= len(one)
+    end = at
+    for _ in range(_MOST_BRACKETS):
+        found = _BRACKETS.match(text, end)  # searching, it would try in vain again behind each character
+        if found is None:
+            break
+        start, end = found.span(1)
+        if text[start] in "[{":
+            depth += end - start
+        elif depth <= end - start:
+            return start + depth
+        else:
+            depth -= end - start
     return len(text)

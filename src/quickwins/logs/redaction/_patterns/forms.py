@@ -146,19 +146,29 @@ _FORMS: tuple[tuple[str, re.Pattern[str], re.Pattern[str] | None], ...] = tuple(
 """What they hold without fail, their core, and what stands before it, read backwards."""
 
 
+_SHORT = 256
+"""Up to here it takes less time to ask for a sign than for a core."""
+
+
 def formed(text: str, work: Work) -> list[Span]:
     """Keys that are known by their form."""
     spans: list[Span] = []
-    for sign, core, before in [form for form in _FORMS if form[0] in text]:
-        reach = 0 if before is None else _SIGNED_REACH if sign == _SIGNED else _REACH
-        spans += work.some(_whole(text, core, before, reach, work))
+    short = len(text) <= _SHORT
+    for sign, core, before in _FORMS:
+        if short and sign not in text:
+            continue
+        first = core.search(text)
+        if first is not None:
+            reach = 0 if before is None else _SIGNED_REACH if sign == _SIGNED else _REACH
+            spans += work.some(_whole(text, core, first.start(), before, reach, work))
     return spans
 
 
 def _whole(
-    text: str, core: re.Pattern[str], before: re.Pattern[str] | None, reach: int, work: Work
+    text: str, core: re.Pattern[str], at: int, before: re.Pattern[str] | None, reach: int, work: Work
 ) -> Iterator[Span]:
-    for found in core.finditer(text):
+    """Keys whose core is at `at` or behind it."""
+    for found in core.finditer(text, at):
         start, end = found.span(found.lastindex or 0)
         if not work.may(max(0, start - reach)):
             return

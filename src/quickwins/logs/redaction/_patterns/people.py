@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
 _E_MAIL, _PHONE, _CARD_RULE = RedactionRule.EMAIL, RedactionRule.PHONE, RedactionRule.CARD
 
-_LOCAL = r"\w.%+~!#$&*^|{}`'-"
-_ADDRESS = rf"[{_LOCAL}]++@(?:([\w-]++(?:\.[\w-]++)++)|\[[0-9A-Fa-f:.IPv]{{3,45}}\])"
-_EMAIL = re.compile(rf"(?<![{_LOCAL}]){_ADDRESS}")
-_NEXT_EMAIL = re.compile(_ADDRESS)
+_LACOL = re.compile(r"[\w.%+~!#$&*^|{}`'-]++")
+"""What stands before the `@`, read backwards."""
+_DOMAIN = re.compile(r"@(?:([\w-]++(?:\.[\w-]++)++)|\[[0-9A-Fa-f:.IPv]{3,45}\])")
 _QUOTED_LOCAL = re.compile(r'"[^"@\r\n]{1,64}"@[\w-]++(?:\.[\w-]++)++')
 _TOP_LEVEL = re.compile(r"[^\W\d_]{2,}|xn--[a-z0-9-]+", re.IGNORECASE)
 _LEADING = "'!#$&*^|{}`~%.-"
@@ -33,39 +32,39 @@ _ALGORITHMS = frozenset(("openssh.com", "libssh.org", "ssh.com", "lysator.liu.se
 _MESSAGE_ID = re.compile(r"(?=[0-9.$-]*[a-fA-F.$])[0-9A-Fa-f.$-]{10,}\Z")
 _UNITS = frozenset(("service", "socket", "slice", "scope", "timer", "mount", "target", "device", "path"))
 """What systemd puts behind `user@1000.`"""
+_ADDRESS = 3
+"""What it costs to judge an address, in steps of `Work`; one with many labels costs more."""
 _PIXELS = re.compile(r"[0-9.]*[0-9]x\.")
 
 
 def email(text: str, work: Work) -> Iterator[Span]:
     """Addresses. `git@host` names nobody, `logo@2x.png` and `user@1000.service` are no addresses."""
-    found = _next_email(text, 0)
-    while found is not None and work.may(found.start()):
-        start, end = found.span()
-        following = None
-        if text.find("@", end) >= 0:
-            # One that follows without a gap begins where the lookbehind lets none begin.
-            following = _NEXT_EMAIL.match(text, end) or _next_email(text, end)
-        local, _, domain = found[0].rpartition("@")
-        bare = local.lstrip(_LEADING)
-        start += len(local) - len(bare)
-        if found[1] is not None:
-            length = 0 if _is_nobody(text, start, bare, domain) else _domain_length(domain)
-            end = found.start(1) + length if length else start
-        if bare and start < end:
-            yield start, end, _E_MAIL
-        found = following
+    done = 0  # where the next address may begin
+    at = text.find("@")
+    while at >= 0:
+        found = _DOMAIN.match(text, at)
+        before = (
+            None if found is None else _LACOL.match(text[text.rfind(" ", done, at) + 1 or done : at][::-1])
+        )
+        if found is not None and before is not None:
+            start = at - before.end()
+            if not work.may(start, _ADDRESS + (found.end() - at >> 5)):
+                return
+            bare = text[start:at].lstrip(_LEADING)
+            start, done = at - len(bare), found.end()
+            length = done - found.start(1)
+            if found[1] is not None:
+                length = 0 if _is_nobody(text, start, bare, found[1]) else _domain_length(found[1])
+            if bare and length:
+                yield start, found.start(1) + length if found[1] is not None else done, _E_MAIL
+        done = max(done, at + 1)
+        at = text.find("@", done)
 
 
 def quoted_email(text: str, work: Work) -> Iterator[Span]:
     """Addresses whose local part stands in quotes (RFC 5321, 4.1.2)."""
     for found in work.matches(_QUOTED_LOCAL, text):
         yield *found.span(), _E_MAIL
-
-
-def _next_email(text: str, begin: int) -> re.Match[str] | None:
-    """The next address from `begin` on: none begins before the last space that stands before the next `@`."""
-    at = text.find("@", begin)
-    return None if at < 0 else _EMAIL.search(text, text.rfind(" ", begin, at) + 1 or begin)
 
 
 def is_somebody(address: str) -> bool:
@@ -124,6 +123,8 @@ _CALLED = re.compile(
 _TEL = re.compile(r":(?<=(?i:tel):)(?<![A-Za-z0-9]....)(\+?[0-9][0-9().\- ]{4,24})", re.ASCII | re.DOTALL)
 _MIN_PLAIN_ZEROS = 12
 _BEHIND = re.compile(r"[0-9][ \t]")
+_GROUPED = re.compile("000(?= {1,2}000 0000)")
+"""What such a number is in the shape of a text."""
 _GAPS = 2
 """Between the groups of 3-3-4."""
 
@@ -142,11 +143,11 @@ def _is_long(number: str) -> bool:
     return sum(map(str.isdigit, number)) >= _MIN_PLAIN_ZEROS
 
 
-def bare_phone(text: str, work: Work, *, grouped: bool) -> list[Span]:
+def bare_phone(text: str, shape: str, work: Work, *, grouped: bool) -> list[Span]:
     """Numbers that begin with `00`; and those of North America where some digits are `grouped`."""
     spans = work.some(_zeros(text, work)) if "00" in text else []
     if grouped:
-        spans += work.some(_north_american(text, work))
+        spans += work.some(_north_american(text, shape, work))
     return spans
 
 
@@ -159,10 +160,17 @@ def _zeros(text: str, work: Work) -> Iterator[Span]:
             yield *found.span(), _PHONE
 
 
-def _north_american(text: str, work: Work) -> Iterator[Span]:
-    for found in work.matches(_NORTH_AMERICA, text):
+def _north_american(text: str, shape: str, work: Work) -> Iterator[Span]:
+    done = 0
+    for place in _GROUPED.finditer(shape):
+        start = place.start()
+        found = (start > done and _NORTH_AMERICA.match(text, start - 1)) or _NORTH_AMERICA.match(text, start)
+        if found is None or start < done:
+            continue
+        start, done = found.span()
+        if not work.may(start):
+            return
         # With nothing but spaces they are figures, unless a word says what they are.
-        start = found.start()
         if found[0].count(" ") < _GAPS or "(" in found[0] or _CALLED.search(text, max(0, start - 32), start):
             yield *found.span(), _PHONE
 
@@ -178,6 +186,10 @@ _CARD = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_DIGITS = re.compile("000(?<!0000)(?=0{10}|0 0000)")
+"""How each such number begins in the shape of a text."""
+_JUDGED = 2
+"""What it costs to judge one, in steps of `Work`."""
 _USUAL = 16
 _REACH, _BEHIND_MARK = 64, 4
 """How far a mark is seen: by a number before it, which has 24 characters at most, and by what is behind it. The longest mark
@@ -206,17 +218,19 @@ _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _ZERO = ord("0")
 
 
-def card(text: str, work: Work, *, again: bool = False) -> Iterator[Span]:
+def card(text: str, shape: str, work: Work, *, again: bool = False) -> Iterator[Span]:
     """Numbers that could be a card's.
 
     Args:
         text: Where to look.
+        shape: Its shape, which tells where there are as many digits.
         work: What may be done.
         again: Whether it was looked at before there were marks in it: then only for what is near a mark, since nothing else
             can have changed.
     """
-    found = _near(text, 0) if again else _CARD.search(text)
-    while found is not None and work.may(found.start()):
+    places = _DIGITS.finditer(shape)
+    found = _near(text, 0) if again else _next_card(text, places, 0)
+    while found is not None and work.may(found.start(), _JUDGED):
         start, end = found.start(), found.end(1)
         at = start + 1
         if found[2] is None and end - start > _USUAL and text[start - 1 : start] == "_":
@@ -228,7 +242,16 @@ def card(text: str, work: Work, *, again: bool = False) -> Iterator[Span]:
             digits = text[start : more.end()].replace(" ", "").replace("-", "")
             if len(digits) == _LONGEST and (digits[0] == "4" or _BRANDS.fullmatch(digits)) and luhn(digits):
                 yield start, more.end(), _CARD_RULE
-        found = _near(text, at) if again else _CARD.search(text, at)
+        found = _near(text, at) if again else _next_card(text, places, at)
+
+
+def _next_card(text: str, places: Iterator[re.Match[str]], at: int) -> re.Match[str] | None:
+    """The first number from `at` on, of those that begin at `places`."""
+    for place in places:
+        start = place.start()
+        if start >= at and (found := _CARD.match(text, start)) is not None:
+            return found
+    return None
 
 
 def _near(text: str, at: int) -> re.Match[str] | None:
@@ -277,7 +300,7 @@ _TEN_DIGITS = re.compile("[0-9]{10}")
 
 def iban(text: str, work: Work) -> Iterator[Span]:
     """Account numbers, in one piece or in groups of four."""
-    for found in work.matches(_IBAN, text):
+    for found in work.matches(_IBAN, text, cost=_JUDGED):
         account = found[0] + found[1]
         length = _IBAN_LENGTHS.get(account[:2], 99)
         compact = account.replace(" ", "")[:length]

@@ -112,6 +112,7 @@ _AT_HOST = re.compile(r"@(?:(tcp|udp|unix|unixgram)\(|(?:\[[0-9a-fA-F:]{2,45}\]|
 _DROWSSAP = re.compile(r"""([^\s@/"'<>]{2,127}?[^\s@/:,;="'<>()\[\]{}]):[\w.%+-]{1,64}+(?![\w.%+/:-])""")
 """A password and the user before it, read backwards."""
 _REACH = 200
+_OPTION_COST = 3
 _DEAR = 6
 """What looking around a place costs, in steps of `Work`."""
 
@@ -128,14 +129,14 @@ def said(text: str, lower: str, words: set[bytes], private: Private, work: Work)
     """
     some = work.some
     if "=" in text:
-        yield from _with_equals(text, private, work)
-    if "uplicate entry" in text:
+        yield from _with_equals(text, words, private, work)
+    if b"entry" in words:
         yield some(_entries(text, private, work))
-    if "</" in text or "CDATA" in text:
+    if "<" in text and ("</" in text or "CDATA" in text):
         yield some(_elements(text, private, work))
         if '="' in text or "='" in text:
             yield some(_named(_ATTRIBUTED, text, private, work))
-    if ',"' in text or ', "' in text or ",<<" in text:
+    if "{" in text and "," in text:
         yield some(_named(_TERM, text, private, work))
     if "-" in text:
         yield from _on_command_lines(text, lower, words, private, work)
@@ -162,19 +163,19 @@ def may_say(text: str, lower: str, words: set[bytes]) -> bool:
     )
 
 
-def _with_equals(text: str, private: Private, work: Work) -> Iterator[list[Span]]:
+def _with_equals(text: str, words: set[bytes], private: Private, work: Work) -> Iterator[list[Span]]:
     some = work.some
     if ")=(" in text:
         yield some(_keys(text, private, work))
-    if "input_value=" in text:
+    if b"input" in words:
         yield some(_validated(text, private, work))
-    if "form-data" in text:
+    if b"form" in words:
         yield some(_forms(text, private, work))
     if "auth=(" in text:
         yield some(_logins(text, work))
     if "$" in text:
         yield some(_named(_DEFAULT, text, private, work))
-    if 'variable "' in text:
+    if b"variable" in words:
         yield some(_named(_VARIABLE, text, private, work))
 
 
@@ -260,7 +261,7 @@ def _on_command_lines(
 
 
 def _options(text: str, private: Private, work: Work) -> Iterator[Span]:
-    for found in work.matches(_OPTION, text):
+    for found in work.matches(_OPTION, text, cost=_OPTION_COST):
         kind = private(found[1])
         if not kind:
             continue

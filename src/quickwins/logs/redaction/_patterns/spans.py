@@ -21,20 +21,22 @@ MARK = re.compile(r"\[(?:redacted(?::[a-z_]{1,16}(?::[0-9]{1,20})?)?|(?:email|ph
 MAX_HITS = 32
 """Private things of a text that are named; from the next one on the rest is left out whole. No rule looks for more."""
 
-MOST_WORK = 520
-"""What a text may cost: one for a place that may be private and must be judged, which takes some two microseconds, and what the
-passes of the patterns over the text take in such steps."""
+MOST_WORK = 285
+"""What a text may cost, in steps of some three microseconds: for places that may be private and must be judged, and for what the passes
+of the patterns over the text take. So no text of 4,096 characters takes more than a millisecond or little more."""
 
 _MARGIN = 512
 """From what begins before the end of the part that is shown, as many characters tell what it is."""
-_LOOK = 100
+_FOUND = 2
+"""What it costs to put a mark in a place, in steps."""
+_LOOK = 80
 """What another look takes at least."""
 _LEAST_LENGTH, _LEAST_LEFT = 256, 24
 """Characters that are looked at again whatever the first look has cost, and what is left then."""
 MOST_ESCAPES, _LEAST_ESCAPES = 1_024, 64
 """Escapes of a text that are undone, and those in a text that is looked at again; what stands behind is left out."""
 ESCAPES = 6
-"""So many are undone in one step."""
+"""So many are undone, and found again, in one step."""
 _CUT_ROOM = 64
 _WORD_LENGTH = 128
 SAFE_CUT = ' \t\r\n"{}<>\u3000\u3001\u3002\u300c\u300d'
@@ -86,31 +88,39 @@ class Work:
         """How many escapes may be undone."""
         return max(_LEAST_ESCAPES, min(MOST_ESCAPES, self.left * ESCAPES // 2))
 
-    def look(self, end: int, looks: int) -> None:
+    def look(self, end: int, share: int = 0) -> None:
         """Begin a look at the text, of which the part before `end` counts; there is something left to do.
 
         A first look that could spend everything would leave the second one a few words, and what that doesn't reach is left out.
 
         Args:
             end: Where the part ends that is shown.
-            looks: How many there are to be, this one included.
+            share: The part that is kept for a look that follows: 5 for a fifth.
         """
         self.end = end
         left = self.left + self.spare
-        self.spare = left * (looks - 1) // looks
+        self.spare = left // share if share else 0
         self.left = max(left - self.spare, _LEAST_LEFT)
 
     def afford(self, text: str, steps: int) -> str:
         """As much of `text` as the patterns may pass over, which take so many `steps` for 4,096 characters.
 
-        That is what takes three fifths of what is left for this look, since what is found must be judged too.
+        That is what takes little more than half of what is left for this look, since what is found must be judged too.
         """
-        most = max(_LEAST_LENGTH, ((self.left * 3 // 5) << 12) // steps)
+        if not steps:
+            return text
+        most = max(_LEAST_LENGTH, ((self.left * 9 >> 4) << 12) // steps)
         if len(text) > most:
             text = text[: cut(text, most)]
             self.end = min(self.end, len(text))
         self.left -= len(text) * steps >> 12
         return text
+
+    def copy(self, end: int) -> Work:
+        """The same for an excerpt of the text, of which the part before `end` counts."""
+        inner = Work()
+        inner.left, inner.end = self.left, end
+        return inner
 
     def may(self, at: int, cost: int = 1) -> bool:
         """Whether what begins at `at` is to be judged; else a rule is done."""
@@ -131,6 +141,7 @@ class Work:
         spans = list(islice(found, MAX_HITS + 1))
         if len(spans) > MAX_HITS:
             self.end = min(self.end, spans[MAX_HITS][0])
+        self.left -= _FOUND * len(spans)
         return spans
 
     def matches(
@@ -155,6 +166,7 @@ class Work:
             lead: How far before a word a match may begin.
         """
         for word in words:
+            self.left -= len(text) >> 11
             done = 0
             at = lower.find(word)
             while at >= 0:

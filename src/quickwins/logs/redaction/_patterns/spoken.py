@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from quickwins.logs.redaction._patterns.spans import Span, Work
 
 _PAIR = RedactionRule.PAIR
+_JUDGED = 2
+"""What it costs more to judge what was found than what was not, in steps of `Work`."""
 _DIGIT = re.compile("[0-9]")
 _END = ".:!?,;"
 
@@ -159,14 +161,23 @@ _ROWS: dict[bytes, tuple[_Row, ...]] = {
     b"rman": (_Row(("rman ",), _ORACLE, _always),),
 }
 """By a word of texts of that kind, in lower case."""
-_PARTS = (
-    ("password...", _Row(("password...",), _DOTTED, _is_password)),
+_PARTS: tuple[tuple[str, tuple[_Row, ...]], ...] = (
+    ("password...", (_Row(("password...",), _DOTTED, _is_password),)),
     *(
-        (word, _Row((word,), pattern, judge))
+        (
+            word,
+            tuple(
+                _Row((word,), pattern, judge)
+                for pattern, judge in (
+                    (_SENTENCE, _is_drawn),
+                    (_CHANGE, _has_digit),
+                    (_END_OF_LINE, _has_digit),
+                )
+            ),
+        )
         for word in ("password ", "passwd ", "passphrase ", "pwd ")
-        for pattern, judge in ((_SENTENCE, _is_drawn), (_CHANGE, _has_digit), (_END_OF_LINE, _has_digit))
     ),
-    ("code", _Row(("code",), _CODE, _always, _CODE_LEAD)),
+    ("code", (_Row(("code",), _CODE, _always, _CODE_LEAD),)),
 )
 """By a part of a word."""
 
@@ -213,9 +224,10 @@ def spoken(
         private: Says of a name of what kind its value is, if it is private.
         work: What may be done.
     """
-    for part, row in _PARTS:
+    for part, rows in _PARTS:
         if part in lower:
-            yield work.some(_judged(text, lower, row, work))
+            for row in rows:
+                yield work.some(_judged(text, lower, row, work))
     if "password" in lower and ("'" in text or '"' in text):
         yield work.some(_judged(text, lower, _QUOTED, work))
     for word in sorted(_ROWS.keys() & words):
@@ -227,6 +239,7 @@ def spoken(
 
 def _judged(text: str, lower: str, row: _Row, work: Work) -> Iterator[Span]:
     for found in work.near(row.pattern, text, lower, row.words, row.lead):
+        work.left -= _JUDGED
         group = found.lastindex or 1
         start, value = found.start(group), found[group].rstrip(_END)
         if value and not NO_VALUE.match(text, start) and not MARK.match(text, start) and row.judge(value):

@@ -8,6 +8,7 @@ from base64 import b64decode
 from functools import cache
 from typing import TYPE_CHECKING
 
+from quickwins.logs.redaction._patterns.excerpt import WORDS, has_run
 from quickwins.logs.redaction._patterns.forms import formed
 from quickwins.logs.redaction._patterns.issuers import ISSUERS, Issuer
 from quickwins.logs.redaction._rules import RedactionRule
@@ -22,26 +23,25 @@ _BEARER = RedactionRule.BEARER
 _SHOWN = r"[ \t]{1,8}+[\"']?(?=([A-Za-z0-9._~+/=:|-]++))"
 _SCHEME = re.compile(rf"((?ia:bearer|(?<![A-Za-z0-9])basic|(?<![A-Za-z0-9])token)){_SHOWN}")
 _SERVICE = re.compile(
-    rf"(?<![A-Za-z0-9])(?:Splunk|SSWS|DPoP|Negotiate|NTLM|AccessKey|ApiKey|Api-Key|GenieKey|Key|OAuth){_SHOWN}"
+    rf"(?<![A-Za-z0-9])(?:Splunk|SSWS|DPoP|Negotiate|NTLM|AccessKey|ApiKey|GenieKey|Key|OAuth){_SHOWN}"
 )
 _SCHEMES = ("bearer", "basic", "token")
-_SERVICES = (
-    "Splunk",
-    "SSWS",
-    "DPoP",
-    "Negotiate",
-    "NTLM",
-    "AccessKey",
-    "ApiKey",
-    "Api-Key",
-    "GenieKey",
-    "Key",
-    "OAuth",
-)
-SCHEME_WORDS = frozenset(
-    ("splunk", "ssws", "dpop", "negotiate", "ntlm", "accesskey", "apikey", "geniekey", "oauth")
-)
-_SERVICE_WORDS = frozenset(word.encode() for word in SCHEME_WORDS) | {b"key", b"api"}
+_SERVICES = {
+    word.lower().encode(): word
+    for word in (
+        "Splunk",
+        "SSWS",
+        "DPoP",
+        "Negotiate",
+        "NTLM",
+        "AccessKey",
+        "ApiKey",
+        "GenieKey",
+        "Key",
+        "OAuth",
+    )
+}  # `Api-Key` is found as `Key`
+SCHEME_WORDS = frozenset(word.decode() for word in _SERVICES) - {"key"}
 _NO_CREDENTIALS = frozenset({"oauth2", "oauth2.0", "rfc6750", "rfc7617"})
 _DIGIT = re.compile(r"[0-9]")
 _CAPITAL_INSIDE = re.compile(r"(?<=.)[A-Z]")
@@ -61,10 +61,11 @@ def scheme(text: str, lower: str, words: set[bytes], work: Work) -> list[Span]:
         for found in work.near(_SCHEME, text, lower, _SCHEMES)
         if _is_credential(found[1].lower(), found[2])
     )
-    if not _SERVICE_WORDS.isdisjoint(words):
+    services = _SERVICES.keys() & words
+    if services:
         spans += work.some(
             (*found.span(1), _BEARER)
-            for found in work.near(_SERVICE, text, text, _SERVICES)
+            for found in work.near(_SERVICE, text, text, tuple(_SERVICES[word] for word in sorted(services)))
             if _is_opaque(found[1])
         )
     return spans
@@ -186,24 +187,26 @@ _SPELLED = re.compile(rf"{_PIECE}(?:[-_./]{_PIECE})*+\Z")
 _SHARE = 10
 
 
-def api_key(text: str, lower: str, words: set[bytes], work: Work, *, run: bool) -> list[Span]:
+def api_key(text: str, work: Work) -> list[Span]:
     """A prefix and what its issuer puts behind it, which is no name: `npm_config_registry_cache` is one.
 
     Args:
-        text: Where to look.
-        lower: The same in lower case.
-        words: The runs of letters and digits in it, in lower case.
+        text: The parts of a text that are long enough for a key.
         work: What may be done.
-        run: Whether one of these runs is long; few keys are without one.
     """
-    spans: list[Span] = []
-    known = _MARKED.keys() & words
+    data = text.encode()
+    words = set(data.translate(WORDS).split())
+    run = has_run(text, data)  # a long run of letters and digits: few keys are without one
+    if not run and API_KEY_WORDS.isdisjoint(words):
+        return []
     if run:
         # Right behind a digit one may begin.
-        for word in words:
-            if not word.isalpha():
-                known |= _MARKED.keys() & (word.lstrip(_DIGITS), word[len(word.rstrip(_LETTERS)) :])
-    for word in sorted(known):
+        for word in [word for word in words if not word.isalpha()]:
+            words.add(word.lstrip(_DIGITS))
+            words.add(word[len(word.rstrip(_LETTERS)) :])
+    lower = text.lower()
+    spans: list[Span] = []
+    for word in sorted(_MARKED.keys() & words):
         prefixes = _MARKED[word][0]
         spans += work.some(
             (*found.span(), RedactionRule.API_KEY)

@@ -37,7 +37,7 @@ def url_credentials(text: str, work: Work) -> list[Span]:
 
 
 def _before_at(pattern: re.Pattern[str], text: str, work: Work) -> Iterator[Span]:
-    for found in work.matches(pattern, text):
+    for found in work.matches(pattern, text, cost=2):
         start, end = found.span(1)
         if end - start > 1 and text[start:end] not in _NOBODY and not MARK.fullmatch(text, start, end - 1):
             yield start, end - 1, RedactionRule.URL_CREDENTIALS
@@ -47,22 +47,45 @@ _NOBODY = frozenset(("git@", "hg@", "svn@"))
 _QUERY = re.compile(
     r"""[?#](?<![\s=]\#)(?=[A-Za-z0-9_%$~-]|\[(?!redacted|email:|phone:))(?:[^\s"'<>`\\]++|'(?=[\w.%-]*+[&=]))++"""
 )
+_MARKS = re.compile(r"\?"), re.compile("#")
+"""What `_QUERY` begins with; each alone `re` finds many times as fast."""
 _SEPARATOR = re.compile(r"[&#]|;(?=[\w.%-]{1,64}=)")
 _FLAG = re.compile(r"[A-Za-z][A-Za-z_.-]{0,31}[0-9]{0,3}")
-_FORM = re.compile(r"""(?<![^\s"'`])[\w.%~\[\]-]{1,64}=[^\s&"'`]*+(?:&[\w.%~\[\]-]{1,64}=[^\s&"'`]*+)++""")
+_LONGEST = 64
+_NAME = rf"[\w.%~\[\]-]{{1,{_LONGEST}}}"
+_FORM = re.compile(rf"""{_NAME}=[^\s&"'`]*+(?:&{_NAME}=[^\s&"'`]*+)++""")
+_EMAN = re.compile(rf"""{_NAME}(?![^\s"'`])""")
+"""A name behind white space or a quote, read backwards."""
+_FIRST_VALUE = re.compile(r"""=[^\s&"'`]*+(&)?""")
+"""With what is no form too, so that nothing is passed over twice."""
 
 
 def query_runs(text: str) -> list[tuple[int, int]]:
     """Where parameters stand, in order: behind `?` or `#`, or `name=value&name=value` alone, as forms are sent."""
-    runs = [
-        (start + 1, end)
-        for start, end in map(re.Match.span, _QUERY.finditer(text))
-        if text.find("=", start, end) >= 0 or (text[start] == "?" and in_path(text, start))
-    ]
+    runs = []
+    done = 0
+    for start in sorted(found.start() for mark in _MARKS for found in mark.finditer(text)):
+        found = _QUERY.match(text, start) if start >= done else None
+        if found is not None:
+            done = found.end()
+            if text.find("=", start, done) >= 0 or (text[start] == "?" and in_path(text, start)):
+                runs.append((start + 1, done))
     if text.count("&") > sum(text.count("&", start, end) for start, end in runs):
-        runs += map(re.Match.span, _FORM.finditer(text))
+        runs += _forms(text)
         runs.sort()
     return runs
+
+
+def _forms(text: str) -> Iterator[tuple[int, int]]:
+    """`name=value&name=value`, found by its first value, of which there are fewer than words."""
+    done = 0
+    for found in _FIRST_VALUE.finditer(text):
+        at = found.start()
+        name = None if at < done or not found[1] else _EMAN.match(text[max(0, at - _LONGEST - 1) : at][::-1])
+        form = None if name is None else _FORM.match(text, at - name.end())
+        if form is not None:
+            done = form.end()
+            yield form.span()
 
 
 def in_path(text: str, at: int) -> bool:

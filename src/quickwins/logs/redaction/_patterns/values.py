@@ -25,6 +25,9 @@ _STATUS_WORDS = """
 _STATUS = frozenset(_STATUS_WORDS.split())
 _WORD = re.compile(r"([A-Za-z]{1,16})(?=[\s,;.:!)\]}'\"]|\Z)")
 
+JUDGED_LENGTH = 128
+"""Characters of a value that say whether it is one."""
+
 
 def is_status(text: str, at: int = 0) -> bool:
     """Whether the word at `at` is what a sentence says next about a password."""
@@ -75,6 +78,7 @@ _PIN = re.compile(r"[0-9]{4,8}\Z|[0-9]{2,3}(?:[ -][0-9]{2,3}){1,3}\Z")
 
 def looks_random(value: str) -> bool:
     """Whether no sentence, path, name or figure looks like `value`."""
+    value = value[:JUDGED_LENGTH]
     if "[" in value:
         value = MARK.sub("", value)
     if len(value) < _LEAST_RANDOM or _PATH.match(value) or _FIGURE.match(value) or _CODE.match(value):
@@ -96,6 +100,7 @@ def _has_changes(value: str, least: int) -> bool:
 
 def could_be(kind: Kind, value: str) -> bool:
     """Whether `value`, behind a colon amid a sentence, could be a secret of that kind."""
+    value = value[:JUDGED_LENGTH]
     judge = _IN_PROSE.get(kind)
     return looks_random(value) if judge is None else judge(value)
 
@@ -108,6 +113,7 @@ def is_assigned(kind: Kind, value: str, *, spaced: bool) -> bool:
         value: Without quotes.
         spaced: Whether it stands apart from its sign, as in code and SQL.
     """
+    value = value[:JUDGED_LENGTH]
     judge = _ASSIGNED.get(kind)
     if judge is not None:
         return judge(value)
