@@ -3,7 +3,7 @@
 All connections lead to the same process, on three ports, so that what differs is the client. A block is a batch of calls by 64
 workers, each of which asks again when it has its answer.
 
-python -m benchmarks.channels.throughput [--rounds 60]
+python -m benchmarks.channels.throughput [--rounds 60] [--brief]
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import grpc.aio
 from prometheus_client import CollectorRegistry
 
 from benchmarks.channels.backend import METHOD, backend
-from benchmarks.program import command_line, conclude
+from benchmarks.program import add_brief, command_line, conclude
 from quickwins.channels import MethodPolicy, PoolConfig, rotating_channel
 from quickwins.rig import Target, paired_ratios_async
 
@@ -44,7 +44,7 @@ def batch(channel: grpc.aio.Channel) -> Callable[[], Awaitable[object]]:
     return run
 
 
-async def measured(ports: list[int], rounds: int) -> list[Target]:
+async def measured(ports: list[int], rounds: int, *, brief: bool) -> list[Target]:
     address = f"127.0.0.1:{ports[0]}"
     addresses = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
     config = PoolConfig(mode="pool")
@@ -60,18 +60,19 @@ async def measured(ports: list[int], rounds: int) -> list[Target]:
     ):
         named = {
             "gRPC's round_robin": round_robin,
-            "one bare channel": bare,
             "pool, native": native,
             "pool, armed": armed,
             "core mode": core,
         }
+        if not brief:
+            named["one bare channel"] = bare
         contenders = {name: batch(channel) for name, channel in named.items()}
         for run in contenders.values():
             await run()
         found = await paired_ratios_async(
             contenders, reference="gRPC's round_robin", rng=Random(1), rounds=rounds, block_seconds=0.05
         )
-        print(f"modes: {', '.join(f'{one.name} {one.snapshot().mode}' for one in (native, armed, core))}")
+        print(f"modes: {', '.join(f'{one.name} {one.stats().mode}' for one in (native, armed, core))}")
     print(found.table())
     speed = {name: ratio.inverse() for name, ratio in found.ratios.items()}
     return [speed[name].at_least(0.9) for name in ("pool, native", "pool, armed", "core mode")]
@@ -81,8 +82,10 @@ def main() -> int:
     """Measure, print, and say whether the targets were met."""
     parser = command_line("benchmarks.channels.throughput", __doc__)
     parser.add_argument("--rounds", type=int, default=60)
+    add_brief(parser)
+    options = parser.parse_args()
     with backend() as ports:
-        return conclude(asyncio.run(measured(ports, parser.parse_args().rounds)))
+        return conclude(asyncio.run(measured(ports, options.rounds, brief=options.brief)))
 
 
 if __name__ == "__main__":

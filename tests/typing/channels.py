@@ -66,7 +66,7 @@ async def used(channel: RotatingChannel) -> tuple[MemberStats, ...]:
             await channel.rotate()
         except RotationFailed:
             channel.reconfigure(PoolConfig(mode=Mode.SINGLE))
-        stats = channel.snapshot()
+        stats = channel.stats()
         assert_type(stats, ChannelStats)
         assert_type(stats.mode, Mode)
         await channel.close(grace=10)

@@ -18,11 +18,12 @@ from quickwins.channels._core.mode import decide
 from quickwins.channels._counts import READINGS, Counts
 from quickwins.channels._native import core_options, grpc, member_options
 from quickwins.channels._target import distinct, parse
-from quickwins.channels.config import Mode
+from quickwins.channels.config import Mode, PoolConfig
 from quickwins.channels.errors import ChannelMisuse, MisuseReason
 from quickwins.channels.stats import ChannelStats, SwitchReason
 from quickwins.core.events import Reporter
 from quickwins.core.feature import close_together
+from quickwins.core.given import a_flag, of_type
 from quickwins.core.metrics import Tallies
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from quickwins.channels._calls.added import AddedMetadata
     from quickwins.channels._native import Recipe
-    from quickwins.channels.config import MethodPolicy, PoolConfig
+    from quickwins.channels.config import MethodPolicy
     from quickwins.channels.stats import MemberState
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
@@ -58,7 +59,6 @@ class RotatingChannel(ForStubs):
         name: What it is called.
         stock: What calls go to that go to no pool.
         added: What a `metadata` function adds to calls; `None`: there is no such function.
-        is_intercepted: Whether calls go through interceptors.
         is_secure: Whether it was made with credentials, so that calls may bring more.
     """
 
@@ -83,8 +83,7 @@ class RotatingChannel(ForStubs):
         self._config = config
         self._policies = methods
         self.is_secure = recipe.credentials is not None
-        self.is_intercepted = bool(recipe.interceptors)
-        self._flag = flag
+        self._flag = a_flag(flag)
         self._clock = clock
         self._rng = rng
         self._reporter = Reporter(service=service, name=name, registry=registry)
@@ -176,8 +175,9 @@ class RotatingChannel(ForStubs):
 
     def _decide(self) -> None:
         """Make what the configuration and the addresses ask for, and ask for these where they matter."""
-        before, config = self._mode, self._config
-        self._mode, self._why = decide(config.mode, config.size, self._addresses)
+        config = self._config
+        self._make()
+        # Last: a task that begins where it is made may have the answer, and decide again, in here.
         if (
             config.mode is Mode.AUTO
             and self._addresses is None
@@ -186,6 +186,10 @@ class RotatingChannel(ForStubs):
         ):
             self._asks = True
             self._spawn(self._ask(self._target.host, self._target.port))
+
+    def _make(self) -> None:
+        before, config = self._mode, self._config
+        self._mode, self._why = decide(config.mode, config.size, self._addresses)
         if self._pool is not None and self._mode is before:
             self._pool.reconfigure(config, config.size if self._mode is Mode.POOL else 1)
             return
@@ -221,7 +225,7 @@ class RotatingChannel(ForStubs):
         for wait in itertools.chain(_ASK_AGAIN_SECONDS, itertools.repeat(_ASK_AGAIN_SECONDS[-1])):
             try:
                 self._addresses = distinct(await get_running_loop().getaddrinfo(host, port, type=1))
-            except OSError:
+            except (OSError, UnicodeError):  # the latter of a name that no name service could be asked for
                 await self._clock.sleep(wait)
                 continue
             break
@@ -320,14 +324,15 @@ class RotatingChannel(ForStubs):
         """Follow another configuration. Calls go on where they are.
 
         Raises:
+            ConfigError: It is no `PoolConfig`.
             ChannelConflict: It does not go together with the channel's options; nothing has changed then.
         """
-        check_options(self._recipe.options, config)
+        check_options(self._recipe.options, of_type("config", config, PoolConfig, "a PoolConfig"))
         self._config = config
         if self._is_open:
             self._decide()
 
-    def snapshot(self) -> ChannelStats:
+    def stats(self) -> ChannelStats:
         """What it is made of, and what is going on."""
         now = self._clock.monotonic()
         mode, why = self._in_effect()
@@ -369,6 +374,6 @@ class RotatingChannel(ForStubs):
         return [one.state() for pool in self._pools() for one in (*pool.members, *pool.draining)]
 
     def _spawn(self, work: Any) -> None:
-        task = get_running_loop().create_task(work, context=Context())
+        task = Context().run(get_running_loop().create_task, work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

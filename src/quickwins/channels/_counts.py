@@ -1,4 +1,4 @@
-"""What a channel counts, in plain numbers; Prometheus and `snapshot()` read them when somebody asks."""
+"""What a channel counts, in plain numbers; Prometheus and `stats()` read them when somebody asks."""
 
 from __future__ import annotations
 

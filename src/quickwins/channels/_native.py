@@ -14,6 +14,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from quickwins.channels._core.retry import CANCELLED, RESOURCE_EXHAUSTED, UNAVAILABLE
+from quickwins.channels.errors import ChannelConflict
 from quickwins.core.errors import PUSHBACK, needs_extra
 
 with needs_extra("grpc"):
@@ -39,6 +40,7 @@ __all__ = [
     "checked_metadata",
     "core_options",
     "grpc",
+    "is_intercepted",
     "is_own_answer",
     "member_options",
     "outcome_of",
@@ -55,6 +57,9 @@ PAST_SECONDS = -1.0
 LOCALLY_CANCELLED = "Locally cancelled by application!"
 """The details of a call that was cancelled on this side, by its caller or by the end of its channel."""
 
+
+_NO_CREDENTIALS = ("Getting metadata from plugin failed", "Illegal metadata")
+"""How the details of a call begin that was never sent, since its credentials gave nothing that could be: UNAVAILABLE to gRPC."""
 
 _INTERCEPTORS = (
     grpc.aio.UnaryUnaryClientInterceptor,
@@ -75,6 +80,11 @@ class Recipe:
     compression: grpc.Compression | None
 
     def __post_init__(self) -> None:
+        if self.credentials is not None and not isinstance(self.credentials, grpc.ChannelCredentials):
+            raise ChannelConflict(
+                f"credentials is a {type(self.credentials).__name__}: grpc.ChannelCredentials are needed, or None; options are "
+                "named, `options=`"
+            )
         for one in self.interceptors:
             if not isinstance(one, _INTERCEPTORS):
                 raise ValueError(  # noqa: TRY004 -- gRPC raises it for this; until=never
@@ -85,11 +95,21 @@ class Recipe:
         """A channel of gRPC's own, with `more` options below those of the caller."""
         given = {key for key, _ in self.options}
         options = [*((key, value) for key, value in more if key not in given), *self.options]
+        # By name: agents that put interceptors of their own in expect it.
+        more_arguments = {
+            "options": options,
+            "compression": self.compression,
+            "interceptors": self.interceptors,
+        }
         if self.credentials is None:
-            return grpc.aio.insecure_channel(self.target, options, self.compression, self.interceptors)
-        return grpc.aio.secure_channel(
-            self.target, self.credentials, options, self.compression, self.interceptors
-        )
+            return grpc.aio.insecure_channel(self.target, **more_arguments)
+        return grpc.aio.secure_channel(self.target, self.credentials, **more_arguments)
+
+
+def is_intercepted(channel: grpc.aio.Channel) -> bool:
+    """Whether calls on a native channel go through interceptors, those that an agent has put in too."""
+    kinds = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
+    return any(getattr(channel, f"_{kind}_interceptors", True) for kind in kinds)
 
 
 def checked_metadata(given: Any) -> grpc.aio.Metadata | None:
@@ -115,7 +135,12 @@ def member_options(config: PoolConfig) -> list[tuple[str, Any]]:
 
 def core_options(config: PoolConfig, methods: Mapping[str, MethodPolicy]) -> list[tuple[str, Any]]:
     """The options of one channel over several addresses, with gRPC's own balancing, retries and ejection."""
-    return [*member_options(config), ("grpc.service_config", json.dumps(service_config(config, methods)))]
+    return [
+        *member_options(config),
+        ("grpc.service_config", json.dumps(service_config(config, methods))),
+        # A server that asks the watch of its health for a token, too, would get no call at all.
+        ("grpc.inhibit_health_checking", 1),
+    ]
 
 
 def service_config(config: PoolConfig, methods: Mapping[str, MethodPolicy]) -> dict[str, Any]:
@@ -123,7 +148,7 @@ def service_config(config: PoolConfig, methods: Mapping[str, MethodPolicy]) -> d
     made: dict[str, Any] = {
         "loadBalancingConfig": [_balancing(config)],
         "connectionScaling": {"maxConnectionsPerSubchannel": config.size},
-        "healthCheckConfig": {"serviceName": ""},
+        "healthCheckConfig": {"serviceName": ""},  # off, unless the caller's options say otherwise
     }
     configs = [one for name, policy in methods.items() if (one := _method_config(name, policy, config))]
     if configs:
@@ -208,7 +233,7 @@ class Outcome:
     Attributes:
         code: The name of its status code.
         trailers: The values of `grpc-retry-pushback-ms`, where the code makes them matter.
-        here: Whether it ended on this side, by its caller or by what an interceptor raised.
+        here: Whether it ended on this side: by its caller, by what an interceptor raised, or for want of a token.
     """
 
     __slots__ = ("code", "here", "trailers")
@@ -233,7 +258,7 @@ def outcome_of(call: Any) -> Outcome:
         return UNTOLD
     name: str = code.name
     if name in {UNAVAILABLE, RESOURCE_EXHAUSTED}:
-        return Outcome(name, _pushback(result_of(call.trailing_metadata())))
+        return _refused(name, result_of(call.trailing_metadata()), result_of(call.details()))
     if name == CANCELLED:
         return Outcome(name, here=result_of(call.details()) == LOCALLY_CANCELLED)
     return Outcome(name)
@@ -242,8 +267,13 @@ def outcome_of(call: Any) -> Outcome:
 def outcome_of_error(error: BaseException) -> Outcome:
     """How a call ended that only says so by what it raises."""
     if isinstance(error, grpc.aio.AioRpcError):
-        return Outcome(error.code().name, _pushback(error.trailing_metadata()))
+        return _refused(error.code().name, error.trailing_metadata(), error.details())
     return UNTOLD if isinstance(error, Exception) else LEFT
+
+
+def _refused(name: str, trailers: Any, details: str | None) -> Outcome:
+    here = name == UNAVAILABLE and (details or "").startswith(_NO_CREDENTIALS)
+    return Outcome(name, _pushback(trailers), here=here)
 
 
 def _pushback(trailers: Any) -> tuple[str | bytes, ...]:

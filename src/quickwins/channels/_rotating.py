@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from quickwins.channels._channel import RotatingChannel
 from quickwins.channels._core.conflicts import check_options
 from quickwins.channels._native import Recipe
+from quickwins.channels._target import checked
 from quickwins.channels.config import PoolConfig, checked_methods
+from quickwins.channels.errors import ChannelConflict
 from quickwins.core.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 def rotating_channel(  # noqa: PLR0913 -- gRPC's own, and what every feature takes; until=never
     target: str,
     credentials: grpc.ChannelCredentials | None = None,
-    options: Sequence[tuple[str, Any]] = (),
-    interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+    options: Sequence[tuple[str, Any]] | None = None,
+    interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
     compression: grpc.Compression | None = None,
     *,
     name: str = "",
@@ -43,7 +45,7 @@ def rotating_channel(  # noqa: PLR0913 -- gRPC's own, and what every feature tak
     """A `grpc.aio.Channel` of several connections, in place of `grpc.aio.insecure_channel` or `secure_channel`.
 
     Args:
-        target: As in gRPC.
+        target: As in gRPC: `feed:50051`, `dns:///feed:50051`, `unix:/run/feed.sock`; no URL.
         credentials: For TLS; `None`: an insecure channel.
         options: As in gRPC; each connection gets them, and they win over our own.
         interceptors: As in gRPC; each attempt of a call goes through them.
@@ -61,12 +63,19 @@ def rotating_channel(  # noqa: PLR0913 -- gRPC's own, and what every feature tak
         rng: For jitter; a new one when `None`.
 
     Raises:
-        ChannelConflict: Settings contradict each other: see the message.
-        ValueError: Something among `interceptors` is none, as in gRPC.
+        ChannelConflict: Settings contradict each other, or an argument is not valid: see the message.
+        ValueError: Something among `interceptors` isn't one, as in gRPC.
     """
     config = PoolConfig() if config is None else config
+    if not isinstance(config, PoolConfig):
+        raise ChannelConflict(f"config is a {type(config).__name__}: a PoolConfig is needed")
+    if metadata is not None and not callable(metadata):
+        raise ChannelConflict(
+            f"metadata is a {type(metadata).__name__}: a function is needed, which returns what to add to a call"
+        )
+    options = tuple(options or ())
     check_options(options, config)
-    recipe = Recipe(target, credentials, tuple(options), tuple(interceptors), compression)
+    recipe = Recipe(checked(target), credentials, options, tuple(interceptors or ()), compression)
     return RotatingChannel(
         recipe,
         config,

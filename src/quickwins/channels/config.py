@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
 from quickwins.channels.errors import ChannelConflict
+from quickwins.core.given import several
 from quickwins.core.knobs import Checked, knob
 
 _FULL_NAME = re.compile(r"/[^/]+/[^/]+")
@@ -20,6 +21,9 @@ CODES = frozenset(
     }
 )  # fmt: skip
 """The names of gRPC's codes for failures."""
+
+MOST_SECONDS = 7e9
+"""The longest time-out: gRPC counts nanoseconds since 1970 in 64 bits, and what is beyond has passed to it."""
 
 
 class Mode(StrEnum):
@@ -134,12 +138,12 @@ class MethodPolicy:
     Attributes:
         idempotent: Whether running it twice does no harm. Only then is a call tried again, since a failure may come after
             the server has run it. A stream that the client sends is never sent twice, whatever this says.
-        timeout_seconds: The deadline of calls that bring none; `None`: none.
+        timeout_seconds: The deadline of calls that bring none, at most 7e9; `None`: none.
         codes: With which codes a call is tried again. UNAVAILABLE alone by default; any other means that the server has
             answered.
 
     Raises:
-        ChannelConflict: The timeout is not above 0, or a code is not one of gRPC's failures.
+        ChannelConflict: The timeout is not above 0, or more than gRPC knows, or a code is not one of gRPC's failures.
     """
 
     idempotent: bool = False
@@ -148,11 +152,12 @@ class MethodPolicy:
 
     def __post_init__(self) -> None:
         seconds = self.timeout_seconds
-        if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
+        if seconds is not None and not 0 < seconds <= MOST_SECONDS:
             raise ChannelConflict(
-                f"timeout_seconds={seconds!r} is not allowed: a number above 0, or None for no deadline"
+                f"timeout_seconds={seconds!r} is not allowed: a number above 0 and at most {MOST_SECONDS:g}, or None for no "
+                "deadline"
             )
-        unknown = [code for code in self.codes if code not in CODES]
+        unknown = [code for code in several("codes", self.codes) if code not in CODES]
         if unknown:
             raise ChannelConflict(f"codes={unknown!r} are not allowed: {', '.join(sorted(CODES))}")
 
@@ -161,9 +166,13 @@ def checked_methods(methods: object) -> dict[str, MethodPolicy]:
     """`methods` as a table of full names.
 
     Raises:
-        ChannelConflict: A name is not `/package.Service/Method`, or what it has is no `MethodPolicy`.
+        ChannelConflict: It is no table, a name is not `/package.Service/Method`, or what it has is no `MethodPolicy`.
     """
-    table = dict(methods) if methods else {}  # type: ignore[call-overload]  # -- anything that a caller hands over, checked below; until=never
+    if methods is not None and not isinstance(methods, Mapping):
+        raise ChannelConflict(
+            f"methods is a {type(methods).__name__}: a MethodPolicy is needed for each full name, in a dictionary"
+        )
+    table = dict(methods or {})
     for name, policy in table.items():
         if not isinstance(name, str) or not _FULL_NAME.fullmatch(name):
             raise ChannelConflict(

@@ -27,8 +27,8 @@ class ChannelOptions(TypedDict, total=False):
     """What `rotating_channel` takes besides a target and a name, as keywords; explained there."""
 
     credentials: grpc.ChannelCredentials | None
-    options: Sequence[tuple[str, Any]]
-    interceptors: Sequence[grpc.aio.ClientInterceptor]
+    options: Sequence[tuple[str, Any]] | None
+    interceptors: Sequence[grpc.aio.ClientInterceptor] | None
     compression: grpc.Compression | None
     methods: Mapping[str, MethodPolicy] | None
     metadata: AddedMetadata | None

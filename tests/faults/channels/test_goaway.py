@@ -11,6 +11,7 @@ from tests.backends.calls import GET, PUT, load
 from tests.backends.fleet import behind_one_address, executions
 from tests.eventually import eventually
 from tests.integration.channels.kinds import bare, ours
+from tests.soak import times
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.no_cover]
 
@@ -18,22 +19,31 @@ MAX_AGE_MS = 300
 WORKERS = 8
 
 
-@pytest.mark.parametrize("calls", [500, pytest.param(20_000, marks=pytest.mark.volume)])
-async def test_connections_that_are_sent_away_all_the_time_cost_no_call(tmp_path: Path, calls: int) -> None:
-    async with behind_one_address(tmp_path, 3, max_age_ms=MAX_AGE_MS) as (balancer, backends):
+@pytest.mark.parametrize(
+    ("calls", "max_age_ms"),
+    [
+        (500, MAX_AGE_MS),
+        pytest.param(times(4_000, soak=20_000), MAX_AGE_MS, id="many", marks=pytest.mark.volume),
+    ],
+)
+async def test_connections_that_are_sent_away_all_the_time_cost_no_call(
+    tmp_path: Path, calls: int, max_age_ms: int
+) -> None:
+    async with behind_one_address(tmp_path, 3, max_age_ms=max_age_ms) as (balancer, backends):
         async with (
             ours(f"127.0.0.1:{balancer.port}", methods=[GET]) as channel,
-            load(channel, GET, workers=WORKERS) as safe,
-            load(channel, PUT, workers=WORKERS, seed=2) as once,
+            # Who waited for ever would be seen at the end; a time limit would be a busy machine's, too.
+            load(channel, GET, workers=WORKERS, timeout_seconds=None) as safe,
+            load(channel, PUT, workers=WORKERS, timeout_seconds=None, seed=2) as once,
         ):
             await safe.more(calls, seconds=120)
             await once.more(calls, seconds=120)
         peers = {entry.peer for backend in backends for entry in backend.entries()}
         executed = executions(backends, "Put")
     print(f"{safe.ended + once.ended} calls on {len(peers)} connections")
-    assert safe.failed == once.failed == {}
+    assert safe.failed == once.failed == {}, [safe.details, once.details]
     assert set(safe.by) == set(once.by) == {backend.name for backend in backends}
-    assert len(peers) > 6  # it did happen
+    assert len(peers) > 3 * calls // 500  # it did happen
     assert max(executed.values()) == 1
 
 
@@ -48,16 +58,17 @@ async def test_a_backend_that_comes_gets_calls_within_an_age(tmp_path: Path) -> 
         ):
             await seen.more(50)
             assert len(seen.by) == 2
-            before = {one.number for one in channel.snapshot().members}
+            before = {one.number for one in channel.stats().members}
             balancer.targets.append(late)
-            await eventually(lambda: len(seen.by) == 3, "it got nothing", config.max_age_seconds)
-            assert {one.number for one in channel.snapshot().members} - before <= {4, 5, 6}
+            await eventually(lambda: len(seen.by) == 3, "it got nothing")
+            # All were replaced once for it, and perhaps once more before somebody looked.
+            assert {one.number for one in channel.stats().members} - before <= {*range(4, 10)}
     assert seen.failed == {}
 
 
 @pytest.mark.volume
 async def test_so_it_does_where_servers_send_their_clients_away(tmp_path: Path) -> None:
-    """Each connection is placed once in an age: so the newcomer has one of the next three, and perhaps one under way."""
+    """Each connection is placed once in an age: so the newcomer has one of the next three."""
     async with behind_one_address(tmp_path, 3, max_age_ms=MAX_AGE_MS) as (balancer, backends):
         late = balancer.targets.pop()
         async with (
@@ -69,7 +80,8 @@ async def test_so_it_does_where_servers_send_their_clients_away(tmp_path: Path) 
             balancer.targets.append(late)
             await eventually(lambda: len(seen.by) == 3, "it got nothing")
             after = {entry.peer for backend in backends for entry in backend.entries()}
-    assert len(after - before) <= 4
+    # What was under way when it came, the age in which it had one of three, and perhaps another before somebody looked.
+    assert len(after - before) <= 3 * PoolConfig().size
     assert seen.failed == {}
 
 

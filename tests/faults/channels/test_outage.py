@@ -40,16 +40,12 @@ async def test_servers_that_refuse_everything_get_a_fifth_more_and_no_more(tmp_p
     assert attempts <= RATIO * then.ended + 1  # the budget may begin with a part of a token
 
 
-@pytest.mark.parametrize(
-    ("backoff_seconds", "within_seconds"),
-    [
-        pytest.param(0.3, 10.0, id="soon"),
-        pytest.param(1.0, 2.0, id="within the greatest backoff and a second", marks=pytest.mark.volume),
-    ],
-)
-async def test_it_is_over_soon_after_they_are_back(
-    tmp_path: Path, backoff_seconds: float, within_seconds: float
-) -> None:
+WITHIN_SECONDS = 10.0
+"""Far more than a backoff takes and than a busy machine adds, and far less than the two minutes of grpc's own backoff."""
+
+
+@pytest.mark.parametrize("backoff_seconds", [0.3, pytest.param(1.0, marks=pytest.mark.volume)])
+async def test_it_is_over_soon_after_they_are_back(tmp_path: Path, backoff_seconds: float) -> None:
     config = PoolConfig(mode="pool", size=3, backoff_max_seconds=backoff_seconds)
     async with (
         behind_one_address(tmp_path, 3) as (balancer, backends),
@@ -67,9 +63,9 @@ async def test_it_is_over_soon_after_they_are_back(
         await asyncio.gather(*(backend.restart() for backend in backends))
         balancer.targets = targets  # not before: the first that is back would get all connections
         back, served = time.monotonic(), seen.by.copy()
-        await eventually(lambda: seen.by - served, "nothing is served", within_seconds)
+        await eventually(lambda: seen.by - served, "nothing is served", WITHIN_SECONDS)
         first = time.monotonic() - back
-        await eventually(lambda: connected(channel) == 3, "not all are connected", within_seconds)
+        await eventually(lambda: connected(channel) == 3, "not all are connected", WITHIN_SECONDS)
         everything = time.monotonic() - back
         failed = len(seen.failed)
         await seen.more(200)
@@ -79,4 +75,4 @@ async def test_it_is_over_soon_after_they_are_back(
 
 
 def connected(channel: RotatingChannel) -> int:
-    return sum(one.state == "ready" for one in channel.snapshot().members)
+    return sum(one.state == "ready" for one in channel.stats().members)

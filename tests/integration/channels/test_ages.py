@@ -70,15 +70,15 @@ async def all_ready(channel: RotatingChannel) -> None:
 
 
 def states(channel: RotatingChannel) -> set[MemberState]:
-    return {one.state for one in channel.snapshot().members}
+    return {one.state for one in channel.stats().members}
 
 
 def all_newer(channel: RotatingChannel, *, than: int) -> bool:
-    return min(one.number for one in channel.snapshot().members) > than
+    return min(one.number for one in channel.stats().members) > than
 
 
 def ejected(channel: RotatingChannel) -> int:
-    return sum(one.state is EJECTED for one in channel.snapshot().members)
+    return sum(one.state is EJECTED for one in channel.stats().members)
 
 
 async def ask(channel: RotatingChannel, times: int = 1, timeout: float | None = None) -> None:
@@ -114,14 +114,14 @@ async def test_silent_members_are_ejected_up_to_half_with_a_word_and_come_back_b
     clock = FakeClock()
     async with pool(clock, size=4, eject_after=2, ejection_seconds=5.0) as (server, channel):
         server.mood = mood
-        numbers = {one.number for one in channel.snapshot().members}
+        numbers = {one.number for one in channel.stats().members}
         with caplog.at_level(logging.WARNING, "quickwins"):
             await ask(channel, 6, timeout)
             assert ejected(channel) == 2
             await asyncio.sleep(0)
         assert caplog.text.count("connection.switched") == 2
         assert "reason=ejected" in caplog.text
-        replaced = numbers - {one.number for one in channel.snapshot().members}
+        replaced = numbers - {one.number for one in channel.stats().members}
         assert len(replaced) == 2  # each has a new connection
         server.mood = "ok"
         await all_ready(channel)
@@ -137,7 +137,7 @@ async def test_a_probe_that_fails_ejects_again_and_costs_one_call() -> None:
     async with pool(clock, size=2, eject_after=1, ejection_seconds=5.0) as (server, channel):
         server.mood = "refuse"
         await ask(channel)
-        [one] = [one for one in channel.snapshot().members if one.state is EJECTED]
+        [one] = [one for one in channel.stats().members if one.state is EJECTED]
         assert one.probe_in_seconds == 5.0
         await all_ready(channel)
         clock.now += 5.0
@@ -147,7 +147,7 @@ async def test_a_probe_that_fails_ejects_again_and_costs_one_call() -> None:
         await ask(channel)
 
         def ejected_anew() -> list[float | None]:
-            members = channel.snapshot().members
+            members = channel.stats().members
             return [it.probe_in_seconds for it in members if it.state is EJECTED and it.number != one.number]
 
         # On a busy machine it is a moment after the call has ended.
@@ -159,12 +159,12 @@ async def test_when_all_are_silent_all_are_connected_anew_and_not_all_the_time()
     clock = FakeClock()
     async with pool(clock, size=2, eject_after=1, ejection_seconds=5.0) as (server, channel):
         server.mood = "refuse"
-        before = {one.number for one in channel.snapshot().members}
+        before = {one.number for one in channel.stats().members}
         await ask(channel, 20)
-        await eventually(lambda: not before & {one.number for one in channel.snapshot().members})
-        await eventually(lambda: not channel.snapshot().draining)
+        await eventually(lambda: not before & {one.number for one in channel.stats().members})
+        await eventually(lambda: not channel.stats().draining)
         await ask(channel, 50)
-        highest = max(one.number for one in channel.snapshot().members)
+        highest = max(one.number for one in channel.stats().members)
         assert highest <= 2 + 1 + 2  # those of the start, the ejected one's, and each anew once
 
 
@@ -173,7 +173,7 @@ async def test_a_refusal_with_a_pushback_is_an_answer() -> None:
         server.mood = "push back"
         await ask(channel, 6)
         assert ejected(channel) == 0
-        assert [one.silent for one in channel.snapshot().members] == [0, 0]
+        assert [one.silent for one in channel.stats().members] == [0, 0]
 
 
 async def test_members_are_replaced_one_by_one_as_they_grow_old() -> None:
@@ -182,40 +182,40 @@ async def test_members_are_replaced_one_by_one_as_they_grow_old() -> None:
         numbers = []
         for _ in range(3):
             await clock.advance(100.0)
-            await eventually(lambda: not channel.snapshot().draining)
-            numbers.append(max(one.number for one in channel.snapshot().members))
+            await eventually(lambda: not channel.stats().draining)
+            numbers.append(max(one.number for one in channel.stats().members))
             await ask(channel, 3)
         assert numbers[0] <= 4
         assert numbers[1] <= 6
-        await eventually(lambda: min(one.number for one in channel.snapshot().members) > 3)
-        assert channel.snapshot().requests == {"OK": 9}
+        await eventually(lambda: min(one.number for one in channel.stats().members) > 3)
+        assert channel.stats().requests == {"OK": 9}
 
 
 async def test_nothing_is_replaced_while_the_flag_is_off_and_what_is_too_old_is_once_it_is_on_again() -> None:
     clock, switch = FakeClock(), Switch(enabled=True)
     async with pool(clock, switch.flag, size=3, max_age_seconds=10.0) as (_, channel):
         for off in ({"enabled": False}, {"enabled": True, "killed": True}):
-            before = [one.number for one in channel.snapshot().members]
+            before = [one.number for one in channel.stats().members]
             switch.set(**off)
             for _ in range(12):
                 await clock.advance(1.0)
             await ask(channel, 3)
-            assert [one.number for one in channel.snapshot().members] == before
-            assert channel.snapshot().draining == ()
+            assert [one.number for one in channel.stats().members] == before
+            assert channel.stats().draining == ()
             switch.set(enabled=True, killed=False)
             await clock.advance(1.0)
             await eventually(partial(all_newer, channel, than=max(before)))
-            await eventually(lambda: not channel.snapshot().draining)
+            await eventually(lambda: not channel.stats().draining)
 
 
 async def test_an_age_that_is_made_shorter_counts_from_now_on() -> None:
     clock = FakeClock()
     async with pool(clock, size=2, max_age_seconds=0.0) as (_, channel):
         await clock.advance(1_000.0)
-        assert {one.number for one in channel.snapshot().members} == {1, 2}
+        assert {one.number for one in channel.stats().members} == {1, 2}
         channel.reconfigure(PoolConfig(mode="pool", size=2, max_age_seconds=10.0))
         await clock.advance(11.0)
-        await eventually(lambda: min(one.number for one in channel.snapshot().members) > 2)
+        await eventually(lambda: min(one.number for one in channel.stats().members) > 2)
 
 
 async def test_a_pool_that_grows_and_shrinks_loses_no_call() -> None:
@@ -223,12 +223,12 @@ async def test_a_pool_that_grows_and_shrinks_loses_no_call() -> None:
         server.mood = "hang"
         calls = [channel.unary_unary("/test/say")(b"x") for _ in range(4)]
         channel.reconfigure(PoolConfig(mode="pool", size=5))
-        assert len(channel.snapshot().members) == 5
+        assert len(channel.stats().members) == 5
         channel.reconfigure(PoolConfig(mode="pool", size=2, pick="least_inflight"))
-        stats = channel.snapshot()
+        stats = channel.stats()
         assert (len(stats.members), stats.inflight) == (2, 4)
         assert not any(call.done() for call in calls)
         for call in calls:
             call.cancel()
-        await eventually(lambda: channel.snapshot().draining == ())
-        assert channel.snapshot().inflight == 0
+        await eventually(lambda: channel.stats().draining == ())
+        assert channel.stats().inflight == 0

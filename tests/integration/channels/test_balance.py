@@ -70,7 +70,7 @@ async def test_each_connection_gets_as_many_calls_as_the_others(
         async with ours(f"127.0.0.1:{backend.port}", config=config, methods=[GET]) as channel:
             for number in range(8):
                 await channel.unary_unary(method)(b"sleep 0 warm%d" % number)
-            await eventually(lambda: [one.state for one in channel.snapshot().members] == ["ready"] * 4)
+            await eventually(lambda: [one.state for one in channel.stats().members] == ["ready"] * 4)
             async with load(channel, method, workers=16, sleep_seconds=0) as seen:
                 await eventually(lambda: seen.ended >= calls)
         counts = by_connection(backend, "1-")
@@ -133,7 +133,7 @@ async def test_a_server_that_takes_one_call_on_each_connection_gets_one_on_each(
     one_stream = [("grpc.max_concurrent_streams", 1)]
     async with serving(options=one_stream) as (service, port), ours(f"127.0.0.1:{port}") as channel:
         await channel.unary_unary(ECHO)(b"x")
-        await eventually(lambda: {one.state for one in channel.snapshot().members} == {"ready"})
+        await eventually(lambda: {one.state for one in channel.stats().members} == {"ready"})
         begun, calls = service.calls, [channel.unary_unary(HANG)(b"%d" % number) for number in range(3)]
         await eventually(lambda: service.calls == begun + 3, "one waits for another")
         service.release.set()

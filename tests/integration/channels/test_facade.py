@@ -74,7 +74,7 @@ async def test_each_channel_has_its_own_table_or_the_section(tmp_path: Path) -> 
         search = service.qw.channel(service.target, name="search")
         for channel in (feed, search):
             assert await channel.unary_unary("/test/say")(b"x") == b"x"
-        assert [len(channel.snapshot().members) for channel in (feed, search)] == [3, 2]
+        assert [len(channel.stats().members) for channel in (feed, search)] == [3, 2]
         assert service.sample("grpc_requests_total", name="feed", code="OK") == 1
         assert service.sample("grpc_pool_mode", name="feed", mode="pool") == 1
         assert service.sample("grpc_pool_mode", name="feed", mode="single") == 0
@@ -90,9 +90,9 @@ async def test_a_change_of_the_file_is_followed_while_calls_go_on(tmp_path: Path
             service.change(f"[channels.names.feed]\nsize = {before}", f"[channels.names.feed]\nsize = {size}")
             for _ in range(10):
                 await say(b"x")
-            assert len(feed.snapshot().members) == (size if size > 1 else 0)
-        await eventually(lambda: feed.snapshot().draining == ())
-        assert feed.snapshot().requests == {"OK": 30}  # with a size of 1 they were the stock channel's
+            assert len(feed.stats().members) == (size if size > 1 else 0)
+        await eventually(lambda: feed.stats().draining == ())
+        assert feed.stats().requests == {"OK": 30}  # with a size of 1 they were the stock channel's
 
 
 async def test_a_kill_moves_new_calls_to_a_stock_channel_and_the_way_back_is_as_short(tmp_path: Path) -> None:
@@ -102,12 +102,12 @@ async def test_a_kill_moves_new_calls_to_a_stock_channel_and_the_way_back_is_as_
         await say(b"x")
         service.change("[channels]", "[channels]\nkilled = true")
         assert await say(b"x") == b"x"
-        stats = feed.snapshot()
+        stats = feed.stats()
         assert (stats.mode, stats.why, stats.requests) == (Mode.SINGLE, "the flag is off", {"OK": 1})
         assert service.sample("grpc_pool_mode", name="feed", mode="single") == 1
         service.change("killed = true", "killed = false")
         await say(b"x")
-        assert (feed.snapshot().mode, feed.snapshot().requests) == (Mode.POOL, {"OK": 2})
+        assert (feed.stats().mode, feed.stats().requests) == (Mode.POOL, {"OK": 2})
 
 
 async def test_the_trace_goes_along_unless_the_caller_has_another_function_or_logging_is_off(
@@ -145,7 +145,7 @@ async def test_leaving_closes_its_channels_and_says_which_tables_nobody_used(
             async with service.qw:
                 search = service.qw.channel(service.target, name="search")
                 await search.unary_unary("/test/say")(b"x")
-                assert {one.state for one in search.snapshot().members} <= set(MemberState)
+                assert {one.state for one in search.stats().members} <= set(MemberState)
         assert search.get_state() is grpc.ChannelConnectivity.SHUTDOWN
         assert "config.unused key=channels.names.feed reason=no channel had that name" in caplog.text
         assert len(asyncio.all_tasks()) < 5

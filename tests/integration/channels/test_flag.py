@@ -62,7 +62,7 @@ async def test_turned_off_it_is_one_connection_and_turned_on_again_several(tmp_p
         assert await peers("off") == 1
         switch.set(enabled=True)
         await peers("warm")
-        await eventually(lambda: {one.state for one in channel.snapshot().members} == {"ready"})
+        await eventually(lambda: {one.state for one in channel.stats().members} == {"ready"})
         assert await peers("on") == 3
         slow = channel.unary_unary(PUT)(b"sleep 0.3 slow")
         switch.set(enabled=False)

@@ -65,10 +65,24 @@ def begun(channel: grpc.aio.Channel, kind: str, **more: Any) -> Any:
 async def test_when_all_have_failed_to_connect_the_call_fails_without_a_deadline(kind: str) -> None:
     async with made(free_port()) as channel:
         call = begun(channel, kind)
-        assert channel.snapshot().held == 1
+        assert channel.stats().held == 1
         assert await call.code() is grpc.StatusCode.UNAVAILABLE
         assert "failed to connect" in await call.details()
-        assert (channel.snapshot().held, channel.snapshot().inflight) == (0, 0)
+        assert (channel.stats().held, channel.stats().inflight) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_call_that_fails_while_it_is_made_is_over_and_its_deadline_begins_no_attempt(
+    eager: None, kind: str
+) -> None:
+    async with made(free_port()) as channel:
+        assert await begun(channel, kind).code() is grpc.StatusCode.UNAVAILABLE
+        call = begun(channel, kind, timeout=0.2)  # held, and found to have failed at once
+        assert await call.code() is grpc.StatusCode.UNAVAILABLE
+        await eventually(lambda: call.time_remaining() == 0.0)
+        await asyncio.sleep(0)
+        assert await call.code() is grpc.StatusCode.UNAVAILABLE
+        assert channel.stats().requests == {"UNAVAILABLE": 2}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -78,7 +92,7 @@ async def test_credentials_that_grpc_refuses_are_refused_where_the_call_is_made(
         for one in (bare, channel):
             with pytest.raises(grpc.aio.UsageError, match="only valid on secure channels"):
                 begun(one, kind, credentials=credentials)
-        assert (channel.snapshot().held, channel.snapshot().inflight) == (0, 0)
+        assert (channel.stats().held, channel.stats().inflight) == (0, 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -126,8 +140,8 @@ async def test_a_held_call_that_is_cancelled_has_ended_here(kind: str) -> None:
         assert not call.cancel()
         assert (call.done(), call.cancelled(), done) == (True, True, [call])
         assert await call.code() is grpc.StatusCode.CANCELLED
-        assert channel.snapshot().held == 0
-        assert channel.snapshot().requests == {"CANCELLED": 1}
+        assert channel.stats().held == 0
+        assert channel.stats().requests == {"CANCELLED": 1}
 
 
 @pytest.mark.parametrize("grace", [None, 0.01])
@@ -162,7 +176,7 @@ async def test_a_timeout_that_is_over_is_no_fault_of_the_connection() -> None:
             for timeout in (0, -1.0):
                 call = channel.unary_unary(method)(b"x", timeout=timeout)
                 assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        assert [one.silent for one in channel.snapshot().members] == [0, 0, 0]
+        assert [one.silent for one in channel.stats().members] == [0, 0, 0]
 
 
 async def test_calls_that_wait_when_the_channel_closes_with_grace_are_waited_for() -> None:
@@ -173,4 +187,4 @@ async def test_calls_that_wait_when_the_channel_closes_with_grace_are_waited_for
         await asyncio.sleep(0)
         await channel.close(grace=30)
         assert await waiting is grpc.StatusCode.OK
-        await eventually(lambda: channel.snapshot().inflight == 0)
+        await eventually(lambda: channel.stats().inflight == 0)

@@ -46,7 +46,7 @@ async def test_calls_leave_no_tasks(methods: list[str]) -> None:
         for _ in range(50):
             await one_of_each(channel)
         await eventually(lambda: tasks() <= before, "calls leave tasks")
-        snapshot: Any = channel.snapshot()
+        snapshot: Any = channel.stats()
         assert snapshot.inflight == 0
         assert snapshot.requests["OK"] == 204
 
@@ -70,7 +70,7 @@ async def test_cancelled_calls_leave_nothing(methods: list[str]) -> None:
             for call in calls:
                 assert await call.code() is grpc.StatusCode.CANCELLED
         await eventually(lambda: tasks() <= before, "cancelled calls leave tasks")
-        snapshot: Any = channel.snapshot()
+        snapshot: Any = channel.stats()
         assert snapshot.inflight == 0
         assert service.calls >= 4
 
@@ -103,7 +103,7 @@ async def test_a_stream_that_nobody_reads_any_more_stops_neither_rotation_nor_cl
             await call.read()
             del call
         await asyncio.wait_for(channel.rotate(), 30)
-        await eventually(lambda: not channel.snapshot().draining)
+        await eventually(lambda: not channel.stats().draining)
         await channel.unary_unary(PUT)(b"sleep 0 after")
         await asyncio.wait_for(channel.close(), 30)
         await eventually(lambda: gc.collect() >= 0 and backend.connections() == 0, "connections are left")
@@ -143,7 +143,7 @@ async def test_an_interceptor_that_raises_is_no_fault_of_the_connection(tmp_path
                     with pytest.raises(Broken):
                         await channel.unary_unary(method)(b"sleep 0 broken")
             await channel.unary_unary(GET)(b"sleep 0 fine")
-            snapshot: Any = channel.snapshot()
+            snapshot: Any = channel.stats()
             assert snapshot.inflight == 0
             assert not [one for one in snapshot.members if one.state == "ejected"]
         assert [entry.call for entry in backend.entries()] == ["fine"]
@@ -215,17 +215,21 @@ class Own(grpc.aio.UnaryStreamClientInterceptor):
 
 async def use():
     methods = {"/probe.Probe/List": MethodPolicy(idempotent=True)} if sys.argv[2] == "retried" else {}
-    channel = rotating_channel(sys.argv[1], config=PoolConfig(mode="pool"), interceptors=[Own()], methods=methods)
+    interceptors = [Own()]
+    if sys.argv[2] == "native, put in by an agent":
+        made, interceptors = grpc.aio.insecure_channel, []
+        grpc.aio.insecure_channel = lambda *given, **more: made(*given, **more | {"interceptors": [Own()]})
+    channel = rotating_channel(sys.argv[1], config=PoolConfig(mode="pool"), interceptors=interceptors, methods=methods)
     async with channel:
         await channel.channel_ready()
-        print([one async for one in channel.unary_stream("/probe.Probe/List")(b"")])
-        print(channel.snapshot().inflight)
+        print([one async for one in channel.unary_stream("/probe.Probe/List", request_serializer=bytes)(b"")])
+        print(channel.stats().inflight)
 
 asyncio.run(use())
 """
 
 
-@pytest.mark.parametrize("way", ["native", "retried"])
+@pytest.mark.parametrize("way", ["native", "retried", "native, put in by an agent"])
 async def test_an_interceptor_that_answers_a_stream_by_itself_keeps_no_place(
     tmp_path: Path, way: str
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -61,7 +62,7 @@ async def test_over_several_addresses_grpc_balances_and_retries() -> None:
         )
         say = channel.unary_unary("/test/say")
         assert [await say(b"x") for _ in range(30)] == [b"x"] * 30
-        stats = channel.snapshot()
+        stats = channel.stats()
         assert (stats.mode, stats.why, stats.addresses) == (Mode.CORE, "the target has 3 addresses", 3)
         assert len(stats.members) == 1
         assert all(one.calls >= 5 for one in replicas)
@@ -90,7 +91,7 @@ async def test_a_core_channel_is_rotated_as_a_whole() -> None:
         await say(b"x")
         await channel.rotate()
         await say(b"x")
-        assert [one.number for one in channel.snapshot().members] == [2]
+        assert [one.number for one in channel.stats().members] == [2]
 
 
 async def test_a_name_is_looked_up_while_calls_go_to_a_stock_channel() -> None:
@@ -99,18 +100,26 @@ async def test_a_name_is_looked_up_while_calls_go_to_a_stock_channel() -> None:
         channel = await stack.enter_async_context(made(f"localhost:{port}"))
         say = channel.unary_unary("/test/say")
         first = say(b"x")
-        assert channel.snapshot().why == "the target's addresses are not known yet"
+        assert channel.stats().why == "the target's addresses are not known yet"
         assert await first == b"x"
-        await eventually(lambda: channel.snapshot().mode is Mode.POOL)
-        assert channel.snapshot().why == "the target has one address"
+        await eventually(lambda: channel.stats().mode is Mode.POOL)
+        assert channel.stats().why == "the target has one address"
         assert await say(b"x") == b"x"
 
 
-async def test_a_name_that_nobody_knows_stays_with_the_stock_channel_and_is_asked_for_again() -> None:
-    async with made("nowhere.invalid:1") as channel:
+@pytest.mark.parametrize("target", ["nowhere.invalid:1", "no..name:1", f"{'x' * 64}.invalid:1"])
+async def test_a_name_that_nobody_knows_stays_with_the_stock_channel_and_is_asked_for_again(
+    target: str,
+) -> None:
+    unseen: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unseen.append(context))
+    async with made(target) as channel:
         call = channel.unary_unary("/test/say")(b"x", timeout=30)
         assert await call.code() is grpc.StatusCode.UNAVAILABLE
-        assert channel.snapshot().mode is Mode.SINGLE
+        assert channel.stats().mode is Mode.SINGLE
+    del channel, call
+    gc.collect()  # a task that has failed says so then
+    assert unseen == []
 
 
 async def test_a_channel_that_becomes_auto_later_looks_the_name_up_then() -> None:
@@ -120,8 +129,8 @@ async def test_a_channel_that_becomes_auto_later_looks_the_name_up_then() -> Non
         say = channel.unary_unary("/test/say")
         await say(b"x")
         channel.reconfigure(PoolConfig())
-        await eventually(lambda: channel.snapshot().mode is Mode.POOL)
+        await eventually(lambda: channel.stats().mode is Mode.POOL)
         channel.reconfigure(PoolConfig(mode="core"))
         assert await say(b"x") == b"x"
-        assert channel.snapshot().mode is Mode.CORE
-        await eventually(lambda: channel.snapshot().draining == ())
+        assert channel.stats().mode is Mode.CORE
+        await eventually(lambda: channel.stats().draining == ())

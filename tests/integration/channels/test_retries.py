@@ -31,7 +31,7 @@ POOL = PoolConfig(mode="pool", size=3, max_attempts=3, retry_budget_ratio=1, eje
 async def connected(channel: grpc.aio.Channel) -> None:
     """Use it until all its members are connected."""
     await channel.unary_unary(PUT)(b"sleep 0 warm")
-    await eventually(lambda: {one.state for one in channel.snapshot().members} == {"ready"})
+    await eventually(lambda: {one.state for one in channel.stats().members} == {"ready"})
 
 
 async def ended(call: Any) -> grpc.StatusCode:
@@ -125,7 +125,7 @@ async def test_what_its_caller_cancels_is_not_tried_again(tmp_path: Path) -> Non
             for task in tasks:
                 with pytest.raises(asyncio.CancelledError):
                     await task
-            assert channel.snapshot().inflight == 0
+            assert channel.stats().inflight == 0
         assert executions([backend], "Get") == {"one": 1, "two": 1}
 
 
@@ -191,7 +191,8 @@ async def test_an_iterator_that_was_begun_is_never_begun_again(tmp_path: Path, k
             victim.kill()
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await reading
-            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+            # grpcio says INTERNAL when it was just about to send a message.
+            assert caught.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL}
             await time_for_another(channel)
         assert drawn == [*range(len(drawn))]
         assert max(executions(backends, "Collect" if kind == "requests" else "Chat").values()) == 1

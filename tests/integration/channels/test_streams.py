@@ -55,8 +55,8 @@ async def test_after_initial_metadata_it_is_committed() -> None:
         assert dict(await call.initial_metadata())["x-begun"] == "yes"
         server.go_on.set()
         assert await call.code() is grpc.StatusCode.UNAVAILABLE
-        await eventually(lambda: channel.snapshot().inflight == 0)
-        assert (server.begun, channel.snapshot().requests) == (1, {"UNAVAILABLE": 1})
+        await eventually(lambda: channel.stats().inflight == 0)
+        assert (server.begun, channel.stats().requests) == (1, {"UNAVAILABLE": 1})
 
 
 async def test_after_a_message_it_is_committed() -> None:
@@ -70,8 +70,8 @@ async def test_after_a_message_it_is_committed() -> None:
         server.go_on.set()
         with pytest.raises(grpc.aio.AioRpcError, match="broken"):
             await call.read()
-        await eventually(lambda: channel.snapshot().inflight == 0)
-        assert (server.begun, channel.snapshot().requests) == (1, {"UNAVAILABLE": 1})
+        await eventually(lambda: channel.stats().inflight == 0)
+        assert (server.begun, channel.stats().requests) == (1, {"UNAVAILABLE": 1})
 
 
 async def test_before_anything_came_it_is_begun_again_on_each_member() -> None:
@@ -84,4 +84,4 @@ async def test_before_anything_came_it_is_begun_again_on_each_member() -> None:
         call = channel.unary_stream("/test/answer")(b"nothing")
         with pytest.raises(grpc.aio.AioRpcError, match="broken"):
             await anext(aiter(call))
-        assert (server.begun, channel.snapshot().requests) == (3, {"UNAVAILABLE": 1})
+        assert (server.begun, channel.stats().requests) == (3, {"UNAVAILABLE": 1})

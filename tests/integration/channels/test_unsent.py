@@ -65,7 +65,7 @@ async def test_it_ends_as_on_a_channel_of_grpcs_and_nothing_stays(
                 errors.append(await asyncio.wait_for(failed(call), DEADLINE_SECONDS))
             assert type(errors[0]) is type(errors[1]), name
             await eventually(
-                lambda: channel.snapshot().inflight == 0, f"with a wrong {name}, its place is taken"
+                lambda: channel.stats().inflight == 0, f"with a wrong {name}, its place is taken"
             )
-        assert [one.silent for one in channel.snapshot().members] == [0, 0]
+        assert [one.silent for one in channel.stats().members] == [0, 0]
         assert await channel.unary_unary(ECHO)(b"fine") == b"fine"

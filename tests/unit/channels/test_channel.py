@@ -6,6 +6,7 @@ import asyncio
 import logging
 import multiprocessing
 import os
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -97,6 +98,34 @@ async def test_a_closed_channel_says_what_grpcs_says() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_task_factory_from_before_tasks_were_made_for_a_context_will_do() -> None:
+    def factory(loop: asyncio.AbstractEventLoop, work: Any) -> asyncio.Task[Any]:
+        return asyncio.Task(work, loop=loop)
+
+    loop: Any = asyncio.get_running_loop()
+    loop.set_task_factory(factory)
+    async with made(config=PoolConfig(size=2)) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary("/a/b")(b"")
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.asyncio
+async def test_addresses_that_are_known_at_once_are_decided_on_once(eager: None) -> None:
+    async def at_once(*_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))]
+
+    loop: Any = asyncio.get_running_loop()
+    loop.getaddrinfo = at_once  # as uvloop answers for an address
+    async with rotating_channel(
+        "localhost:1", name="feed", registry=CollectorRegistry(), config=PoolConfig(size=2)
+    ) as channel:
+        channel.get_state(try_to_connect=True)
+        stats = channel.stats()
+        assert ([one.number for one in stats.members], stats.draining) == ([1, 2], ())
+
+
+@pytest.mark.asyncio
 async def test_a_negative_grace_is_refused_as_by_grpc() -> None:
     channel = made()
     with pytest.raises(ValueError, match="non-negative"):
@@ -108,7 +137,7 @@ def test_what_contradicts_a_channels_options_later_is_refused_and_changes_nothin
     channel = made(options=[("grpc.service_config", "{}")])
     with pytest.raises(ChannelConflict):
         channel.reconfigure(PoolConfig(mode="core"))
-    assert channel.snapshot().why == "not used yet"
+    assert channel.stats().why == "not used yet"
 
 
 TRACE = [("traceparent", f"00-{'a' * 32}-{'b' * 16}-01"), ("tracestate", "foo=1"), ("a", "1")]

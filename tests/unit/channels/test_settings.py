@@ -5,8 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
-from quickwins.channels import ChannelConflict, ChannelsSettings, MethodPolicy, Mode, Pick, PoolConfig
+from quickwins.channels import (
+    ChannelConflict,
+    ChannelsSettings,
+    MethodPolicy,
+    Mode,
+    Pick,
+    PoolConfig,
+    rotating_channel,
+)
 from quickwins.channels._core.conflicts import check_options
 from quickwins.channels.config import checked_methods
 from quickwins.core.config import Layer, resolve
@@ -55,8 +64,8 @@ def test_a_size_is_a_whole_number_from_1_to_64(size: Any) -> None:
         PoolConfig(size=size)
 
 
-@pytest.mark.parametrize("seconds", [0, -1.0, float("inf"), float("nan")])
-def test_a_default_deadline_is_above_zero(seconds: float) -> None:
+@pytest.mark.parametrize("seconds", [0, -1.0, 1e10, float("inf"), float("nan")])
+def test_a_default_deadline_is_above_zero_and_no_more_than_grpc_knows(seconds: float) -> None:
     with pytest.raises(ChannelConflict, match="timeout_seconds"):
         MethodPolicy(timeout_seconds=seconds)
 
@@ -72,9 +81,10 @@ def test_methods_are_named_in_full(name: Any) -> None:
         checked_methods({name: MethodPolicy()})
 
 
-def test_methods_have_policies() -> None:
+@pytest.mark.parametrize("methods", [{"/a/b": {"idempotent": True}}, MethodPolicy(), ["/a/b"]])
+def test_methods_have_policies(methods: object) -> None:
     with pytest.raises(ChannelConflict, match="a MethodPolicy is needed"):
-        checked_methods({"/a/b": {"idempotent": True}})
+        checked_methods(methods)
 
 
 @pytest.mark.parametrize("mode", ["pool", "auto"])
@@ -87,6 +97,39 @@ def test_retries_of_grpcs_and_ours_are_not_stacked(mode: Any, policy: str) -> No
 def test_a_service_config_beside_core_mode_would_be_a_second_one() -> None:
     with pytest.raises(ChannelConflict, match="mode 'core'"):
         check_options([("grpc.service_config", "{}")], PoolConfig(mode="core"))
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        pytest.param("", "empty", id="nothing"),
+        pytest.param(None, "is a NoneType", id="none"),
+        pytest.param(b"feed:50051", "is a bytes", id="bytes"),
+        pytest.param("feed:50051\n", "begins or ends with a space", id="a line of a file"),
+        pytest.param("http://feed:50051", "is a URL", id="a URL"),
+        pytest.param("grpcs://feed", "is a URL", id="another"),
+        pytest.param(":50051", "names nobody", id="a port alone"),
+        pytest.param("dns:///", "names nobody", id="no name"),
+        pytest.param("ipv4:", "names nobody", id="no address"),
+        pytest.param("unix:", "names nobody", id="no path"),
+    ],
+)
+def test_a_target_that_leads_nowhere_is_refused(target: Any, said: str) -> None:
+    with pytest.raises(ChannelConflict, match=said):
+        rotating_channel(target, registry=CollectorRegistry())
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        pytest.param({"config": {"size": 3}}, "config is a dict: a PoolConfig is needed", id="config"),
+        pytest.param({"credentials": [("grpc.x", 1)]}, "credentials is a list", id="options in its place"),
+        pytest.param({"metadata": (("a", "b"),)}, "metadata is a tuple: a function", id="metadata itself"),
+    ],
+)
+def test_an_argument_of_another_kind_is_refused_where_the_channel_is_made(given: Any, said: str) -> None:
+    with pytest.raises(ChannelConflict, match=said):
+        rotating_channel("feed:50051", registry=CollectorRegistry(), **given)
 
 
 @pytest.mark.parametrize("milliseconds", [1, 9_999])

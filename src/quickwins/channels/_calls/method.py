@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import grpc
 
 MOST_METHODS = 1024
-"""How many are remembered; serializers that are made anew for each stub would otherwise fill the memory."""
+"""How many are remembered; serializers that are made again for each stub would otherwise fill the memory."""
 
 
 class Kind(Enum):

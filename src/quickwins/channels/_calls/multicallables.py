@@ -14,6 +14,7 @@ from quickwins.channels._calls.method import Kind
 from quickwins.channels._connections.member import Member
 from quickwins.channels._core.picker import READY
 from quickwins.channels._native import PAST_SECONDS, checked_metadata, grpc
+from quickwins.channels.config import MOST_SECONDS
 from quickwins.core.deadline import current, earliest
 
 if TYPE_CHECKING:
@@ -42,11 +43,6 @@ class Router(Protocol):
     @property
     def is_secure(self) -> bool:
         """Whether calls may bring credentials of their own."""
-        ...
-
-    @property
-    def is_intercepted(self) -> bool:
-        """Whether there are interceptors."""
         ...
 
     def route(self) -> Pool | None:
@@ -92,7 +88,7 @@ class _MultiCallable:
             timeout = method.timeout_seconds
         if current() is not None:
             timeout = _earlier(timeout, now)
-        has_time = timeout is None or timeout > 0
+        has_time = timeout is None or 0 < timeout <= MOST_SECONDS
         if not has_time:
             timeout = PAST_SECONDS
         pool.budget.deposit(now)
@@ -118,7 +114,7 @@ class _MultiCallable:
             compression=compression,
         )
         attempt = Attempt(pool, member, method, has_time)
-        if metadata is None and method.serializes and not channel.is_intercepted:
+        if metadata is None and method.serializes and not member.is_intercepted:
             native.add_done_callback(attempt)  # nothing in it that could not be sent
         else:
             attempt.on(native)

@@ -144,9 +144,9 @@ class Retried:
         """Wait for a connection, until the deadline."""
         left = self._remaining()
         self.is_held = True
-        self.pool.hold(self)
         if left is not None:
             self._wait(left)
+        self.pool.hold(self)  # last: a task that begins where it is made may have us go on, and end, in here
 
     def _wait(self, seconds: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._go, context=self._context)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from quickwins.channels._calls.method import MOST_METHODS
 from quickwins.channels._core.health import Health
 from quickwins.channels._core.picker import READY, Readiness
-from quickwins.channels._native import grpc
+from quickwins.channels._native import grpc, is_intercepted
 from quickwins.channels.stats import MemberState, MemberStats
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Member:
         channel: The native one.
         health: What calls on it have said.
         inflight: Calls on it.
+        is_intercepted: Whether they go through interceptors.
         since: When it was made, in monotonic seconds.
         ends: When it is too old.
         draining: Whether it is given no calls any more.
@@ -52,8 +53,8 @@ class Member:
     """
 
     __slots__ = (
-        "_empty", "_natives", "_watch", "channel", "draining", "ends", "health", "hurry", "inflight", "number", "since",
-        "spared_until",
+        "_empty", "_natives", "_watch", "channel", "draining", "ends", "health", "hurry", "inflight", "is_intercepted",
+        "number", "since", "spared_until",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +62,7 @@ class Member:
     ) -> None:
         self.number = number
         self.channel = channel
+        self.is_intercepted = is_intercepted(channel)
         self.health = Health(out_until)
         self.inflight = 0
         self.since = now
@@ -98,7 +100,7 @@ class Member:
         """
         if self._watch is None or self._watch.done():
             loop, watch = asyncio.get_running_loop(), self._changed(self.channel.get_state())
-            self._watch = loop.create_task(watch, context=Context())
+            self._watch = Context().run(loop.create_task, watch)
         return self._watch
 
     async def _changed(self, state: Any) -> None:

@@ -84,7 +84,7 @@ class Members:
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` until it ends, or the pool closes, which awaits it; in no request's context, so in nobody's trace."""
-        task = self._loop.create_task(work, context=Context())
+        task = Context().run(self._loop.create_task, work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -209,7 +209,7 @@ class Members:
             task.cancel()
         # No await before each is told to: a caller who is cancelled here leaves nothing open.
         closing = [
-            self._loop.create_task(member.close(), context=Context())
+            Context().run(self._loop.create_task, member.close())
             for member in (*self.members, *self.draining, *self._making)
         ]
         await asyncio.wait([*tasks, *closing])

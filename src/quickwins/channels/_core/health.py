@@ -5,10 +5,10 @@ one is counted first and then the limit is looked at (Envoy#27066 looked before,
 half of the members are out at a time, and never the last. An ejected member comes back by a probe: after its time one call
 goes there, alone. A response brings it back, silence ejects it again.
 
-A silent member beyond that half is not kept out, but connected anew: as long as it is not connected others are preferred, and
+A silent member beyond that half is not kept out, but reconnected: as long as it is not connected others are preferred, and
 its successor may be with a server that answers.
 
-When all members are silent, none of them is to blame, and all are connected anew.
+When all members are silent, none of them is to blame, and all are reconnected.
 
 The trap: a member is one connection. Its successor begins with a clean sheet, and what still ends on the old connection says
 nothing about the new one.
