@@ -1,6 +1,6 @@
 """How many change events a second a consumer takes with each store, beside bare aiokafka decoding the same JSON.
 
-python -m benchmarks.dedup.throughput [--records N] [--rounds N]
+python -m benchmarks.dedup.throughput [--records N] [--rounds N] [--brief]
 
 A topic of Debezium's change events (a 200-byte row, a fifth of them sent twice) is read from its beginning by each way in
 turn, in a new random order each round, with a handler that does nothing, and with one that reads each event's new row. The topic
@@ -24,7 +24,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from prometheus_client import CollectorRegistry
 
-from benchmarks.program import command_line, conclude
+from benchmarks.program import add_brief, command_line, conclude
 from quickwins.dedup import DebeziumPostgres, Deduplicator, MemoryWindow, PostgresInbox, PostgresState
 from quickwins.engines import KafkaBroker, PostgresServer
 from quickwins.rig import Ratio
@@ -174,8 +174,8 @@ async def leave_as_it_is(_: object) -> None:
     """Nothing: the handler sets nothing for the whole session."""
 
 
-async def measure(bootstrap: str, dsn: str, *, count: int, rounds: int) -> list[Target]:
-    """Every way in turn, `rounds` times."""
+async def measure(bootstrap: str, dsn: str, *, count: int, rounds: int, brief: bool) -> list[Target]:
+    """Every way in turn, `rounds` times; `brief`: but the inbox, which no target is about."""
     rng = Random(1)
     await fill(bootstrap, events(count, rng))
     async with asyncpg.create_pool(dsn, min_size=2, max_size=2, reset=leave_as_it_is) as pool:
@@ -185,11 +185,12 @@ async def measure(bootstrap: str, dsn: str, *, count: int, rounds: int) -> list[
             "bare again": lambda: ways.bare(reads=False),
             "PostgresState": ways.state,
             "MemoryWindow": ways.window,
-            "PostgresInbox": ways.inbox,
             "bare, reading rows": lambda: ways.bare(reads=True),
             "PostgresState, reading rows": lambda: ways.state(reads=True),
             "MemoryWindow, reading rows": lambda: ways.window(reads=True),
         }
+        if not brief:
+            contenders["PostgresInbox"] = ways.inbox
         seconds: dict[str, list[float]] = {name: [] for name in contenders}
         for way in contenders.values():
             await way()  # so that nothing is done for the first time
@@ -205,8 +206,9 @@ async def measure(bootstrap: str, dsn: str, *, count: int, rounds: int) -> list[
         return Ratio.of(f"{name} / {beside}", ratios)
 
     again = speed("bare again", "bare")
-    inbox = speed("PostgresInbox", "bare")
-    print(f"PostgresInbox / bare {inbox.median:.3f} [{inbox.low:.3f}, {inbox.high:.3f}]")
+    if not brief:
+        inbox = speed("PostgresInbox", "bare")
+        print(f"PostgresInbox / bare {inbox.median:.3f} [{inbox.low:.3f}, {inbox.high:.3f}]")
     print(f"A/A {again.median:.3f} [{again.low:.3f}, {again.high:.3f}]")
     return [
         speed("PostgresState", "bare").at_least(0.90),
@@ -221,12 +223,14 @@ def main(argv: list[str] | None = None) -> int:
     parser = command_line("benchmarks.dedup.throughput", __doc__)
     parser.add_argument("--records", type=int, default=150_000)
     parser.add_argument("--rounds", type=int, default=7)
+    add_brief(parser)
     options: Any = parser.parse_args(argv)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with PostgresServer.start() as server, KafkaBroker.start() as broker:
-        return conclude(
-            asyncio.run(measure(broker.url, server.url, count=options.records, rounds=options.rounds))
+        made = measure(
+            broker.url, server.url, count=options.records, rounds=options.rounds, brief=options.brief
         )
+        return conclude(asyncio.run(made))
 
 
 if __name__ == "__main__":

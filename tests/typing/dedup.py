@@ -13,6 +13,7 @@ from quickwins.dedup import (
     DebeziumPostgres,
     Decision,
     Deduplicator,
+    ErrorSwallowed,
     Event,
     EventRefused,
     Explanation,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from quickwins import QuickWins
 
 FACTS: tuple[Fact, ...] = (DEDUP_ALTERED, DEDUP_PAUSED, DEDUP_QUARANTINED, DEDUP_RESUMED)
-FAILURES = (EventRefused, Fenced, PartitionQuarantined, StoreDown)
+FAILURES = (ErrorSwallowed, EventRefused, Fenced, PartitionQuarantined, StoreDown)
 
 
 def identities() -> list[Identity]:

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from quickwins.dedup.context import Context
     from quickwins.dedup.dead_letters import DeadLetterTable
     from quickwins.dedup.decision import Decision, Explanation
-    from quickwins.dedup.errors import EventRefused, Fenced, PartitionQuarantined, RefusedBecause, StoreDown
+    from quickwins.dedup.errors import (
+        ErrorSwallowed,
+        EventRefused,
+        Fenced,
+        PartitionQuarantined,
+        RefusedBecause,
+        StoreDown,
+    )
     from quickwins.dedup.event import Event, Op
     from quickwins.dedup.identity import DebeziumPostgres, HeaderId, Identity, KeyId, Policy, Record
     from quickwins.dedup.stores._base import Store
@@ -34,6 +41,7 @@ __all__ = [
     "DebeziumPostgres",
     "Decision",
     "Deduplicator",
+    "ErrorSwallowed",
     "Event",
     "EventRefused",
     "Explanation",
@@ -64,6 +72,7 @@ __getattr__, __dir__ = lazily(
         "DebeziumPostgres": "identity",
         "Decision": "decision",
         "Deduplicator": "_deduplicator",
+        "ErrorSwallowed": "errors",
         "Event": "event",
         "EventRefused": "errors",
         "Explanation": "decision",

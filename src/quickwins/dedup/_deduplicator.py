@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
-from quickwins.core.events import (
-    DEDUP_ALTERED,
-    DEDUP_PAUSED,
-    DEDUP_QUARANTINED,
-    DEDUP_RESUMED,
-    DUPLICATE_SKIPPED,
-    Reporter,
-)
-from quickwins.core.metrics import Metrics
-from quickwins.dedup import metrics
+from quickwins.core.given import a_flag, whole, wrong
 from quickwins.dedup._consumer import check_consumer
 from quickwins.dedup._core.reading import Reader
 from quickwins.dedup._lane import Lane
+from quickwins.dedup._reports import Reports
 from quickwins.dedup._run import Run
-from quickwins.dedup.decision import Decision, Explanation
+from quickwins.dedup._work import Work
 from quickwins.dedup.identity._base import checked_name
-from quickwins.dedup.stores._base import Checks, Place, Sized, Store
+from quickwins.dedup.stores._base import Checks, Place, Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -35,22 +26,15 @@ if TYPE_CHECKING:
 
     from quickwins.core.clock import Clock
     from quickwins.core.flags import Flag
-    from quickwins.dedup._core.batch import Batch
     from quickwins.dedup.checked import Checked
     from quickwins.dedup.context import Context
     from quickwins.dedup.dead_letters import DeadLetterTable
+    from quickwins.dedup.decision import Explanation
     from quickwins.dedup.event import Event
     from quickwins.dedup.identity import Identity, Record
 
     _B = TypeVar("_B", bound=Callable[[Sequence[Event], Context], Awaitable[None]])
     _E = TypeVar("_E", bound=Callable[[Event, Context], Awaitable[None]])
-
-
-class _TopicPartition(Protocol):
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
 
 
 class Deduplicator:
@@ -108,7 +92,7 @@ class Deduplicator:
             rng: For back-off.
 
         Raises:
-            ConfigError: An argument is none of these.
+            ConfigError: An argument isn't one of these.
         """
         self.group = checked_name("group", group, longest=255)
         self.poison = poison
@@ -116,22 +100,23 @@ class Deduplicator:
         self._concurrency: int | None = None
         if on_store_down != "pause":
             raise ConfigError(f"on_store_down must be 'pause', not {on_store_down!r}")
-        if not isinstance(store, Store):
-            raise ConfigError(f"store must be a store, as PostgresState is, not a {type(store).__name__}")
+        if isinstance(store, type) or not isinstance(store, Store):
+            raise wrong("store", store, "a store, such as PostgresState(pool)")
+        if isinstance(identity, type) or not hasattr(identity, "read"):
+            raise wrong("identity", identity, 'an identity, such as HeaderId("id")')
+        if poison is not None and not hasattr(poison, "max_attempts"):
+            raise wrong("poison", poison, "a DeadLetterTable(pool), or None")
         store.check(identity)
         self._identity = identity
         self._store = store
         self._cluster = cluster
-        self._flag = flag
+        self._flag = a_flag(flag)
         self._clock = SystemClock() if clock is None else clock
         self._rng = random.Random() if rng is None else rng  # noqa: S311 -- for back-off, no secret; until=never
-        self._metrics = Metrics(registry=registry, service=service, name=group)
-        self._reporter = Reporter(service=service, name=group, registry=registry)
-        self._waiting: set[_TopicPartition] = set()
+        self._reports = Reports(group, store, service=service, registry=registry)
         self._handler: Callable[[Sequence[Event], Context], Awaitable[None]] | None = None
         self._run: Run | None = None
         self._stop_asked = False
-        self._skipped: Counter[str] = Counter()
         self._lanes: dict[tuple[str, int], Lane] = {}
 
     def __repr__(self) -> str:
@@ -146,8 +131,7 @@ class Deduplicator:
         Raises:
             ConfigError: There is a handler already, or the number is out of its bounds.
         """
-        if not 1 <= max_records <= 100_000:  # noqa: PLR2004 -- as documented; until=never
-            raise ConfigError(f"max_records must be 1 to 100000, not {max_records!r}")
+        whole("max_records", max_records, 1, 100_000)
 
         def take(handler: _B) -> _B:
             self._take_handler(handler)
@@ -171,12 +155,11 @@ class Deduplicator:
         """
         if order != "key":
             raise ConfigError(f"order must be 'key', not {order!r}")
-        if not 1 <= concurrency <= 1_000:  # noqa: PLR2004 -- as documented; until=never
-            raise ConfigError(f"concurrency must be 1 to 1000, not {concurrency!r}")
+        whole("concurrency", concurrency, 1, 1_000)
 
         def take(handler: _E) -> _E:
-            async def one(events: Sequence[Event], context: Context) -> None:
-                await handler(events[0], context)
+            def one(events: Sequence[Event], context: Context) -> Awaitable[None]:
+                return handler(events[0], context)
 
             self._take_handler(one)
             self._concurrency = concurrency
@@ -204,7 +187,8 @@ class Deduplicator:
             )
         if self._run is not None:
             raise ConfigError(f"the deduplicator of {self.group!r} is attached to a consumer already")
-        self._run = run = Run(self, consumer, clock=self._clock, rng=self._rng)
+        work = Work(self.group, self.max_records, self.poison, self._take, self._is_on, self._reports)
+        self._run = run = Run(work, consumer, clock=self._clock, rng=self._rng)
         if self._stop_asked:
             self._stop_asked = False
             run.stop()
@@ -233,7 +217,7 @@ class Deduplicator:
             raise ConfigError(f"{self._store!r} has no claims on single records: consume with `attach`")
         await self._store.prepare()
         place = Place(self.group, self._cluster, record.topic, record.partition)
-        on = self.on(record.topic, record.partition)
+        on = self._is_on(record.topic, record.partition)
         return await self._store.check_one(place, self._identity, record, on=on)
 
     async def close(self) -> None:
@@ -256,17 +240,14 @@ class Deduplicator:
         """What would become of `record`, a partition's next one, and why; nothing changes.
 
         Raises:
-            ConfigError: Its partition is none of this consumer's.
+            ConfigError: Its partition isn't one of this consumer's.
         """
         lane = self._lanes.get((record.topic, record.partition))
         if lane is None:
             raise ConfigError(f"{record.topic}:{record.partition} is not read here: nothing is known of it")
         return await lane.held.explain(record)
 
-    # What the run asks and tells.
-
-    async def take(self, topic: str, partition: int, partitions: int) -> Lane:
-        """See `Owner`."""
+    async def _take(self, topic: str, partition: int, partitions: int) -> Lane:
         assert self._handler is not None
         place = Place(self.group, self._cluster, topic, partition)
         reader = Reader(self._identity)
@@ -282,53 +263,5 @@ class Deduplicator:
         )
         return lane
 
-    def on(self, topic: str, partition: int) -> bool:
-        """See `Owner`."""
+    def _is_on(self, topic: str, partition: int) -> bool:
         return self._flag is None or self._flag.active_for(f"{topic}:{partition}")
-
-    def applied(self, at: _TopicPartition, batch: Batch, seconds: float) -> None:
-        """See `Owner`."""
-        if batch.altered:
-            self._metrics.counter(metrics.ALTERED, group=self.group, topic=at.topic).inc(batch.altered)
-            self._reporter.report(DEDUP_ALTERED, topic=at.topic, partition=at.partition, count=batch.altered)
-        self._metrics.histogram(metrics.STORE_SECONDS, group=self.group).observe(seconds)
-        for decision, count in batch.counts.items():
-            where = {"group": self.group, "topic": at.topic}
-            self._metrics.counter(metrics.PROCESSED, decision=decision, **where).inc(count)
-            if decision in (Decision.DUP_OFFSET, Decision.DUP_SOURCE):
-                self._metrics.counter(metrics.DEDUPLICATED, reason=decision, **where).inc(count)
-                self._skipped[at.topic] += count
-            if decision is Decision.QUARANTINE:
-                self._metrics.counter(metrics.DEAD_LETTERS, **where).inc(count)
-
-    def quarantined(self, at: _TopicPartition, why: str) -> None:
-        """See `Owner`."""
-        self._metrics.counter(metrics.QUARANTINED, group=self.group, topic=at.topic).inc()
-        self._reporter.report(DEDUP_QUARANTINED, topic=at.topic, partition=at.partition, reason=why)
-
-    def waits(self, at: _TopicPartition, error: BaseException) -> None:
-        """See `Owner`; said once until it goes on."""
-        if at not in self._waiting:
-            self._waiting.add(at)
-            self._reporter.report(
-                DEDUP_PAUSED, topic=at.topic, partition=at.partition, reason=type(error).__name__
-            )
-
-    def goes_on(self, at: _TopicPartition) -> None:
-        """See `Owner`."""
-        if at in self._waiting:
-            self._waiting.discard(at)
-            self._reporter.report(DEDUP_RESUMED, topic=at.topic, partition=at.partition)
-
-    def behind(self, records: int) -> None:
-        """See `Owner`; about once a second, which is when what was skipped is reported, too."""
-        skipped, self._skipped = self._skipped, Counter()
-        for topic, count in skipped.items():
-            self._reporter.report(DUPLICATE_SKIPPED, **{"messaging.destination.name": topic, "count": count})
-        self._metrics.gauge(metrics.CURSOR_LAG, group=self.group).set(records)
-        if isinstance(self._store, Sized):
-            self._metrics.gauge(metrics.WINDOW_ENTRIES, group=self.group).set(self._store.entries)
-            self._metrics.gauge(metrics.WINDOW_BYTES, group=self.group).set(self._store.table_bytes)
-
-    def commit_failed(self, error: BaseException) -> None:
-        """See `Owner`; the next time it is told."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
+from quickwins.core.errors import ConfigError
 from quickwins.dedup._spread import spread
 from quickwins.dedup.context import Context
 from quickwins.dedup.decision import Decision
+from quickwins.dedup.errors import ErrorSwallowed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -27,8 +30,18 @@ IN_FLIGHT = 4
 """How many batches' worth of a handler for single events are claimed at once: what a crash leaves in doubt."""
 
 
+ABORTED = "25P02"
+"""PostgreSQL's code for a statement in a transaction in which another one has failed."""
+
+
+_ENDED = (
+    "the handler has ended the transaction that it was given, with COMMIT or ROLLBACK, so that its effects and the cursor are "
+    "no longer one: take `async with ctx.tx.transaction()` for a part of it"
+)
+
+
 class HandlerFailed(Exception):
-    """The handler raised, and it was no failure of the store. Never leaves the room."""
+    """The handler raised, and it was no failure of the store; a `ConfigError` is no event's either. Never leaves the room."""
 
     def __init__(self, event: Event | None, cause: BaseException) -> None:
         super().__init__(type(cause).__name__)
@@ -89,6 +102,14 @@ class Lane:
                 time, this is the batch's `failure`, and all but its `undone` had theirs.
             BaseException: Of the store; nothing had an effect, or the answer to the commit was lost.
         """
+        try:
+            return await self._apply(records, on=on)
+        except Exception as error:
+            if (failed := _swallowed(error, None)) is not None:
+                raise failed from error
+            raise
+
+    async def _apply(self, records: Sequence[Record], *, on: bool) -> Batch:
         alone = self._suspects(records)
         opened = self.held.batch(records, on=on, puts_aside=self._poison is not None, passed=self.passed)
         async with opened as (batch, tx, fence):
@@ -97,6 +118,8 @@ class Lane:
             if batch.events:
                 await self._effect(batch, context, alone=alone)
                 self.reader.handled(batch.events)
+                if tx is not None and not tx.is_in_transaction():
+                    raise HandlerFailed(None, ConfigError(_ENDED))
             if self._poison is not None and (batch.aside or self.passed):
                 await self._put_aside(self._poison, tx, batch, records)
         done = self.held.next_offset
@@ -115,7 +138,7 @@ class Lane:
 
     async def _call(self, events: Sequence[Event], context: Context) -> None:
         try:
-            await self._handler(events, context)
+            await _awaitable(self._handler(events, context))
         except Exception as error:
             if self._store.transient(error) or (context.tx is not None and context.tx.is_closed()):
                 raise
@@ -129,8 +152,9 @@ class Lane:
         try:
             async with context.tx.transaction():
                 await self._call(events, context)
-        except HandlerFailed:
-            if len(events) == 1:
+                await _look(events, context)
+        except HandlerFailed as failed:
+            if len(events) == 1 or isinstance(failed.cause, ConfigError):
                 raise
             middle = len(events) // 2
             await self._halve(events[:middle], context)
@@ -155,6 +179,33 @@ class Lane:
                 error = self.passed[record.offset]
                 attempts = self.attempts.get(record.offset, 0)
                 await poison.write(tx, group, record, reason="handler", error=error, attempts=attempts)
+
+
+def _awaitable(doing: object) -> Awaitable[None]:
+    if isawaitable(doing):
+        return doing
+    raise ConfigError(f"the handler returns a {type(doing).__name__}: make it with `async def`")
+
+
+async def _look(events: Sequence[Event], context: Context) -> None:
+    """Whether the transaction can still do anything, before its savepoint is left."""
+    try:
+        await context.tx.execute("SELECT")
+    except Exception as error:
+        if (failed := _swallowed(error, events[0] if len(events) == 1 else None)) is not None:
+            raise failed from error
+        raise
+
+
+def _swallowed(error: Exception, event: Event | None) -> HandlerFailed | None:
+    """What it means that the transaction can do nothing more, though the handler has returned; `None`: `error` says something else."""
+    if getattr(error, "sqlstate", None) != ABORTED:
+        return None
+    cause = ErrorSwallowed(
+        "the handler has caught an error of the database's, after which its transaction can do nothing more: let it raise, or "
+        "put `async with ctx.tx.transaction()` around what may fail"
+    )
+    return HandlerFailed(event, cause)
 
 
 async def stopped_because(stopped: Judged, explain: Callable[[Record], Awaitable[Explanation]]) -> str:

@@ -13,6 +13,12 @@ async def first_of(consumer: Any, at: Any) -> int:
     return found
 
 
+async def bounds_if_cut(consumer: Any, at: Any, expected: int) -> tuple[int, int] | None:
+    """Where the log of `at` begins and ends, if it ends before `expected`."""
+    end: int = (await consumer.end_offsets([at]))[at]
+    return None if end >= expected else (await first_of(consumer, at), end)
+
+
 def check_first(at: Any, first: int, expected: int | None) -> None:
     """Look whether what comes next is still there; `None`: it is not known what comes next.
 
@@ -26,12 +32,12 @@ def check_first(at: Any, first: int, expected: int | None) -> None:
 
 
 def made_anew(at: Any, why: str) -> NoReturn:
-    """Stop a partition whose log is another one.
+    """Stop a partition whose log is another one: its topic was made anew, or a broker that was behind became its leader.
 
     Raises:
         PartitionQuarantined: Always.
     """
     raise PartitionQuarantined(
-        f"{at.topic}:{at.partition} was made anew: {why}. Read it from its beginning under another group, or give its "
-        "cluster another name"
+        f"{at.topic}:{at.partition} was deleted and created again, or cut by an unclean election of its leader: {why}. Read it from its "
+        "beginning under another group, or give its cluster another name"
     )

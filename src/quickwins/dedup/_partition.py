@@ -44,3 +44,8 @@ class Partition:
     """By this run; the service's own pauses are its own."""
     moved: bool = False
     """Since Kafka was told."""
+
+    def behind(self, end: int | None) -> int:
+        """How many records have had no effect yet, of a log that ends at `end`; 0 where that isn't known."""
+        at = None if self.lane is None else self.lane.held.next_offset
+        return 0 if at is None or end is None else max(0, end - at)

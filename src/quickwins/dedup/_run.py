@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from quickwins.core.clock import backoff_seconds
+from quickwins.core.errors import ConfigError
 from quickwins.dedup._ahead import read_ahead
-from quickwins.dedup._consumer import ends_of
+from quickwins.dedup._consumer import check_reads, ends_of
 from quickwins.dedup._lane import HandlerFailed, Lane, stopped_because
-from quickwins.dedup._log import check_first, first_of, made_anew
+from quickwins.dedup._log import bounds_if_cut, check_first, first_of, made_anew
 from quickwins.dedup._partition import Partition, State
 from quickwins.dedup.errors import Fenced, PartitionQuarantined, StoreDown
 from quickwins.dedup.stores._base import Forgets
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from quickwins.core.clock import Clock
-    from quickwins.dedup._owner import Owner
+    from quickwins.dedup._work import Work
     from quickwins.dedup.identity import Record
 
 T = TypeVar("T")
@@ -33,8 +35,8 @@ FENCED_SECONDS = 10.0
 class Run:
     """What `Deduplicator.attach` gives. Call it to consume; one event loop, one call at a time."""
 
-    def __init__(self, dedup: Owner, consumer: Any, *, clock: Clock, rng: Random) -> None:
-        self._dedup = dedup
+    def __init__(self, work: Work, consumer: Any, *, clock: Clock, rng: Random) -> None:
+        self._work = work
         self._consumer = consumer
         self._clock = clock
         self._rng = rng
@@ -51,7 +53,7 @@ class Run:
         states = ", ".join(
             f"{one.at.topic}:{one.at.partition} {one.state.name.lower()}" for one in self._partitions.values()
         )
-        return f"<Run of {self._dedup.group!r}: {states or 'no partition'}>"
+        return f"<Run of {self._work.group!r}: {states or 'no partition'}>"
 
     def stop(self) -> None:
         """Have the call return once what is in progress has had its effect."""
@@ -63,7 +65,9 @@ class Run:
 
         Raises:
             Exception: What the handler raised, when there is no `poison` to put its event aside.
+            ConfigError: The consumer was not started or reads nothing; the handler is not async, or ends its transaction.
         """
+        check_reads(self._consumer)
         try:
             while not self._stopping:
                 await self._turn()
@@ -131,10 +135,8 @@ class Run:
             # Membership is the business of aiokafka's own task; fetching would need a partition.
             await self._unless_woken(self._clock.sleep(self._next_retry()))
             return {}
-        most = self._dedup.max_records
-        await asyncio.sleep(
-            0
-        )  # the last batches begin, and wait for their database while the next ones are unpacked
+        most = self._work.max_records
+        await asyncio.sleep(0)  # the last batches begin, and wait while the next ones are unpacked
         if not self._wake.is_set() and (at_once := await self._consumer.getmany(*ready, max_records=most)):
             fetched: dict[Any, list[Record]] = at_once
             return fetched
@@ -160,9 +162,8 @@ class Run:
 
     def _next_retry(self) -> float:
         waiting = [one.retry_at for one in self._partitions.values() if one.state is State.WAITING]
-        if not waiting:
-            return FETCH_SECONDS / 10
-        return min(FETCH_SECONDS, max(0.0, min(waiting) - self._clock.monotonic()))
+        left = min(waiting) - self._clock.monotonic() if waiting else FETCH_SECONDS / 10
+        return min(FETCH_SECONDS, max(0.0, left))
 
     async def _take(self, one: Partition) -> None:
         """Take a partition over, or read again what a handler has failed with."""
@@ -175,7 +176,7 @@ class Run:
             partitions = len(self._consumer.partitions_for_topic(at.topic) or ())
             if not partitions:
                 raise StoreDown(f"the broker has not said yet how many partitions {at.topic} has")  # noqa: TRY301 -- it waits as for all that is away; until=never
-            lane = await self._dedup.take(at.topic, at.partition, partitions)
+            lane = await self._work.take(at.topic, at.partition, partitions)
             if not await self._begin(one, lane):
                 return
         except PartitionQuarantined as error:
@@ -216,20 +217,18 @@ class Run:
 
     async def _tell_start(self, at: Any, start: int) -> None:
         """Commit where reading begins, so that the next consumer begins there; at once, as later it could overwrite a higher offset."""
-        try:
+        with suppress(Exception):  # what has its effect is told as well
             await self._consumer.commit({at: start})
-        except Exception as error:  # noqa: BLE001 -- what has its effect is told as well; until=never
-            self._dedup.commit_failed(error)
 
     def _ready(self, one: Partition) -> None:
         one.state = State.READY
         if one.paused:
             one.paused = False
             self._consumer.resume(one.at)
-        self._dedup.goes_on(one.at)
+        self._work.reports.goes_on(one.at)
 
     def _rewind(self, one: Partition) -> None:
-        """Have the consumer read on where effects end. It stands behind what it has fetched, which may have had none."""
+        """Have the consumer read on where effects end: it stands behind what it has fetched."""
         to = one.start if one.lane is None or one.lane.held.seek_to is None else one.lane.held.seek_to
         one.start = to
         if to is not None and self._consumer.assignment() is self._assignment:
@@ -243,10 +242,10 @@ class Run:
             step = lane.step(records)
             for start in range(0, len(records), step):
                 began = self._clock.monotonic()
-                on = self._dedup.on(one.at.topic, one.at.partition)
+                on = self._work.is_on(one.at.topic, one.at.partition)
                 batch = await lane.apply(records[start : start + step], on=on)
                 one.moved = True
-                self._dedup.applied(one.at, batch, self._clock.monotonic() - began)
+                self._work.reports.applied(one.at, batch, self._clock.monotonic() - began)
                 if batch.failure is not None:
                     raise batch.failure  # noqa: TRY301 -- it goes the way of one that `apply` raises; until=never
                 one.failures = 0
@@ -289,29 +288,29 @@ class Run:
         self._wake.set()
 
     async def _look_for_another(self) -> None:
-        """A log that ends before what had its effect was cut, or made anew under its name, whatever the consumer reads on from."""
+        """A log that ends before what had its effect was cut, or created again under its name, whatever the consumer reads on from."""
         for one in [one for one in self._partitions.values() if one.state is State.READY]:
             if self._consumer.assignment() is not self._assignment:
                 return
             expected = None if one.lane is None else one.lane.held.next_offset
             end = self._consumer.highwater(one.at)
             if expected is None or end is None or end >= expected:
-                continue
+                continue  # a fetch says so, and it may be of a broker that knows less than the others
             try:
-                one.end = (await self._consumer.end_offsets([one.at]))[one.at]
-                first = await first_of(self._consumer, one.at)
+                bounds = await bounds_if_cut(self._consumer, one.at, expected)
             except Exception as error:  # noqa: BLE001 -- see `_take`; until=never
                 self._wait(one, error)
             else:
-                if one.end < expected:
+                if bounds is not None:
+                    first, one.end = bounds
                     self._take_anew(one, first)
 
     def _handler_failed(
         self, one: Partition, lane: Lane, records: Sequence[Record], failed: HandlerFailed
     ) -> None:
-        poison = self._dedup.poison
+        poison = self._work.poison
         self._rewind(one)
-        if poison is None:
+        if poison is None or isinstance(failed.cause, ConfigError):  # which no event is to blame for
             self._failure = failed.cause
             self._wake.set()
             return
@@ -336,18 +335,18 @@ class Run:
         one.retry_at = self._clock.monotonic() + seconds
 
     def _wait(self, one: Partition, error: BaseException, seconds: float | None = None) -> None:
-        """Try again later, and take the partition anew then: its row says where to go on."""
+        """Try again later, and take the partition again then: its row says where to go on."""
         self._rewind(one)
         self._pause(one)
         one.failures += 1
         one.state, one.lane = State.WAITING, None
         one.retry_at = self._clock.monotonic() + (self._backoff(one) if seconds is None else seconds)
-        self._dedup.waits(one.at, error)
+        self._work.reports.waits(one.at, error)
 
     def _quarantine(self, one: Partition, why: str) -> None:
         self._pause(one)
         one.state = State.QUARANTINED
-        self._dedup.quarantined(one.at, why)
+        self._work.reports.quarantined(one.at, why)
 
     def _pause(self, one: Partition) -> None:
         """What nobody reads must not hold up the others' fetches."""
@@ -369,26 +368,22 @@ class Run:
                     offsets[one.at] = one.lane.held.next_offset
         if self._consumer.assignment() is not self._assignment:
             return
-        self._dedup.behind(sum(map(self._behind, self._partitions.values())))
+        self._work.reports.behind(
+            sum(one.behind(self._consumer.highwater(one.at)) for one in self._partitions.values())
+        )
         if offsets:
             try:
                 await self._consumer.commit(offsets)
                 for at, offset in offsets.items():
                     await self._told(at, offset)
-            except Exception as error:  # noqa: BLE001 -- the next time it is told; until=never
+            except Exception:  # noqa: BLE001 -- the next time it is told; until=never
                 for at in offsets.keys() & self._partitions.keys():
                     self._partitions[at].moved = True
-                self._dedup.commit_failed(error)
 
     async def _told(self, at: Any, offset: int) -> None:
         lane = self._partitions[at].lane
         if lane is not None and isinstance(lane.held, Forgets):
             await lane.held.told(offset, lambda: ends_of(self._consumer, at))
-
-    def _behind(self, one: Partition) -> int:
-        at = None if one.lane is None else one.lane.held.next_offset
-        end = self._consumer.highwater(one.at)
-        return 0 if at is None or end is None else max(0, end - at)
 
     def _release(self) -> None:
         if self._consumer.assignment() is self._assignment:

@@ -232,7 +232,7 @@ async def _below(bootstrap: str, group: str, topic: str, cursors: Mapping[int, i
                         yield record
             for at in [*left]:
                 position, end = await consumer.position(at), consumer.highwater(at)
-                # A topic that was made anew ends before.
+                # A topic that was created again ends before.
                 if position >= left[at] or (not fetched and end is not None and position >= end):
                     del left[at]
                     consumer.pause(at)

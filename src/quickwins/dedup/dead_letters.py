@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from quickwins.core.errors import ConfigError
+from quickwins.core.given import whole
 from quickwins.core.lazy import shows
+from quickwins.dedup.stores._postgres import checked_pool
 
 if TYPE_CHECKING:
     from quickwins.dedup.identity import Record
@@ -57,10 +58,8 @@ class DeadLetterTable:
         Raises:
             ConfigError: An argument is out of its bounds.
         """
-        if not 1 <= max_attempts <= 1_000:  # noqa: PLR2004 -- as documented; until=never
-            raise ConfigError(f"max_attempts must be 1 to 1000, not {max_attempts!r}")
-        self.pool = pool
-        self.max_attempts = max_attempts
+        self.pool = checked_pool("DeadLetterTable", pool)
+        self.max_attempts = whole("max_attempts", max_attempts, 1, 1_000)
 
     def __repr__(self) -> str:
         return f"<DeadLetterTable max_attempts={self.max_attempts}>"

@@ -8,7 +8,7 @@ from typing import NoReturn
 from quickwins.core.errors import QuickWinsError
 from quickwins.core.lazy import shows
 
-__all__ = ["EventRefused", "Fenced", "PartitionQuarantined", "RefusedBecause", "StoreDown"]
+__all__ = ["ErrorSwallowed", "EventRefused", "Fenced", "PartitionQuarantined", "RefusedBecause", "StoreDown"]
 __dir__ = shows(__name__)
 
 
@@ -39,6 +39,10 @@ class RefusedBecause(StrEnum):
 
 class EventRefused(QuickWinsError):
     """A record that is no event with an identity. It goes to the dead letters or stops its partition, never away."""
+
+
+class ErrorSwallowed(QuickWinsError):
+    """A handler has caught an error of its database's, after which the transaction that it was given can do nothing more."""
 
 
 class Fenced(QuickWinsError):

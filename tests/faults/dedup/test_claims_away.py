@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.no_cover]
 
 
 async def test_stopped_it_says_so_in_time_and_goes_on_afterwards(own_valkey: Server) -> None:
-    async with claims_at(own_valkey.url, lease_seconds=1) as store:
+    async with claims_at(own_valkey.url, lease_seconds=3) as store:
         hold = await store.hold(place("g"))
         await store.claim(hold, events(*range(20)))
         own_valkey.pause()

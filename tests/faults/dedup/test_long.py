@@ -6,7 +6,6 @@ than two hundred kills.
 
 from __future__ import annotations
 
-import os
 import signal
 from dataclasses import dataclass
 from random import Random
@@ -19,6 +18,7 @@ from tests.faults.dedup.processes import Processes, ended
 from tests.faults.dedup.stream import TOPIC, stream
 from tests.integration.dedup import sinks
 from tests.integration.dedup.consuming import house
+from tests.soak import times
 
 if TYPE_CHECKING:
     from tests.engines import Target
@@ -30,8 +30,7 @@ pytestmark = [
     pytest.mark.no_cover,
     pytest.mark.volume,
 ]
-SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
-TIMES = 20 if SOAK else 1
+TIMES = times(1, soak=20)
 SELDOM = ("tak", "telling", "making", "noting", "forgetting")
 
 
@@ -59,7 +58,7 @@ async def test_killed_again_and_again_in_a_long_stream(
     kafka: Target, valkey: Target, postgres_database: str, topic_prefix: str, strategy: str
 ) -> None:
     plan, seed = PLANS[strategy], 18
-    events, kills = plan.events * TIMES, plan.kills * (10 if SOAK else 1)
+    events, kills = plan.events * TIMES, plan.kills * times(1, soak=10)
     rng = Random(seed)
     async with house(kafka.url, postgres_database, topic_prefix, (TOPIC,)) as made:
         await made.pool.execute(sinks.TABLES)

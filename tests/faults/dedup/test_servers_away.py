@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,12 @@ import pytest
 
 from quickwins.engines import Capability
 from tests.eventually import DEADLINE_SECONDS
-from tests.faults.dedup.processes import Processes, ended
+from tests.faults.dedup.processes import Consumer, Processes, ended
 from tests.faults.dedup.stream import TOPIC, stream
 from tests.integration.dedup import sinks
 from tests.integration.dedup.consuming import house
 
 if TYPE_CHECKING:
-    import subprocess
-
     from tests.engines import Server, Target
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.no_cover]
@@ -88,9 +87,9 @@ async def test_members_come_and_go_and_are_killed_and_stopped(
         records = stream(count, 5, partitions=6)
         processes = Processes(made, records, postgres_database, valkey=valkey.url)
         await processes.send(0.4)
-        members: list[subprocess.Popen[bytes]] = []
+        members: list[Consumer] = []
 
-        def join() -> subprocess.Popen[bytes]:
+        def join() -> Consumer:
             one = processes.start(strategy=strategy, counts=True, batch=32, subscribe=True, whole=True)
             members.append(one)
             return one
@@ -101,12 +100,12 @@ async def test_members_come_and_go_and_are_killed_and_stopped(
             second, third = join(), join()
             await processes.send(0.3)
             await _made(processes, second, count // 3)
-            first.send_signal(signal.SIGKILL)
-            third.send_signal(signal.SIGSTOP)
+            first.kill()
+            os.kill(third.pid, signal.SIGSTOP)
             join()
             await processes.send()
             await _made(processes, second, count * 3 // 4)
-            third.send_signal(signal.SIGCONT)
+            os.kill(third.pid, signal.SIGCONT)
             join()
             await _made(processes, second, count)
         finally:
@@ -116,7 +115,7 @@ async def test_members_come_and_go_and_are_killed_and_stopped(
         assert await processes.lost_and_doubled(count) == (0, 0)
 
 
-async def _made(processes: Processes, consumer: subprocess.Popen[bytes], effects: int) -> None:
+async def _made(processes: Processes, consumer: Consumer, effects: int) -> None:
     """Wait for so many effects; a consumer that ends before is a failure."""
     async with asyncio.timeout(3 * DEADLINE_SECONDS):
         while await processes.effects() < effects:

@@ -300,6 +300,8 @@ async def test_turned_off_everything_goes_to_the_handler_and_is_remembered_all_t
         done.append(dict(event.record.headers)["id"])
 
     class Off:
+        state = None
+
         def active_for(self, _: str) -> bool:
             return False
 
@@ -346,7 +348,7 @@ class TestCheck:
 
     async def test_ended_too_late_it_says_so(self, valkey: Target, mails: House) -> None:
         dedup = claiming(
-            mails, valkey, None, concurrency=None, store=ValkeyClaims(valkey.url, lease_seconds=1)
+            mails, valkey, None, concurrency=None, store=ValkeyClaims(valkey.url, lease_seconds=3)
         )
         late = await dedup.check(mail(1))
         heir = await dedup.check(mail(1))

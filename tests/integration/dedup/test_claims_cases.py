@@ -114,7 +114,7 @@ async def test_a_dead_letter_that_cannot_be_written_is_not_passed_by(mails: Hous
     async with mails.consumer() as consumer, dedup.attach(consumer) as run:
         await mails.pool.execute("ALTER TABLE quickwins.dead_letters RENAME TO elsewhere")
         task = asyncio.create_task(run())
-        await eventually(lambda: dedup._waiting, "it does not wait")
+        await eventually(lambda: " waiting" in repr(run), "it does not wait")
         assert not await consumer.committed(TopicPartition(mails.topics[0], 0))
         await mails.pool.execute("ALTER TABLE quickwins.elsewhere RENAME TO dead_letters")
         await mails.until_true("SELECT count(*) = 1 FROM quickwins.dead_letters", task)

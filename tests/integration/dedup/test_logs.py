@@ -114,7 +114,7 @@ async def test_a_topic_made_anew_while_it_is_read_stops_its_partition(posts: Hou
         await send(posts.bootstrap, rows(3, first=5), posts.prefix)
         await eventually(lambda: run.quarantined or task.done())
         assert not task.done()
-    assert "was made anew" in caplog.text
+    assert "was deleted and created again" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from quickwins.rollout import Look
     from tests.engines import Target
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.engines("kafka", "postgres")]
+pytestmark = [pytest.mark.asyncio, pytest.mark.engines("kafka", "postgres"), pytest.mark.any_server]
 POSTS = "feed.public.posts"
 PARTITIONS = 4
 

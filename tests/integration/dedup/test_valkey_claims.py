@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.engines("valkey"), pytest.mark.no_cover]
 MINE = Claimed(mine=True)
+SHORT_SECONDS = 3
+"""The shortest lease that a busy machine can renew: an answer may take a third of it."""
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,7 @@ async def test_one_that_is_given_back_is_anybodys_and_one_of_somebody_else_is_no
 
 async def test_nobody_completes_or_renews_what_somebody_else_works_on(url: str, group: str) -> None:
     """A zombie that wakes up behind its lease, and is told."""
-    async with claims_at(url, lease_seconds=1) as store:
+    async with claims_at(url, lease_seconds=SHORT_SECONDS) as store:
         zombie, heir = [await store.hold(place(group, partition)) for partition in (0, 1)]
         await store.claim(zombie, events(1, 2))
         await _until_mine(store, heir, 1)
@@ -113,13 +115,14 @@ async def test_nobody_completes_or_renews_what_somebody_else_works_on(url: str, 
 
 
 async def test_a_lease_that_is_renewed_does_not_end(url: str, group: str) -> None:
-    async with claims_at(url, lease_seconds=1) as store:
+    async with claims_at(url, lease_seconds=SHORT_SECONDS) as store:
         ours, theirs = [await store.hold(place(group, partition)) for partition in (0, 1)]
         await store.claim(ours, events(1, 2))
         begun = asyncio.get_running_loop().time()
-        while asyncio.get_running_loop().time() < begun + 2:
+        while asyncio.get_running_loop().time() < begun + 1.5 * SHORT_SECONDS:
             assert await store.renew(ours, events(1))
             assert (await store.claim(theirs, events(1)))[0].wait_seconds > 0
+            await asyncio.sleep(SHORT_SECONDS / 60)
         assert await store.claim(theirs, events(2)) == [MINE]
 
 
@@ -146,12 +149,13 @@ async def test_everything_that_is_written_expires(url: str, group: str) -> None:
         await store.renew(hold, events(*range(20, 30)))
     with client.Valkey.from_url(url) as admin:
         keys = [*admin.scan_iter(match="quickwins:*")]
+        keys = [key for key in keys if not key.startswith(b"quickwins:{query_cache:")]  # other tests' keys
         assert len(keys) >= 41
         assert [key for key in keys if admin.pttl(key) == -1] == []  # -2: it has expired since
 
 
 async def test_a_claim_that_somebody_made_eternal_ends_all_the_same(url: str, group: str) -> None:
-    async with claims_at(url, lease_seconds=1) as store:
+    async with claims_at(url, lease_seconds=SHORT_SECONDS) as store:
         dead, heir = [await store.hold(place(group, partition)) for partition in (0, 1)]
         await store.claim(dead, events(1))
         with client.Valkey.from_url(url) as admin:
@@ -161,7 +165,7 @@ async def test_a_claim_that_somebody_made_eternal_ends_all_the_same(url: str, gr
 
 
 async def test_what_is_not_kept_any_more_is_new_again(url: str, group: str) -> None:
-    async with claims_at(url, lease_seconds=1, keep_seconds=1) as store:
+    async with claims_at(url, lease_seconds=SHORT_SECONDS, keep_seconds=SHORT_SECONDS) as store:
         hold = await store.hold(place(group))
         await store.claim(hold, events(1))
         await store.complete(hold, events(1))

@@ -140,7 +140,8 @@ async def test_a_loop_of_ones_own_checks_a_record_and_says_when_it_is_done() -> 
 
 
 @pytest.mark.parametrize(
-    ("ttl", "entries", "said"), [(0.5, 1_000, "ttl_seconds"), (60, 10, "max_entries must be 1000")]
+    ("ttl", "entries", "said"),
+    [(0.5, 1_000, "ttl_seconds"), (60, 10, "max_entries=10 is not allowed: 1,000 to")],
 )
 async def test_an_argument_out_of_bounds_is_refused(ttl: float, entries: int, said: str) -> None:
     with pytest.raises(ConfigError, match=said):

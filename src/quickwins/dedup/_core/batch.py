@@ -152,7 +152,7 @@ def _last(cursor: Cursor, records: Sequence[Record]) -> tuple[int, bytes] | None
 
 
 def fingerprint(record: Record) -> bytes:
-    """By which the record at an offset is known again, and a topic that was made anew is noticed."""
+    """By which the record at an offset is known again, and a topic that was created again is noticed."""
     return digest(
         *(
             b"" if part is None else part if isinstance(part, (bytes, str)) else repr(part)

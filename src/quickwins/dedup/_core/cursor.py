@@ -95,7 +95,7 @@ class Cursor:
         rows: The watermark of row changes and truncations.
         messages: The watermark of logical messages.
         deleted: The last record, when it was a delete.
-        last: The offset and digest of the last record of the last batch, by which a topic that was made anew is known.
+        last: The offset and digest of the last record of the last batch, by which a topic that was created again is known.
     """
 
     ledger: Ledger

@@ -64,7 +64,7 @@ class Asking:
 
     Attributes:
         records: In the order of their offsets.
-        events: Those that can be decided about, as events; `None`: it was delivered again, or is none.
+        events: Those that can be decided about, as events; `None`: it was delivered again, or isn't one.
         wanted: The ids that the store must be asked for.
         twins: Which record before it has the same id.
         tombstones: Which delete before it a tombstone goes the way of.

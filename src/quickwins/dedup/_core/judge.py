@@ -33,7 +33,7 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         record: The consumer's record.
         decision: What becomes of it.
-        event: It as an event; `None` when it was delivered again, or is none.
+        event: It as an event; `None` when it was delivered again, or isn't one.
         refused: Why it is no event, or a kind that a policy has quarantined.
     """
 
@@ -54,7 +54,7 @@ def judge(
     Args:
         cursor: Of its partition.
         record: The record.
-        reading: It as an event, or why it is none.
+        reading: It as an event, or why it isn't one.
         policies: See `Identity`.
         on: Whether duplicates are told from events. If not, each event is new, and the cursor follows all the same.
     """

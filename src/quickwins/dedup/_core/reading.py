@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from quickwins.dedup.identity import Identity, Record
 
     Reading: TypeAlias = Event | EventRefused
-    """A record as an event, or why it is none."""
+    """A record as an event, or why it isn't one."""
 
 _RUNS = 2
 """The batch in progress, and the one behind it."""
@@ -108,7 +108,7 @@ class Reader:
 
 
 def read_all(identity: Identity, records: Sequence[Record]) -> list[Reading]:
-    """Each of `records` as an event, or why it is none.
+    """Each of `records` as an event, or why it isn't one.
 
     Raises:
         Exception: What an identity of the service's own raises besides `EventRefused`.

@@ -72,7 +72,7 @@ class Identity(Protocol):
         """The record as an event.
 
         Raises:
-            EventRefused: It is none, with the reason.
+            EventRefused: It isn't one, with the reason.
         """
         ...
 
@@ -82,7 +82,7 @@ class ReadsMany(Protocol):
     """An identity that reads many records at a time for less than one after the other."""
 
     def read_all(self, records: Sequence[Record], *, rows: bool) -> list[Event | EventRefused]:
-        """Each of `records` as an event, or why it is none.
+        """Each of `records` as an event, or why it isn't one.
 
         Args:
             records: Of one partition.
@@ -92,7 +92,7 @@ class ReadsMany(Protocol):
 
 
 def read_each(identity: Identity, records: Sequence[Record]) -> list[Event | EventRefused]:
-    """Each of `records` as an event, or why it is none.
+    """Each of `records` as an event, or why it isn't one.
 
     Raises:
         Exception: What an identity of the service's own raises besides `EventRefused`.

@@ -120,7 +120,7 @@ class DebeziumPostgres:
             messages: What becomes of logical messages.
 
         Raises:
-            ConfigError: An argument is none of these.
+            ConfigError: An argument isn't one of these.
         """
         self.incarnation = checked_name("incarnation", incarnation, longest=100)
         chosen: tuple[tuple[Op, str, str, tuple[str, ...]], ...] = (
@@ -243,7 +243,7 @@ def _refuse_envelope(envelope: _Envelope[Any]) -> NoReturn:
             RefusedBecause.FLATTENED,
             "its value has no `source` and `op`: take ExtractNewRecordState out of the connector, or name another identity",
         )
-    refuse(RefusedBecause.UNKNOWN_ENVELOPE, f"operation {envelope.op[:20]!r} is none of Debezium's")
+    refuse(RefusedBecause.UNKNOWN_ENVELOPE, f"operation {envelope.op[:20]!r} isn't one of Debezium's")
 
 
 def _encoded_again(value: object) -> bytes:

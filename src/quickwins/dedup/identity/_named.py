@@ -69,7 +69,7 @@ class HeaderId(_Given):
                 `PostgresInbox`, which forgets by it.
 
         Raises:
-            ConfigError: An argument is none of these.
+            ConfigError: An argument isn't one of these.
         """
         super().__init__(time)
         self.name = checked_name("HeaderId", name, longest=1_024)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from quickwins.core.digest import digest
 from quickwins.core.errors import ConfigError, Rejected, needs_extra
+from quickwins.core.given import wrong
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,22 +32,11 @@ def checked_pool(store: str, pool: Any) -> Any:
     """`pool`, when it is one.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: It isn't one.
     """
     if not hasattr(pool, "acquire"):
-        raise ConfigError(f"{store} takes an asyncpg pool or a GatedPool, not a {type(pool).__name__}")
+        raise wrong(f"{store}'s pool", pool, "an asyncpg pool or a GatedPool")
     return pool
-
-
-def checked_takeover(seconds: float) -> float:
-    """`seconds`, when they are 1 to 3,600.
-
-    Raises:
-        ConfigError: They are not.
-    """
-    if not 1 <= seconds <= 3_600:  # noqa: PLR2004 -- as documented; until=never
-        raise ConfigError(f"takeover_seconds must be 1 to 3600, not {seconds!r}")
-    return seconds
 
 
 async def make(pool: Any, table: str, schema: str) -> None:
@@ -121,6 +111,12 @@ def transient(error: BaseException) -> bool:
     """Whether `error` says that the database was away, too busy or in conflict, which no event is to blame for."""
     from asyncpg import exceptions as pg
 
+    # A pooler gives the session that prepared a statement to somebody else; or the statement's tables were changed.
+    about_statements = (
+        pg.InvalidSQLStatementNameError,
+        pg.DuplicatePreparedStatementError,
+        pg.InvalidCachedStatementError,
+    )
     return isinstance(
         error,
         (
@@ -130,6 +126,7 @@ def transient(error: BaseException) -> bool:
             pg.InsufficientResourcesError,
             pg.IdleInTransactionSessionTimeoutError,
             pg.LockNotAvailableError,
+            *about_statements,
             pg.InterfaceError,
             Rejected,  # of the pool's gate
             ConnectionError,  # refused, or reset

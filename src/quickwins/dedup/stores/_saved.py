@@ -48,7 +48,7 @@ def load(data: bytes, ledger: Ledger, next_offset: int | None) -> Cursor:
     """The cursor that `dump` was made of.
 
     Raises:
-        ValueError: It is none, or of a newer version of this library.
+        ValueError: It isn't one, or is of a newer version of this library.
     """
     saved = _decode(data)
     if saved.version != VERSION:

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from quickwins.core.clock import SystemClock
-from quickwins.core.errors import ConfigError
+from quickwins.core.given import between, whole
 from quickwins.dedup._core.ids import NEW, Answer, Progress, ask, settle
 from quickwins.dedup._core.ordered import Sifted
 from quickwins.dedup._core.scope import Scope
@@ -114,12 +114,8 @@ class MemoryWindow:
         Raises:
             ConfigError: An argument is out of its bounds.
         """
-        if not 1 <= ttl_seconds <= 366 * 86_400:
-            raise ConfigError(f"ttl_seconds must be 1 to 31622400, not {ttl_seconds!r}")
-        if not 1_000 <= max_entries <= 1_000_000_000:  # noqa: PLR2004 -- as documented; until=never
-            raise ConfigError(f"max_entries must be 1000 to 1000000000, not {max_entries!r}")
-        self.ttl_seconds = ttl_seconds
-        self.max_entries = max_entries
+        self.ttl_seconds = between("ttl_seconds", ttl_seconds, 1, 366 * 86_400)
+        self.max_entries = whole("max_entries", max_entries, 1_000, 1_000_000_000)
         self._clock = SystemClock() if clock is None else clock
         self._key = secrets.token_bytes(16)
         self._window = Window(ttl_seconds, max_entries, now=self._clock.monotonic())

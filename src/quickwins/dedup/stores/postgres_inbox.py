@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
+from quickwins.core.given import between
 from quickwins.dedup._core.ids import Answer, Asking, Progress, settle
 from quickwins.dedup._core.judge import Judged
 from quickwins.dedup._core.scope import NOT_COMPARED, Scope, payload_of
@@ -205,11 +206,9 @@ class PostgresInbox:
         Raises:
             ConfigError: An argument is out of its bounds.
         """
-        if not 1 <= retention_seconds <= 3_660 * 86_400:
-            raise ConfigError(f"retention_seconds must be 1 to 316224000, not {retention_seconds!r}")
         self.pool = _postgres.checked_pool("PostgresInbox", pool)
-        self.retention_seconds = retention_seconds
-        self._takeover_seconds = _postgres.checked_takeover(takeover_seconds)
+        self.retention_seconds = between("retention_seconds", retention_seconds, 1, 3_660 * 86_400)
+        self._takeover_seconds = between("takeover_seconds", takeover_seconds, 1, 3_600)
         self._clock = SystemClock() if clock is None else clock
         self._drop_seconds = _DROP_SECONDS
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
+from quickwins.core.given import between, whole
 from quickwins.dedup._core.batch import fingerprint, sort
 from quickwins.dedup._core.cursor import Cursor
 from quickwins.dedup._core.ledger import Ledger
@@ -207,13 +208,9 @@ class PostgresState:
         Raises:
             ConfigError: An argument is out of its bounds.
         """
-        if not 1_000 <= remembered_transactions <= 10_000_000:  # noqa: PLR2004 -- as documented; until=never
-            raise ConfigError(
-                f"remembered_transactions must be 1000 to 10000000, not {remembered_transactions!r}"
-            )
         self.pool = _postgres.checked_pool("PostgresState", pool)
-        self._takeover_seconds = _postgres.checked_takeover(takeover_seconds)
-        self._remembered = remembered_transactions
+        self._takeover_seconds = between("takeover_seconds", takeover_seconds, 1, 3_600)
+        self._remembered = whole("remembered_transactions", remembered_transactions, 1_000, 10_000_000)
         self._clock = SystemClock() if clock is None else clock
 
     def __repr__(self) -> str:

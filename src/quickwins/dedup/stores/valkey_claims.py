@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from quickwins.core.digest import digest
 from quickwins.core.errors import ConfigError, needs_extra
+from quickwins.core.given import between
 from quickwins.dedup._core.ids import ask
 from quickwins.dedup._core.scope import Scope
 from quickwins.dedup.checked import Checked
@@ -102,16 +103,10 @@ class ValkeyClaims:
         Raises:
             ConfigError: An argument is out of its bounds.
         """
-        if urlsplit(url).scheme not in _SCHEMES:
+        if urlsplit(str(url)).scheme not in _SCHEMES:
             raise ConfigError(f"ValkeyClaims takes a URL that begins with one of {', '.join(_SCHEMES)}")
-        if not 1 <= lease_seconds <= 3_600:  # noqa: PLR2004 -- as documented; until=never
-            raise ConfigError(f"lease_seconds must be 1 to 3600, not {lease_seconds!r}")
-        if not lease_seconds <= keep_seconds <= 366 * 86_400:
-            raise ConfigError(
-                f"keep_seconds must be from lease_seconds ({lease_seconds:g}) to a year, not {keep_seconds!r}"
-            )
-        self.lease_seconds = lease_seconds
-        self.keep_seconds = keep_seconds
+        self.lease_seconds = between("lease_seconds", lease_seconds, 1, 3_600)
+        self.keep_seconds = between("keep_seconds", keep_seconds, lease_seconds, 366 * 86_400)
         self._url = url
         self._floor = floor
         self._answer_seconds = min(_ANSWER_SECONDS, lease_seconds / 3)
