@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from quickwins.core.given import several
 from quickwins.query_cache._watched import WatchedContext, note_key
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Contexts:
         Args:
             shared: Names of what a context holds that is the same for everybody.
         """
-        self._shared = frozenset(shared)
+        self._shared = frozenset(several("shared_context", shared))
         self._classes: dict[type, type] = {}
 
     def observed(self, context: Any, reads: Reads) -> Any:

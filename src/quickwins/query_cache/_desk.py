@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from quickwins.core.digest import digest
 from quickwins.core.events import CACHE_INVALIDATION_UNTOLD, CACHE_PRINCIPAL_FAILED, QUIET_SECONDS
+from quickwins.core.given import a_flag
 from quickwins.query_cache._contexts import Contexts
 from quickwins.query_cache._core import key as keys
 from quickwins.query_cache._core.fences import Invalidation
@@ -74,7 +75,7 @@ class Desk:
         self.contexts = Contexts(shared_context)
         self._documents = documents
         self._principal = principal
-        self._flag = flag
+        self._flag = a_flag(flag)
         self._state: FlagState | None = None if flag is None else flag.state
         self._key = digest(secret or secrets.token_hex(32), size_bytes=32)
         self.now = clock.monotonic

@@ -49,8 +49,9 @@ class Flights(Generic[_T]):
         return key in self._flights
 
     def get(self, key: Hashable) -> Flight[_T] | None:
-        """The one that may be joined under `key`."""
-        return self._flights.get(key)
+        """The one that may be joined under `key`; one that has just landed may not, for its joiner would not have waited."""
+        flight = self._flights.get(key)
+        return None if flight is None or flight.task.done() else flight
 
     async def lead(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """Begin one, and wait for it. Others may join until it lands; leaving ends it when nobody else waits."""

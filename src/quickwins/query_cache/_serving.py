@@ -66,7 +66,7 @@ class Executed:
 
     Attributes:
         result: As the framework has it.
-        body: The answer's bytes; `None`: it is none that may be stored.
+        body: The answer's bytes; `None`: it may not be stored.
         refusal: Why it may not; `error` for one with errors.
     """
 

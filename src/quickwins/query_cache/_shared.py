@@ -95,7 +95,9 @@ class Shared:
             refused()
 
     async def close(self) -> None:
-        """Wait for what is being put, and close the store."""
+        """Wait for what is being put, and close the store. It is opened anew by whoever next asks, perhaps on another loop."""
         if self._puts:
             await asyncio.wait(self._puts)
         await self._store.close()
+        self._subscribed = False
+        self._lock = asyncio.Lock()

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Mapping
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
 from quickwins.core.events import Reporter
+from quickwins.core.given import function, several, texts
 from quickwins.core.lazy import shows
 from quickwins.core.metrics import Tallies
-from quickwins.query_cache._core.fences import (
-    Invalidation,
-    entity,
-    of_list,
-    of_principal,
-    of_type,
-    tag,
-    unsure,
-)
+from quickwins.query_cache._core import fences
+from quickwins.query_cache._core.fences import Invalidation
 from quickwins.query_cache._counts import READINGS
 from quickwins.query_cache._desk import Desk
 from quickwins.query_cache._known import Documents
@@ -29,7 +25,7 @@ from quickwins.query_cache.policy import DEFAULT_POLICIES, Policy
 from quickwins.query_cache.stats import Explanation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable
     from typing import Self
 
     from prometheus_client import CollectorRegistry
@@ -45,6 +41,16 @@ __all__ = ["QueryCache"]
 __dir__ = shows(__name__)
 
 SECRET_VARIABLE = "QUICKWINS_QUERY_CACHE__SECRET"  # noqa: S105 -- the name of a variable; until=never
+
+
+def _entity(given: Any) -> tuple[str, object]:
+    try:
+        type_name, identity = given
+    except (TypeError, ValueError):
+        type_name = identity = None
+    if isinstance(given, str) or not isinstance(type_name, str):
+        raise ConfigError(f"entities has {given!r}, which is not allowed: a type and an id, ('User', 7)")
+    return type_name, identity
 
 
 class QueryCache:
@@ -95,21 +101,22 @@ class QueryCache:
                 `QUICKWINS_QUERY_CACHE__SECRET`. Without `l2` none is needed.
 
         Raises:
-            ConfigError: There is a shared store and no secret, or a policy, a store or a principal is none.
+            ConfigError: There is a shared store and no secret, or a policy, a store or a principal isn't one.
         """
+        if not isinstance(policies, (Mapping, NoneType)):
+            raise ConfigError(f"policies takes a Policy for each name, not a {type(policies).__name__}")
         for policy_name, policy in (policies or {}).items():
             if not isinstance(policy, Policy):
                 raise ConfigError(f"policies[{policy_name!r}] is no Policy: {policy!r}")
+        if not isinstance(l1, (L1, NoneType)):
+            raise ConfigError(f"l1 takes an L1, such as L1(max_bytes=...), not a {type(l1).__name__}")
+        shared_context = texts("shared_context", shared_context, such_as="db")
         secret = secret or os.environ.get(SECRET_VARIABLE)
         if l2 is not None and not hasattr(l2, "open"):
             raise ConfigError(f"l2 takes a shared store, such as Valkey(url), not a {type(l2).__name__}")
         if l2 is not None and not secret:
             raise ConfigError(f"a shared store needs a secret for identities: secret=, or {SECRET_VARIABLE}")
-        if principal is not None and not callable(principal):
-            raise ConfigError(
-                "principal takes a function of the context that says whose a request is, "
-                f"not a {type(principal).__name__}"
-            )
+        function("principal", principal, of="the context, which says whose a request is")
         self.name = name
         self.service = service
         self.policies: Mapping[str, Policy] = {**DEFAULT_POLICIES, **(policies or {})}
@@ -178,12 +185,19 @@ class QueryCache:
             tag_prefix: All tags that begin with it; empty: every tag.
             principal: All that is this principal's.
             everything: All answers.
+
+        Raises:
+            ConfigError: A text stands where several belong, or an entity is no type with an id.
         """
-        marks = {*map(of_type, types), *map(of_list, lists), *map(tag, tags)}
-        for type_name, identity in entities:
-            marks |= {entity(type_name, str(identity)), unsure(type_name)}
+        marks = {
+            *map(fences.of_type, several("types", types)),
+            *map(fences.of_list, several("lists", lists)),
+            *map(fences.tag, several("tags", tags)),
+        }
+        for type_name, identity in map(_entity, several("entities", entities)):
+            marks |= {fences.entity(type_name, str(identity)), fences.unsure(type_name)}
         if principal is not None:
-            marks.add(of_principal(self.desk.pseudonym(str(principal))))
+            marks.add(fences.of_principal(self.desk.pseudonym(str(principal))))
         prefixes = () if tag_prefix is None else (tag_prefix,)
         await self.desk.void(Invalidation(frozenset(marks), prefixes, everything))
 

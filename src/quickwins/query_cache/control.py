@@ -7,13 +7,14 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 from quickwins.core.errors import ConfigError
+from quickwins.core.given import several
 from quickwins.core.lazy import shows
 from quickwins.query_cache._core.fences import Invalidation, entity, of_list, of_type, tag, unsure
 from quickwins.query_cache._execution import EXECUTION
 from quickwins.query_cache.policy import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from typing import Self
 
     from quickwins.query_cache._execution import Execution
@@ -77,6 +78,13 @@ def cache_control(info: object) -> Control:  # noqa: ARG001 -- the operation is 
     return Control(EXECUTION.get())
 
 
+def _check(types: Sequence[object], others: Sequence[object]) -> None:
+    if not all(isinstance(one, str) for one in types):
+        raise ConfigError("invalidates takes the names of types: @invalidates('User')")
+    if not types and not others:
+        raise ConfigError("invalidates() voids nothing: name types, lists, tags or a prefix of tags")
+
+
 def invalidates(
     *types: str,
     id: Identify | None = None,  # noqa: A002 -- as in GraphQL; until=never
@@ -96,7 +104,11 @@ def invalidates(
         lists: Fields whose lists are no longer right, such as `Query.users`.
         tags: Tags.
         tag_prefix: All tags that begin with it.
+
+    Raises:
+        ConfigError: It names nothing, a type is no text, or a text stands where several belong.
     """
+    _check(types, [*several("lists", lists), *several("tags", tags), *filter(None, [tag_prefix])])
 
     def decorate(resolver: _F) -> _F:
         def declare(args: Mapping[str, Any], result: object, *, failed: bool) -> None:

@@ -61,7 +61,7 @@ def lint(schema: Any, policies: Mapping[str, Policy] | None = None) -> tuple[Fin
         policies: What the cache has besides the defaults.
 
     Raises:
-        ConfigError: A hint names a policy that is none, or a value that is not allowed.
+        ConfigError: A hint names a policy that doesn't exist, or a value that is not allowed.
     """
     made: GraphQLSchema = schema._schema  # noqa: SLF001 -- no public way to graphql-core's; until=2028-11-30
     hints = Hints(made, {**DEFAULT_POLICIES, **(policies or {})})

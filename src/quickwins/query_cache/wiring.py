@@ -40,6 +40,8 @@ class QueryCaches:
         self._registry = registry
         self._clock = clock
         self._made: dict[str, QueryCache] = {}
+        self._left: dict[str, QueryCache] = {}
+        """Of an earlier start: where an application is started again, it may have made them once."""
 
     def query_cache(self, *, name: str = "", **options: Unpack[QueryCacheOptions]) -> QueryCache:
         """A cache, with the section's bounds unless `l1` says others.
@@ -57,6 +59,7 @@ class QueryCaches:
             raise ConfigError(f"there is a query cache {name!r} already: give each one a name of its own")
         settings = self._flags.snapshot.settings.section(self.section, self.model)
         options.setdefault("l1", settings.bounds())
+        self._left.pop(name, None)
         made = self._made[name] = QueryCache(
             **options,
             name=name,
@@ -71,10 +74,10 @@ class QueryCaches:
     def apply(self, snapshot: Snapshot) -> None:
         """Void what was stored before the flag went off: each request asks it, but there may be none meanwhile."""
         del snapshot
-        for cache in self._made.values():
+        for cache in (*self._left.values(), *self._made.values()):
             cache.desk.possible()
 
     async def close(self) -> None:
         """End what is under way, and let go of everything."""
-        made, self._made = self._made, {}
-        await close_together("query caches", (cache.close() for cache in made.values()))
+        self._left, self._made = {**self._left, **self._made}, {}
+        await close_together("query caches", (cache.close() for cache in self._left.values()))

@@ -173,7 +173,7 @@ async def test_silent_it_is_lost_within_a_heartbeat(valkey: Target, namespace: s
         proxy.blackhole()
         began = time.monotonic()
         await eventually(lambda: one.times_lost > lost)
-        assert time.monotonic() - began < 10 * HEARTBEAT_SECONDS
+        assert time.monotonic() - began < 40 * HEARTBEAT_SECONDS
         assert (await one.store.get(b"k" * 16)).fence is None
         entry = await other.stored()
         await other.store.invalidate(voiding(USER_1))

@@ -420,3 +420,27 @@ async def test_what_a_process_could_not_tell_before_its_end_is_reported(
     assert vars(record)["fields"] | {"service": "", "name": ""} == {
         "service": "", "name": "", "reason": "closed", "count": 3,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("contended", [False, True])
+async def test_a_cache_that_was_closed_shares_again_on_the_next_loop(
+    contended: bool, valkey: Target, namespace: str
+) -> None:
+    cache = QueryCache(
+        name=namespace,
+        l2=Valkey(valkey.url, timeout_seconds=5.0),
+        secret="0123456789abcdef",
+        registry=CollectorRegistry(),
+    )
+    shared = cache.desk.serving.shared
+    assert shared is not None
+
+    async def started() -> None:
+        async with cache:
+            await asyncio.gather(*(shared.get(b"key") for _ in range(3 if contended else 1)))
+            assert shared.hears
+            await cache.invalidate(tags=["any"])
+        assert not shared.hears
+
+    for _ in range(2):  # as test clients start an application, whose cache was made once
+        await asyncio.to_thread(asyncio.run, started())

@@ -90,9 +90,13 @@ async def test_a_synchronous_mutation_voids_here_at_once_and_elsewhere_without_b
 @pytest.mark.asyncio
 async def test_invalidate_without_anything_waits_for_what_is_still_to_be_told() -> None:
     store, service = shared()
+    store.gate.clear()
     service.schema.execute_sync(RENAME, context_value=of(service))
-    assert store.done == []
-    await service.cache.invalidate()
+    assert "entity:User:1" not in "".join(store.done)
+    waiting = asyncio.create_task(service.cache.invalidate())
+    await store.asked.wait()
+    store.gate.set()
+    await waiting
     assert "entity:User:1" in store.done[-1]
     await service.cache.close()
 

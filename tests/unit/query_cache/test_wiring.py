@@ -10,7 +10,7 @@ import strawberry
 from prometheus_client import CollectorRegistry
 
 from quickwins import ConfigError, QuickWins, pinned
-from quickwins.query_cache import QueryCache
+from quickwins.query_cache import Policy, QueryCache
 from tests.unit.query_cache.service import Mutation, Query, View, World, ask
 
 ON = "enabled = true"
@@ -81,8 +81,12 @@ async def test_a_flag_that_goes_off_while_a_context_is_made_leaves_that_request_
 
 
 @pytest.mark.asyncio
-async def test_a_change_that_no_request_sees_voids_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_change_that_no_request_sees_voids_too(again: bool, tmp_path: Path) -> None:
     wired = Wired(tmp_path)
+    if again:  # as test clients start an application, whose cache was made once
+        async with wired.qw:
+            await wired.name()
     async with wired.qw:
         await wired.name()
         wired.change("enabled = false")
@@ -113,6 +117,15 @@ async def test_a_percentage_is_one_of_principals_and_all_mutations_void(tmp_path
             await wired.name()
 
 
+@pytest.mark.asyncio
+async def test_where_it_is_made_at_each_start_its_name_is_free_each_time(tmp_path: Path) -> None:
+    wired = Wired(tmp_path)
+    async with wired.qw:
+        pass
+    async with wired.qw:
+        assert wired.qw.query_cache(name="feed") is not wired.cache
+
+
 def test_two_of_one_name_are_a_mistake_and_bounds_come_from_the_file(tmp_path: Path) -> None:
     wired = Wired(tmp_path)
     with pytest.raises(ConfigError, match="there is a query cache 'feed' already"):
@@ -131,7 +144,14 @@ def test_a_secret_comes_from_the_environment_alone(tmp_path: Path) -> None:
     ("given", "said"),
     [
         pytest.param({"l2": "redis://127.0.0.1"}, r"l2 takes .* Valkey\(url\), not a str", id="an address"),
-        pytest.param({"principal": "user"}, "principal takes a function .* not a str", id="a name"),
+        pytest.param(
+            {"principal": "user"}, "principal='user' is not allowed: a function of the context", id="a name"
+        ),
+        pytest.param({"shared_context": "db"}, r"shared_context='db' .* such as \['db'\]", id="one key"),
+        pytest.param(
+            {"policies": [Policy()]}, "policies takes a Policy for each name, not a list", id="a list"
+        ),
+        pytest.param({"l1": 64 << 20}, r"l1 takes an L1, such as .* not a int", id="a number of bytes"),
     ],
 )
 def test_a_wrong_argument_of_a_cache_is_named(given: dict[str, Any], said: str) -> None:

@@ -4,7 +4,7 @@ A *namespace* is what is invalidated together: one cache's name within one servi
 schema is no part of it, but of every key: while two releases run side by side, a mutation in one must void the answers of
 the other. Each store has its own order of events for a namespace. It is
 
-* an *epoch*, random, made anew whenever the store can't know what it has missed (it began, was emptied, lost its
+* an *epoch*, random, drawn again whenever the store can't know what it has missed (it began, was emptied, lost its
   subscription, was off): no fence of another epoch is ever valid again; and
 * a *sequence*, which grows by one with each invalidation.
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from quickwins.core.errors import ConfigError
-from quickwins.query_cache.policy import Policy
+from quickwins.query_cache.directive import CacheControl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from graphql import GraphQLField, GraphQLNamedType, GraphQLSchema
 
-    from quickwins.query_cache.policy import Scope
+    from quickwins.query_cache.policy import Policy, Scope
 
 CUSTOM = "CUSTOM"
 """The name, in metrics, of what has a `max_age` of its own and no policy."""
@@ -65,7 +65,7 @@ class Hints:
         """Read all of them, so that a mistake is found at the start.
 
         Raises:
-            ConfigError: A hint names a policy that is none, or a value that is not allowed: where, and what is.
+            ConfigError: A hint names a policy that doesn't exist, or a value that is not allowed: where, and what is.
         """
         self.schema = schema
         self._policies = policies
@@ -94,31 +94,26 @@ class Hints:
     def _read(self, where: str, directives: Iterable[Any], *, authorised: bool = False) -> Hint:
         found: Any = None
         for one in directives:
-            name = type(one).__name__
-            if name == "CacheControl":
+            if isinstance(one, CacheControl):
                 if found is not None:
                     raise ConfigError(f"{where} has two CacheControl: it takes one")
                 found = one
-            elif name.lower() in _AUTHORISED:
+            elif type(one).__name__.lower() in _AUTHORISED:
                 authorised = True
         if found is None:
             return Hint(authorised=True) if authorised else NOTHING
         policy = self._policy(where, found.policy)
         base = NOTHING if policy is None else _of_policy(found.policy, policy)
         ttl = base.ttl_seconds if found.max_age is None else float(found.max_age)
-        if ttl is not None and ttl < 0:
-            raise ConfigError(f"{where}: CacheControl(max_age={ttl:g}) is not allowed: 0 or more seconds")
         if found.inherit_max_age and ttl is not None:
             raise ConfigError(f"{where}: inherit_max_age and a time contradict each other: give one")
-        # Made into a policy, so that what is not allowed there is not allowed here.
-        own = Policy(scope=found.scope or base.scope or "PUBLIC", vary=[*(found.vary or ()), *base.vary])
         return replace(
             base,
             policy=found.policy or (None if found.max_age is None else CUSTOM),
             ttl_seconds=ttl,
-            scope=own.scope if found.scope else base.scope,
+            scope=found.scope or base.scope,
             inherit=bool(found.inherit_max_age),
-            vary=tuple(own.vary),
+            vary=tuple(sorted({*(found.vary or ()), *base.vary})),
             authorised=authorised,
             explicitly_public=found.scope == "PUBLIC",
         )

@@ -50,7 +50,7 @@ def variables(given: Mapping[str, Any] | None, defaults: Mapping[str, Any]) -> b
 
 
 def canonical(value: Any) -> bytes | None:
-    """`value` as JSON in one form; `None`: it is none."""
+    """`value` as JSON in one form; `None`: it isn't JSON."""
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError):

@@ -1,7 +1,7 @@
 """What one process keeps (L1): on cachetools, with a time for each entry, and bounds in bytes and entries.
 
 An entry is served while it is young enough *and* its fence holds; see `fences`. What an invalidation voids is not searched
-for: it is noticed when it is next asked for, and goes at the latest with its time.
+for: it is noticed when it is next asked for, and goes when its time is over at the latest.
 """
 
 from __future__ import annotations

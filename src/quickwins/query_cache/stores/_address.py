@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from quickwins.core.errors import ConfigError
+from quickwins.core.given import of_type
 
 _TLS = {"redis": False, "valkey": False, "rediss": True, "valkeys": True}
 _PORT = 6379
@@ -28,10 +29,10 @@ class Address:
         """What `url` says.
 
         Raises:
-            ConfigError: Its scheme, host, port or database is none.
+            ConfigError: Its scheme, host, port or database isn't valid.
         """
         try:
-            parts = urlsplit(url)
+            parts = urlsplit(of_type("the URL of a shared store", url, str, "text, redis://host:port"))
             host, port, database = parts.hostname, parts.port or _PORT, int(parts.path.strip("/") or 0)
         except (ValueError, AttributeError):
             host = None

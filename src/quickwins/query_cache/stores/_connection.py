@@ -103,6 +103,7 @@ class Connection:
 
     async def start(self) -> None:
         """Begin to connect; returns when that has ended, one way or the other, or after the timeout."""
+        self._nudged, self._tried = asyncio.Event(), asyncio.Event()  # of this loop
         self._task = asyncio.create_task(self._run(), name="quickwins query cache: shared store")
         with suppress(TimeoutError):
             async with asyncio.timeout(self._timeout_seconds):

@@ -55,7 +55,7 @@ class Valkey(Checked):
     """Where the shared store is: `QueryCache(l2=Valkey("redis://127.0.0.1:6379"))`. Connects at the first use.
 
     Raises:
-        ConfigError: The URL's scheme, port or database is none that there is.
+        ConfigError: The URL's scheme, port or database isn't valid.
     """
 
     url: str = field(repr=False)
@@ -184,6 +184,7 @@ class ValkeyStore:
     async def subscribe(self, invalidated: Callable[[Invalidation], None], lost: Callable[[], None]) -> None:
         """See `Store`. Returns when the server is there, or after the store's timeout."""
         self._invalidated, self._lost = invalidated, lost
+        self._paid = asyncio.Event()
         await self._connection.start()
 
     async def close(self) -> None:
