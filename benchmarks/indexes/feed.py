@@ -1,6 +1,6 @@
 """What the two indexes of migration 090 do for the feed's queries, and what building them does to who writes meanwhile.
 
-    python -m benchmarks.indexes.feed [--rows 1000000] [--production] [--seconds 5] [--rounds 8]
+    python -m benchmarks.indexes.feed [--rows 1000000] [--production] [--seconds 5] [--rounds 8] [--brief]
 
 On a server of its own: fills `messages` with `--rows` rows and `posts` with two thirds of that, measures both queries at p50
 and p99, applies 090 while 200 transactions a second write, measures the queries again, then takes 090 back and builds one index without
@@ -47,7 +47,7 @@ import asyncpg
 from benchmarks.indexes.cores import Cores, move, ways
 from benchmarks.indexes.data import create
 from benchmarks.indexes.writers import Apart, Load, Writes, p99, percentile
-from benchmarks.program import command_line, conclude
+from benchmarks.program import add_brief, command_line, conclude
 from quickwins.engines import PostgresServer
 from quickwins.indexes import Migration, Runner
 from quickwins.rig import Target
@@ -78,6 +78,8 @@ SETTINGS = {
     "maintenance_work_mem": "256MB",
 }
 FASTER_AT_LEAST = 5.0
+JUDGED = ("alone", "beside")
+"""What a target is about, on the sharing of cores that is judged."""
 STALL_SECONDS = 1.0
 WRITE_P99_AT_MOST = 2.0
 
@@ -119,8 +121,10 @@ async def beside_each(
     folder: Path,
     shared: list[Cores],
     count: int,
+    *,
+    brief: bool,
 ) -> dict[Cores, dict[str, list[Writes]]]:
-    """The load alone, beside a busy core, the bare statements, and a build by the runner, in turn, on either sharing of cores."""
+    """The load alone, beside a busy core, the bare statements, and a build by the runner, in turn, on each sharing of cores."""
     seen: dict[Cores, dict[str, list[Writes]]] = {cores: {} for cores in shared}
     seconds = {}
     for cores in seen:
@@ -140,7 +144,8 @@ async def beside_each(
                 "beside": partial(apply, cores),
             }
             await cores.take(connection, folder)
-            for name, work in beside.items():
+            for name in JUDGED if brief else beside:
+                work = beside[name]
                 await connection.execute("CHECKPOINT")  # all begin with one
                 writes = await load.during(work, cores)
                 by_name.setdefault(name, []).append(writes)
@@ -168,10 +173,12 @@ async def drop_all(connection: asyncpg.Connection) -> None:
     await connection.execute("DROP SCHEMA IF EXISTS quickwins CASCADE")
 
 
-async def run(messages: int, posts: int, seconds: float, rounds: int) -> int:
+async def run(messages: int, posts: int, seconds: float, rounds: int, *, brief: bool) -> int:
     targets: list[Target] = []
     migration, shared = Migration.load(MIGRATION), ways()
     free, judged = shared[0], shared[-1]
+    if brief:
+        shared = [judged]
     with PostgresServer.start(settings=SETTINGS) as server, closing(Apart(os.setsid)) as process:
         began = time.perf_counter()
         connection = await asyncpg.connect(server.url)
@@ -190,7 +197,7 @@ async def run(messages: int, posts: int, seconds: float, rounds: int) -> int:
             print(f"{table} {bytes_ / 2**20:.0f} MiB; {index} estimated {(estimate or 0) / 2**20:.1f} MiB")
         before = await queries(server.url, users, seconds)
         plain = await runner.verify(migration, measure_seconds=60)
-        seen = await beside_each(apply, load, connection, server.folder, shared, rounds)
+        seen = await beside_each(apply, load, connection, server.folder, shared, rounds, brief=brief)
         await free.take(connection, server.folder)
         await apply(free)
         await connection.execute("VACUUM messages")
@@ -217,9 +224,10 @@ async def run(messages: int, posts: int, seconds: float, rounds: int) -> int:
         ):
             print(f"{name} has {size / 2**20:.1f} MiB")
 
-        await drop_all(connection)
-        stalled = await load.during(partial(connection.execute, PLAIN), free)
-        print(f"plain build    {stalled}  (the negative control)")
+        if not brief:
+            await drop_all(connection)
+            stalled = await load.during(partial(connection.execute, PLAIN), free)
+            print(f"plain build    {stalled}  (the negative control)")
         await connection.close()
         load.close()
     for cores, by_name in seen.items():
@@ -258,7 +266,8 @@ def compared(cores: str, seen: dict[str, list[Writes]]) -> float:
             f"    {name:14} {statistics.median(each):.2f} ({min(each):.2f} to {max(each):.2f}), {together:.2f}"
         )
     found = {name: statistics.median(each) for name, each in ratios.items()}
-    print(f"    beside / a busy core: {found['beside'] / found['a busy core']:.2f}")
+    if "a busy core" in found:
+        print(f"    beside / a busy core: {found['beside'] / found['a busy core']:.2f}")
     return found["beside"]
 
 
@@ -270,9 +279,11 @@ def main() -> int:
     )
     parser.add_argument("--seconds", type=float, default=5.0, help="of measuring the queries, each time")
     parser.add_argument("--rounds", type=int, default=8, help="builds beside the load, at least 2")
+    add_brief(parser)
     options = parser.parse_args()
     messages, posts = PRODUCTION if options.production else (options.rows, max(1, options.rows * 2 // 3))
-    return asyncio.run(run(messages, posts, options.seconds, max(2, options.rounds)))
+    rounds = max(2, options.rounds)
+    return asyncio.run(run(messages, posts, options.seconds, rounds, brief=options.brief))
 
 
 if __name__ == "__main__":

@@ -343,7 +343,7 @@ class Application:
                     age_seconds=round(one.age_seconds, 1),
                 )
                 with suppress(*LOST, asyncpg.PostgresError, QuickWinsError):
-                    await (await self._sessions.watcher()).execute(f"SELECT pg_terminate_backend({one.pid})")
+                    await self._sessions.tell(f"SELECT pg_terminate_backend({one.pid})")
 
     async def _clean(self, action: Action) -> None:
         """Remove what the action has left; what cannot be removed goes to `debris`, with the command that removes it."""

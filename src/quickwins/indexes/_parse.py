@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -42,6 +43,12 @@ TIMEOUTS = frozenset(
     }
 )
 EXPECT = "-- expect-index:"
+_WAY_BACK = re.compile(
+    r"^[ \t]*--[ \t]*(?:\+goose[ \t]+down|\+migrate[ \t]+down|migrate:down)\b", re.IGNORECASE | re.MULTILINE
+)
+"""What stands, in one file with the way there, above the way back of goose, sql-migrate and dbmate: to SQL it is a comment."""
+_UNSEEN = re.compile("[\u00a0\u1680\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff]")
+"""Looks like a space or like nothing, and belongs to a name: pasted from a page, as `CONCURRENTLY` and the name may be one then."""
 
 
 class Source:
@@ -55,9 +62,16 @@ class Source:
         """Parse it.
 
         Raises:
-            MigrationError: It is not SQL.
+            MigrationError: It is not SQL, or has the way back in it, too.
         """
         self.path = path
+        if back := _WAY_BACK.search(text):
+            self.refuse(
+                text.count("\n", 0, back.start()) + 1,
+                f"{back[0].strip()}: the way back has a file of its own, NAME.rollback.sql; here it would be run after the rest",
+            )
+        if "\0" in text:
+            self.refuse(text.count("\n", 0, text.index("\0")) + 1, "a byte 0: nothing behind it would be run")
         self._bytes = text.encode()
         try:
             self._parsed = postgast.parse(text)
@@ -144,6 +158,9 @@ def _name(relation: Any) -> Name:
 def _create(source: Source, line: int, text: str, node: Any) -> CreateIndex:
     if not node.idxname:
         source.refuse(line, "an index needs a name: without one each run would add another index")
+    for name in (node.idxname, node.relation.relname):
+        if _UNSEEN.search(name):
+            source.refuse(line, f"{name!a}: there is a sign in the name that nobody sees; type the line anew")
     if node.relation.catalogname:
         source.refuse(line, "name the table without its database")
     bare = tree.IndexStmt()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, parse_qsl, urlsplit
@@ -22,6 +23,8 @@ APPLICATION = "quickwins indexes"
 CHECK_INTERVAL = "2s"
 """How soon the server notices that we are gone: without it a build goes on for a killed runner."""
 CONNECT_SECONDS = 10.0
+_GONE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 60_000}
+"""How the system notices within a minute that the server's machine is gone, which a failover doesn't tell: a build waits in silence."""
 _OURS = {
     "statement_timeout": "0",
     "lock_timeout": "0",
@@ -93,6 +96,7 @@ async def connect(
     ) as error:
         shown = clean(str(error) or type(error).__name__, dsn)
         raise BuildFailed(f"no connection to {place(dsn)}: {shown}") from None
+    _notice_its_end(connection)
     if not database_only:
         try:
             await _set(connection, _OURS | _ONE_CORE if builds else _OURS)
@@ -108,6 +112,11 @@ def _for_the_driver(dsn: str | None) -> tuple[str | None, float]:
     Raises:
         ConfigError: It asks for what the driver cannot do.
     """
+    scheme = (dsn or "").partition("://")[0]
+    if scheme.startswith(("postgresql+", "postgres+")):
+        raise ConfigError(
+            f"the DSN is SQLAlchemy's: leave {scheme.partition('+')[2]!r} and the + before it out"
+        )
     before, mark, query = (dsn or "").partition("?")
     asked = {name: value for name, value in parse_qsl(query) if name in _LIBPQ}
     if asked.get("channel_binding") == "require":
@@ -120,6 +129,16 @@ def _for_the_driver(dsn: str | None) -> tuple[str | None, float]:
     except ValueError:
         raise ConfigError(f"connect_timeout={asked['connect_timeout']!r}: say whole seconds") from None
     return (before + mark * bool(kept) + kept if asked else dsn), seconds if seconds > 0 else CONNECT_SECONDS
+
+
+def _notice_its_end(connection: asyncpg.Connection) -> None:
+    """Have the system look whether the server's machine is still there; where it can't, nothing is done."""
+    with suppress(AttributeError, OSError):
+        opened = connection._transport.get_extra_info("socket")  # noqa: SLF001 -- asyncpg has no option for it; until=never
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _GONE.items():
+            if hasattr(socket, name):  # not every system has them all
+                opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 async def _set(connection: asyncpg.Connection, settings: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ from quickwins.core.clock import SystemClock
 from quickwins.core.dsn import place
 from quickwins.core.errors import ConfigError
 from quickwins.core.events import Reporter
+from quickwins.core.given import a_flag, several
 from quickwins.indexes import _reports
 from quickwins.indexes._apply import Application, Patience
 from quickwins.indexes._core.preconditions import OVERRIDABLE, Precondition
@@ -82,24 +83,28 @@ class Runner:
             rng: For how long to wait between two tries.
 
         Raises:
-            ConfigError: The window, the time or a precondition's name is none.
+            ConfigError: The DSN is no text, or the window, the time or a precondition's name isn't valid.
         """
+        if dsn is not None and not isinstance(dsn, str):
+            raise ConfigError(
+                f"dsn is a {type(dsn).__name__}: an address is needed, since a build has sessions of its own"
+            )
         known = [str(one) for one in OVERRIDABLE]
-        for one in overrides:
+        for one in several("overrides", overrides):
             if one not in known:
                 raise ConfigError(f"{one!r} is no precondition that can be overridden: {', '.join(known)}")
         if not 0 <= max_wait_seconds <= MAX_WAIT_SECONDS:
             raise ConfigError(
                 f"max_wait_seconds={max_wait_seconds!r} is not allowed: 0 to {MAX_WAIT_SECONDS:,.0f}"
             )
-        if isinstance(terminate, str) or "" in terminate:
-            raise ConfigError("terminate takes the names of applications")
+        if "" in several("terminate", terminate):
+            raise ConfigError("terminate='' is not allowed: names of applications")
         self._dsn = dsn
         self._rules = Rules(
             Window.parse(window) if window else None, [Precondition(one) for one in overrides], cancel_orphan
         )
         self._patience = Patience(max_wait_seconds, frozenset(terminate))
-        self._flag = flag
+        self._flag = a_flag(flag)
         self._clock: Clock = clock or SystemClock()
         self._rng = rng or Random()  # noqa: S311 -- jitter; until=never
         self._reporter = Reporter(service=service, name=name, registry=registry)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +10,7 @@ import pytest
 
 from quickwins.engines import PostgresServer
 from quickwins.indexes import Blocked, BuildFailed, Precondition, Runner
-from tests.engines import apart
+from tests.faults.indexes.standbys import standby_of
 from tests.index_database import TABLE, Database
 
 pytestmark = [pytest.mark.engines(), pytest.mark.asyncio, pytest.mark.volume]
@@ -69,25 +67,7 @@ async def test_a_full_tablespace_ends_a_build_and_nothing_is_left(
 
 @pytest.fixture
 def standby(server: PostgresServer, database: Database, open_folder: Path) -> Iterator[PostgresServer]:
-    """A hot standby of the server: a copy of its files that follows it."""
-    folder = open_folder / "data"
-
-    async def copy() -> None:
-        async with database.session() as connection:
-            await connection.execute("SELECT pg_backup_start('a standby', true)")
-            shutil.copytree(server.folder / "data", folder, ignore=shutil.ignore_patterns("postmaster.*"))
-            label = await connection.fetchval("SELECT labelfile FROM pg_backup_stop()")
-            (folder / "backup_label").write_text(label)
-
-    apart(copy())
-    (folder / "standby.signal").touch()
-    with (folder / "postgresql.auto.conf").open("a") as settings:
-        settings.write(f"primary_conninfo = 'host=127.0.0.1 port={server.port} user=quickwins'\n")
-    owner = (server.folder / "data").stat()
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, owner.st_uid, owner.st_gid)
-    folder.chmod(0o700)
-    with PostgresServer.start(folder=open_folder) as started:
+    with standby_of(server, database, open_folder) as started:
         yield started
 
 

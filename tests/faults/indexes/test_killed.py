@@ -6,18 +6,19 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
-from quickwins.indexes import BuildFailed, Migration, Runner
+from quickwins.indexes import BuildFailed, Migration, Plan, Progress, Runner
 from quickwins.rig import TcpBalancer
 from tests.engines import Server, Servers, execute
-from tests.eventually import wait_until
+from tests.eventually import eventually, wait_until
 from tests.index_database import SLOW, Database
+from tests.sighup import children_take_sighup_by
 
 pytestmark = [pytest.mark.engines(), pytest.mark.asyncio]
 
@@ -87,13 +88,13 @@ PLAIN = ("CREATE INDEX CONCURRENTLY i ON t (a)",)
 POINTS = [
     pytest.param(lock, PLAIN, connected, id="waiting for another runner", marks=pytest.mark.volume),
     pytest.param(writer, PLAIN, waits("waiting for writers before build"), id="before the build", marks=pytest.mark.volume),
-    pytest.param(None, ("CREATE INDEX CONCURRENTLY i ON t (slow(a))",), waits("building index: scanning table"), id="building"),
+    pytest.param(Database.braked, ("CREATE INDEX CONCURRENTLY i ON t (slow(a))",), waits("building index: scanning table"), id="building"),
     pytest.param(snapshot, PLAIN, waits("waiting for old snapshots"), id="before the end"),
     pytest.param(reader, PLAIN, dropping, id="dropping what an earlier run has left", marks=pytest.mark.volume),
-    pytest.param(None, ("CREATE INDEX CONCURRENTLY i ON t (a)", "CREATE INDEX CONCURRENTLY j ON u (slow(a))"), second_begins, id="at the second", marks=pytest.mark.volume),
+    pytest.param(Database.braked, ("CREATE INDEX CONCURRENTLY i ON t (a)", "CREATE INDEX CONCURRENTLY j ON u (slow(a))"), second_begins, id="at the second", marks=pytest.mark.volume),
 ]  # fmt: skip
 Point = tuple[
-    Callable[[Database], AbstractAsyncContextManager[None]] | None,
+    Callable[[Database], AbstractAsyncContextManager[None]],
     tuple[str, ...],
     Callable[[Database], None],
 ]
@@ -114,12 +115,12 @@ def names(migration: Migration) -> list[str]:
 @pytest.mark.parametrize(("holding", "statements", "arrived"), POINTS)
 async def test_a_killed_runner_leaves_a_build_that_ends_by_itself_and_the_next_run_converges(
     prepared: Database,
-    holding: Callable[[Database], AbstractAsyncContextManager[None]] | None,
+    holding: Callable[[Database], AbstractAsyncContextManager[None]],
     statements: tuple[str, ...],
     arrived: Callable[[Database], None],
 ) -> None:
     migration = prepared.migration(*statements)
-    async with holding(prepared) if holding else nullcontext():
+    async with holding(prepared):
         with prepared.command(migration, *IGNORED) as command:
             await asyncio.to_thread(arrived, prepared)
             command.signal(signal.SIGKILL)
@@ -140,12 +141,12 @@ INTERRUPTED = [one for one in POINTS if one.values[0] not in {writer, reader}]
 @pytest.mark.parametrize(("holding", "statements", "arrived"), INTERRUPTED)
 async def test_ctrl_c_cancels_on_the_server_and_cleans_up(
     prepared: Database,
-    holding: Callable[[Database], AbstractAsyncContextManager[None]] | None,
+    holding: Callable[[Database], AbstractAsyncContextManager[None]],
     statements: tuple[str, ...],
     arrived: Callable[[Database], None],
 ) -> None:
     migration = prepared.migration(*statements)
-    async with holding(prepared) if holding else nullcontext():
+    async with holding(prepared):
         with prepared.command(migration, *IGNORED) as command:
             await asyncio.to_thread(arrived, prepared)
             command.signal(signal.SIGINT)
@@ -190,10 +191,11 @@ async def test_a_loop_that_is_left_early_cancels_the_build_and_cleans_up(prepare
     migration = prepared.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")
     runner = Runner(prepared.url)
     looks = runner.apply(await runner.plan(migration))
-    async for progress in looks:
-        if progress.phase.startswith("building"):
-            break
-    await looks.aclose()
+    async with prepared.braked():
+        async for progress in looks:
+            if progress.phase.startswith("building"):
+                break
+        await looks.aclose()
 
     assert runner.debris == ()
     assert (prepared.indexes(), prepared.runners()) == ({}, 0)
@@ -201,11 +203,12 @@ async def test_a_loop_that_is_left_early_cancels_the_build_and_cleans_up(prepare
 
 async def test_a_cancelled_task_cancels_the_build_and_cleans_up(prepared: Database) -> None:
     migration = prepared.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")
-    task = asyncio.create_task(prepared.apply(migration))
-    await asyncio.to_thread(prepared.reaches, "building index: scanning table")
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    async with prepared.braked():
+        task = asyncio.create_task(prepared.apply(migration))
+        await asyncio.to_thread(prepared.reaches, "building index: scanning table")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
     assert (prepared.indexes(), prepared.runners()) == ({}, 0)
 
 
@@ -214,12 +217,13 @@ async def test_a_cancelled_task_cancels_the_build_and_cleans_up(prepared: Databa
 )
 async def test_a_build_that_a_dba_stops_is_an_error_and_nothing_is_left(prepared: Database, how: str) -> None:
     migration = prepared.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")
-    task = asyncio.create_task(prepared.apply(migration))
-    await asyncio.to_thread(prepared.reaches, "building index: scanning table")
-    prepared.run(OURS.format(how))
+    async with prepared.braked():
+        task = asyncio.create_task(prepared.apply(migration))
+        await asyncio.to_thread(prepared.reaches, "building index: scanning table")
+        prepared.run(OURS.format(how))
 
-    with pytest.raises(BuildFailed, match=r"slow\(a\)") as failed:
-        await task
+        with pytest.raises(BuildFailed, match=r"slow\(a\)") as failed:
+            await task
 
     assert failed.value.debris == ()
     assert prepared.indexes() == {}
@@ -229,16 +233,26 @@ async def test_a_build_that_a_dba_stops_is_an_error_and_nothing_is_left(prepared
 
 async def test_a_watcher_that_is_terminated_comes_back(prepared: Database) -> None:
     migration = prepared.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")
-    task = asyncio.create_task(prepared.apply(migration))
-    await asyncio.to_thread(prepared.reaches, "building index: scanning table")
-    prepared.run(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'quickwins indexes watch'"
-    )
+    runner, said = Runner(prepared.url, max_wait_seconds=60), list[Progress]()
 
-    said = await task
+    async def follow(plan: Plan) -> None:
+        async for progress in runner.apply(plan):
+            said.append(progress)
+
+    def looks() -> int:
+        return sum(one.phase == "building index: scanning table" for one in said)
+
+    async with prepared.braked():
+        task = asyncio.create_task(follow(await runner.plan(migration)))
+        await eventually(looks)
+        prepared.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'quickwins indexes watch'"
+        )
+        before = looks()
+        await eventually(lambda: looks() > before + 2, said)  # one more may have been under way
+    await task
 
     assert said[-1].ratio == 1
-    assert len([one for one in said if one.phase == "building index: scanning table"]) > 2
     assert list(prepared.indexes()) == ["i"]
 
 
@@ -284,30 +298,22 @@ async def test_a_role_with_time_outs_of_its_own_builds_all_the_same(prepared: Da
     assert not prepared.indexes()["i"].startswith("INVALID")
 
 
-@contextmanager
-def children_take_sighup_by(handler: signal.Handlers) -> Iterator[None]:
-    """What ignores a signal hands that down, and these tests may themselves run under `nohup`."""
-    before = signal.signal(signal.SIGHUP, handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGHUP, before)
-
-
 async def test_a_terminal_that_is_closed_stops_it_as_ctrl_c_does(prepared: Database) -> None:
     migration = prepared.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")
-    with children_take_sighup_by(signal.SIG_DFL), prepared.command(migration) as command:
-        await asyncio.to_thread(prepared.reaches, "building index: scanning table")
-        command.signal(signal.SIGHUP)
-        assert await asyncio.to_thread(command.code) == 130, command.said
+    async with prepared.braked():
+        with children_take_sighup_by(signal.SIG_DFL), prepared.command(migration) as command:
+            await asyncio.to_thread(prepared.reaches, "building index: scanning table")
+            command.signal(signal.SIGHUP)
+            assert await asyncio.to_thread(command.code) == 130, command.said
     assert prepared.indexes() == {}
 
 
 async def test_nohup_builds_on_when_its_terminal_is_closed(prepared: Database) -> None:
     migration = prepared.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")
     with children_take_sighup_by(signal.SIG_IGN), prepared.command(migration) as command:
-        await asyncio.to_thread(prepared.reaches, "building index: scanning table")
-        command.signal(signal.SIGHUP)
+        async with prepared.braked():
+            await asyncio.to_thread(prepared.reaches, "building index: scanning table")
+            command.signal(signal.SIGHUP)
         assert await asyncio.to_thread(command.code) == 0, command.said
     assert list(prepared.indexes()) == ["i"]
 
@@ -317,13 +323,14 @@ async def test_a_second_ctrl_c_while_it_cleans_up_does_not_say_that_nothing_is_l
 ) -> None:
     migration = prepared.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")
     with prepared.command(migration, "--max-wait", "30") as command:
-        await asyncio.to_thread(prepared.reaches, "building index: scanning table")
-        async with prepared.session() as connection, connection.transaction():
-            await connection.fetch("SELECT 1 FROM t LIMIT 1")  # the drop waits for this reader
-            command.signal(signal.SIGINT)
-            await asyncio.to_thread(dropping, prepared)
-            command.signal(signal.SIGINT)
-            assert await asyncio.to_thread(command.code) == 6, command.said
+        async with prepared.braked():
+            await asyncio.to_thread(prepared.reaches, "building index: scanning table")
+            async with prepared.session() as connection, connection.transaction():
+                await connection.fetch("SELECT 1 FROM t LIMIT 1")  # the drop waits for this reader
+                command.signal(signal.SIGINT)
+                await asyncio.to_thread(dropping, prepared)
+                command.signal(signal.SIGINT)
+                assert await asyncio.to_thread(command.code) == 6, command.said
     assert "public.i may be left INVALID" in command.said
     assert "nothing is left behind" not in command.said
     await prepared.apply(migration)

@@ -10,6 +10,7 @@ import pytest
 from quickwins.indexes import Runner
 from tests.eventually import wait_until
 from tests.index_database import SLOW, Database
+from tests.soak import times
 
 pytestmark = [pytest.mark.engines(), pytest.mark.asyncio]
 
@@ -37,8 +38,9 @@ async def test_ten_runners_build_each_index_once_and_nobody_deadlocks(database: 
 
 
 @pytest.mark.volume
-async def test_ten_runners_twenty_times(database: Database) -> None:
-    for _ in range(20):
+@pytest.mark.any_server  # once on each version is enough: the test above
+async def test_ten_runners_again_and_again(database: Database) -> None:
+    for _ in range(times(6, soak=20)):
         await together(database)
         database.run("DROP INDEX i, j", "DROP SCHEMA quickwins CASCADE")
 
@@ -69,11 +71,17 @@ async def write(database: Database, number: int) -> None:
 
 
 async def test_writers_go_on_while_an_index_is_built(slow: Database) -> None:
-    """No write waits for a lock of the build's, in any phase: each would give up after 0.2 s, and the build takes longer."""
-    task = asyncio.create_task(slow.apply(slow.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")))
-    await asyncio.to_thread(slow.reaches, "building index: scanning table")
+    """No write waits for a lock of the build's, in any phase: each would give up after 0.2 s."""
     written = 0
-    while not task.done() or written < 10:
+    async with slow.braked():
+        task = asyncio.create_task(
+            slow.apply(slow.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))"), max_wait_seconds=60)
+        )
+        await asyncio.to_thread(slow.reaches, "building index: scanning table")
+        while written < 10:
+            await write(slow, 1000 + written)
+            written += 1
+    while not task.done():
         await write(slow, 1000 + written)
         written += 1
     await task
@@ -83,19 +91,20 @@ async def test_writers_go_on_while_an_index_is_built(slow: Database) -> None:
 async def test_a_plain_build_holds_them_up(slow: Database) -> None:
     """The negative control."""
     async with slow.session() as connection:
-        build = asyncio.create_task(connection.execute("CREATE INDEX i ON t (slow(a))"))
-        await asyncio.to_thread(slow.reaches, "building index: scanning table")
-        with pytest.raises(asyncpg.LockNotAvailableError):
-            await write(slow, 1000)
+        async with slow.braked():
+            build = asyncio.create_task(connection.execute("CREATE INDEX i ON t (slow(a))"))
+            await asyncio.to_thread(slow.reaches, "building index: scanning table")
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await write(slow, 1000)
         await build
 
 
 @pytest.mark.volume
-async def test_the_bar_of_a_build_of_two_and_a_half_million_rows_moves_often_and_never_back(
+async def test_the_bar_of_a_build_of_many_rows_moves_often_and_never_back(
     database: Database,
 ) -> None:
     database.run(
-        "CREATE TABLE large AS SELECT n AS id, md5(n::text) AS a, now() AS at FROM generate_series(1, 2500000) AS n",
+        "CREATE TABLE large AS SELECT n AS id, md5(n::text) AS a, now() AS at FROM generate_series(1, 800000) AS n",
         "ANALYZE large",
     )
     plan = await Runner(database.url).plan(

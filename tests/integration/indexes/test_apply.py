@@ -103,6 +103,11 @@ async def test_a_changed_file_that_was_applied_is_an_error_until_it_is_rolled_ba
             "ALTER INDEX i ATTACH PARTITION nope", "there is no index nope", id="no index to attach"
         ),
         pytest.param(
+            "CREATE INDEX CONCURRENTLY i ON pg_catalog.pg_class (relname)",
+            "is no table that can have an index",
+            id="the server's own table",
+        ),
+        pytest.param(
             "CREATE INDEX CONCURRENTLY i ON v (a)", "is no table that can have an index", id="a view"
         ),
     ],

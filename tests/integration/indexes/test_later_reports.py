@@ -47,12 +47,13 @@ async def test_what_is_being_built_is_no_debris(slow: Database, begun: str, name
     if name != "i":
         slow.run("CREATE INDEX i ON t (slow(a))")
     async with slow.session(application_name="psql") as connection:
-        other = asyncio.create_task(connection.execute(begun))
-        await asyncio.to_thread(slow.reaches, "building index: scanning table")
-        assert slow.indexes()[name] == "INVALID False True"
-        found = await weights(slow)
-        status = await Runner(slow.url).status(migration)
-        planned = await Runner(slow.url).plan(migration)
+        async with slow.braked():
+            other = asyncio.create_task(connection.execute(begun))
+            await asyncio.to_thread(slow.reaches, "building index: scanning table")
+            assert slow.indexes()[name] == "INVALID False True"
+            found = await weights(slow)
+            status = await Runner(slow.url).status(migration)
+            planned = await Runner(slow.url).plan(migration)
         await other
     assert found.get(f"public.{name}") != "invalid"
     assert status.debris == ()

@@ -1,4 +1,4 @@
-"""A pooler between us and the server, played by a proxy that gives its client another process's number, as they do."""
+"""A pooler between us and the server: PgBouncer, or a proxy that gives its client another process's number, as they all do."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from quickwins.indexes import Blocked, Precondition, Runner
+from quickwins.indexes import Blocked, BuildFailed, Precondition, Runner
 from tests.index_database import Database
+from tests.pgbouncer import Mode, pgbouncer
 
 pytestmark = [pytest.mark.engines("postgres"), pytest.mark.asyncio]
 
@@ -63,3 +65,27 @@ async def test_a_pooler_is_refused_before_anything_begins(database: Database) ->
     assert [one.precondition for one in plan.obstacles] == [Precondition.PROXY]
     assert blocked.value.reason is Precondition.PROXY
     assert database.indexes() == {}
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+async def test_pgbouncer_is_refused_before_anything_begins(
+    database: Database, open_folder: Path, mode: Mode
+) -> None:
+    migration = database.migration()
+    with pgbouncer(database.url, mode, open_folder) as url:
+        runner = Runner(url, max_wait_seconds=1)
+        with pytest.raises(Blocked, match="a pooler is between us and the server") as blocked:
+            await anext(runner.apply(await runner.plan(migration)))
+
+    assert blocked.value.reason is Precondition.PROXY
+    assert database.indexes() == {}
+
+
+async def test_where_not_even_a_transaction_can_be_had_that_is_said(
+    database: Database, open_folder: Path
+) -> None:
+    with (
+        pgbouncer(database.url, "statement", open_folder) as url,
+        pytest.raises(BuildFailed, match="transaction blocks not allowed in statement pooling mode"),
+    ):
+        await Runner(url).plan(database.migration())

@@ -65,6 +65,28 @@ def first(migration: Migration) -> CreateIndex:
         pytest.param(
             f"{CREATE}\n\nCREATE INDEX CONCURRENTLY i ON u (a);", ":3: the index i is in line 1", id="twice"
         ),
+        pytest.param(
+            f"-- +goose Up\n{CREATE}\n -- +goose Down\n{ROLLBACK}",
+            ":3: -- +goose Down: the way back",
+            id="goose's",
+        ),
+        pytest.param(
+            f"-- +migrate Up\n{CREATE}\n-- +migrate Down\n{ROLLBACK}",
+            ":3: -- +migrate Down: the way",
+            id="sql-migrate's",
+        ),
+        pytest.param(
+            f"-- migrate:up\n{CREATE}\n--migrate:down\n{ROLLBACK}",
+            ":3: --migrate:down: the way",
+            id="dbmate's",
+        ),
+        pytest.param(f"{CREATE}\n\0DROP INDEX j;", ":2: a byte 0", id="a byte 0"),
+        pytest.param(CREATE.replace("Y i", "Y\u00a0i"), r"xa0i': there is a sign", id="a space that is none"),
+        pytest.param(
+            "CREATE INDEX CONCURRENTLY i ON t\u200b (a);",
+            "u200b': there is a sign",
+            id="nothing that is none",
+        ),
         pytest.param("DROP INDEX CONCURRENTLY i CASCADE;", "without CASCADE", id="a cascade"),
         pytest.param("DROP INDEX i, j;", "drop one index in each statement", id="two drops in one"),
         pytest.param("REINDEX INDEX i;", "it would block writers", id="a blocking rebuild"),

@@ -53,11 +53,6 @@ class Shape:
     predicate: str = ""
     options: tuple[str, ...] = ()
 
-    @property
-    def simple(self) -> bool:
-        """Whether it has neither predicate nor expression: others need not wait for its build's snapshots."""
-        return not self.predicate and not any(key.expression for key in self.keys)
-
     def __str__(self) -> str:
         words = [f"{'UNIQUE ' if self.unique else ''}USING {self.method} ({', '.join(map(_key, self.keys))})"]
         if self.include:

@@ -114,7 +114,7 @@ class _Decider:
         table, wanted = target.table, target.wanted
         if table is None:
             self._refuse(one, f"there is no table {one.table} here")
-        elif table.kind not in {"r", "p", "m"}:
+        elif table.kind not in {"r", "p", "m"} or table.name.schema.startswith("pg_"):
             self._refuse(one, f"{table.name} is no table that can have an index")
         elif target.error:
             self._refuse(one, f"the server refuses it: {target.error}")

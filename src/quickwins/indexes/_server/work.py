@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
@@ -20,15 +20,21 @@ from quickwins.indexes.connecting import LOST, connect, named
 from quickwins.indexes.errors import BuildFailed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
     from datetime import datetime
 
     from quickwins.core.clock import Clock
     from quickwins.indexes._core.facts import Holder
 
+_T = TypeVar("_T")
+
 LOOK_SECONDS = 0.1
 STOP_SECONDS = 30.0
 """How long a statement that was cancelled may take to end, before its session is closed."""
+ANSWER_SECONDS = 10.0
+"""How long the server may take to answer the watcher, before that is connected again."""
+SILENT_SECONDS = 120.0
+"""How long it may answer no look, before it is given up: a server that a failover has cut off never says that it is gone."""
 
 LOOK = """
     SELECT p.phase, p.lockers_total, p.lockers_done, p.blocks_total, p.blocks_done, p.tuples_total, p.tuples_done,
@@ -75,6 +81,7 @@ class Sessions:
         self._dsn = dsn
         self._clock = clock
         self._watch: asyncpg.Connection | None = None
+        self._silent_since: float | None = None
         self._began: datetime | None = None
         self.main: asyncpg.Connection = None
 
@@ -106,11 +113,41 @@ class Sessions:
                     raise
             await self._clock.sleep(LOOK_SECONDS)
 
-    async def watcher(self) -> asyncpg.Connection:
+    async def tell(self, command: str) -> None:
+        """Have the session that watches execute `command`.
+
+        Raises:
+            BuildFailed: It was lost, and there is no other.
+            OSError: There was no answer; `LOST` has what else may become of it.
+            asyncpg.PostgresError: The server refuses.
+        """
+        watch = await self._watcher()
+        await self._answered(watch, watch.execute(command))
+
+    async def _watcher(self) -> asyncpg.Connection:
         """The session that watches, connected again when it was lost."""
         if self._watch is None or self._watch.is_closed():
             self._watch = await self._watching()
         return self._watch
+
+    async def _answered(self, watch: asyncpg.Connection, question: Coroutine[Any, Any, _T]) -> _T:
+        """What the server answers; without an answer the session is closed.
+
+        Raises:
+            TimeoutError: There was none.
+        """
+        asked = asyncio.create_task(question)
+        sleeping = asyncio.create_task(self._clock.sleep(ANSWER_SECONDS))
+        try:
+            await asyncio.wait({asked, sleeping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            if not asked.done():
+                watch.terminate()
+                asked.cancel()
+        if asked.done():
+            return asked.result()
+        raise TimeoutError(f"the server has not answered within {ANSWER_SECONDS:g} s")
 
     async def _watching(self) -> asyncpg.Connection:
         """A session on the server of the first one.
@@ -163,7 +200,7 @@ class Sessions:
         Raises:
             OutOfPatience: It was held up for too long.
             asyncpg.PostgresError: It failed.
-            OSError: The session is gone; `LOST` has all the kinds.
+            OSError: The session is gone, or the server has not answered for so long that it counts as gone; `LOST` has all the kinds.
         """
         pid = self.main.get_server_pid()
         began = self._clock.monotonic()
@@ -183,6 +220,8 @@ class Sessions:
                     if waited >= patience_seconds and not task.done():
                         spent = OutOfPatience(holding, waited)
                         await self._stop(task, pid)
+                else:
+                    await self._give_up_if_silent(task, now)
                 last = now
         except BaseException:
             if not task.done():
@@ -194,6 +233,17 @@ class Sessions:
             raise spent
         task.result()
 
+    async def _give_up_if_silent(self, task: asyncio.Task[str], now: float) -> None:
+        """Close the session that works, if the server has answered no look for too long.
+
+        Raises:
+            TimeoutError: It hasn't.
+        """
+        if self._silent_since is not None and now - self._silent_since >= SILENT_SECONDS:
+            self.main.terminate()
+            await asyncio.wait({task}, timeout=1)
+            raise TimeoutError(f"the server has not answered for {SILENT_SECONDS:g} s")
+
     async def _ended(self, task: asyncio.Task[str]) -> bool:
         sleeping = asyncio.create_task(self._clock.sleep(LOOK_SECONDS))
         try:
@@ -204,13 +254,15 @@ class Sessions:
 
     async def look(self, pid: int, table_oid: int) -> tuple[Look, tuple[Holder, ...]] | None:
         """What the watcher sees of the session `pid`; `None` while it has lost its connection."""
+        asked_at = self._clock.monotonic()
         try:
-            watch = await self.watcher()
-            row = await watch.fetchrow(LOOK, pid)
-            pids = list(row["blocking"] or ())
-            holding = await blockers(watch, pids, table_oid) if pids else ()
-        except (*LOST, asyncpg.PostgresError, QuickWinsError):
+            watch = await self._watcher()
+            row, holding = await self._answered(watch, _looked(watch, pid, table_oid))
+        except (*LOST, asyncpg.PostgresError, QuickWinsError) as error:
+            if isinstance(error, TimeoutError) and self._silent_since is None:
+                self._silent_since = asked_at
             return None
+        self._silent_since = None
         look = Look(row["phase"] or "", *(row[key] or 0 for key in _NUMBERS))
         return look, holding
 
@@ -220,12 +272,20 @@ class Sessions:
         try:
             while not task.done() and self._clock.monotonic() < deadline:
                 with suppress(*LOST, asyncpg.PostgresError, QuickWinsError):
-                    await (await self.watcher()).execute(f"SELECT pg_cancel_backend({pid})")
+                    await self.tell(f"SELECT pg_cancel_backend({pid})")
                 await self._ended(task)
         finally:
             if not task.done():
                 self.main.terminate()
                 await asyncio.wait({task}, timeout=1)
+
+
+async def _looked(
+    watch: asyncpg.Connection, pid: int, table_oid: int
+) -> tuple[asyncpg.Record, tuple[Holder, ...]]:
+    row = await watch.fetchrow(LOOK, pid)
+    pids = list(row["blocking"] or ())
+    return row, await blockers(watch, pids, table_oid) if pids else ()
 
 
 _NUMBERS = ("lockers_total", "lockers_done", "blocks_total", "blocks_done", "tuples_total", "tuples_done")
