@@ -26,7 +26,7 @@ from quickwins.rollout._core.state import Phase, begun, settled
 from quickwins.rollout.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from quickwins.rollout._core.facts import Facts
 
@@ -198,28 +198,29 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     wrong = 0
     print("taken back, and by how many requests of the canary half and 95 % of all were")
-    print("\t".join(("traffic", "quickwins", *PEERS, "otherwise", "target")))
+    peers = () if given.brief else tuple(PEERS)  # no target is about them
+    print("\t".join(("traffic", "quickwins", *peers, "otherwise", "target")))
     asked = [
         at
         for at, kind in enumerate(KINDS)
         if given.only in kind.name and not (given.brief and kind.target is None)
     ]
     with ProcessPoolExecutor() as pool:
-        for row, is_missed in pool.map(partial(compared, rollouts=given.rollouts), asked):
+        for row, is_missed in pool.map(partial(compared, rollouts=given.rollouts, peers=peers), asked):
             wrong += is_missed
             print(row, flush=True)
     return 3 if wrong else 0
 
 
-def compared(at: int, rollouts: int) -> tuple[str, bool]:
-    """The line of one of `KINDS`, and whether its target was missed."""
+def compared(at: int, rollouts: int, peers: Sequence[str]) -> tuple[str, bool]:
+    """The line of one of `KINDS`, with these peers beside ours, and whether its target was missed."""
     kind = KINDS[at]
     ours = run(kind, rollouts)
     row = [kind.name, shown(ours, rollouts)]
-    for in_a_row in PEERS.values():
+    for name in peers:
         theirs = Outcome()
         for seed in range(min(300, rollouts)):
-            peer(kind, in_a_row, seed, theirs)
+            peer(kind, PEERS[name], seed, theirs)
         row.append(shown(theirs, min(300, rollouts)))
     row.append(", ".join(f"{name}: {n}" for name, n in (ours.reasons + ours.ends).most_common(4)))
     is_missed = missed(kind, ours, rollouts)

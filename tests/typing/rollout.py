@@ -91,7 +91,7 @@ def batches(qw: QuickWins) -> None:
 def sources() -> list[FactSource]:
     return [
         RegistrySource(),
-        ScrapeSource(["http://127.0.0.1:9100/metrics"], timeout=1),
+        ScrapeSource(["http://127.0.0.1:9100/metrics"], timeout_seconds=1),
         PrometheusSource("http://127.0.0.1:9090"),
     ]
 
@@ -112,7 +112,7 @@ async def ramp(folder: Path) -> Look:
     store: Store = FileStore(folder / "rollout.json")
     writer: Writer = FlagWriter(folder / "quickwins.toml", SECTIONS)
     audit = AuditLog(folder / "audit.jsonl")
-    controller = RolloutController(Mine(), writer, store, FakeClock(), feature="dedup", audit=audit)
+    controller = RolloutController(Mine(), writer, store, clock=FakeClock(), feature="dedup", audit=audit)
     try:
         await controller.start(plans.get("dedup", plan))
     except RolloutBlocked as error:

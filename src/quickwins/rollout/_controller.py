@@ -75,13 +75,13 @@ class RolloutController:
         source: FactSource,
         writer: Writer,
         store: Store,
-        clock: Clock | None = None,
         *,
         feature: str,
         audit: AuditLog | None = None,
         holder: str = "",
         service: str = "",
         registry: CollectorRegistry | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """Nothing happens yet.
 
@@ -89,12 +89,12 @@ class RolloutController:
             source: Where to look.
             writer: Writes the flag; it may block.
             store: Where the ramp is kept.
-            clock: For timestamps, deadlines and waiting; the system's when `None`.
             feature: Whose flag.
             audit: Where each decision is recorded; `None`: nowhere.
             holder: The name of this controller; empty: of the machine and the process.
             service: On its series and events.
             registry: For its series; the default registry when `None`.
+            clock: For timestamps, deadlines and waiting; the system's when `None`.
         """
         self._source = source
         self._writer = writer

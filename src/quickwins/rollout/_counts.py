@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from quickwins.core.errors import ConfigError
+from quickwins.core.given import several
 from quickwins.core.metrics import Reading, Tallies, Tally
 from quickwins.rollout.metrics import REQUESTS, SECONDS
 
@@ -72,7 +73,7 @@ def counted(
     Raises:
         ConfigError: No feature is named, or one has no flag.
     """
-    made = tuple(Counts(flags.flag(feature)) for feature in features)
+    made = tuple(Counts(flags.flag(feature)) for feature in several("features", features))
     if not made:
         raise ConfigError("name the features whose cohorts are to be counted: each costs some 250 series")
     service = flags.snapshot.settings.service

@@ -11,9 +11,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from quickwins.core.asgi import EXEMPT, REFUSED, plain
+from quickwins.core.asgi import EXEMPT, REFUSED, plain, plainly
 from quickwins.core.errors import refusal_in
 from quickwins.core.flags.asgi import PinMiddleware
+from quickwins.core.given import application
 from quickwins.core.lazy import shows
 from quickwins.rollout._counts import Ended, counted
 
@@ -65,10 +66,10 @@ class RolloutMiddleware:
         Raises:
             ConfigError: No feature is named, or one has no flag.
         """
-        self._app = app
+        self._app = application(app)
         self._pinned = PinMiddleware(self._counting, flags, key=key)
         self._counts, self._series = counted(flags, features, registry=registry)
-        self._exempt = frozenset(plain(path, "") for path in exempt)
+        self._exempt = plainly("exempt", exempt)
         self._monotonic = time.monotonic if clock is None else clock.monotonic
 
     def __repr__(self) -> str:

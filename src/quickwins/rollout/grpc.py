@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from quickwins.core.errors import PUSHBACK, needs_extra, refusal_in
 from quickwins.core.flags.grpc import PinInterceptor
-from quickwins.core.grpc_handlers import EXEMPT, Style, wrapped
+from quickwins.core.grpc_handlers import EXEMPT, Style, methods, wrapped
 from quickwins.core.lazy import shows
 from quickwins.rollout._counts import Ended, counted
 
@@ -69,7 +69,7 @@ class RolloutInterceptor(grpc.aio.ServerInterceptor):
         """
         self._pin = PinInterceptor(flags, key=key)
         self._counts, self._series = counted(flags, features, registry=registry)
-        self._exempt = frozenset(exempt)
+        self._exempt = methods("exempt", exempt)
         self._monotonic = time.monotonic if clock is None else clock.monotonic
 
     def __repr__(self) -> str:

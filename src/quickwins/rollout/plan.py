@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from quickwins.core.config import Number, Section, Whole
+from quickwins.core.config import Number, Section, Whole, refusals
 from quickwins.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import os
     from typing import Self
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -156,14 +157,14 @@ class Plan(Section):
         return self
 
 
-def load_plans(path: Path) -> dict[str, Plan]:
+def load_plans(path: str | os.PathLike[str]) -> dict[str, Plan]:
     """The ramps in a `rollout.toml`, by feature.
 
     Raises:
         ConfigError: There is no such file, or it is wrong; a line for each mistake, with its place.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except ValueError as error:
@@ -174,10 +175,7 @@ def load_plans(path: Path) -> dict[str, Plan]:
         try:
             plans[feature] = Plan.model_validate(table)
         except ValidationError as error:
-            wrong += [
-                f"{path}: {'.'.join(map(str, (feature, *one['loc'])))}: {one['msg']}"
-                for one in error.errors()
-            ]
+            wrong += refusals(error, Plan, str(path), table=feature)
     if wrong:
         raise ConfigError("\n".join(wrong))
     return plans

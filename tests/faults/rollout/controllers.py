@@ -81,7 +81,7 @@ async def ramp(*, config: str, store: str, point: str = "", later: float = 0.0, 
             Traffic(path, clock, breaks=breaks),
             WatchedWriter(FlagWriter(path, SECTIONS), points, path.with_suffix(".written")),
             WatchedStore(kept, points),
-            clock,
+            clock=clock,
             feature=FEATURE,
             registry=CollectorRegistry(),
         )

@@ -21,6 +21,7 @@ from quickwins.core.metrics import MetricsServer
 from tests import untraced
 from tests.eventually import wait_until
 from tests.monitoring import free_port
+from tests.sighup import children_take_sighup_by
 from tests.unit.rollout.service import flags_at
 
 CONFIG = 'service = "shop"\n[backpressure]\nenabled = true\npercent = 0\n# quickwins: complete\n'
@@ -109,16 +110,30 @@ def test_a_controller_shows_that_it_leads_and_for_a_while_that_its_ramp_is_over(
         assert controller.process.poll() is None
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_controller_that_is_stopped_ends_quietly(
     number: signal.Signals, target: int, tmp_path: Path
 ) -> None:
-    with closing(Controller(tmp_path, target, deadline=600)) as controller:
+    with (
+        children_take_sighup_by(signal.SIG_DFL),
+        closing(Controller(tmp_path, target, deadline=600)) as controller,
+    ):
         controller.until_it_leads()
         controller.process.send_signal(number)
         assert controller.process.wait(30) == 130, controller.said()
         assert "Traceback" not in controller.said()
         assert "stopped: the ramp waits for another `run`" in controller.said()
+
+
+def test_under_nohup_a_controller_goes_on_when_its_terminal_is_closed(target: int, tmp_path: Path) -> None:
+    with (
+        children_take_sighup_by(signal.SIG_IGN),
+        closing(Controller(tmp_path, target, deadline=5)) as controller,
+    ):
+        controller.until_it_leads()
+        controller.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: controller.shows("rollbacks_total") == 1, "it doesn't go on")
+        assert controller.process.poll() is None
 
 
 def test_a_controller_whose_lines_nobody_reads_any_more_goes_on(target: int, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ async def test_one_who_waits_for_too_long_is_told(store: Store) -> None:
 async def test_a_ramp_goes_through_it(store: Store) -> None:
     clock = FakeClock()
     toy = Toy(clock)
-    controller = RolloutController(toy, toy, store, clock, feature="feed")
+    controller = RolloutController(toy, toy, store, clock=clock, feature="feed")
     await controller.start(plan())
     for _ in range(60):
         look = await controller.tick()

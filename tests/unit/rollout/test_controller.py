@@ -208,7 +208,7 @@ async def test_what_was_decided_before_a_person_aborted_is_not_written_after_it(
             await person.abort()
 
     store = Watched(house.store, look)
-    controller = RolloutController(house.toy, house.toy, store, house.clock, feature="feed")
+    controller = RolloutController(house.toy, house.toy, store, clock=house.clock, feature="feed")
     await house.controller().start(plan())
     await house.ticks(controller)
     assert house.moves == [0, 10, 0]
@@ -291,7 +291,7 @@ async def test_while_the_store_is_away_nothing_goes_up_and_harm_still_turns_it_o
     house = House(tmp_path)
     store = Away(house.store)
     controller = RolloutController(
-        house.toy, house.toy, store, house.clock, feature="feed", registry=CollectorRegistry()
+        house.toy, house.toy, store, clock=house.clock, feature="feed", registry=CollectorRegistry()
     )
     await controller.start(plan())
     await house.ticks(controller, until=50)
@@ -335,7 +335,7 @@ async def test_whatever_a_store_of_the_services_own_raises_harm_and_a_person_tur
     house = House(tmp_path)
     store = Away(house.store, ValueError("not one of ours"))
     controller = RolloutController(
-        house.toy, house.toy, store, house.clock, feature="feed", registry=CollectorRegistry()
+        house.toy, house.toy, store, clock=house.clock, feature="feed", registry=CollectorRegistry()
     )
     await controller.start(plan())
     await house.ticks(controller, until=50)
@@ -362,7 +362,7 @@ async def test_there_is_one_ramp_at_a_time_of_a_feature_and_of_a_group(tmp_path:
     with pytest.raises(RolloutBlocked) as caught:
         await house.controller().start(plan())
     assert caught.value.reason is RolloutReason.RUNNING
-    other = RolloutController(house.toy, house.toy, house.store, house.clock, feature="logs")
+    other = RolloutController(house.toy, house.toy, house.store, clock=house.clock, feature="logs")
     with pytest.raises(RolloutBlocked) as caught:
         await other.start(plan(group="gateway"))
     assert caught.value.reason is RolloutReason.GROUP

@@ -39,7 +39,7 @@ class TestHard:
     @pytest.mark.parametrize(
         ("facts", "reason"),
         [
-            pytest.param({"restarts": 1, "problems": ("a: has started anew",)}, Reason.CRASH, id="crash"),
+            pytest.param({"restarts": 1, "problems": ("a: has restarted",)}, Reason.CRASH, id="crash"),
             pytest.param({"lost": ("a",), "problems": ("a: no answer",)}, Reason.HEARTBEAT, id="heartbeat"),
             pytest.param({"on": arm(5, errors=5)}, Reason.BURST, id="burst"),
             pytest.param({"on": arm(5, errors=5), "off": Arm()}, Reason.BURST, id="burst without a control"),

@@ -50,7 +50,7 @@ def test_the_first_look_adds_nothing_and_is_no_problem() -> None:
         pytest.param(process(5), "a counter went back", id="a counter reset"),
         pytest.param(process(math.nan), "a counter is no number", id="NaN"),
         pytest.param(process(INF), "a counter is no number", id="infinity"),
-        pytest.param(process(200, started=2.0), "has started anew", id="a restart"),
+        pytest.param(process(200, started=2.0), "has restarted", id="a restart"),
         pytest.param(
             replace(process(200), buckets={"on": {0.2: 200, INF: 200}}),
             "its buckets have changed",

@@ -160,7 +160,7 @@ class House:
             source or self.toy,
             DyingWriter(self.toy, deaths),
             DyingStore(self.store, deaths),
-            self.clock,
+            clock=self.clock,
             feature="feed",
             audit=self.audit,
             holder=holder,

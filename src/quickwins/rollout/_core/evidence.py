@@ -11,7 +11,7 @@ ever reaches 1 / alpha with probability alpha at most, however often one looks (
 probability ratio test; Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting", 2024). Given how
 many of both cohorts were slow, the canary's number is hypergeometric, for which the same bet wins even less (Hoeffding 1963).
 
-The trap: a week of health is a debt that later harm has to pay off first. So there is a second purse, which begins anew
+The trap: a week of health is a debt that later harm has to pay off first. So there is a second purse, which starts over
 every `EPOCH` requests, each time with a smaller part of alpha, so that all of them together risk no more.
 """
 
@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 EPOCH = 2000
-"""Requests of the canary after which the second purse begins anew."""
+"""Requests of the canary after which the second purse starts over."""
 EXCLUDED = math.log(20)
 """Harm of `HARM` times is excluded at 5 %."""
 HARM = 1.5

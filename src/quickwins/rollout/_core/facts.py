@@ -101,7 +101,7 @@ class Facts:
         off: The control.
         seconds: How long that was.
         problems: Why it is not to be believed; empty: it is.
-        restarts: Processes that have started anew.
+        restarts: Processes that have restarted.
         lost: Processes that have not been seen for too long.
         percents: What each process's flag says.
         cpu_seconds: Processor time of all processes in between; `None`: unknown.
@@ -158,7 +158,7 @@ class Looks:
                 and before.started_at != process.started_at
             ):
                 restarts += 1
-                problems.append(f"{name}: has started anew")
+                problems.append(f"{name}: has restarted")
                 continue
             try:
                 found, edges = _between(before, process)

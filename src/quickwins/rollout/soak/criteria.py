@@ -207,5 +207,5 @@ def _crashes(evidence: Evidence, _: Criteria) -> Finding:
     if not evidence.answered:
         return Finding(name, Verdict.NO_DATA, "No process ever answered.", {**numbers})
     if evidence.restarts:
-        return Finding(name, Verdict.FAIL, f"{evidence.restarts} times a process began anew.", {**numbers})
-    return Finding(name, Verdict.PASS, "No process began anew.", {**numbers})
+        return Finding(name, Verdict.FAIL, f"Restarts of processes: {evidence.restarts}.", {**numbers})
+    return Finding(name, Verdict.PASS, "No process restarted.", {**numbers})

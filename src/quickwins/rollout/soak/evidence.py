@@ -53,7 +53,7 @@ class Evidence:
         seconds: How long it was watched.
         looks: How many looks there were at processes.
         answered: How many of them were answered.
-        restarts: How many processes began anew.
+        restarts: How many processes restarted.
         tests: Of their reports; `None`: there was none.
         pools: By service and pool.
         hits: By policy.

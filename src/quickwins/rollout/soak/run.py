@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
+from quickwins.core.given import positive, several
 from quickwins.rollout.soak.criteria import judge
 from quickwins.rollout.soak.follow import Follower, read_suites
 from quickwins.rollout.soak.watch import Watch
@@ -35,8 +36,8 @@ class Soak:
         logs: Sequence[Path] = (),
         suites: Sequence[Path] = (),
         expected: Collection[str] = (),
-        interval: float = 15.0,
-        timeout: float = 5.0,
+        interval_seconds: float = 15.0,
+        timeout_seconds: float = 5.0,
         clock: Clock | None = None,
     ) -> None:
         """Plan it.
@@ -47,19 +48,20 @@ class Soak:
             logs: Files that grow; what is in them already is not looked at.
             suites: JUnit reports, which are read at the end.
             expected: Events of errors that are no surprise.
-            interval: Seconds between two looks.
-            timeout: Seconds for each answer.
+            interval_seconds: Between two looks.
+            timeout_seconds: How long an answer may take.
             clock: For time.
 
         Raises:
-            ConfigError: There is no target, or one is no address of HTTP.
+            ConfigError: There is no target, one is no address of HTTP, or a time is not above 0.
         """
         if not targets:
             raise ConfigError("no target to look at: list the /metrics of each process")
         self._criteria = criteria
-        self._targets = [checked(one) for one in targets]
+        self._targets = [checked(one) for one in several("targets", targets)]
         self._logs, self._suites = logs, suites
-        self._interval, self._timeout = interval, timeout
+        self._interval_seconds = positive("interval_seconds", interval_seconds)
+        self._timeout_seconds = positive("timeout_seconds", timeout_seconds)
         self._clock = SystemClock() if clock is None else clock
         self._watch = Watch(criteria.for_seconds, expected=expected)
         self._began, self._wall_began = self._clock.monotonic(), self._clock.wall()
@@ -85,7 +87,7 @@ class Soak:
                 left = self._criteria.for_seconds - (self._clock.monotonic() - self._began)
                 if left <= 0:
                     return
-                await self._clock.sleep(min(self._interval, left))
+                await self._clock.sleep(min(self._interval_seconds, left))
 
     def report(self) -> Report:
         """What can be said by now.
@@ -99,7 +101,7 @@ class Soak:
 
     async def _look(self, target: str) -> None:
         try:
-            text = (await get(target, timeout=self._timeout)).decode()
+            text = (await get(target, timeout=self._timeout_seconds)).decode()
             families = text_string_to_metric_families(text)
             samples = [(one.name, one.labels, one.value) for family in families for one in family.samples]
         except (OSError, HTTPException, ValueError, KeyError, IndexError, AttributeError, TypeError):

@@ -128,7 +128,7 @@ class Watch:
         key = process, name, tuple(sorted(labels.items()))
         if key not in self._last and len(self._last) >= MAX_SERIES:
             return
-        # What it had before the first look was not during the soak; a counter that fell has begun anew.
+        # What it had before the first look was not during the soak; a counter that fell has started again.
         before = self._last.get(key, 0.0 if process in self._seen else value)
         self._last[key] = value
         kind = _pool(labels) if name == REFUSED else labels.get("policy", "")

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from quickwins.core.flags.metrics import FLAG
+from quickwins.core.given import positive
 from quickwins.rollout._core.facts import Process, Reading
 from quickwins.rollout.metrics import REQUESTS
 from quickwins.rollout.sources._http import checked, get
@@ -38,14 +39,14 @@ def queries(feature: str) -> tuple[str, str, str]:
 class PrometheusSource:
     """One Prometheus. A process is one instance of one job; one that was there and isn't any more is missing."""
 
-    def __init__(self, url: str, *, timeout: float = 5.0) -> None:
-        """Ask the Prometheus at `url`, `http://HOST:9090`, for `timeout` seconds each time.
+    def __init__(self, url: str, *, timeout_seconds: float = 5.0) -> None:
+        """Ask the Prometheus at `url`, `http://HOST:9090`, for `timeout_seconds` each time.
 
         Raises:
-            ConfigError: It is no address of HTTP.
+            ConfigError: It is no address of HTTP, or the time is not above 0.
         """
         self._url = checked(url).rstrip("/")
-        self._timeout = timeout
+        self._timeout_seconds = positive("timeout_seconds", timeout_seconds)
         self._known: set[str] = set()
 
     def __repr__(self) -> str:
@@ -64,7 +65,7 @@ class PrometheusSource:
 
     async def _ask(self, query: str, now: float) -> list[Any]:
         url = f"{self._url}/api/v1/query?{urlencode({'query': query, 'time': f'{now:.3f}'})}"
-        answer = json.loads(await get(url, timeout=self._timeout))
+        answer = json.loads(await get(url, timeout=self._timeout_seconds))
         if answer["status"] != "success":
             raise ValueError(str(answer.get("error", "no success"))[:200])
         found: list[Any] = answer["data"]["result"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.parser import text_string_to_metric_families
 
 from quickwins.core.errors import ConfigError
+from quickwins.core.given import positive, several
 from quickwins.rollout._core.facts import Reading
 from quickwins.rollout.sources._http import checked, get
 from quickwins.rollout.sources.reading import process_of
@@ -25,16 +26,16 @@ class ScrapeSource:
     The workers behind one port without that mode answer in turn, which looks like counters that go back: no data.
     """
 
-    def __init__(self, targets: Sequence[str], *, timeout: float = 2.0) -> None:
-        """Look at `targets`, all at once, for `timeout` seconds each.
+    def __init__(self, targets: Sequence[str], *, timeout_seconds: float = 2.0) -> None:
+        """Look at `targets`, all at once, for `timeout_seconds` each.
 
         Raises:
-            ConfigError: There are none, or one is no address of HTTP.
+            ConfigError: There are none, one is no address of HTTP, or the time is not above 0.
         """
         if not targets:
             raise ConfigError("no target to look at: list the /metrics of each process")
-        self._targets = [checked(one) for one in targets]
-        self._timeout = timeout
+        self._targets = [checked(one) for one in several("targets", targets)]
+        self._timeout_seconds = positive("timeout_seconds", timeout_seconds)
 
     def __repr__(self) -> str:
         return f"<ScrapeSource of {len(self._targets)} targets>"
@@ -51,7 +52,7 @@ class ScrapeSource:
     async def _one(self, target: str, feature: str, now: float) -> Process | str:
         """The process; why it can't be understood; or nothing, when it does not answer."""
         try:
-            text = (await get(target, timeout=self._timeout)).decode()
+            text = (await get(target, timeout=self._timeout_seconds)).decode()
         except UnicodeDecodeError:
             return "no text"
         except (OSError, HTTPException):

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quickwins.core.errors import ConfigError
@@ -16,7 +17,6 @@ from quickwins.rollout.stores.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from quickwins.rollout._core.state import State
 
@@ -27,10 +27,10 @@ LOOK_SECONDS = 0.005
 class FileStore:
     """A file that is replaced whole, under a lock beside it. The process that holds the lock and dies gives it back."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         """Keep ramps in `path`; it is made when the first one is put."""
-        self._path = path
-        self._lock = path.with_name(path.name + ".lock")
+        self._path = Path(path)
+        self._lock = self._path.with_name(self._path.name + ".lock")
 
     def __repr__(self) -> str:
         return f"FileStore({str(self._path)!r})"

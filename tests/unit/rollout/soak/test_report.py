@@ -6,7 +6,7 @@ import json
 
 from quickwins.rollout.soak import Finding, Report, Verdict, to_html, to_json
 
-MET = Finding("no crash", Verdict.PASS, "No process began anew.", {"restarts": 0})
+MET = Finding("no crash", Verdict.PASS, "No process restarted.", {"restarts": 0})
 HOSTILE = Finding(
     "no unexpected error in the logs", Verdict.FAIL, "1 error.", {"<script>alert(1)</script>": 1}
 )
