@@ -11,6 +11,7 @@ from importlib import import_module
 
 from quickwins.cli.exit_codes import ExitCode
 from quickwins.core.errors import MissingExtraError, needs_extra
+from quickwins.core.metrics.multiprocess import VARIABLES
 
 __all__ = ["ExitCode", "main"]
 
@@ -19,7 +20,8 @@ def main() -> int:
     """Run the command that `sys.argv` asks for; the exit code is an `ExitCode`."""
     # A command is not one of the service's processes: its series have no place in their shared folder, and
     # prometheus_client looks at this when it is first imported.
-    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    for name in VARIABLES:
+        os.environ.pop(name, None)
     try:
         with needs_extra("cli"):
             # All are looked for here, so that no command meets a gap later.

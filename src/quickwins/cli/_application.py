@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import importlib
+import inspect
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from quickwins import QuickWins
 from quickwins.backpressure.asgi import BackpressureMiddleware
@@ -15,7 +16,7 @@ from quickwins.core.flags.asgi import PinMiddleware
 from quickwins.logs.asgi import LogMiddleware
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 MAX_LAYERS = 64
 """How many wrappers of an application are looked through."""
@@ -26,10 +27,10 @@ _FEATURES: Final = {"logs": LogMiddleware, "backpressure": BackpressureMiddlewar
 
 
 def loaded(target: str) -> object:
-    """What `module:attribute` names, found from the folder at hand.
+    """What `module:attribute` names, found from the folder at hand; of a factory, `module:create` or `module:create()`, what it makes.
 
     Raises:
-        ConfigError: There is no such thing, or importing it fails.
+        ConfigError: There is no such thing, or it is no application; or importing or making it fails.
     """
     module, colon, path = target.partition(":")
     if not colon or not module or not path:
@@ -42,17 +43,36 @@ def loaded(target: str) -> object:
         found: object = importlib.import_module(module)
     except Exception as error:
         raise ConfigError(f"importing {module} raised {type(error).__name__}: {error}") from error
-    for name in path.split("."):
+    for name in path.removesuffix("()").split("."):
         if not hasattr(found, name):
             raise ConfigError(f"{module} has no {path}")
         found = getattr(found, name)
+    if _is_factory(found):
+        try:
+            found = found()
+        except Exception as error:
+            raise ConfigError(f"calling {target} raised {type(error).__name__}: {error}") from error
+    if not callable(found):
+        raise ConfigError(f"{target} names no application: a {type(found).__name__} cannot be called")
     return found
+
+
+def _is_factory(found: object) -> TypeGuard[Callable[[], object]]:
+    """Whether a server has to call it for an application: a function that asks for nothing, where an application gets three."""
+    if not inspect.isfunction(found) or inspect.iscoroutinefunction(found):
+        return False
+    asked = inspect.signature(found).parameters.values()
+    return all(one.default is not one.empty or one.kind is one.VAR_KEYWORD for one in asked)
+
+
+async def _the_rest(*_: object) -> None:
+    """Stands for what a middleware will be put around."""
 
 
 def layers(app: object) -> Iterator[tuple[type, object]]:
     """What a request passes, from the outside in: each kind of wrapper, and itself where it is made already."""
     for _ in range(MAX_LAYERS):
-        if app is None:
+        if app is None or app is _the_rest:
             return
         yield type(app), app
         for middleware in getattr(app, "user_middleware", ()):
@@ -61,7 +81,7 @@ def layers(app: object) -> Iterator[tuple[type, object]]:
             if isinstance(kind, type):
                 yield kind, options
             elif isinstance(getattr(kind, "__self__", None), QuickWins):  # `add_middleware(qw.asgi)`
-                yield from layers(kind(None, **options))
+                yield from layers(kind(_the_rest, **options))
         app = getattr(app, "_app", None) or getattr(app, "app", None)
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from quickwins.core.config import Section
-from quickwins.core.errors import ConfigError
 from quickwins.core.flags import FileSource, FlagSettings, FlagsSettings, Snapshot, SourceError
+from quickwins.core.flags.errors import no_flag
 from quickwins.core.flags.loading import audit_log, config_path, read_settings, sources_of
 from quickwins.core.flags.text import followed
 from quickwins.facade import SECTIONS
@@ -107,7 +107,7 @@ def flag_section(feature: str) -> type[FlagSettings]:
     """
     flags = {name: model for name, model in SECTIONS.items() if issubclass(model, FlagSettings)}
     if feature not in flags:
-        raise ConfigError(f"no flag {feature!r}; known: {', '.join(sorted(flags))}")
+        raise no_flag(feature, flags)
     return flags[feature]
 
 

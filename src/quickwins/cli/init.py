@@ -105,7 +105,7 @@ def _not_installed(name: str) -> list[str]:
 
 def _section(name: str, model: type[Section]) -> Iterator[str]:
     recommended = RECOMMENDED.get(name, {})
-    yield from wrapped((model.__doc__ or "").strip().splitlines()[0])
+    yield from wrapped((model.__doc__ or "").strip().partition("\n")[0])  # without docstrings under -OO
     yield f"[{name}]"
     yield "enabled = false"
     for key, info in model.model_fields.items():

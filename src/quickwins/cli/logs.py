@@ -149,7 +149,7 @@ def timeline(
     across services is only as good as they are. Long values are cut, and service.instance.id, span_id and seq left out; --json
     has everything.
 
-    Where numbers (seq) of a process are missing, lines are lost; which ones is said on stderr. Files of a rotation that aren't
+    Where numbers (seq) of a process are missing, lines are lost; stderr says which ones. Files of a rotation that aren't
     given are missing, too.
 
     Lines that are not JSON objects with a timestamp are skipped and counted on stderr, as is the missing end of a gzip file

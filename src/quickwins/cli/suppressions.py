@@ -116,9 +116,7 @@ def audit_paths(
     target: TargetOption = None,
     reasons: Annotated[
         bool,
-        typer.Option(
-            "--reasons", help="Also list those to which only a reason and a date are missing (SUP013)."
-        ),
+        typer.Option("--reasons", help="Also list those that lack only a reason and a date (SUP013)."),
     ] = False,
 ) -> None:
     """List every suppression.

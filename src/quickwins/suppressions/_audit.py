@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from quickwins.core.clock import SystemClock
+from quickwins.core.given import several
 from quickwins.suppressions._tree import CYTHON, NOTEBOOK, PYTHON, files_in, relative
 from quickwins.suppressions.report import Finding, Identity, Report
 from quickwins.suppressions.scan import commands, config_files, directives, lexer, notebooks, statements
@@ -76,13 +77,13 @@ def audit(
         clock: Tells today's date, in UTC; `None` means the system's.
 
     Raises:
-        ConfigError: A path does not exist.
+        ConfigError: A path does not exist, or `paths` is one text.
     """
     config = AuditConfig() if config is None else config
     today = datetime.fromtimestamp((SystemClock() if clock is None else clock).wall(), UTC).date()
     collected = _Collected()
     root = config.root.resolve()
-    for file in sorted(set(files_in(paths, root, config))):
+    for file in sorted(set(files_in(several("paths", paths), root, config))):
         _read(file, relative(file, root), collected, today, config.version)
     return _report(collected, config, today, partial(_text, root))
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Pair = tuple["Identity", "Identity"]
 
 _BETTER = {Check.UNREASONED.value: None, Check.BROAD_FILTER.value: Check.FILTER_AT_IMPORT.value}
-"""Checks that what is known may turn into: any may become one with codes, to which only a reason is missing."""
+"""Checks that what is known may turn into: any may become one with codes that lacks only a reason."""
 
 # How much of a statement must be the same, by how many of its neighbours are.
 _ALIKE_IN_PLACE = 0.5

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from quickwins.core.clock import SystemClock
 from quickwins.core.errors import ConfigError
+from quickwins.core.given import a_flag
 from quickwins.core.lazy import shows
 from quickwins.core.metrics import Reading, Tallies
 from quickwins.suppressions._counts import MAX_PLACES, Budget, Counts, Hidden, Seen
@@ -69,7 +70,7 @@ class Bridge:
         first_party: Sequence[str | os.PathLike[str]],
     ) -> None:
         """Use `install` instead."""
-        self._flag = flag
+        self._flag = a_flag(flag)
         self._service = service
         self._counts = Counts(
             service=service,

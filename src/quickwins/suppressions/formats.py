@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from quickwins.core.errors import ConfigError
 from quickwins.suppressions.scan.checks import IDENTITY_VERSION, Check
 
 if TYPE_CHECKING:
@@ -33,7 +34,12 @@ def rendered(findings: Iterable[Finding], form: Format, *, stale: Iterable[Ident
         findings: What to report.
         form: How to write it.
         stale: What a baseline lists and is gone; `None` means that there was no baseline to compare with.
+
+    Raises:
+        ConfigError: There is no such form.
     """
+    if form not in list(Format):
+        raise ConfigError(f"form={form!r} is not allowed: one of {', '.join(Format)}")
     found, gone = list(findings), list(stale or ())
     match form:
         case Format.TEXT:

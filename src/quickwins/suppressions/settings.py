@@ -9,8 +9,9 @@ from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
+from quickwins.core.config import Section
 from quickwins.core.errors import ConfigError, needs_extra
 from quickwins.core.flags import SwitchSettings
 from quickwins.suppressions.scan.checks import Check
@@ -45,7 +46,7 @@ class SuppressionsSettings(SwitchSettings):
     )
 
 
-class Allowance(BaseModel):
+class Allowance(Section):
     """A suppression that somebody has decided to keep, with a reason and a date.
 
     Attributes:
@@ -56,8 +57,6 @@ class Allowance(BaseModel):
         until: The last day it is valid; `date.max`, written as `never`, for a decision that is permanent.
         at_most: How many findings it covers; any more are reported.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     check: Check
     path: str = Field(min_length=1)
@@ -83,7 +82,7 @@ class Allowance(BaseModel):
         return f"{self.check} {where}"
 
 
-class AuditConfig(BaseModel):
+class AuditConfig(Section):
     """How to audit.
 
     Attributes:
@@ -99,8 +98,6 @@ class AuditConfig(BaseModel):
         no_cover_quota: How many lines may be excluded from coverage without a reason; beyond that, each is a finding.
         allow: Suppressions to keep.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     root: Path = Field(default_factory=Path.cwd)
     exclude: tuple[str, ...] = ()
@@ -156,7 +153,7 @@ class AuditConfig(BaseModel):
         if "root" in table:
             raise ConfigError(f"{found}: {_TABLE}.root is the folder of this file; remove the key")
         try:
-            return cls(root=found.resolve().parent, **table)
+            return cls.model_validate({"root": found.resolve().parent, **table})
         except ValidationError as error:
             first = error.errors()[0]
             key = re.sub(r"\.(\d+)", r"[\1]", ".".join(map(str, (_TABLE, *first["loc"]))))

@@ -16,6 +16,8 @@ import pytest
 
 from tests.engines import Target
 
+pytestmark = pytest.mark.usefixtures("children_untraced")
+
 LIMIT_SECONDS = 60
 COMMAND = (sys.executable, "-m", "quickwins")
 CONFIG = "service = 'feed'\n\n[backpressure]\nenabled = true\npercent = 10\n\n[flags]\npoll_interval_seconds = 0.05\n"

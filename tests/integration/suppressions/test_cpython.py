@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("children_untraced")
+
 RUN = """
 import logging, sys, unittest, warnings
 from types import SimpleNamespace

@@ -69,6 +69,46 @@ def test_all_is_well_with_what_the_facade_makes(doctor: Callable[[str], Answer])
     ]
 
 
+@pytest.mark.parametrize("called", ["", "()"])
+def test_of_a_factory_it_looks_at_what_that_makes(
+    called: str, quickwins: Callable[..., Answer], served: Callable[[str], str], config: Path
+) -> None:
+    config.write_text("[flags]\naudit = false\n[backpressure]\nenabled = true\n")
+    target = served("def app(debug=False, **options):\n    return qw.asgi(Starlette())\n")
+    answer = quickwins("doctor", f"{target}{called}", "--json")
+    assert answer.code == 0
+    ((ok, detail),) = said(answer, "application")
+    assert ok
+    assert detail.endswith(": PinMiddleware > LogMiddleware > BackpressureMiddleware > Starlette")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("app = 5", "names no application: a int cannot be called"),
+        ("def app():\n    return None\n", "names no application: a NoneType cannot be called"),
+        ("def app():\n    raise KeyError('DATABASE_URL')\n", "raised KeyError: 'DATABASE_URL'"),
+    ],
+)
+def test_what_is_or_makes_no_application_is_said_to_be_none(
+    text: str, why: str, doctor: Callable[[str], Answer]
+) -> None:
+    answer = doctor(text)
+    assert answer.code == 3
+    ((ok, detail),) = said(answer, "application")
+    assert not ok
+    assert detail.endswith(why)
+
+
+@pytest.mark.parametrize(
+    "text", ["async def app(*args): ...", "def app(scope, receive, send): ...", "def app(*args): ..."]
+)
+def test_a_function_that_is_an_application_is_not_called(text: str, doctor: Callable[[str], Answer]) -> None:
+    ((ok, detail),) = said(doctor(text), "application")
+    assert ok
+    assert detail.endswith(": function")
+
+
 def test_what_the_facade_makes_may_be_added_as_a_middleware(doctor: Callable[[str], Answer]) -> None:
     answer = doctor('app = Starlette()\napp.add_middleware(qw.asgi, gate=qw.gate(name="http", size=5))')
     assert answer.code == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -33,6 +35,12 @@ def test_it_writes_a_file_that_loads_and_has_every_feature_off(quickwins: Call, 
     assert 'gate = "queue"' in text
     assert is_marked(text)
     assert quickwins("doctor").code == 0
+
+
+def test_without_docstrings_it_writes_a_file_that_loads() -> None:
+    program = "from quickwins.cli.init import starter; print(starter('feed', set()))"
+    text = subprocess.run([sys.executable, "-OO", "-c", program], capture_output=True, text=True, check=True)
+    assert resolve([load_file(text.stdout, "quickwins.toml")], SECTIONS).service == "feed"
 
 
 def test_every_setting_that_it_comments_out_is_its_default() -> None:

@@ -382,6 +382,7 @@ def test_a_wrong_command_line_ends_with_2_and_says_what_is_allowed(
     assert said in answer.err
 
 
+@pytest.mark.usefixtures("children_untraced")
 def test_a_reader_that_has_seen_enough_is_no_failure(logs: tuple[str, str], folder: Path) -> None:
     (folder / "many.log").write_text("\n".join(GATEWAY * 3000))
     for options in ([], ["--json"]):

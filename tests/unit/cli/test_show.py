@@ -72,7 +72,7 @@ def test_another_file_is_read_when_it_is_named_by_option_or_environment(
     [
         pytest.param(
             ["backpresure"],
-            ["no flag 'backpresure'; known: backpressure"],
+            ["no flag 'backpresure' (did you mean 'backpressure'?); known: backpressure"],
             id="a feature that does not exist",
         ),
         pytest.param(

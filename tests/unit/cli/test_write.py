@@ -125,11 +125,11 @@ def test_set_warns_when_the_history_cannot_be_written_for_the_flag_is_written(
     ("arguments", "expected"),
     [
         pytest.param(
-            ["backpresure", "percent=1"], "no flag 'backpresure'; known: backpressure", id="feature"
+            ["backpresure", "percent=1"],
+            "no flag 'backpresure' (did you mean 'backpressure'?); known: backpressure",
+            id="feature",
         ),
-        pytest.param(
-            ["flags", "audit=false"], "no flag 'flags'; known: backpressure", id="section that is no flag"
-        ),
+        pytest.param(["flags", "audit=false"], "no flag 'flags'", id="section that is no flag"),
         pytest.param(
             ["backpressure", "percnt=1"],
             "backpressure.percnt: unknown key (did you mean 'percent'?); allowed: enabled, expires_at",

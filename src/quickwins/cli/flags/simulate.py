@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import IO, Annotated
 
 import typer
-from pydantic import ValidationError
 
 from quickwins.cli._configuration import Configuration, flag_settings
 from quickwins.cli.options import ConfigOption, FeatureArgument, JsonOption
@@ -112,10 +111,7 @@ def at_percent(feature: str, settings: FlagSettings, percent: float) -> FlagStat
     Raises:
         ConfigError: The percentage has more than two decimals.
     """
-    try:
-        return decide(feature, FlagSettings(enabled=True, percent=percent, salt=settings.salt), 0.0)
-    except ValidationError as error:
-        raise ConfigError(f"{percent} is not allowed: {error.errors()[0]['msg']}") from None
+    return decide(feature, FlagSettings(enabled=True, percent=percent, salt=settings.salt), 0.0)
 
 
 def who_moves(keys: Iterable[str], old: FlagState, new: FlagState, moves: Moves) -> Iterator[tuple[str, str]]:

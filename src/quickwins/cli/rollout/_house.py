@@ -132,10 +132,10 @@ class House:
                 source,
                 self.writer(),
                 store,
-                self.configuration.clock,
                 feature=self.feature,
                 audit=self.audit,
                 service=service_of(self.configuration),
+                clock=self.configuration.clock,
             )
 
     async def state(self) -> State | None:

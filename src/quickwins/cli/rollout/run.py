@@ -84,7 +84,9 @@ async def _run(house: House, *, dry_run: bool, as_json: bool, stays: bool) -> Ph
             return None
         task = asyncio.current_task()
         assert task is not None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        for one in (signal.SIGTERM, signal.SIGHUP):  # the second: its terminal is closed; `nohup` goes on
+            if signal.getsignal(one) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(one, task.cancel)
         phase = await _watched(controller, house.configuration.clock, state.plan.interval, as_json=as_json)
     if stays:
         await house.configuration.clock.sleep(STAY_SECONDS)

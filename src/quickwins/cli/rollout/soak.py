@@ -62,7 +62,7 @@ def soak(
 ) -> None:
     """Watch staging, and say of each criterion whether it was met.
 
-    Writes soak.html and soak.json. Ctrl-C ends it early, with a report of what was seen. Exits with 0 when every criterion was met, and with 3 otherwise; one that nothing was seen of was not met.
+    Writes soak.html and soak.json. Ctrl-C ends it early, with a report of what was seen. Exits with 0 when every criterion was met, and with 3 otherwise; a criterion for which nothing was seen was not met.
     """
     low, high = _range(hit_rate)
     criteria = Criteria(
@@ -77,7 +77,7 @@ def soak(
         logs=log or (),
         suites=tests or (),
         expected=expect or (),
-        interval=_seconds("--interval", interval),
+        interval_seconds=_seconds("--interval", interval),
     )
     interrupted = False
     try:
