@@ -8,20 +8,12 @@ WORKERS ?= 4
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
 PYTEST   = $(BIN)/python -m pytest -n $(WORKERS) --dist=worksteal --engines=$(ENGINES) --junitxml=.cache/tests-$(ENGINES).xml
-# What `make bench` runs; with QUICK=1 the longest measure the same, fewer times, and only what a target is about.
-quick    = $(if $(QUICK), $(1))
-BENCHMARKS = 'imports$(call quick,--rounds 9)' flags.evaluation 'suppressions.audit$(call quick,--rounds 2)' suppressions.bridge \
-  'logs.line$(call quick,--rounds 60)' logs.redaction logs.redaction_quality logs.stalled \
-  'logs.request$(call quick,--turns 80 --brief)' 'indexes.feed$(call quick,--rounds 5)' \
-  backpressure.cost 'backpressure.overload$(call quick,--rounds 2 --brief)' 'backpressure.shapes$(call quick,--brief)' \
-  backpressure.learning channels.cost channels.throughput 'query_cache.throughput$(call quick,--rounds 6)' query_cache.zipf \
-  dedup.window dedup.inbox 'dedup.throughput$(call quick,--rounds 6)' 'rollout.simulate --rollouts 200$(call quick,--brief)'
 # A virtual environment that is active elsewhere must not leak in; and without bytecode on the disk each worker, and each
 # process that a test starts, compiles everything again.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint pyright wheel-check lowest format bench docs soak generate clean
+.PHONY: help setup demo test test-all lint pyright wheel-check lowest newest format bench docs soak generate clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +24,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
 	  || { rm -rf $(VENV); echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; exit 2; }
 	@echo "Installing the pinned dependencies into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo]' --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip uv
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt \
+	  --editable '.[demo]' --group dev
 	@touch $@
 
 setup: $(STAMP) ## Create .venv with everything that constraints.txt pins
@@ -66,21 +59,22 @@ wheel-check: $(STAMP) ## Build the wheel, and use it in fresh environments with 
 lowest: $(STAMP) ## Run the unit and adapters' tests on the oldest versions that we claim
 	@.ci/lowest
 
+newest: $(STAMP) ## Run what makes tasks on the newest Python that is here, with tasks that begin where they are made
+	@.ci/newest
+
 format: $(STAMP) ## Format the code and apply the safe fixes
 	@$(BIN)/ruff check --fix --exit-zero --quiet .
 	@$(BIN)/ruff format .
 
 bench: $(STAMP) ## Run the benchmarks; exit 3 when a target is missed; QUICK=1 repeats the longest fewer times
-	@missed=0; for one in $(BENCHMARKS); do \
-	  echo "== benchmarks.$$one"; began=$$(date +%s); $(BIN)/python -m benchmarks.$$one || missed=3; \
-	  echo "== $$(($$(date +%s) - began)) s"; done; exit $$missed
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 docs: $(STAMP) ## Build the documentation into site/, warnings are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "open site/index.html"
 
 soak: $(STAMP) ## Run the tests with chance in them long: properties, kills, leaks (an hour or more)
-	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/unit tests/faults tests/security
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/unit tests/faults tests/security tests/integration/engines
 
 generate: $(STAMP) ## Write quickwins.example.toml, the pages of settings and metrics, the dashboards, and the gRPC code
 	@$(BIN)/python docs/generate.py

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from quickwins.rig import Target
 
 T = TypeVar("T")
+MISSED = 3
+"""What a benchmark exits with that missed a target."""
 
 
 def command_line(module: str, description: str | None) -> argparse.ArgumentParser:

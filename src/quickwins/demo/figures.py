@@ -125,6 +125,17 @@ def checks(
     cache: CacheResult,
 ) -> list[Check]:
     """The targets: of the phases, for the share of the machine, of the flips, of the outage, of the indexes, of counters, of the cache."""
+    return [
+        *_of_phases(phases, results),
+        *_of_flips(flips),
+        *_of_outage(outage),
+        *_of_indexes(indexes),
+        *_of_duplicates(duplicates),
+        *_of_cache(cache),
+    ]
+
+
+def _of_phases(phases: Sequence[Phase], results: Sequence[PhaseResult]) -> list[Check]:
     found = []
     for phase, result in zip(phases, results, strict=True):
         goodput = result.settled.goodput_of_capacity
@@ -137,6 +148,11 @@ def checks(
             found.append(Check(name, goodput, f"at most {high}", goodput <= high))
     share = max(result.cpu_share for result in results)
     found.append(Check("Burst: share of the CPU", share, f"below {CPU_SHARE_LIMIT}", share < CPU_SHARE_LIMIT))
+    return found
+
+
+def _of_flips(flips: Sequence[FlipResult]) -> list[Check]:
+    found = []
     for flip in flips:
         seen = flip.seen_after_seconds.values()
         slowest = max(seen) if len(seen) == len(BACKENDS) else float("inf")
@@ -150,18 +166,25 @@ def checks(
             ),
             Check(f"{what}: requests failed around it", flip.failed, "0", flip.failed == 0),
         ]
+    return found
+
+
+def _of_outage(outage: OutageResult) -> list[Check]:
     one, several = outage.clients
     ratio = several.failed / max(one.failed, 1)
-    found.append(
+    return [
         Check(
             f"Outage: requests failed with {several.title}, by those with {one.title}",
             ratio,
             f"at most {OUTAGE_RATIO_LIMIT}",
             ratio <= OUTAGE_RATIO_LIMIT,
         )
-    )
+    ]
+
+
+def _of_indexes(indexes: IndexResult) -> list[Check]:
     slowest = indexes.write_building.max_seconds or 0.0
-    found += [
+    return [
         Check(
             "Indexes: times faster, half of the feeds",
             indexes.faster,
@@ -176,9 +199,12 @@ def checks(
         ),
         Check("Indexes: writes that failed", indexes.failed, "0", indexes.failed == 0),
     ]
+
+
+def _of_duplicates(duplicates: DuplicatesResult) -> list[Check]:
     off, on = duplicates.projectors
     too_many = off.counted / duplicates.truth
-    found += [
+    return [
         Check(
             f"Change events: likes counted with {off.title}, by those in truth",
             too_many,
@@ -188,6 +214,11 @@ def checks(
         Check(
             f"Change events: posts counted wrong with {on.title}", on.wrong_posts, "0", on.wrong_posts == 0
         ),
+    ]
+
+
+def _of_cache(cache: CacheResult) -> list[Check]:
+    return [
         Check("Query cache: answers that were outdated", cache.outdated, "0", cache.outdated == 0),
         Check(
             "Query cache: share of the queries saved",
@@ -196,7 +227,6 @@ def checks(
             cache.saved >= SAVED_AT_LEAST,
         ),
     ]
-    return found
 
 
 def _cpu_of(burst: Burst, number: int) -> tuple[float, CpuReading]:

@@ -66,18 +66,7 @@ async def run_outage(
         users: Whose feeds there are.
         seed: Of the arrivals, the same for both.
     """
-    first, second, *_ = service.backend_ports
-    killed_at, stopped_at = _KILLED_AT * duration_seconds, _STOPPED_AT * duration_seconds
-    end = duration_seconds + timeout_seconds
-    schedule = SignalSchedule(
-        seed,
-        end,
-        (
-            Step(killed_at, first, Action.KILL),
-            Step(stopped_at, second, Action.STOP),
-            Step(end, second, Action.CONTINUE),
-        ),
-    )
+    schedule = _schedule(service, seed, duration_seconds, duration_seconds + timeout_seconds)
     arrivals = poisson_arrivals(
         rate_per_second=OF_CAPACITY * capacity_per_second,
         duration_seconds=duration_seconds,
@@ -104,12 +93,31 @@ async def run_outage(
         return OutageClient(title, report.offered, report.offered - report.outcomes[Outcome.OK].count)
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(perform(schedule, {name: service.pids[name] for name in (first, second)}))
+        group.create_task(
+            perform(schedule, {step.target: service.pids[step.target] for step in schedule.steps})
+        )
         clients = [
             group.create_task(ask("one channel", grpc.aio.insecure_channel)),
             group.create_task(ask(f"{MEMBERS} connections", _several)),
         ]
-    return OutageResult(killed_at, stopped_at, duration_seconds, tuple(client.result() for client in clients))
+    killed, stopped, _ = schedule.steps
+    return OutageResult(
+        killed.at_seconds, stopped.at_seconds, duration_seconds, tuple(client.result() for client in clients)
+    )
+
+
+def _schedule(service: FeedService, seed: int, duration_seconds: float, end: float) -> SignalSchedule:
+    """The first backend is killed and the second one stopped, which goes on at the end."""
+    first, second, *_ = service.backend_ports
+    return SignalSchedule(
+        seed,
+        end,
+        (
+            Step(_KILLED_AT * duration_seconds, first, Action.KILL),
+            Step(_STOPPED_AT * duration_seconds, second, Action.STOP),
+            Step(end, second, Action.CONTINUE),
+        ),
+    )
 
 
 def _several(target: str) -> Any:

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import platform
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quickwins import __version__
@@ -32,10 +33,14 @@ from quickwins.demo.service.processes import ServiceSettings, feed_service
 from quickwins.engines import PostgresServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from quickwins.demo.burst import Burst
+    from quickwins.demo.calibration import Choice, RequestCost
     from quickwins.demo.options import DemoOptions
+    from quickwins.demo.result import CacheResult, DuplicatesResult, IndexResult, OutageResult
+    from quickwins.demo.service.processes import FeedService
 
 CLIENT_TIMEOUT_SECONDS = 1.0
 
@@ -63,6 +68,19 @@ def run_demo(options: DemoOptions, progress: Callable[[str], None] = lambda _: N
         result = asyncio.run(_run(options, server, folder, progress))
         progress("stopping")
     return dataclasses.replace(result, wall_seconds=time.monotonic() - started)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What the service itself was measured with, before the databases of their own."""
+
+    capacity_by_backend: Mapping[str, float]
+    burst: Burst
+    outage: OutageResult
+
+    @property
+    def capacity(self) -> float:
+        return sum(self.capacity_by_backend.values())
 
 
 async def _run(
@@ -97,41 +115,12 @@ async def _run(
 
     service = dataclasses.replace(service, pool_size=choice.pool_size, service_seconds=choice.service_seconds)
     async with feed_service(service, folder=folder / "burst") as running:
-        progress("measuring the capacity of the bare pools")
-        by_backend = await measure_capacity(running, duration_seconds=durations.capacity_seconds)
-        capacity = sum(by_backend.values())
-        rate = OVERLOAD_FACTOR * capacity
-        progress(f"capacity {capacity:.0f} requests/s; now a burst of {rate:.0f} requests/s")
-        load = Load.drawn(
-            rate_per_second=rate,
-            duration_seconds=len(PHASES) * durations.phase_seconds,
-            users=counts.users,
-            seed=options.seed,
-        )
-        burst = await run_burst(
-            running,
-            load,
-            phases=PHASES,
-            phase_seconds=durations.phase_seconds,
-            config=config,
-            meter=CpuMeter({**running.pids, POSTGRES: server.pid}),
-            timeout_seconds=CLIENT_TIMEOUT_SECONDS,
-            progress=progress,
-        )
-        progress(f"two of three backends fail: {durations.outage_seconds:.0f} s")
-        outage = await run_outage(
-            running,
-            capacity_per_second=capacity,
-            duration_seconds=durations.outage_seconds,
-            timeout_seconds=CLIENT_TIMEOUT_SECONDS,
-            users=counts.users,
-            seed=options.seed,
-        )
+        meter = CpuMeter({**running.pids, POSTGRES: server.pid})
+        measured = await _measure(running, config, meter, options, users=counts.users, progress=progress)
 
     indexes = await run_index_build(
         server.url, rows=durations.index_rows, duration_seconds=durations.index_seconds, progress=progress
     )
-
     duplicates = await run_change_events(
         server.url,
         folder=folder / "change_events",
@@ -139,55 +128,116 @@ async def _run(
         seed=options.seed,
         progress=progress,
     )
-
     cache = await run_cached_reads(
         server.url, count=durations.cached_requests, seed=options.seed, progress=progress
     )
+    setting = _setting(options, choice, cost, users=counts.users, postgres=server.version)
+    return _result(setting, measured, indexes, duplicates, cache, phase_seconds=durations.phase_seconds)
 
+
+def _setting(
+    options: DemoOptions, choice: Choice, cost: RequestCost, *, users: int, postgres: str
+) -> Setting:
     # The last client of the phase before gives up within its timeout; a query begun for it ends a service time later.
     settling_seconds = CLIENT_TIMEOUT_SECONDS + choice.service_seconds
-    phases = phase_results(
-        burst,
-        PHASES,
-        phase_seconds=durations.phase_seconds,
-        settling_seconds=settling_seconds,
-        capacity_per_second=capacity,
+    return Setting(
+        rows=options.rows,
+        users=users,
+        seed=options.seed,
+        command=options.command,
         core_count=cores(),
+        pool_size=choice.pool_size,
+        service_seconds=choice.service_seconds,
+        timeout_seconds=CLIENT_TIMEOUT_SECONDS,
+        settling_seconds=settling_seconds,
+        overload_factor=OVERLOAD_FACTOR,
+        cpu_seconds_per_request=cost.cpu_seconds,
+        versions={
+            "quickwins": __version__,
+            "Python": platform.python_version(),
+            "PostgreSQL": postgres,
+            "system": f"{platform.system()} {platform.machine()}",
+        },
     )
-    flips = flip_results(burst, settling_seconds=settling_seconds)
-    report = burst.offered.report
-    return DemoResult(
-        setting=Setting(
-            rows=options.rows,
-            users=counts.users,
-            seed=options.seed,
-            command=options.command,
-            core_count=cores(),
-            pool_size=choice.pool_size,
-            service_seconds=choice.service_seconds,
-            timeout_seconds=CLIENT_TIMEOUT_SECONDS,
-            settling_seconds=settling_seconds,
-            overload_factor=OVERLOAD_FACTOR,
-            cpu_seconds_per_request=cost.cpu_seconds,
-            versions={
-                "quickwins": __version__,
-                "Python": platform.python_version(),
-                "PostgreSQL": server.version,
-                "system": f"{platform.system()} {platform.machine()}",
-            },
-        ),
+
+
+async def _measure(
+    running: FeedService,
+    config: Path,
+    meter: CpuMeter,
+    options: DemoOptions,
+    *,
+    users: int,
+    progress: Callable[[str], None],
+) -> _Measured:
+    """The capacity of the bare pools, the burst over it, and the outage after it."""
+    durations = options.durations
+    progress("measuring the capacity of the bare pools")
+    by_backend = await measure_capacity(running, duration_seconds=durations.capacity_seconds)
+    capacity = sum(by_backend.values())
+    rate = OVERLOAD_FACTOR * capacity
+    progress(f"capacity {capacity:.0f} requests/s; now a burst of {rate:.0f} requests/s")
+    load = Load.drawn(
+        rate_per_second=rate,
+        duration_seconds=len(PHASES) * durations.phase_seconds,
+        users=users,
+        seed=options.seed,
+    )
+    burst = await run_burst(
+        running,
+        load,
+        phases=PHASES,
+        phase_seconds=durations.phase_seconds,
+        config=config,
+        meter=meter,
+        timeout_seconds=CLIENT_TIMEOUT_SECONDS,
+        progress=progress,
+    )
+    progress(f"two of three backends fail: {durations.outage_seconds:.0f} s")
+    outage = await run_outage(
+        running,
         capacity_per_second=capacity,
-        capacity_by_backend=by_backend,
+        duration_seconds=durations.outage_seconds,
+        timeout_seconds=CLIENT_TIMEOUT_SECONDS,
+        users=users,
+        seed=options.seed,
+    )
+    return _Measured(by_backend, burst, outage)
+
+
+def _result(
+    setting: Setting,
+    measured: _Measured,
+    indexes: IndexResult,
+    duplicates: DuplicatesResult,
+    cache: CacheResult,
+    *,
+    phase_seconds: float,
+) -> DemoResult:
+    phases = phase_results(
+        measured.burst,
+        PHASES,
+        phase_seconds=phase_seconds,
+        settling_seconds=setting.settling_seconds,
+        capacity_per_second=measured.capacity,
+        core_count=setting.core_count,
+    )
+    flips = flip_results(measured.burst, settling_seconds=setting.settling_seconds)
+    report = measured.burst.offered.report
+    return DemoResult(
+        setting=setting,
+        capacity_per_second=measured.capacity,
+        capacity_by_backend=measured.capacity_by_backend,
         phases=phases,
         flips=flips,
-        outage=outage,
+        outage=measured.outage,
         indexes=indexes,
         duplicates=duplicates,
         cache=cache,
-        checks=checks(PHASES, phases, flips, outage, indexes, duplicates, cache),
+        checks=checks(PHASES, phases, flips, measured.outage, indexes, duplicates, cache),
         generator_lateness_p99_seconds=report.generator_lateness.p99_seconds or 0.0,
         generator_was_bottleneck=report.generator_was_bottleneck,
         wall_seconds=0.0,
         timeline=report.timeline,
-        samples=burst.samples,
+        samples=measured.burst.samples,
     )

@@ -163,6 +163,7 @@ def test_nothing_is_left_behind(
     assert not [folder for folder in folders if folder.exists()]
 
 
+@pytest.mark.usefixtures("children_untraced")
 def test_ctrl_c_while_everything_runs_leaves_nothing(tmp_path: Path) -> None:
     log = tmp_path / "progress"
     with log.open("wb") as out:
@@ -214,6 +215,7 @@ def settings(tmp_path: Path, database_url: str = "postgresql://nobody@127.0.0.1:
     )
 
 
+@pytest.mark.usefixtures("children_untraced")
 @pytest.mark.asyncio
 async def test_a_backend_that_ends_early_is_an_error_with_its_log(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"backend\d ended with status 1(.|\n)*Connect"):
@@ -221,6 +223,7 @@ async def test_a_backend_that_ends_early_is_an_error_with_its_log(tmp_path: Path
             pytest.fail("a service without a database must not start")
 
 
+@pytest.mark.usefixtures("children_untraced")
 @pytest.mark.asyncio
 async def test_a_process_that_never_gets_ready_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -232,6 +235,7 @@ async def test_a_process_that_never_gets_ready_is_an_error(
     assert caught.value.reason is EngineFailure.NOT_READY
 
 
+@pytest.mark.usefixtures("children_untraced")
 @pytest.mark.engines("postgres")
 @pytest.mark.any_server
 @pytest.mark.asyncio
@@ -251,6 +255,7 @@ async def test_a_backend_that_dies_under_way_is_the_error_not_what_it_broke(
     assert isinstance(caught.value.__cause__, ConnectionResetError)
 
 
+@pytest.mark.usefixtures("children_untraced")
 @pytest.mark.engines("postgres")
 @pytest.mark.any_server
 @pytest.mark.asyncio

@@ -16,6 +16,7 @@ import quickwins
 from quickwins.engines import EngineError, EngineFailure, PostgresServer, postgres
 from quickwins.engines._engine import package_folder
 from tests.integration.engines.traces import Traces
+from tests.soak import times
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="cannot: take another account without being root")
 
@@ -47,7 +48,7 @@ def python_for_all() -> str | None:
 
 @as_root
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("times", [1, pytest.param(20, marks=pytest.mark.volume)])
+@pytest.mark.parametrize("times", [1, pytest.param(times(3, soak=20), marks=pytest.mark.volume)])
 def test_an_ordinary_user_starts_and_stops_all_three(open_folder: Path, times: int) -> None:
     python = python_for_all()
     if python is None:

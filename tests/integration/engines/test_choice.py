@@ -126,6 +126,7 @@ def test_no_engine(): pass
 def test_what_is_not_traced_starts_nothing_that_is(tmp_path: Path) -> None:
     suite = """
 import os, pytest
+from coverage import Coverage
 
 def traced(): return "COVERAGE_PROCESS_CONFIG" in os.environ
 
@@ -137,10 +138,33 @@ def test_of_many_repetitions(): assert not traced()
 @pytest.mark.no_cover
 def test_untraced(): assert not traced()
 
+@pytest.mark.usefixtures("children_untraced")
+def test_of_processes():
+    assert not traced()
+    assert Coverage.current()
+
 def test_usual_again(): assert traced()
 """
     said = run_suite(tmp_path, suite, "--cov", "--cov-report=", COVERAGE_FILE=str(tmp_path / ".coverage"))
-    assert "4 passed" in said, said
+    assert "5 passed" in said, said
+
+
+def test_a_tests_limit_counts_on_to_its_end_and_interrupts_no_report(tmp_path: Path) -> None:
+    suite = """
+import signal
+
+def armed(): return signal.getitimer(signal.ITIMER_REAL)[0] > 0
+
+class Told(Exception):
+    def __str__(self): return f"told while armed: {armed()}"
+
+def test_limited(tmp_path): assert armed()
+
+def test_failing(): raise Told
+"""
+    said = run_suite(tmp_path, suite)
+    assert "1 failed, 1 passed" in said, said
+    assert "told while armed: False" in said, said
 
 
 NO_DAEMON = "unix:///no/such/docker.sock"

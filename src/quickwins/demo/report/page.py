@@ -58,7 +58,6 @@ def page(result: DemoResult) -> str:
     phases = "".join(
         f"<li><b>{escape(phase.title)}</b>: {escape(phase.description)}</li>" for phase in result.phases
     )
-    versions = ", ".join(f"{name} {number}" for name, number in setting.versions.items())
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>quickwins: a feed at {setting.overload_factor:g} times its capacity</title>
@@ -84,7 +83,14 @@ a second.</p>
 <p>Connections in use in each backend, from its metrics. Both phases keep the pools busy, but in the baseline many of the
 clients have left by the time the answer comes.</p>
 {_plot(utilization_figure(result))}
-<h2>When backends fail</h2>
+{_others(result)}
+{_method(result)}
+</body></html>
+"""
+
+
+def _others(result: DemoResult) -> str:
+    return f"""<h2>When backends fail</h2>
 <p><b>{escape(outage(result.outage))}</b></p>
 <p>After the burst, the same feeds are asked for over gRPC alone, {
         result.outage.duration_seconds:.0f} s long and at a rate that
@@ -106,8 +112,13 @@ their own, one with the flag of <code>[dedup]</code> off and one with it on, and
 <p><b>{escape(cached(result.cache))}</b></p>
 <p>In a database of its own: feeds, profiles, posts and searches, by users and for things that are drawn by Zipf's law, with a
 change in between now and then; the same requests twice, with the flag of <code>[query_cache]</code> off and on. After each
-answer the database is asked what it should have been.</p>
-<h2>How it was measured</h2>
+answer the database is asked what it should have been.</p>"""
+
+
+def _method(result: DemoResult) -> str:
+    setting = result.setting
+    versions = ", ".join(f"{name} {number}" for name, number in setting.versions.items())
+    return f"""<h2>How it was measured</h2>
 <ul>
 <li><b>Capacity</b> is what the bare pools of all backends reach together with one worker per connection, each asking again
 once answered: {result.capacity_per_second:.1f} requests/s here.</li>
@@ -142,9 +153,7 @@ they were due{
     } connections. {escape(versions)}.
 The run took {result.wall_seconds:.0f} s. {strangers(result)} Repeat it with <code>{
         escape(setting.command)
-    }</code></p>
-</body></html>
-"""
+    }</code></p>"""
 
 
 def _table(result: DemoResult) -> str:
