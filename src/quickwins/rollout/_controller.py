@@ -15,7 +15,17 @@ from quickwins.core.metrics import Metrics
 from quickwins.rollout._audit import ASKED, QUIET_SECONDS, line_of
 from quickwins.rollout._core.decide import back, decide
 from quickwins.rollout._core.facts import Facts, Looks, Reading
-from quickwins.rollout._core.state import Phase, Reason, State, Verdict, Write, begun, settled
+from quickwins.rollout._core.state import (
+    Phase,
+    Reason,
+    State,
+    Verdict,
+    Write,
+    begun,
+    outdated,
+    settled,
+    withdrawn,
+)
 from quickwins.rollout._flag import write_flag
 from quickwins.rollout.errors import RolloutBlocked, RolloutReason
 from quickwins.rollout.metrics import LEADER, PERCENT, ROLLBACKS, UNCONFIRMED, VERDICTS
@@ -303,7 +313,7 @@ class RolloutController:
             raise
 
     async def _perform(self, decided: Record) -> State:
-        """Write what `decided` intends, unless somebody has changed it since; nobody can while it is written."""
+        """Write what `decided` intends, unless that is outdated or somebody has changed it since; nobody can while it is written."""
         async with self._store.exclusive(self._feature) as held:
             current = held.record
             if current is None:
@@ -311,8 +321,11 @@ class RolloutController:
             if (current.version, current.token) != (decided.version, decided.token):
                 return current.state
             now = self._clock.wall()
-            await self._write(current.state, now)
-            state = settled(current.state, now)
+            if outdated(current.state, now):
+                state = withdrawn(current.state)
+            else:
+                await self._write(current.state, now)
+                state = settled(current.state, now)
             await held.put(current.with_state(state))
         self._metrics.gauge(PERCENT, feature=self._feature).set(state.percent)
         return state

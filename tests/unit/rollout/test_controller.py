@@ -131,6 +131,49 @@ async def test_killed_at_every_transition_no_step_is_skipped_or_repeated(tmp_pat
         assert (at, look.phase, house.moves) == (at, Phase.DONE, [0, 10, 50, 100])
 
 
+async def test_what_one_decided_that_was_killed_long_ago_puts_nothing_up_before_the_next_has_looked(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "all").mkdir()
+    for at in range(await points(tmp_path / "all")):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        house = House(folder)
+        with pytest.raises(Killed):
+            await ramped(house, house.controller("first", deaths=Deaths(at)))
+        await house.clock.advance(8 * 3600)
+        second = house.controller("second")
+        if await second.status() is None:
+            await second.start(plan())
+        shown = house.toy.percent
+        await second.tick()
+        assert (at, house.toy.percent) <= (at, shown)
+        look = await house.ticks(second)
+        assert (at, look.phase, house.toy.percent) == (at, Phase.DONE, 100)
+
+
+async def test_one_that_stood_still_after_it_had_decided_does_not_write_it(tmp_path: Path) -> None:
+    house = House(tmp_path)
+
+    async def look() -> None:
+        state = await house.controller("a person").status()
+        if (
+            state is not None
+            and state.intent is not None
+            and state.intent.percent == 50
+            and not stood.is_set()
+        ):
+            stood.set()
+            await house.clock.advance(3600)
+
+    stood = asyncio.Event()
+    store = Watched(house.store, look)
+    controller = RolloutController(house.toy, house.toy, store, clock=house.clock, feature="feed")
+    await controller.start(plan())
+    await house.ticks(controller)
+    assert house.moves == [0, 10, 0, 10, 50, 100]
+
+
 @pytest.mark.parametrize("rounds", [200, pytest.param(1000, marks=pytest.mark.volume)])
 async def test_two_that_race_a_thousand_times_write_each_step_once(rounds: int, tmp_path: Path) -> None:
     house, rng = House(tmp_path), Random(1)

@@ -243,5 +243,22 @@ def settled(state: State, now: float) -> State:
     )
 
 
+def outdated(state: State, now: float) -> bool:
+    """Whether `state` intends what was decided so long ago that nothing says it is still right.
+
+    That is as long as a percentage lasts that nobody writes again. What goes down is right at any time.
+    """
+    write, looked_at = state.intent, state.looked_at
+    if write is None or looked_at is None or not write.percent or write.percent < state.percent:
+        return False
+    return now - looked_at >= state.plan.ttl
+
+
+def withdrawn(state: State) -> State:
+    """Without what `state` intends: as before it was decided, and whether the percentage is shown is to be seen anew."""
+    phase = Phase.RAMPING if state.phase is Phase.DONE else state.phase
+    return replace(state, intent=None, phase=phase, confirmed=False)
+
+
 STATE = TypeAdapter(State)
 """A state as JSON, and back."""
