@@ -90,7 +90,13 @@ async def audit(
         from aiokafka.errors import KafkaError
     try:
         connection = await asyncpg.connect(dsn)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (
+        OSError,
+        TimeoutError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+    ) as error:
         raise StoreDown(f"no connection to the database: {type(error).__name__}") from None
     except ValueError:
         raise ConfigError("the DSN cannot be read") from None

@@ -27,7 +27,7 @@ from quickwins.indexes._server import history
 from quickwins.indexes._server.explain import plans
 from quickwins.indexes._server.gather import Gatherer
 from quickwins.indexes._server.work import LOOK_SECONDS, OutOfPatience, Seen
-from quickwins.indexes.connecting import LOST
+from quickwins.indexes.connecting import LOST, ended
 from quickwins.indexes.errors import Blocked, BuildFailed, MigrationError
 from quickwins.indexes.progress import Progress
 
@@ -242,7 +242,9 @@ class Application:
             async with aclosing(work) as looks:
                 async for progress in looks:
                     yield progress
-        except (OutOfPatience, asyncpg.PostgresError, OSError, asyncpg.InterfaceError) as error:
+        except (OutOfPatience, asyncpg.PostgresError, *LOST) as error:
+            if ended(error):
+                self._sessions.main.terminate()
             await self._clean(action)
             self._deadlocks += isinstance(error, asyncpg.DeadlockDetectedError)
             if (

@@ -55,8 +55,21 @@ _LIBPQ = frozenset(
     }
 )
 """Parameters of the addresses that providers show, which are libpq's own: no server knows them."""
-LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError)
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # of a session whose end the server has said, before its connection has ended
+    asyncpg.OperatorInterventionError,
+    OSError,
+)
 """What a call raises when its session is gone (`QueryCanceledError`, one of them, is not about that)."""
+
+
+def ended(error: BaseException | None) -> bool:
+    """Whether `error` says that its session is over: the driver knows only once the connection has ended, too."""
+    return isinstance(error, asyncpg.InternalClientError) or (
+        isinstance(error, asyncpg.PostgresError) and error.severity_en in {"FATAL", "PANIC"}
+    )
 
 
 async def connect(

@@ -7,17 +7,18 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
-from quickwins.indexes import BuildFailed, Migration, Plan, Progress, Runner
+from quickwins.indexes import BuildFailed, Migration, Progress, Runner
 from quickwins.rig import TcpBalancer
 from tests.engines import Server, Servers, execute
 from tests.eventually import eventually, wait_until
 from tests.index_database import SLOW, Database
+from tests.late_end import late_end
 from tests.sighup import children_take_sighup_by
 
 pytestmark = [pytest.mark.engines(), pytest.mark.asyncio]
@@ -231,26 +232,52 @@ async def test_a_build_that_a_dba_stops_is_an_error_and_nothing_is_left(prepared
     assert list(prepared.indexes()) == ["i"]
 
 
-async def test_a_watcher_that_is_terminated_comes_back(prepared: Database) -> None:
+async def test_a_build_that_a_dba_stops_is_cleaned_up_where_its_connection_ends_late(
+    prepared: Database,
+) -> None:
     migration = prepared.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")
-    runner, said = Runner(prepared.url, max_wait_seconds=60), list[Progress]()
 
-    async def follow(plan: Plan) -> None:
-        async for progress in runner.apply(plan):
+    async def build(runner: Runner) -> None:
+        async for _ in runner.apply(await runner.plan(migration)):
+            pass
+
+    async with late_end(prepared.url) as url, prepared.braked():
+        task = asyncio.create_task(build(Runner(url, max_wait_seconds=10)))
+        await asyncio.to_thread(prepared.reaches, "building index: scanning table")
+        await asyncio.to_thread(prepared.run, OURS.format("pg_terminate_backend"))
+
+        with pytest.raises(BuildFailed, match=r"slow\(a\)") as failed:
+            await task
+
+    assert failed.value.debris == ()
+    assert prepared.indexes() == {}
+
+
+@pytest.mark.parametrize("way", [nullcontext, late_end])
+async def test_a_watcher_that_is_terminated_comes_back(
+    prepared: Database, way: Callable[[str], AbstractAsyncContextManager[str]]
+) -> None:
+    migration = prepared.migration("CREATE INDEX CONCURRENTLY i ON t (slow(a))")
+    said = list[Progress]()
+
+    async def follow(runner: Runner) -> None:
+        async for progress in runner.apply(await runner.plan(migration)):
             said.append(progress)
 
     def looks() -> int:
         return sum(one.phase == "building index: scanning table" for one in said)
 
-    async with prepared.braked():
-        task = asyncio.create_task(follow(await runner.plan(migration)))
-        await eventually(looks)
-        prepared.run(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'quickwins indexes watch'"
-        )
-        before = looks()
-        await eventually(lambda: looks() > before + 2, said)  # one more may have been under way
-    await task
+    async with way(prepared.url) as url:
+        async with prepared.braked():
+            task = asyncio.create_task(follow(Runner(url, max_wait_seconds=60)))
+            await eventually(looks)
+            await asyncio.to_thread(
+                prepared.run,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'quickwins indexes watch'",
+            )
+            before = looks()
+            await eventually(lambda: looks() > before + 2, said)  # one more may have been under way
+        await task
 
     assert said[-1].ratio == 1
     assert list(prepared.indexes()) == ["i"]

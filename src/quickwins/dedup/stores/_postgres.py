@@ -128,6 +128,7 @@ def transient(error: BaseException) -> bool:
             pg.LockNotAvailableError,
             *about_statements,
             pg.InterfaceError,
+            pg.InternalClientError,  # the server has said that it ends the session, and its connection has not ended yet
             Rejected,  # of the pool's gate
             ConnectionError,  # refused, or reset
         ),

@@ -16,7 +16,7 @@ import asyncpg
 from quickwins.core.errors import QuickWinsError
 from quickwins.indexes._core.bar import Look
 from quickwins.indexes._server.holders import blockers
-from quickwins.indexes.connecting import LOST, connect, named
+from quickwins.indexes.connecting import LOST, connect, ended, named
 from quickwins.indexes.errors import BuildFailed
 
 if TYPE_CHECKING:
@@ -146,6 +146,8 @@ class Sessions:
                 watch.terminate()
                 asked.cancel()
         if asked.done():
+            if ended(asked.exception()):
+                watch.terminate()
             return asked.result()
         raise TimeoutError(f"the server has not answered within {ANSWER_SECONDS:g} s")
 

@@ -73,7 +73,7 @@ class PostgresStore:
             raise RolloutBlocked(
                 "another controller has had the ramps for 2 s", reason=RolloutReason.BUSY
             ) from None
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             raise OSError(f"{type(error).__name__}: {error}") from error
 
 
