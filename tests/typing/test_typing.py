@@ -13,6 +13,8 @@ from mypy import api
 
 import quickwins
 
+pytestmark = pytest.mark.timeout(600)  # mypy without a cache: ten seconds of a processor that others use, too
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
@@ -44,7 +46,6 @@ def used_names(tree: ast.AST) -> set[str]:
     return imported | {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
 
 
-@pytest.mark.timeout(180)  # mypy without a cache: ten seconds of a processor that others use, too
 def test_a_service_is_checked_without_any_settings_for_us_or_for_what_we_need(tmp_path: Path) -> None:
     imports = "".join(f"import {name}\n" for name in public_modules())
     out, err, code = api.run(

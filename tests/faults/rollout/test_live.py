@@ -57,7 +57,7 @@ async def test_a_controller_that_is_killed_leaves_the_last_safe_percentage_and_t
         async def is_shown() -> bool:
             return await house.seen() == [percent, percent] and moves() == [*written]
 
-        await until(is_shown, seconds=60)
+        await until(is_shown, seconds=100)
 
     async def outdated() -> bool:
         """Whether what the killed one may have been about to write is too old to be written."""

@@ -88,7 +88,7 @@ async def ramped(posts: House, file: Path, plan: Plan, *, hurts: bool) -> tuple[
             over = asyncio.Event()
             feeding = asyncio.create_task(feed(posts, sent, over))
             await controller.start(plan)
-            async with asyncio.timeout(2 * DEADLINE_SECONDS):
+            async with asyncio.timeout(4 * DEADLINE_SECONDS):
                 look = await controller.run()
             over.set()
             await feeding
@@ -109,8 +109,8 @@ def a_plan() -> Plan:
         "control": "baseline",
         "baseline_requests": 100,
         "interval": 0.1,
-        "ttl": 3,
-        "deadline": 60,
+        "ttl": 30,
+        "deadline": 120,
     }
     return Plan.model_validate({"steps": steps, **about})
 
