@@ -16,11 +16,12 @@ from quickwins.core.lazy import lazily
 
 if TYPE_CHECKING:
     from quickwins.rollout._audit import Replayed, replayed
-    from quickwins.rollout._controller import Look, RolloutController
+    from quickwins.rollout._controller import RolloutController
     from quickwins.rollout._core.decide import Decision, decide
     from quickwins.rollout._core.facts import Arm, Facts, Looks, Process, Reading
     from quickwins.rollout._core.state import Phase, Reason, State, Verdict
     from quickwins.rollout._flag import Writer
+    from quickwins.rollout._look import Look
     from quickwins.rollout.errors import RolloutBlocked, RolloutReason
     from quickwins.rollout.plan import Gates, Plan, Step, load_plans
     from quickwins.rollout.sources.prometheus import PrometheusSource
@@ -75,7 +76,7 @@ __getattr__, __dir__ = lazily(
         "FileStore": "stores.file",
         "Gates": "plan",
         "Held": "stores.record",
-        "Look": "_controller",
+        "Look": "_look",
         "Looks": "_core.facts",
         "Phase": "_core.state",
         "Plan": "plan",

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from quickwins.core.clock import SystemClock
@@ -27,6 +27,7 @@ from quickwins.rollout._core.state import (
     withdrawn,
 )
 from quickwins.rollout._flag import write_flag
+from quickwins.rollout._look import Look, look_of
 from quickwins.rollout.errors import RolloutBlocked, RolloutReason
 from quickwins.rollout.metrics import LEADER, PERCENT, ROLLBACKS, UNCONFIRMED, VERDICTS
 from quickwins.rollout.stores.record import Record
@@ -51,27 +52,6 @@ SHOWN = frozenset({Reason.BURST, Reason.CASCADE, Reason.ERRORS, Reason.LATENCY})
 by a controller that reaches the store."""
 READ_SECONDS = 8.0
 """A source that takes longer has nothing to say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one `tick` came to.
-
-    Attributes:
-        leads: Whether this controller decides; another one does otherwise.
-        verdict: What the look said; `None`: there was nothing to decide.
-        reason: Why.
-        detail: For people.
-        phase: Where the ramp stands; `None`: there is none.
-        percent: What is written.
-    """
-
-    leads: bool
-    verdict: Verdict | None = None
-    reason: Reason | None = None
-    detail: str = ""
-    phase: Phase | None = None
-    percent: float = 0.0
 
 
 class RolloutController:
@@ -251,9 +231,9 @@ class RolloutController:
             return Look(leads=False)
         self._metrics.gauge(LEADER, feature=self._feature).set(1)
         if record.state.intent is not None:  # somebody died between deciding and writing, or the write failed
-            return _look(await self._perform(record), None)
+            return look_of(await self._perform(record), None)
         if not record.state.active:
-            return _look(record.state, None)
+            return look_of(record.state, None)
         facts = Facts() if record.state.aborted else await self._facts()
         now = self._clock.wall()
         decision = decide(record.state, facts, now)
@@ -262,7 +242,7 @@ class RolloutController:
             return Look(leads=False)
         state = kept.state if kept.state.intent is None else await self._perform(kept)
         self._tell(record.state, facts, now, decision)
-        return _look(state, decision)
+        return look_of(state, decision)
 
     async def _lead(self, now: float) -> Record | None:
         """The ramp, when this controller may decide about it."""
@@ -402,11 +382,3 @@ def _where(state: State) -> str:
     if state.phase is Phase.ROLLING_BACK:
         return "its ramp is on its way back, until every target shows 0 to one who runs it"
     return f"a ramp is {state.phase} already"
-
-
-def _look(state: State, decision: Decision | None) -> Look:
-    if decision is None:
-        return Look(True, phase=state.phase, percent=state.percent)
-    return Look(
-        True, decision.verdict, decision.reason, decision.detail, phase=state.phase, percent=state.percent
-    )
