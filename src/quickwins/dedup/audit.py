@@ -88,15 +88,11 @@ async def audit(
     with needs_extra("dedup"):
         import asyncpg
         from aiokafka.errors import KafkaError
+
+        from quickwins.core.asyncpg_errors import FAILED
     try:
         connection = await asyncpg.connect(dsn)
-    except (
-        OSError,
-        TimeoutError,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-    ) as error:
+    except (OSError, *FAILED) as error:
         raise StoreDown(f"no connection to the database: {type(error).__name__}") from None
     except ValueError:
         raise ConfigError("the DSN cannot be read") from None

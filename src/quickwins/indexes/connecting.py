@@ -16,6 +16,8 @@ from quickwins.indexes.errors import Blocked, BuildFailed
 with needs_extra("indexes"):
     import asyncpg
 
+    from quickwins.core.asyncpg_errors import FAILED
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -100,13 +102,7 @@ async def connect(
         )
     except (ValueError, asyncpg.ClientConfigurationError) as error:
         raise ConfigError(f"the DSN cannot be read: {clean(str(error), dsn)}") from None
-    except (
-        OSError,
-        TimeoutError,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-    ) as error:
+    except (OSError, *FAILED) as error:
         shown = clean(str(error) or type(error).__name__, dsn)
         raise BuildFailed(f"no connection to {place(dsn)}: {shown}") from None
     _notice_its_end(connection)

@@ -53,6 +53,8 @@ class PostgresStore:
         with needs_extra("rollout"):
             import asyncpg
 
+            from quickwins.core.asyncpg_errors import FAILED
+
         try:
             async with self._pool.acquire() as connection:
                 async with connection.transaction():
@@ -73,7 +75,7 @@ class PostgresStore:
             raise RolloutBlocked(
                 "another controller has had the ramps for 2 s", reason=RolloutReason.BUSY
             ) from None
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        except FAILED as error:
             raise OSError(f"{type(error).__name__}: {error}") from error
 
 
