@@ -36,7 +36,7 @@ class Raw:
 
     Attributes:
         method: GET, HEAD or POST.
-        content: Its query string; of a POST its body, which whoever receives it fills in.
+        content: Its query string; for a POST its body, which is filled in where it is received.
         if_none_match: The header.
     """
 

@@ -337,7 +337,7 @@ class Serving:
                 self.memory.invalidate(one, self._epoch())
 
     def tell_soon(self) -> None:
-        """Have the others know, whoever stops to wait for it. Needs a running loop."""
+        """Tell the others, even when the one who asked for it no longer waits. Needs a running loop."""
         if self.shared is not None and (self._telling is None or self._telling.done()):
             self._telling = asyncio.create_task(self._tell_all(self.shared))
 

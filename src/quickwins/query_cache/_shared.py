@@ -95,7 +95,7 @@ class Shared:
             refused()
 
     async def close(self) -> None:
-        """Wait for what is being put, and close the store. It is opened anew by whoever next asks, perhaps on another loop."""
+        """Wait for what is being put, and close the store. It opens again when it is next asked, perhaps on another loop."""
         if self._puts:
             await asyncio.wait(self._puts)
         await self._store.close()
